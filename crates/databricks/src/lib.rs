@@ -1,1 +1,76 @@
-//! (being written)
+//! A REST client for Databricks workspaces.
+//!
+//! It behaves on the wire like the official SDKs, except where those are wrong: path parameters are escaped, and a
+//! call that may already have happened is repeated only when that does no harm. Any operation of the API can be called
+//! from its description, an [`Operation`].
+//!
+//! ```no_run
+//! use databricks::{Arguments, Body, Client, Config, Location, Method, Operation, Parameter, Response};
+//!
+//! static GET_JOB: Operation = Operation {
+//!     id: "jobs.jobs.get",
+//!     method: Method::Get,
+//!     path: "/api/2.2/jobs/get",
+//!     parameters: &[Parameter {
+//!         name: "job_id",
+//!         location: Location::Query,
+//!         required: true,
+//!         multi_segment: false,
+//!         flatten: false,
+//!         auto_uuid: false,
+//!         from_config: false,
+//!         preset: None,
+//!     }],
+//!     body: Body::None,
+//!     response: Response::Json,
+//!     pagination: None,
+//!     workspace_routing: true,
+//!     deprecated: false,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), databricks::Error> {
+//! let client = Client::new(Config::from_env(|name| std::env::var(name).ok())?)?;
+//! let arguments = Arguments::new().with(Location::Query, "job_id", 123);
+//! match client.execute(&GET_JOB, arguments).await {
+//!     Ok(job) => println!("{job:?}"),
+//!     Err(error) if error.is_not_found() => println!("there is no such job"),
+//!     Err(error) => println!("{error}; hint: {}", error.hint().unwrap_or("none")),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+pub mod api;
+mod arguments;
+mod auth;
+mod client;
+mod config;
+mod encode;
+mod error;
+mod host;
+mod lenient;
+mod limit;
+mod operation;
+pub mod operations;
+mod pages;
+mod retry;
+mod secret;
+mod tls;
+mod transport;
+mod typed;
+mod user_agent;
+
+pub use arguments::{Arguments, Payload};
+pub use client::Client;
+pub use config::Config;
+pub use error::Error;
+pub use host::Host;
+pub use limit::Limits;
+pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Parameter, Response};
+pub use pages::{Cursor, Page};
+pub use retry::RetryPolicy;
+pub use secret::Secret;
+pub use transport::Transport;
+pub use user_agent::UserAgent;

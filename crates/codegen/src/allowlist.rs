@@ -1,0 +1,286 @@
+//! What the allowlist decides: each operation of the API as a tool, a resource, a part of a composite, or
+//! excluded with a reason. Reading checks everything against the specs and collects every mistake.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::api::{Api, Location};
+use crate::nearest::did_you_mean;
+use crate::yaml::{self, Position, Problem};
+
+mod operation;
+mod read;
+
+/// The decisions of all toolset files.
+#[derive(Debug, Clone, Default)]
+pub struct Allowlist {
+    /// Toolsets by name.
+    pub toolsets: BTreeMap<String, Toolset>,
+    /// Tools by name.
+    pub tools: BTreeMap<String, Tool>,
+    /// Resource templates by name.
+    pub resources: BTreeMap<String, Resource>,
+    /// What was decided on each operation, by operation id.
+    pub decisions: BTreeMap<String, Decision>,
+}
+
+/// A named group of tools: one file of the allowlist.
+#[derive(Debug, Clone)]
+pub struct Toolset {
+    /// The file's stem.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// Whether it is part of the default profile.
+    pub default: bool,
+}
+
+/// What was decided on an operation.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Where it was decided.
+    pub position: Position,
+    /// The toolset it was decided in.
+    pub toolset: String,
+    /// Why it is not exposed; `None` where it is.
+    pub excluded: Option<String>,
+    /// The tool that calls it directly.
+    pub tool: Option<String>,
+    /// The resource that reads it.
+    pub resource: Option<String>,
+    /// The composites that call it.
+    pub used_by: Vec<String>,
+    /// Whether a typed method is generated for it.
+    pub typed: bool,
+}
+
+/// What a call can do, as curated; never derived from the HTTP method alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// Changes nothing.
+    Read,
+    /// Creates or changes something, or starts paid compute.
+    Write,
+    /// Deletes, overwrites or interrupts something.
+    Destructive,
+}
+
+impl Risk {
+    /// The word of the allowlist.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+        }
+    }
+}
+
+/// One tool.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Name that clients call.
+    pub name: String,
+    /// Where it is decided.
+    pub position: Position,
+    /// Toolset it belongs to.
+    pub toolset: String,
+    /// Name for people.
+    pub title: String,
+    /// What a model reads.
+    pub description: String,
+    /// What a call can do.
+    pub risk: Risk,
+    /// Whether a second equal call changes nothing more.
+    pub idempotent: bool,
+    /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
+    pub operation: Option<OperationTool>,
+}
+
+/// How a plain tool calls its operation.
+#[derive(Debug, Clone)]
+pub struct OperationTool {
+    /// Operation id.
+    pub id: String,
+    /// What is sent, in the order of the allowlist.
+    pub arguments: Vec<Argument>,
+    /// What comes back.
+    pub result: Shape,
+    /// How the items of a list become resources.
+    pub lists: Option<Lists>,
+}
+
+/// One value that a tool sends.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// Name on the wire.
+    pub wire: String,
+    /// Where it goes.
+    pub location: Location,
+    /// Where its value comes from.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// From the caller.
+    Caller(Box<Input>),
+    /// From the allowlist.
+    Fixed(Value),
+    /// A fresh UUID for each call.
+    Uuid,
+}
+
+/// An argument that the caller gives.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Name for the caller.
+    pub name: String,
+    /// What a model reads.
+    pub description: String,
+    /// Whether the caller must give it.
+    pub required: bool,
+    /// Sent when the caller gives none.
+    pub default: Option<Value>,
+    /// Bounds of a number.
+    pub minimum: Option<i64>,
+    /// Bounds of a number.
+    pub maximum: Option<i64>,
+    /// The texts allowed, where narrower than the API's.
+    pub values: Option<Vec<String>>,
+    /// An object or list passed on as it is, not spelled out in the schema.
+    pub free_form: bool,
+    /// How deep nested objects are spelled out.
+    pub depth: usize,
+    /// Plain text that is sent in base64.
+    pub base64: bool,
+}
+
+/// What a tool or resource gives back.
+#[derive(Debug, Clone, Default)]
+pub struct Shape {
+    /// Response field that holds the list.
+    pub items: Option<String>,
+    /// Dotted paths returned by default, through arrays too; empty = everything.
+    pub keep: Vec<String>,
+    /// Fields that arrive in base64 and are given as text.
+    pub decode: Vec<String>,
+}
+
+/// How the items of a list become resources.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    /// Name of the resource template.
+    pub resource: String,
+    /// URI variable to item field.
+    pub bind: BTreeMap<String, String>,
+    /// Item field that names the resource for people.
+    pub title: Option<String>,
+}
+
+/// A resource template.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Short name (`job`).
+    pub name: String,
+    /// Where it is decided.
+    pub position: Position,
+    /// Toolset it belongs to.
+    pub toolset: String,
+    /// RFC 6570 template (`databricks://jobs/{job_id}`).
+    pub uri: String,
+    /// Name for people.
+    pub title: String,
+    /// What a model reads.
+    pub description: String,
+    /// MIME type of what is read.
+    pub mime_type: Option<String>,
+    /// Rust function that reads it instead of the plain operation.
+    pub reader: Option<String>,
+    /// Operation id.
+    pub operation: String,
+    /// URI variable to operation parameter.
+    pub variables: Vec<(String, String)>,
+    /// Values that are always sent.
+    pub fixed: Vec<(String, Location, Value)>,
+}
+
+/// Every mistake found in the allowlist, one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the allowlist has {} mistake(s)", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(formatter, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Allowlist {
+    /// Reads every toolset file of a directory and checks it against the API.
+    pub fn load(directory: &Path, api: &Api) -> anyhow::Result<Self> {
+        use anyhow::Context;
+        let entries = std::fs::read_dir(directory).with_context(|| format!("cannot read `{}`", directory.display()))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        paths.sort();
+        let mut files = Vec::new();
+        for path in paths {
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            files.push((stem, text));
+        }
+        Ok(Self::parse(files.iter().map(|(stem, text)| (stem.as_str(), text.as_str())), api)?)
+    }
+
+    /// Parses toolset files: pairs of a file stem and YAML text.
+    pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, api: &Api) -> Result<Self, Problems> {
+        let mut reader = read::Reader::new(api);
+        for (stem, text) in files {
+            match yaml::parse(&format!("allowlist/{stem}.yaml"), text) {
+                Ok(node) => reader.file(stem, node),
+                Err(problem) => reader.problems.push(problem),
+            }
+        }
+        reader.finish()
+    }
+
+    /// Checks that each composite and each resource reader has its Rust file.
+    pub fn check_functions(&self, composites: &[String], readers: &[String]) -> Result<(), Problems> {
+        let missing = |position: &Position, kind: &str, directory: &str, name: &str, known: &[String]| {
+            let found = known.iter().any(|known| known == name);
+            (!found).then(|| {
+                position.problem(format!(
+                    "no function for {kind} `{name}`{}; it is expected in `{directory}/{name}.rs`",
+                    did_you_mean(name, known.iter().map(String::as_str)),
+                ))
+            })
+        };
+        let tools = self.tools.values().filter(|tool| tool.operation.is_none());
+        let tools = tools.filter_map(|tool| missing(&tool.position, "composite", "src/tools", &tool.name, composites));
+        let resources = self.resources.values().filter_map(|resource| {
+            let reader = resource.reader.as_deref()?;
+            missing(&resource.position, "reader", "src/resources", reader, readers)
+        });
+        let problems: Vec<_> = tools.chain(resources).collect();
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+
+    /// Ids of the operations that a tool or a resource calls through the operation table.
+    pub fn table(&self) -> impl Iterator<Item = &str> {
+        self.decisions.iter().filter(|(_, decision)| decision.excluded.is_none()).map(|(id, _)| id.as_str())
+    }
+
+    /// Ids of the operations that get a typed method.
+    pub fn typed(&self) -> impl Iterator<Item = &str> {
+        self.decisions.iter().filter(|(_, decision)| decision.typed).map(|(id, _)| id.as_str())
+    }
+}

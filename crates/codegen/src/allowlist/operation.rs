@@ -1,0 +1,273 @@
+//! The parts of an entry that refer to an operation's parameters and response, checked against them.
+
+use std::collections::BTreeMap;
+
+use super::{Argument, Input, Lists, Resource, Shape, Source};
+use crate::api::{Api, Operation, Parameter, Response, Schema};
+use crate::nearest::did_you_mean;
+use crate::yaml::{Mapping, Node, Position, Problem};
+
+/// How deep nested objects of an argument are spelled out, unless an entry says otherwise.
+const DEPTH: usize = 2;
+
+pub(super) fn arguments(
+    api: &Api,
+    source: &Operation,
+    position: &Position,
+    node: Option<Node>,
+) -> Result<Vec<Argument>, Problem> {
+    let mut arguments: Vec<Argument> = Vec::new();
+    let mut names = Vec::new();
+    let entries = match node {
+        Some(node) => node.mapping("parameters and how they are exposed")?.into_entries(),
+        None => Vec::new(),
+    };
+    for (key, node) in entries {
+        let parameter = parameter(source, &key.text, &key.position)?;
+        if is_cursor(source, parameter) {
+            let message =
+                format!("`{}` is the cursor of the list; every list tool has `page_token` by itself", key.text);
+            return Err(key.position.problem(message));
+        }
+        let mut entry = node.mapping("a description, `fixed` or `auto`")?;
+        let value = self::source(api, parameter, &mut entry)?;
+        entry.finish()?;
+        if let Source::Caller(input) = &value {
+            if names.contains(&input.name) {
+                return Err(key.position.problem(format!("two arguments are named `{}`", input.name)));
+            }
+            names.push(input.name.clone());
+        }
+        arguments.push(Argument { wire: key.text, location: parameter.location, source: value });
+    }
+    let decided = |parameter: &Parameter| arguments.iter().any(|argument| argument.wire == parameter.name);
+    let missing = source.parameters.iter().filter(|parameter| {
+        parameter.required && !parameter.from_config && !parameter.auto_uuid && !decided(parameter)
+    });
+    let missing: Vec<_> = missing.map(|parameter| format!("`{}`", parameter.name)).collect();
+    if missing.is_empty() {
+        return Ok(arguments);
+    }
+    let message =
+        format!("`{}` requires {}: add to `params` with a description or `fixed`", source.id, missing.join(", "));
+    Err(position.problem(message))
+}
+
+fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Source, Problem> {
+    if let Some(fixed) = entry.take("fixed") {
+        return Ok(Source::Fixed(fixed.value()));
+    }
+    if let Some(auto) = entry.take("auto") {
+        let position = auto.position.clone();
+        return match auto.string()?.as_str() {
+            "uuid" => Ok(Source::Uuid),
+            other => Err(position.problem(format!("`auto: {other}` is unknown; there is `auto: uuid`"))),
+        };
+    }
+    let position = entry.position.clone();
+    let values = match entry.take("enum") {
+        None => None,
+        Some(node) => Some(values(api, parameter, node)?),
+    };
+    let default = entry.take("default").map(Node::value);
+    let base64 = match entry.take("encode") {
+        None => false,
+        Some(node) => {
+            let position = node.position.clone();
+            match node.string()?.as_str() {
+                "base64" => true,
+                other => {
+                    return Err(position.problem(format!("`encode: {other}` is unknown; there is `encode: base64`")));
+                }
+            }
+        }
+    };
+    let required = match entry.take("required") {
+        None => parameter.required && default.is_none(),
+        Some(node) => {
+            let position = node.position.clone();
+            let required = node.boolean()?;
+            if !required && parameter.required && default.is_none() {
+                return Err(position.problem(format!("the API requires `{}`: give it a `default`", parameter.name)));
+            }
+            required
+        }
+    };
+    let depth = entry.take("depth").map(Node::integer).transpose()?;
+    let input = Input {
+        name: entry.optional_string("as")?.unwrap_or_else(|| parameter.name.clone()),
+        description: entry.string("description")?,
+        required,
+        default,
+        minimum: entry.take("minimum").map(Node::integer).transpose()?,
+        maximum: entry.take("maximum").map(Node::integer).transpose()?,
+        values,
+        free_form: entry.boolean("free_form", false)?,
+        depth: depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(DEPTH),
+        base64,
+    };
+    let is_number = matches!(api.resolve(&parameter.schema), Schema::Integer { .. } | Schema::Number);
+    if !is_number && (input.minimum.is_some() || input.maximum.is_some()) {
+        return Err(position.problem(format!("`{}` is not a number: it has no bounds", parameter.name)));
+    }
+    Ok(Source::Caller(Box::new(input)))
+}
+
+fn values(api: &Api, parameter: &Parameter, node: Node) -> Result<Vec<String>, Problem> {
+    let mut values = Vec::new();
+    for node in node.sequence("a list of values")? {
+        let position = node.position.clone();
+        let value = node.string()?;
+        if let Schema::Enum(known) = api.resolve(&parameter.schema)
+            && !known.contains(&value)
+        {
+            let hint = did_you_mean(&value, known.iter().map(String::as_str));
+            return Err(position.problem(format!("`{value}` is no value of `{}`{hint}", parameter.name)));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+pub(super) fn shape(api: &Api, source: &Operation, node: Option<Node>) -> Result<Shape, Problem> {
+    let Some(node) = node else { return Ok(Shape::default()) };
+    let mut entry = node.mapping("`items`, `keep` or `decode`")?;
+    let items = entry.take("items").map(|node| Ok((node.position.clone(), node.string()?))).transpose()?;
+    let keep = entry.take("keep").map_or(Ok(Vec::new()), |node| node.sequence("a list of dotted paths"))?;
+    let decode = entry.take("decode").map_or(Ok(Vec::new()), |node| node.sequence("a list of dotted paths"))?;
+    entry.finish()?;
+    let response = json_response(source);
+    let root = match &items {
+        None => response,
+        Some((position, items)) => match api.at(response, items) {
+            Some(schema @ (Schema::Array(_) | Schema::Any)) => schema,
+            Some(_) => {
+                return Err(position.problem(format!("`{items}` is not a list in the response of `{}`", source.id)));
+            }
+            None => return Err(position.problem(unknown_field(api, source, response, items))),
+        },
+    };
+    let root = match root {
+        Schema::Array(items) => items,
+        root => root,
+    };
+    let paths = |nodes: Vec<Node>| {
+        nodes
+            .into_iter()
+            .map(|node| {
+                let position = node.position.clone();
+                let path = node.string()?;
+                match api.at(root, &path) {
+                    Some(_) => Ok(path),
+                    None => Err(position.problem(unknown_field(api, source, root, &path))),
+                }
+            })
+            .collect::<Result<Vec<_>, Problem>>()
+    };
+    Ok(Shape { keep: paths(keep)?, decode: paths(decode)?, items: items.map(|(_, items)| items) })
+}
+
+pub(super) fn lists(api: &Api, source: &Operation, shape: &Shape, node: Node) -> Result<Lists, Problem> {
+    let mut entry = node.mapping("`resource`, `bind` and `title`")?;
+    let position = entry.position.clone();
+    let resource = entry.string("resource")?;
+    let bind_entries = entry.require("bind")?.mapping("URI variables and item fields")?.into_entries();
+    let title = entry.optional_string("title")?;
+    entry.finish()?;
+    let mut bind = BTreeMap::new();
+    for (key, node) in bind_entries {
+        bind.insert(key.text, node.string()?);
+    }
+    let response = json_response(source);
+    let item = shape.items.as_ref().map_or(Some(response), |items| api.at(response, items));
+    let Some(Schema::Array(item)) = item else {
+        return Err(position.problem("`lists` needs `result.items`: the field that holds the list"));
+    };
+    for field in bind.values().chain(&title) {
+        if api.at(item, field).is_none() {
+            return Err(position.problem(unknown_field(api, source, item, field)));
+        }
+    }
+    Ok(Lists { resource, bind, title })
+}
+
+pub(super) fn resource(toolset: &str, source: &Operation, node: Node) -> Result<Resource, Problem> {
+    let mut entry = node.mapping("`uri`, `name`, `title` and `description`")?;
+    let position = entry.position.clone();
+    let uri = entry.string("uri")?;
+    let name = entry.string("name")?;
+    let title = entry.string("title")?;
+    let description = entry.string("description")?;
+    let mime_type = entry.optional_string("mime_type")?;
+    let reader = entry.optional_string("read")?;
+    let mut variables = Vec::new();
+    if let Some(bind) = entry.take("bind") {
+        for (key, node) in bind.mapping("URI variables and parameters")?.into_entries() {
+            variables.push((key.text, node.string()?));
+        }
+    }
+    let mut fixed = Vec::new();
+    if let Some(node) = entry.take("fixed") {
+        for (key, node) in node.mapping("parameters and values")?.into_entries() {
+            fixed.push((key.text.clone(), parameter(source, &key.text, &key.position)?.location, node.value()));
+        }
+    }
+    entry.finish()?;
+    if !uri.starts_with("databricks://") {
+        return Err(position.problem(format!("`{uri}` does not start with `databricks://`")));
+    }
+    for variable in uri_variables(&uri) {
+        if variables.iter().all(|(known, _)| known != variable) {
+            variables.push((variable.to_owned(), variable.to_owned()));
+        }
+    }
+    for (_, bound) in &variables {
+        parameter(source, bound, &position)?;
+    }
+    for parameter in source.parameters.iter().filter(|parameter| parameter.required && !parameter.from_config) {
+        let bound = variables.iter().any(|(_, bound)| *bound == parameter.name)
+            || fixed.iter().any(|(bound, _, _)| *bound == parameter.name);
+        if !bound {
+            let message = format!("`{uri}` has no value for the required parameter `{}`", parameter.name);
+            return Err(position.problem(message));
+        }
+    }
+    let toolset = toolset.to_owned();
+    let operation = source.id.clone();
+    Ok(Resource { name, position, toolset, uri, title, description, mime_type, reader, operation, variables, fixed })
+}
+
+/// The variables of a URI template of level 2: `{name}` and `{+path}`.
+fn uri_variables(uri: &str) -> impl Iterator<Item = &str> {
+    uri.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(|name| name.trim_start_matches('+'))
+}
+
+fn parameter<'a>(source: &'a Operation, name: &str, position: &Position) -> Result<&'a Parameter, Problem> {
+    source.parameter(name).ok_or_else(|| {
+        let names = || source.parameters.iter().map(|parameter| parameter.name.as_str());
+        let hint = did_you_mean(name, names());
+        let known = names().collect::<Vec<_>>().join(", ");
+        position.problem(format!("`{}` has no parameter `{name}`{hint}; it has: {known}", source.id))
+    })
+}
+
+fn is_cursor(source: &Operation, parameter: &Parameter) -> bool {
+    source.pagination.as_ref().is_some_and(|pagination| pagination.request.as_ref() == Some(&parameter.name))
+}
+
+fn json_response(source: &Operation) -> &Schema {
+    match &source.response {
+        Response::Json(schema) => schema,
+        _ => &Schema::Any,
+    }
+}
+
+fn unknown_field(api: &Api, source: &Operation, root: &Schema, path: &str) -> String {
+    let names: Vec<&str> = match api.resolve(root) {
+        Schema::Object(properties) => properties.iter().map(|property| property.name.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    let first = path.split('.').next().unwrap_or_default();
+    let hint = did_you_mean(first, names.iter().copied());
+    format!("the response of `{}` has no field `{path}`{hint}; it has: {}", source.id, names.join(", "))
+}

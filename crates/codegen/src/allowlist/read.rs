@@ -1,0 +1,260 @@
+//! Reads toolset files, one mistake at a time, and the checks that need all of them.
+
+use std::collections::BTreeMap;
+
+use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation};
+use crate::api::{Api, Operation};
+use crate::nearest::did_you_mean;
+use crate::yaml::{Key, Mapping, Node, Position, Problem};
+
+pub(super) struct Reader<'a> {
+    pub(super) api: &'a Api,
+    pub(super) problems: Vec<Problem>,
+    allowlist: Allowlist,
+    /// Composites that decisions name, checked once all files are read.
+    used_by: Vec<(Position, String)>,
+    lists: Vec<(Position, String)>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(api: &'a Api) -> Self {
+        Self { api, problems: Vec::new(), allowlist: Allowlist::default(), used_by: Vec::new(), lists: Vec::new() }
+    }
+
+    pub(super) fn file(&mut self, stem: &str, node: Node) {
+        if let Err(problem) = self.toolset(stem, node) {
+            self.problems.push(problem);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Allowlist, Problems> {
+        for (position, composite) in &self.used_by {
+            if self.allowlist.tools.get(composite).is_none_or(|tool| tool.operation.is_some()) {
+                let composites = self.allowlist.tools.values().filter(|tool| tool.operation.is_none());
+                let names: Vec<_> = composites.map(|tool| tool.name.as_str()).collect();
+                let hint = did_you_mean(composite, names);
+                self.problems.push(position.problem(format!("no composite is named `{composite}`{hint}")));
+            }
+        }
+        for (position, resource) in &self.lists {
+            if !self.allowlist.resources.contains_key(resource) {
+                let hint = did_you_mean(resource, self.allowlist.resources.keys().map(String::as_str));
+                self.problems.push(position.problem(format!("no resource is named `{resource}`{hint}")));
+            }
+        }
+        for tool in self.allowlist.tools.values() {
+            let Some(lists) = tool.operation.as_ref().and_then(|operation| operation.lists.as_ref()) else { continue };
+            let Some(resource) = self.allowlist.resources.get(&lists.resource) else { continue };
+            for (variable, _) in &resource.variables {
+                if !lists.bind.contains_key(variable) {
+                    let message = format!("`lists.bind` has no value for `{{{variable}}}` of `{}`", resource.uri);
+                    self.problems.push(tool.position.problem(message));
+                }
+            }
+        }
+        if self.problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(self.problems)) }
+    }
+
+    fn toolset(&mut self, stem: &str, node: Node) -> Result<(), Problem> {
+        let mut file = node.mapping("a toolset: `toolset`, `title`, `description`, `operations`, …")?;
+        let name_node = file.require("toolset")?;
+        let (position, name) = (name_node.position.clone(), name_node.string()?);
+        if name != stem {
+            return Err(position.problem(format!("the file is `{stem}.yaml`, so the toolset is `{stem}`")));
+        }
+        let toolset = Toolset {
+            title: file.string("title")?,
+            description: file.string("description")?,
+            default: file.boolean("default", false)?,
+            name: name.clone(),
+        };
+        self.allowlist.toolsets.insert(name.clone(), toolset);
+        if let Some(operations) = file.take("operations") {
+            for (key, entry) in operations.mapping("operation ids and what is decided on them")?.into_entries() {
+                self.collect(|reader| reader.operation(&name, key, entry));
+            }
+        }
+        if let Some(composites) = file.take("composites") {
+            for (key, entry) in composites.mapping("composite names and their descriptions")?.into_entries() {
+                self.collect(|reader| reader.composite(&name, key, entry));
+            }
+        }
+        if let Some(excluded) = file.take("exclude") {
+            for group in excluded.sequence("a list of `reason` and `operations`")? {
+                self.collect(|reader| reader.exclude(&name, group));
+            }
+        }
+        file.finish()
+    }
+
+    fn collect(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Problem>) {
+        if let Err(problem) = read(self) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn operation(&mut self, toolset: &str, key: Key, node: Node) -> Result<(), Problem> {
+        let source = self.known(&key.text, &key.position)?;
+        let mut entry = node.mapping("what is decided on the operation")?;
+        let mut decision = Decision {
+            position: key.position.clone(),
+            toolset: toolset.to_owned(),
+            excluded: entry.optional_string("exclude")?,
+            tool: None,
+            resource: None,
+            typed: entry.boolean("typed", false)?,
+            used_by: entry.strings("used_by")?,
+        };
+        self.used_by.extend(decision.used_by.iter().map(|name| (key.position.clone(), name.clone())));
+        if let Some(resource) = entry.take("resource") {
+            let resource = operation::resource(toolset, source, resource)?;
+            decision.resource = Some(resource.name.clone());
+            self.add_resource(resource)?;
+        }
+        if entry.has("tool") {
+            let tool = self.tool(toolset, source, &mut entry)?;
+            decision.tool = Some(tool.name.clone());
+            self.add_tool(tool)?;
+        }
+        entry.finish()?;
+        let exposed = decision.tool.is_some() || decision.resource.is_some() || !decision.used_by.is_empty();
+        match (&decision.excluded, exposed) {
+            (Some(_), true) => {
+                return Err(key.position.problem(format!("`{}` is both exposed and excluded", key.text)));
+            }
+            (None, false) => {
+                let message = format!(
+                    "nothing is decided on `{}`: give it a `tool`, a `resource`, `used_by` or `exclude`",
+                    key.text
+                );
+                return Err(key.position.problem(message));
+            }
+            _ => {}
+        }
+        self.decide(key.text, decision)
+    }
+
+    fn tool(&mut self, toolset: &str, source: &'a Operation, entry: &mut Mapping) -> Result<Tool, Problem> {
+        let node = entry.require("tool")?;
+        let (position, name) = (node.position.clone(), node.string()?);
+        let risk = risk(entry, Some(source))?;
+        let title = entry.string("title")?;
+        let description = entry.string("description")?;
+        let idempotent = entry.boolean("idempotent", risk == Risk::Read)?;
+        let arguments = operation::arguments(self.api, source, &position, entry.take("params"))?;
+        let result = operation::shape(self.api, source, entry.take("result"))?;
+        let lists = entry.take("lists").map(|node| operation::lists(self.api, source, &result, node)).transpose()?;
+        if let Some(lists) = &lists {
+            self.lists.push((position.clone(), lists.resource.clone()));
+        }
+        let operation = Some(OperationTool { id: source.id.clone(), arguments, result, lists });
+        Ok(Tool { name, position, toolset: toolset.to_owned(), title, description, risk, idempotent, operation })
+    }
+
+    fn composite(&mut self, toolset: &str, key: Key, node: Node) -> Result<(), Problem> {
+        let mut entry = node.mapping("`risk`, `title` and `description`")?;
+        let risk = risk(&mut entry, None)?;
+        let tool = Tool {
+            name: key.text,
+            position: key.position,
+            toolset: toolset.to_owned(),
+            title: entry.string("title")?,
+            description: entry.string("description")?,
+            idempotent: entry.boolean("idempotent", risk == Risk::Read)?,
+            risk,
+            operation: None,
+        };
+        entry.finish()?;
+        self.add_tool(tool)
+    }
+
+    fn exclude(&mut self, toolset: &str, node: Node) -> Result<(), Problem> {
+        let mut group = node.mapping("`reason` and `operations`")?;
+        let reason = group.string("reason")?;
+        let operations = group.require("operations")?.sequence("a list of operation ids")?;
+        group.finish()?;
+        for node in operations {
+            let position = node.position.clone();
+            let id = node.string()?;
+            self.collect(|reader| {
+                reader.known(&id, &position)?;
+                let decision = Decision {
+                    position,
+                    toolset: toolset.to_owned(),
+                    excluded: Some(reason.clone()),
+                    tool: None,
+                    resource: None,
+                    used_by: Vec::new(),
+                    typed: false,
+                };
+                reader.decide(id, decision)
+            });
+        }
+        Ok(())
+    }
+
+    fn known(&self, id: &str, position: &Position) -> Result<&'a Operation, Problem> {
+        self.api.operations.get(id).ok_or_else(|| {
+            let hint = did_you_mean(id, self.api.operations.keys().map(String::as_str));
+            let message = format!("the specs have no operation `{id}`{hint}; if it was removed, remove this entry");
+            position.problem(message)
+        })
+    }
+
+    fn decide(&mut self, id: String, decision: Decision) -> Result<(), Problem> {
+        if let Some(first) = self.allowlist.decisions.get(&id) {
+            let first = first.position.problem("").to_string();
+            let first = first.trim_end_matches([':', ' ']);
+            return Err(decision.position.problem(format!("`{id}` is decided twice; first at {first}")));
+        }
+        self.allowlist.decisions.insert(id, decision);
+        Ok(())
+    }
+
+    fn add_tool(&mut self, tool: Tool) -> Result<(), Problem> {
+        insert(&mut self.allowlist.tools, tool.name.clone(), tool, "tool", |tool| &tool.position)
+    }
+
+    fn add_resource(&mut self, resource: Resource) -> Result<(), Problem> {
+        let name = resource.name.clone();
+        insert(&mut self.allowlist.resources, name, resource, "resource", |resource| &resource.position)
+    }
+}
+
+fn insert<T>(
+    map: &mut BTreeMap<String, T>,
+    name: String,
+    value: T,
+    kind: &str,
+    position: impl Fn(&T) -> &Position,
+) -> Result<(), Problem> {
+    if map.contains_key(&name) {
+        return Err(position(&value).problem(format!("a second {kind} is named `{name}`")));
+    }
+    map.insert(name, value);
+    Ok(())
+}
+
+fn risk(entry: &mut Mapping, source: Option<&Operation>) -> Result<Risk, Problem> {
+    let node = entry.require("risk")?;
+    let position = node.position.clone();
+    let word = node.string()?;
+    let names = [Risk::Read, Risk::Write, Risk::Destructive];
+    let Some(risk) = names.into_iter().find(|risk| risk.name() == word) else {
+        let hint = did_you_mean(&word, names.iter().map(|risk| risk.name()));
+        return Err(position.problem(format!("`{word}` is no risk: read, write or destructive{hint}")));
+    };
+    match source.map(|source| (source.method.as_str(), source)) {
+        Some(("GET" | "HEAD", source)) if risk != Risk::Read => {
+            Err(position
+                .problem(format!("`{}` is a {} and changes nothing: its risk is `read`", source.id, source.method)))
+        }
+        Some(("DELETE" | "PUT" | "PATCH", source)) if risk == Risk::Read => {
+            Err(position.problem(format!("`{}` is a {}: its risk is not `read`", source.id, source.method)))
+        }
+        Some(("DELETE", source)) if risk == Risk::Write => {
+            Err(position.problem(format!("`{}` is a DELETE: its risk is `destructive`", source.id)))
+        }
+        _ => Ok(risk),
+    }
+}

@@ -1,0 +1,200 @@
+//! Tool and resource definitions, as the server's statics and as clients will see them.
+
+use anyhow::{Context, Result, bail};
+use proc_macro2::TokenStream;
+use quote::quote;
+use serde_json::{Value, json};
+
+use super::names;
+use super::operations::{location, option};
+use crate::allowlist::{Allowlist, Argument, Lists, OperationTool, Resource, Risk, Shape, Source, Tool};
+use crate::api::{Api, Operation};
+use crate::lint::lint;
+use crate::schema;
+
+/// The statics of the server: `TOOLSETS`, `TOOLS`, `RESOURCES` and `EXCLUDED`. Fails where a definition
+/// breaks a lint.
+pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
+    let violations = lint(&definitions(api, allowlist)?);
+    if !violations.is_empty() {
+        let lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
+        bail!("{} schema lint violation(s)\n  {}", lines.len(), lines.join("\n  "));
+    }
+    let toolsets = allowlist.toolsets.values().map(|toolset| {
+        let crate::allowlist::Toolset { name, title, description, default } = toolset;
+        quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
+    });
+    let tools = allowlist.tools.values().map(|tool| self::tool(api, tool)).collect::<Result<Vec<_>>>()?;
+    let resources = allowlist.resources.values().map(resource).collect::<Result<Vec<_>>>()?;
+    let excluded = allowlist.decisions.iter().filter_map(|(id, decision)| {
+        let reason = decision.excluded.as_ref()?.trim();
+        Some(quote!((#id, #reason)))
+    });
+    Ok(quote! {
+        use databricks::Location;
+        use databricks::operations;
+
+        use crate::definition::*;
+
+        /// Toolsets by name.
+        pub(crate) static TOOLSETS: &[ToolsetDefinition] = &[#(#toolsets),*];
+
+        /// Tools by name.
+        pub(crate) static TOOLS: &[ToolDefinition] = &[#(#tools),*];
+
+        /// Resource templates by name.
+        pub(crate) static RESOURCES: &[ResourceDefinition] = &[#(#resources),*];
+
+        /// Operations that are not exposed, with the reason.
+        pub(crate) static EXCLUDED: &[(&str, &str)] = &[#(#excluded),*];
+    })
+}
+
+/// The plain tools as `tools/list` will show them. The schemas of composites are made by the server, from
+/// their Rust types, and linted in its tests.
+pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
+    let mut definitions = Vec::new();
+    for tool in allowlist.tools.values() {
+        let Some(plain) = &tool.operation else { continue };
+        let (schema, _) = schema::input(api, operation(api, &plain.id)?, plain);
+        definitions.push(json!({
+            "name": tool.name,
+            "title": tool.title,
+            "description": tool.description.trim(),
+            "inputSchema": schema,
+            "annotations": {
+                "readOnlyHint": tool.risk == Risk::Read,
+                "destructiveHint": tool.risk == Risk::Destructive,
+                "idempotentHint": tool.idempotent,
+                "openWorldHint": true,
+            },
+        }));
+    }
+    Ok(definitions)
+}
+
+fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
+    api.operations.get(id).with_context(|| format!("no operation `{id}`"))
+}
+
+fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
+    let Tool { name, toolset, title, idempotent, .. } = tool;
+    let description = tool.description.trim();
+    let risk = match tool.risk {
+        Risk::Read => quote!(Risk::Read),
+        Risk::Write => quote!(Risk::Write),
+        Risk::Destructive => quote!(Risk::Destructive),
+    };
+    let action = match &tool.operation {
+        Some(plain) => {
+            let plain = plain_tool(api, plain)?;
+            quote!(Action::Operation(&#plain))
+        }
+        None => {
+            let module = names::identifier(name)?;
+            quote!(Action::Composite(&crate::tools::#module::COMPOSITE))
+        }
+    };
+    Ok(quote! {
+        ToolDefinition {
+            name: #name,
+            toolset: #toolset,
+            title: #title,
+            description: #description,
+            risk: #risk,
+            idempotent: #idempotent,
+            action: #action,
+        }
+    })
+}
+
+fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
+    let operation = names::operation(&tool.id)?;
+    let (input_schema, full_schema) = schema::input(api, self::operation(api, &tool.id)?, tool);
+    let input_schema = input_schema.to_string();
+    let full_schema = option(full_schema.map(|schema| schema.to_string()).as_deref());
+    let arguments = tool.arguments.iter().map(argument);
+    let result = shape(&tool.result);
+    let lists = match &tool.lists {
+        Some(lists) => {
+            let lists = self::lists(lists);
+            quote!(Some(#lists))
+        }
+        None => quote!(None),
+    };
+    Ok(quote! {
+        OperationTool {
+            operation: &operations::#operation,
+            input_schema: #input_schema,
+            full_schema: #full_schema,
+            arguments: &[#(#arguments),*],
+            result: #result,
+            lists: #lists,
+        }
+    })
+}
+
+fn argument(argument: &Argument) -> TokenStream {
+    let wire = &argument.wire;
+    let location = location(argument.location);
+    let source = match &argument.source {
+        Source::Caller(input) => {
+            let name = &input.name;
+            let default = option(input.default.as_ref().map(Value::to_string).as_deref());
+            let base64 = input.base64;
+            quote!(Source::Caller { name: #name, default: #default, base64: #base64 })
+        }
+        Source::Fixed(value) => {
+            let value = value.to_string();
+            quote!(Source::Fixed(#value))
+        }
+        Source::Uuid => quote!(Source::Uuid),
+    };
+    quote!(Argument { wire: #wire, location: #location, source: #source })
+}
+
+fn shape(shape: &Shape) -> TokenStream {
+    let items = option(shape.items.as_deref());
+    let (keep, decode) = (&shape.keep, &shape.decode);
+    quote!(Shape { items: #items, keep: &[#(#keep),*], decode: &[#(#decode),*] })
+}
+
+fn lists(lists: &Lists) -> TokenStream {
+    let resource = &lists.resource;
+    let bind = lists.bind.iter().map(|(variable, field)| quote!((#variable, #field)));
+    let title = option(lists.title.as_deref());
+    quote!(Lists { resource: #resource, bind: &[#(#bind),*], title: #title })
+}
+
+fn resource(resource: &Resource) -> Result<TokenStream> {
+    let Resource { name, toolset, uri, title, .. } = resource;
+    let description = resource.description.trim();
+    let operation = names::operation(&resource.operation)?;
+    let mime_type = option(resource.mime_type.as_deref());
+    let read = match &resource.reader {
+        Some(reader) => {
+            let module = names::identifier(reader)?;
+            quote!(Read::Function(&crate::resources::#module::READER))
+        }
+        None => quote!(Read::Operation),
+    };
+    let variables = resource.variables.iter().map(|(variable, wire)| quote!((#variable, #wire)));
+    let fixed = resource.fixed.iter().map(|(wire, place, value)| {
+        let (place, value) = (location(*place), value.to_string());
+        quote!(Argument { wire: #wire, location: #place, source: Source::Fixed(#value) })
+    });
+    Ok(quote! {
+        ResourceDefinition {
+            name: #name,
+            toolset: #toolset,
+            uri: #uri,
+            title: #title,
+            description: #description,
+            mime_type: #mime_type,
+            operation: &operations::#operation,
+            variables: &[#(#variables),*],
+            fixed: &[#(#fixed),*],
+            read: #read,
+        }
+    })
+}

@@ -1,0 +1,210 @@
+//! Input schemas for models: small, bounded, inlined, in the dialect that every client understands.
+//!
+//! The dialect is what [`crate::lint`] allows: one `type` per schema, no references, no unions. Objects
+//! are spelled out to a bounded depth; what is cut names its fields, and the full schema is one call away.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use crate::allowlist::{Argument, Input, OperationTool, Source};
+use crate::api::{Api, Operation, Property, Schema};
+
+/// The tool that shows what a bounded schema leaves out.
+pub const FULL_SCHEMA_TOOL: &str = "get_input_schema";
+
+/// Enums with more values than this are given as text.
+const MOST_ENUM_VALUES: usize = 50;
+
+/// Fields that a cut object names.
+const MOST_FIELD_NAMES: usize = 12;
+
+/// The input schema of a plain tool, and the same without bounds if it was bounded.
+pub fn input(api: &Api, source: &Operation, tool: &OperationTool) -> (Value, Option<Value>) {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    let mut full = Full::new(api);
+    let mut full_properties = Map::new();
+    for argument in &tool.arguments {
+        let Source::Caller(input) = &argument.source else { continue };
+        let Some(parameter) = source.parameter(&argument.wire) else { continue };
+        let mut emitter = Emitter { api, cut: false };
+        properties.insert(input.name.clone(), emitter.argument(&parameter.schema, input));
+        if emitter.cut {
+            full_properties.insert(input.name.clone(), full.schema(&parameter.schema));
+        }
+        if input.required {
+            required.push(Value::from(input.name.clone()));
+        }
+    }
+    if tool.result.items.is_some() {
+        let description = "Cursor: `next_page_token` of the previous answer.";
+        properties.insert("page_token".into(), json!({ "type": "string", "description": description }));
+    }
+    if !tool.result.keep.is_empty() {
+        let description = "Fields to return instead of the default ones, as dotted paths; `*` for all.";
+        let items = json!({ "type": "string" });
+        properties.insert("fields".into(), json!({ "type": "array", "items": items, "description": description }));
+    }
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    let full = (!full_properties.is_empty()).then(|| full.finish(full_properties));
+    (schema, full)
+}
+
+/// The argument of a tool that a caller gives under that name.
+pub fn caller_argument<'a>(tool: &'a OperationTool, name: &str) -> Option<&'a Argument> {
+    tool.arguments.iter().find(|argument| matches!(&argument.source, Source::Caller(input) if input.name == name))
+}
+
+/// Whether a number of that name is an identifier. Those are given as text, because identifiers may exceed
+/// 2^53, above which JavaScript clients lose digits of numbers; numbers are accepted all the same.
+fn is_identifier(name: &str) -> bool {
+    name == "id" || name.ends_with("_id") || name.ends_with("_ids")
+}
+
+struct Emitter<'a> {
+    api: &'a Api,
+    cut: bool,
+}
+
+impl Emitter<'_> {
+    fn argument(&mut self, schema: &Schema, input: &Input) -> Value {
+        let mut description = input.description.trim().to_owned();
+        let mut emitted = if input.free_form {
+            self.cut = true;
+            self.free_form(schema)
+        } else {
+            self.schema(schema, &input.name, input.depth, &mut Vec::new())
+        };
+        if let Some(values) = &input.values {
+            emitted = json!({ "type": "string", "enum": values });
+        }
+        if self.cut {
+            description.push_str(&format!(" Full schema: `{FULL_SCHEMA_TOOL}`."));
+        }
+        if let Some(object) = emitted.as_object_mut() {
+            let bounds = [("minimum", input.minimum), ("maximum", input.maximum)];
+            for (name, bound) in bounds {
+                bound.map(|bound| object.insert(name.into(), bound.into()));
+            }
+            input.default.clone().map(|default| object.insert("default".into(), default));
+            object.insert("description".into(), description.into());
+        }
+        emitted
+    }
+
+    fn free_form(&self, schema: &Schema) -> Value {
+        match self.api.resolve(schema) {
+            Schema::Array(items) => json!({ "type": "array", "items": self.free_form(items) }),
+            Schema::String(_) | Schema::Enum(_) => json!({ "type": "string" }),
+            _ => json!({ "type": "object" }),
+        }
+    }
+
+    /// `path` holds the named schemas above this one, so that a cycle is cut where it closes.
+    fn schema(&mut self, schema: &Schema, name: &str, depth: usize, path: &mut Vec<String>) -> Value {
+        match schema {
+            Schema::Any => json!({ "type": "object", "description": "Any JSON value." }),
+            Schema::Boolean => json!({ "type": "boolean" }),
+            Schema::Integer { wide: true } if is_identifier(name) => json!({ "type": "string" }),
+            Schema::Integer { .. } => json!({ "type": "integer" }),
+            Schema::Number => json!({ "type": "number" }),
+            Schema::String(Some(format)) if format == "date-time" => json!({ "type": "string", "format": "date-time" }),
+            Schema::String(Some(format)) if format == "duration" => {
+                json!({ "type": "string", "description": "Seconds, such as `3600s`." })
+            }
+            Schema::String(_) => json!({ "type": "string" }),
+            Schema::Enum(values) if values.len() <= MOST_ENUM_VALUES => json!({ "type": "string", "enum": values }),
+            Schema::Enum(_) => json!({ "type": "string" }),
+            Schema::Array(items) => json!({ "type": "array", "items": self.schema(items, name, depth, path) }),
+            Schema::Map(values) => {
+                let values = self.schema(values, name, depth, path);
+                json!({ "type": "object", "additionalProperties": values })
+            }
+            Schema::Object(properties) => self.object(properties, depth, path),
+            Schema::Reference(reference) => {
+                let Some(target) = self.api.schemas.get(reference) else { return json!({ "type": "object" }) };
+                if let (Schema::Object(properties), true) = (target, path.contains(reference)) {
+                    return self.cut(properties);
+                }
+                path.push(reference.clone());
+                let emitted = self.schema(target, name, depth, path);
+                path.pop();
+                emitted
+            }
+        }
+    }
+
+    fn object(&mut self, properties: &[Property], depth: usize, path: &mut Vec<String>) -> Value {
+        if depth == 0 {
+            return self.cut(properties);
+        }
+        let mut emitted = Map::new();
+        for property in properties {
+            emitted.insert(property.name.clone(), self.schema(&property.schema, &property.name, depth - 1, path));
+        }
+        let mut object = json!({ "type": "object", "properties": emitted });
+        let required: Vec<_> = properties.iter().filter(|property| property.required).collect();
+        if !required.is_empty() {
+            object["required"] = required.iter().map(|property| property.name.as_str()).collect();
+        }
+        object
+    }
+
+    fn cut(&mut self, properties: &[Property]) -> Value {
+        self.cut = true;
+        let mut names: Vec<_> = properties.iter().take(MOST_FIELD_NAMES).map(|field| field.name.as_str()).collect();
+        if properties.len() > MOST_FIELD_NAMES {
+            names.push("…");
+        }
+        json!({ "type": "object", "description": format!("Fields: {}.", names.join(", ")) })
+    }
+}
+
+/// Schemas in full: each named schema once, under `$defs`, for reading rather than for clients.
+struct Full<'a> {
+    api: &'a Api,
+    definitions: IndexMap<String, Value>,
+}
+
+impl<'a> Full<'a> {
+    fn new(api: &'a Api) -> Self {
+        Self { api, definitions: IndexMap::new() }
+    }
+
+    fn finish(mut self, properties: Map<String, Value>) -> Value {
+        self.definitions.sort_keys();
+        json!({ "type": "object", "properties": properties, "$defs": self.definitions })
+    }
+
+    fn schema(&mut self, schema: &Schema) -> Value {
+        match schema {
+            Schema::Any => json!({}),
+            Schema::Array(items) => json!({ "type": "array", "items": self.schema(items) }),
+            Schema::Map(values) => json!({ "type": "object", "additionalProperties": self.schema(values) }),
+            Schema::Enum(values) => json!({ "type": "string", "enum": values }),
+            Schema::Object(properties) => {
+                let fields = properties.iter().map(|field| (field.name.clone(), self.schema(&field.schema)));
+                let fields: Map<_, _> = fields.collect();
+                let required = properties.iter().filter(|field| field.required).map(|field| field.name.as_str());
+                let required: Vec<_> = required.collect();
+                let mut object = json!({ "type": "object", "properties": fields });
+                if !required.is_empty() {
+                    object["required"] = required.into();
+                }
+                object
+            }
+            Schema::Reference(reference) => {
+                if !self.definitions.contains_key(reference) {
+                    self.definitions.insert(reference.clone(), Value::Null);
+                    let target = self.api.schemas.get(reference).map_or(json!({}), |target| self.schema(target));
+                    self.definitions.insert(reference.clone(), target);
+                }
+                json!({ "$ref": format!("#/$defs/{reference}") })
+            }
+            scalar => Emitter { api: self.api, cut: false }.schema(scalar, "", 0, &mut Vec::new()),
+        }
+    }
+}

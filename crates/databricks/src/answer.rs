@@ -1,0 +1,97 @@
+//! Receiving an answer whole, and telling success from failure.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, Method, StatusCode};
+use tokio::time::timeout;
+
+use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
+use crate::operation::Response;
+
+/// An error answer is read up to this size.
+const ERROR_BYTES: usize = 1024 * 1024;
+/// A web page is recognised by this many of its first bytes.
+const START_BYTES: usize = 512;
+
+/// What was asked, as far as it matters for the meaning of the answer.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// A web page in place of JSON is a login page.
+    pub(crate) expected: Response,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Bytes,
+}
+
+impl Answer {
+    /// Reads a response to its end; each part must come within `idle`, and a success must not exceed `limit` bytes.
+    pub(crate) async fn receive(
+        mut response: reqwest::Response,
+        idle: Duration,
+        limit: usize,
+    ) -> Result<Answer, Error> {
+        let status = response.status();
+        let limit = if status.is_success() { limit } else { ERROR_BYTES };
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) =
+            timeout(idle, response.chunk()).await.map_err(|_| Error::timed_out(idle))?.map_err(Error::http)?
+        {
+            if bytes.len() + chunk.len() > limit {
+                if status.is_success() {
+                    return Err(Error::answer(format!("the answer is larger than {limit} bytes"))
+                        .with_hint("ask for less at once: a smaller page, fewer fields or a part of the file"));
+                }
+                break;
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer { status, headers, bytes: bytes.freeze() })
+    }
+
+    /// Lets a success pass and makes an error of everything else. `redact` takes credentials out of foreign text.
+    pub(crate) fn judge(self, question: &Question, redact: impl Fn(String) -> String) -> Result<Answer, Error> {
+        if self.status.is_redirection() {
+            return Err(self.redirected(question));
+        }
+        if !self.status.is_success() {
+            let body = redact(String::from_utf8_lossy(&self.bytes).into_owned());
+            let Question { method, path, .. } = question;
+            return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body)));
+        }
+        let may_be_page = matches!(question.expected, Response::Text | Response::Binary);
+        let start = String::from_utf8_lossy(self.bytes.get(..START_BYTES).unwrap_or(&self.bytes));
+        if !may_be_page && is_html(&self.headers, &start) {
+            return Err(Error::login_page(self.status.as_u16()));
+        }
+        Ok(self)
+    }
+
+    /// The API itself never redirects: what comes is the way to a login page, or the refusal of a private link.
+    fn redirected(&self, question: &Question) -> Error {
+        let target = self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !target.contains("private-link-validation-error") {
+            return Error::login_page(self.status.as_u16());
+        }
+        let mut refusal = Refusal::read(&question.method, &question.path, self.status, &self.headers, "");
+        refusal.code = Some(PRIVATE_LINK_CODE.to_owned());
+        refusal.message =
+            "the workspace takes calls over its private link only, and this one came otherwise".to_owned();
+        Error::refused(refusal)
+    }
+
+    /// The media type without parameters, in lower case.
+    pub(crate) fn media_type(&self) -> String {
+        let media_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}

@@ -1,0 +1,155 @@
+//! The client: a configured transport and the executor of the operation table.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use reqwest::{Request, Url};
+use serde_json::{Map, Value};
+
+use crate::answer::Answer;
+use crate::arguments::{Arguments, Payload};
+use crate::config::Config;
+use crate::encode::{Encoded, encode};
+use crate::error::Error;
+use crate::host::Host;
+use crate::operation::{Method, Operation, Response};
+use crate::pages::{Cursor, Page};
+use crate::transport::{Call, Transport};
+
+/// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// Makes a client without touching the network. Host and credentials may be missing; each call then says so.
+    ///
+    /// # Errors
+    /// When a setting cannot be used, for example an id that no header can carry.
+    pub fn new(config: Config) -> Result<Client, Error> {
+        Ok(Client { transport: Transport::new(config)? })
+    }
+
+    /// The same client, calling on behalf of another program, which the `User-Agent` then names.
+    pub fn with_upstream(&self, name: &str, version: &str) -> Client {
+        Client { transport: self.transport.with_upstream(name, version) }
+    }
+
+    /// The origin of the workspace, for example `https://acme.test`; empty when none is set.
+    pub fn host(&self) -> &str {
+        self.transport.host().map_or("", Host::as_str)
+    }
+
+    /// The transport, for the generated client.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Calls an operation.
+    ///
+    /// A JSON answer is returned as it came; where the service sends nothing in its place, as `{}`. A `HEAD` answers
+    /// by its headers: `content-length` (an integer), `content-type` and `last-modified`, those that came, as JSON.
+    /// Failed attempts are repeated within the retry budget where that cannot do anything twice. Dropping the future
+    /// aborts the call.
+    ///
+    /// # Errors
+    /// When host or credentials are not set, a value is missing or does not fit its place, no answer comes, or the
+    /// service answers with an error.
+    pub async fn execute(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
+        self.call(operation, arguments).await.map_err(|error| error.in_operation(operation.id))
+    }
+
+    /// Calls an operation that lists, for the page at `cursor`; `None` is the first page. A page without items is not
+    /// yet the end: the end is where [`Page::next`] is `None`.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the operation does not answer with JSON.
+    pub async fn page(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        let arguments = match cursor {
+            Some(cursor) => cursor.apply(operation, arguments),
+            None => arguments,
+        };
+        match self.execute(operation, arguments).await? {
+            Payload::Json(answer) => Ok(Page::read(operation, cursor, answer)),
+            Payload::Empty | Payload::Text { .. } | Payload::Binary { .. } => {
+                Err(Error::answer("the answer is not a list").in_operation(operation.id))
+            }
+        }
+    }
+
+    async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
+        let host = self.transport.host()?;
+        let retry_budget = arguments.retry_budget();
+        let encoded = encode(operation, arguments, self.transport.account_id())?;
+        let call = Call { retry_budget, ..Call::new(operation, encoded.repeatable) };
+        let answer = self.transport.send(request(operation, host, encoded)?, call).await?;
+        if operation.method == Method::Head {
+            return Ok(Payload::Json(telling_headers(&answer).into()));
+        }
+        payload(operation.response, answer)
+    }
+
+    /// Downloads what a presigned URL of an answer points to, such as a chunk of a SQL result. No credentials are
+    /// sent along, and the URL, being a credential itself, appears in no log and no error.
+    ///
+    /// # Errors
+    /// When the URL is not `https` (loopback aside), has expired, or the download fails.
+    pub async fn download_presigned(&self, url: &str) -> Result<Bytes, Error> {
+        Ok(self.transport.fetch_presigned(url).await?.bytes)
+    }
+}
+
+fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Request, Error> {
+    let mut url = Url::parse(&format!("{host}{}", encoded.path))
+        .map_err(|error| Error::argument(format!("the path is not usable: {error}")))?;
+    if url.path() != encoded.path {
+        // The encoder lets nothing pass that a URL parser would resolve. Should it ever, nothing is sent astray.
+        return Err(Error::argument("a path parameter changes the path"));
+    }
+    if !encoded.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(encoded.query);
+    }
+    let mut request = Request::new(operation.method.into(), url);
+    let accept = match operation.response {
+        Response::Json => "application/json",
+        Response::Text => "text/plain",
+        Response::Binary => "application/octet-stream",
+        Response::Empty => "*/*",
+    };
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+    if let Some((body, media_type)) = encoded.body {
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        *request.body_mut() = Some(body.into());
+    }
+    Ok(request)
+}
+
+fn payload(expected: Response, answer: Answer) -> Result<Payload, Error> {
+    let media_type = answer.media_type();
+    Ok(match expected {
+        Response::Empty => Payload::Empty,
+        Response::Json if answer.bytes.trim_ascii().is_empty() => Payload::Json(Map::new().into()),
+        Response::Json => Payload::Json(serde_json::from_slice(&answer.bytes).map_err(|error| {
+            // The position only: the answer may hold anything.
+            Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
+        })?),
+        Response::Text => Payload::Text { media_type, text: String::from_utf8_lossy(&answer.bytes).into_owned() },
+        Response::Binary => Payload::Binary { media_type, bytes: answer.bytes },
+    })
+}
+
+fn telling_headers(answer: &Answer) -> Map<String, Value> {
+    ["content-length", "content-type", "last-modified"]
+        .into_iter()
+        .filter_map(|name| {
+            let text = answer.headers.get(name)?.to_str().ok()?;
+            let value = if name == "content-length" { text.parse::<u64>().ok()?.into() } else { text.into() };
+            Some((name.to_owned(), value))
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! Path parameters.
+//!
+//! The official SDKs paste them in as they are, so that a `#` cuts the path off and a `..` climbs out of it. Here the
+//! values come from a language model: everything but unreserved characters is percent-encoded, and a segment that URL
+//! parsers would resolve (`.`, `..`, also when encoded) is refused.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::operation::{Location, Operation};
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A piece of a path template.
+enum Piece<'a> {
+    Literal(&'a str),
+    /// `attached` when no slash precedes it, as in `/files{file_path}`: then the value brings the slash.
+    Parameter {
+        name: &'a str,
+        attached: bool,
+    },
+}
+
+/// Fills a path template with the values of a call.
+pub(super) fn fill(operation: &Operation, values: &Map<String, Value>) -> Result<String, Error> {
+    let mut path = String::with_capacity(operation.path.len() + 32);
+    for piece in pieces(operation.path) {
+        match piece {
+            Piece::Literal(text) => path.push_str(text),
+            Piece::Parameter { name, attached } => {
+                let value = match values.get(name) {
+                    Some(Value::String(text)) => text.clone(),
+                    Some(Value::Number(number)) => number.to_string(),
+                    Some(Value::Bool(flag)) => flag.to_string(),
+                    None | Some(Value::Null) => return Err(refusal(name, "is missing")),
+                    Some(Value::Array(_) | Value::Object(_)) => return Err(refusal(name, "must be a single value")),
+                };
+                push(&mut path, operation, name, attached, &value)?;
+            }
+        }
+    }
+    Ok(path)
+}
+
+/// Rewrites a path that somebody else filled in with each value percent-encoded as one segment, so that it follows
+/// the rules of this module. Fails when the path is none of this operation.
+pub(crate) fn conform(operation: &Operation, path: &str) -> Result<String, Error> {
+    let stranger = || Error::argument("a path parameter is empty, `.` or `..`");
+    let mut rest = path;
+    let mut conforming = String::with_capacity(path.len());
+    let mut pieces = pieces(operation.path).peekable();
+    while let Some(piece) = pieces.next() {
+        match piece {
+            Piece::Literal(text) => {
+                rest = rest.strip_prefix(text).ok_or_else(stranger)?;
+                conforming.push_str(text);
+            }
+            Piece::Parameter { name, attached } => {
+                let end = match pieces.peek() {
+                    Some(Piece::Literal(text)) => rest.find(text).ok_or_else(stranger)?,
+                    Some(Piece::Parameter { .. }) | None => rest.len(),
+                };
+                let (value, after) = rest.split_at_checked(end).ok_or_else(stranger)?;
+                let value = percent_decode_str(value).decode_utf8().map_err(|_| refusal(name, "is not UTF-8"))?;
+                push(&mut conforming, operation, name, attached, &value)?;
+                rest = after;
+            }
+        }
+    }
+    if rest.is_empty() { Ok(conforming) } else { Err(stranger()) }
+}
+
+fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut attached = false;
+    template.split(['{', '}']).enumerate().filter(|(_, text)| !text.is_empty()).map(move |(index, text)| {
+        // Braces alternate: every second piece is a name.
+        if index % 2 == 1 {
+            return Piece::Parameter { name: text, attached };
+        }
+        attached = !text.ends_with('/');
+        Piece::Literal(text)
+    })
+}
+
+fn push(path: &mut String, operation: &Operation, name: &str, attached: bool, value: &str) -> Result<(), Error> {
+    let several = operation.parameter(Location::Path, name).is_some_and(|parameter| parameter.multi_segment);
+    if !several {
+        check_segment(name, value)?;
+        path.extend(utf8_percent_encode(value, RESERVED));
+        return Ok(());
+    }
+    let value = if attached {
+        path.push('/');
+        value.trim_start_matches('/')
+    } else {
+        value
+    };
+    for (index, segment) in value.split('/').enumerate() {
+        check_segment(name, segment)?;
+        if index > 0 {
+            path.push('/');
+        }
+        path.extend(utf8_percent_encode(segment, RESERVED));
+    }
+    Ok(())
+}
+
+fn check_segment(name: &str, segment: &str) -> Result<(), Error> {
+    match segment {
+        "" => Err(refusal(name, "is empty or has an empty segment")),
+        "." | ".." => Err(refusal(name, "has a segment that is `.` or `..`")),
+        _ => Ok(()),
+    }
+}
+
+fn refusal(name: &str, why: &str) -> Error {
+    Error::argument(format!("the path parameter `{name}` {why}"))
+}

@@ -1,0 +1,314 @@
+//! The one error of this crate: what failed, why, and what to do about it.
+//!
+//! Ask it questions instead of matching its text. It is safe to show: it never holds a credential, a header or a URL
+//! with a query, and what a service said is cut to a length that fits a message.
+
+mod body;
+mod class;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub(crate) use body::{Refusal, is_html, plain_text};
+use class::Class;
+pub(crate) use class::PRIVATE_LINK_CODE;
+
+/// What went wrong with a call, or with setting up a client.
+///
+/// `Display` gives one line in the style ``cannot call `jobs.jobs.list`: no workspace host is set``; advice is apart,
+/// in [`Error::hint`].
+#[derive(Debug, Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    kind: Kind,
+    operation: Option<String>,
+    hint: Option<Cow<'static, str>>,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// The configuration lacks something or is wrong.
+    Configuration(String),
+    /// The caller's values do not fit the operation.
+    Argument(String),
+    /// No connection was made, so nothing was sent.
+    Unreachable(String),
+    /// As `Unreachable`, because the host's certificate is not trusted; that does not change by itself.
+    Untrusted(String),
+    /// The request was on its way, but no whole answer came.
+    Interrupted(String),
+    /// As `Interrupted`, for lack of time.
+    TimedOut(Duration),
+    /// The service answered with an error.
+    Api(ApiError),
+    /// A login page came instead of an answer.
+    LoginPage { status: u16 },
+    /// The answer was a success that cannot be understood.
+    Answer(String),
+}
+
+#[derive(Debug, Clone)]
+struct ApiError {
+    class: Class,
+    status: u16,
+    code: Option<String>,
+    message: String,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    details: Vec<Value>,
+}
+
+/// Whether an attempt that ended in an error may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// The service refused to start: any call may be repeated.
+    Always,
+    /// Nothing was sent: any call may be repeated, but a wrong host does not get better.
+    Briefly,
+    /// The call may have happened: only a repeatable one is repeated.
+    IfSafe,
+    /// The same call would fail the same way.
+    Never,
+}
+
+impl Error {
+    fn new(kind: Kind) -> Error {
+        Error(Box::new(Inner { kind, operation: None, hint: None }))
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Error {
+        Error::new(Kind::Configuration(message.into()))
+    }
+
+    pub(crate) fn argument(message: impl Into<String>) -> Error {
+        Error::new(Kind::Argument(message.into()))
+    }
+
+    pub(crate) fn answer(message: impl Into<String>) -> Error {
+        Error::new(Kind::Answer(message.into()))
+    }
+
+    pub(crate) fn timed_out(after: Duration) -> Error {
+        Error::new(Kind::TimedOut(after))
+    }
+
+    pub(crate) fn login_page(status: u16) -> Error {
+        Error::new(Kind::LoginPage { status }).with_hint(
+            "check DATABRICKS_HOST; if one host serves several workspaces, set DATABRICKS_WORKSPACE_ID as well",
+        )
+    }
+
+    /// An error of the HTTP layer. Its URL is dropped, and of its causes only the innermost is told: the ones around
+    /// it name the layers of the HTTP library.
+    pub(crate) fn http(error: reqwest::Error) -> Error {
+        let error = error.without_url();
+        let cause = innermost(&error);
+        if !error.is_connect() {
+            return Error::new(Kind::Interrupted(cause));
+        }
+        if cause.contains("certificate") {
+            return Error::new(Kind::Untrusted(cause))
+                .with_hint("set SSL_CERT_FILE to a file that holds the certificate authority of your network");
+        }
+        Error::new(Kind::Unreachable(cause)).with_hint("check DATABRICKS_HOST, the network and the proxy settings")
+    }
+
+    /// An error answer of the service.
+    pub(crate) fn refused(refusal: Refusal) -> Error {
+        let class = class::classify(&refusal);
+        let hint = class::hint(class, &refusal);
+        let error = Error::new(Kind::Api(ApiError {
+            class,
+            status: refusal.status,
+            code: refusal.code,
+            message: refusal.message,
+            request_id: refusal.request_id,
+            retry_after: refusal.retry_after,
+            details: refusal.details,
+        }));
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Error {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the operation that failed, unless it is named already.
+    pub(crate) fn in_operation(mut self, operation: &str) -> Error {
+        self.0.operation.get_or_insert_with(|| operation.to_owned());
+        self
+    }
+
+    pub(crate) fn repeat(&self) -> Repeat {
+        match &self.0.kind {
+            Kind::Unreachable(_) => Repeat::Briefly,
+            Kind::Interrupted(_) | Kind::TimedOut(_) => Repeat::IfSafe,
+            Kind::Api(error) => class::repeat(error.class, error.status, &error.message),
+            Kind::Configuration(_)
+            | Kind::Argument(_)
+            | Kind::Untrusted(_)
+            | Kind::LoginPage { .. }
+            | Kind::Answer(_) => Repeat::Never,
+        }
+    }
+
+    fn api(&self) -> Option<&ApiError> {
+        match &self.0.kind {
+            Kind::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn is_class(&self, class: Class) -> bool {
+        self.api().is_some_and(|error| error.class == class)
+    }
+
+    /// The thing asked for does not exist (or is hidden from this caller).
+    pub fn is_not_found(&self) -> bool {
+        self.is_class(Class::NotFound)
+    }
+
+    /// The caller is known but may not do this.
+    pub fn is_permission_denied(&self) -> bool {
+        self.is_class(Class::PermissionDenied)
+    }
+
+    /// The service does not know who is calling: no, a wrong or an expired credential, or a login page.
+    pub fn is_unauthenticated(&self) -> bool {
+        self.is_class(Class::Unauthenticated) || matches!(self.0.kind, Kind::LoginPage { .. })
+    }
+
+    /// Too many requests, also after the retries of this client.
+    pub fn is_rate_limited(&self) -> bool {
+        self.is_class(Class::RateLimited)
+    }
+
+    /// The thing exists already, or somebody else changed it meanwhile.
+    pub fn is_conflict(&self) -> bool {
+        self.is_class(Class::Conflict)
+    }
+
+    /// The values given do not fit: refused here before sending, or by the service.
+    pub fn is_bad_request(&self) -> bool {
+        self.is_class(Class::BadRequest) || matches!(self.0.kind, Kind::Argument(_))
+    }
+
+    /// The client is not set up for this call; [`Error::hint`] says what to set.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self.0.kind, Kind::Configuration(_))
+    }
+
+    /// No connection to the host could be made; nothing was sent.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self.0.kind, Kind::Unreachable(_) | Kind::Untrusted(_))
+    }
+
+    /// No answer came in time; the call may have happened nevertheless.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, Kind::TimedOut(_)) || self.is_class(Class::DeadlineExceeded)
+    }
+
+    /// The same call may succeed later. It does not say that repeating it is harmless: after an interruption or a
+    /// gateway error the call may already have happened.
+    pub fn is_retryable(&self) -> bool {
+        self.repeat() != Repeat::Never
+    }
+
+    /// The HTTP status of the answer, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        match &self.0.kind {
+            Kind::Api(error) => Some(error.status),
+            Kind::LoginPage { status } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The service's code, for example `RESOURCE_DOES_NOT_EXIST`; numeric codes as decimal text.
+    pub fn error_code(&self) -> Option<&str> {
+        self.api()?.code.as_deref()
+    }
+
+    /// What went wrong, without the operation and the code: the service's own words where it answered, at most about
+    /// 2,000 characters of plain text.
+    pub fn message(&self) -> Cow<'_, str> {
+        match &self.0.kind {
+            Kind::Configuration(message) | Kind::Argument(message) | Kind::Answer(message) => message.into(),
+            Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
+            Kind::Interrupted(cause) => format!("the connection broke before the answer was complete: {cause}").into(),
+            Kind::TimedOut(after) => format!("no answer within {} s", after.as_secs_f64()).into(),
+            Kind::Api(error) => error.message.as_str().into(),
+            Kind::LoginPage { .. } => "the host answered with a login page instead of an API response".into(),
+        }
+    }
+
+    /// The id under which Databricks' support finds the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.api()?.request_id.as_deref()
+    }
+
+    /// How long the service asks to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.api()?.retry_after
+    }
+
+    /// The service's structured details (`google.rpc` objects with an `@type`), raw.
+    pub fn details(&self) -> &[Value] {
+        self.api().map_or(&[], |error| &error.details)
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The operation that failed, for example `jobs.jobs.get`.
+    pub fn operation(&self) -> Option<&str> {
+        self.0.operation.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.message();
+        let Some(operation) = self.operation() else {
+            return formatter.write_str(&message);
+        };
+        let Some(error) = self.api() else {
+            return write!(formatter, "cannot call `{operation}`: {message}");
+        };
+        write!(formatter, "`{operation}` failed with ")?;
+        match &error.code {
+            Some(code) => write!(formatter, "`{code}` (status {}", error.status)?,
+            None => write!(formatter, "status {}", error.status)?,
+        }
+        match (&error.code, &error.request_id) {
+            (Some(_), Some(id)) => write!(formatter, ", request `{id}`)")?,
+            (Some(_), None) => formatter.write_str(")")?,
+            (None, Some(id)) => write!(formatter, " (request `{id}`)")?,
+            (None, None) => {}
+        }
+        write!(formatter, ": {message}")
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    plain_text(&cause.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Reading error answers: every shape of body that Databricks and the gateways in front of it send.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use http::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+/// A message is cut after this many characters.
+const MESSAGE_LENGTH: usize = 2_000;
+/// Details beyond this many bytes of JSON are dropped: they are for programs, not for reading.
+const DETAILS_SIZE: usize = 16 * 1024;
+
+/// An error answer, read.
+#[derive(Debug, Default)]
+pub(crate) struct Refusal {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) details: Vec<Value>,
+}
+
+impl Refusal {
+    /// Reads an answer to `method` `path` that is not a success.
+    pub(crate) fn read(method: &Method, path: &str, status: StatusCode, headers: &HeaderMap, body: &str) -> Refusal {
+        let mut refusal = Refusal {
+            method: method.clone(),
+            path: path.to_owned(),
+            status: status.as_u16(),
+            request_id: text(headers, "x-request-id"),
+            ..Refusal::default()
+        };
+        refusal.read_body(status, headers, body);
+        if refusal.message.is_empty() {
+            refusal.message = text(headers, "x-databricks-reason-phrase")
+                .unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
+        }
+        refusal.message = plain_text(&refusal.message);
+        refusal.retry_after = retry_after(headers).max(retry_delay(&refusal.details));
+        if refusal.request_id.is_none() {
+            refusal.request_id = detail(&refusal.details, "RequestInfo", "request_id");
+        }
+        refusal
+    }
+
+    fn read_body(&mut self, status: StatusCode, headers: &HeaderMap, body: &str) {
+        let body = body.trim();
+        if let Ok(Value::Object(object)) = serde_json::from_str(body) {
+            self.read_json(object, body);
+        } else if is_html(headers, body) {
+            self.code = status.canonical_reason().map(|reason| reason.to_uppercase().replace([' ', '-'], "_"));
+            self.message = html_text(body);
+        } else if let Some((code, message)) = code_and_message(body) {
+            self.code = Some(code.to_owned());
+            self.message = message.to_owned();
+        } else {
+            self.message = body.to_owned();
+        }
+    }
+
+    fn read_json(&mut self, mut object: Map<String, Value>, body: &str) {
+        let details = object.remove("details").and_then(|details| match details {
+            Value::Array(details) => Some(details),
+            _ => None,
+        });
+        if let Some(details) = details.filter(|_| body.len() <= DETAILS_SIZE) {
+            self.details = details;
+        }
+        self.code = scalar(&object, "error_code").or_else(|| scalar(&object, "errorCode"));
+        if let Some(message) = scalar(&object, "message") {
+            self.message = message;
+        } else if let Some(message) = scalar(&object, "error_description") {
+            // OAuth, RFC 6749: the code is in `error`.
+            self.code = self.code.take().or_else(|| scalar(&object, "error"));
+            self.message = message;
+        } else if let Some(message) = scalar(&object, "error") {
+            self.message = message;
+        } else if object.contains_key("detail") || object.contains_key("scimType") {
+            self.read_scim(&object);
+        } else if self.code.is_none() && !object.is_empty() {
+            self.message = body.to_owned();
+        }
+    }
+
+    fn read_scim(&mut self, object: &Map<String, Value>) {
+        let detail = match scalar(object, "detail").as_deref() {
+            None | Some("null" | "") => "SCIM API Internal Error".to_owned(),
+            Some(detail) => detail.to_owned(),
+        };
+        self.message = match scalar(object, "scimType") {
+            Some(kind) => format!("{kind} {detail}"),
+            None => detail,
+        };
+        let status = scalar(object, "status").unwrap_or_else(|| self.status.to_string());
+        self.code.get_or_insert_with(|| format!("SCIM_{status}"));
+    }
+}
+
+/// Text or number as text. Real authentication failures carry `"error_code": 403`.
+fn scalar(object: &Map<String, Value>, name: &str) -> Option<String> {
+    match object.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?.to_str().ok()?.trim();
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// `CODE_IN_CAPITALS: the message`.
+fn code_and_message(body: &str) -> Option<(&str, &str)> {
+    let (code, message) = body.split_once(": ")?;
+    let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    is_code.then_some((code, message))
+}
+
+/// Whether a body is a web page.
+pub(crate) fn is_html(headers: &HeaderMap, body: &str) -> bool {
+    let declared = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|media_type| media_type.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let start: String = body.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+    (declared && body.contains('<')) || start.starts_with("<!doctype html") || start.starts_with("<html")
+}
+
+/// The telling part of a web page: `<pre>`, else the title, else all its text.
+fn html_text(page: &str) -> String {
+    let telling = element(page, "pre").or_else(|| element(page, "title"));
+    let text = without_tags(telling.unwrap_or(page));
+    text.trim_matches(|character: char| character == '.' || character.is_whitespace()).to_owned()
+}
+
+fn element<'a>(page: &'a str, name: &str) -> Option<&'a str> {
+    // ASCII lower-casing keeps every byte where it was.
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find(&format!("<{name}>"))? + name.len() + 2;
+    let length = lower.get(start..)?.find(&format!("</{name}>"))?;
+    page.get(start..start + length).filter(|content| !content.trim().is_empty())
+}
+
+fn without_tags(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        text.push(' ');
+        // The content of these two is not for reading.
+        let tag = ["script", "style"]
+            .iter()
+            .find(|name| tag.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+            .and_then(|name| tag.split_once(&format!("</{name}")))
+            .map_or(tag, |(_, after)| after);
+        rest = tag.split_once('>').map_or("", |(_, after)| after);
+    }
+    text.push_str(rest);
+    let text = text
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&nbsp;", " ")
+        .replace("&amp;", "&");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text fit for a message: trimmed, without control characters except line breaks and tabs, cut to a sane length.
+pub(crate) fn plain_text(text: &str) -> String {
+    let mut characters =
+        text.trim().chars().filter(|character| matches!(character, '\n' | '\t') || !character.is_control());
+    let mut plain: String = characters.by_ref().take(MESSAGE_LENGTH).collect();
+    if characters.next().is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
+/// `Retry-After`, in seconds or as a date. The date is compared with the service's own clock where it tells it.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let until = httpdate::parse_http_date(value).ok()?;
+    Some(until.duration_since(date.unwrap_or_else(SystemTime::now)).unwrap_or_default())
+}
+
+/// `RetryInfo`'s `retry_delay`, as `7.5s`.
+fn retry_delay(details: &[Value]) -> Option<Duration> {
+    let delay = detail(details, "RetryInfo", "retry_delay")?;
+    let seconds = delay.strip_suffix('s')?.parse::<f64>().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn detail(details: &[Value], kind: &str, field: &str) -> Option<String> {
+    let found = details.iter().find(|detail| {
+        let name = detail.get("@type").and_then(Value::as_str).unwrap_or_default();
+        name.rsplit('.').next() == Some(kind)
+    })?;
+    found.get(field)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}

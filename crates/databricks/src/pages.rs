@@ -1,0 +1,112 @@
+//! Lists that come in pages: taking the items out of an answer, and knowing where the next page begins.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::arguments::Arguments;
+use crate::operation::{Operation, PageStyle, Pagination};
+
+/// Where a page begins. As JSON (`{"token":"…"}` or `{"position":26}`) it survives a restart of the program.
+///
+/// Together with the same operation and arguments it always means the same page; it holds nothing secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Cursor {
+    /// The service's own token.
+    Token(String),
+    /// The number of a page, or of the first item on it, counted as the operation counts.
+    Position(u64),
+}
+
+impl Cursor {
+    /// The cursor of the page after `answer`, which was the page at `current` (`None`: the first). `None` at the end.
+    pub fn after(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
+        let pagination = operation.pagination.as_ref()?;
+        let next = match pagination.style {
+            PageStyle::None => return None,
+            PageStyle::Token => token(pagination, answer).map(Cursor::Token),
+            PageStyle::Offset | PageStyle::Scim | PageStyle::Page => {
+                let at = match current {
+                    Some(Cursor::Position(position)) => *position,
+                    Some(Cursor::Token(_)) | None => pagination.start,
+                };
+                following(pagination, at, answer).map(Cursor::Position)
+            }
+        };
+        // A cursor that stays where it is would go round for ever.
+        next.filter(|next| Some(next) != current)
+    }
+
+    /// The arguments of the request for this page.
+    pub fn apply(&self, operation: &Operation, mut arguments: Arguments) -> Arguments {
+        if let Some(Pagination { location, request: Some(name), .. }) = operation.pagination {
+            let value = match self {
+                Cursor::Token(token) => Value::from(token.as_str()),
+                Cursor::Position(position) => Value::from(*position),
+            };
+            arguments.insert(location, name, value);
+        }
+        arguments
+    }
+}
+
+fn token(pagination: &Pagination, answer: &Value) -> Option<String> {
+    let token = answer.get(pagination.response?)?.as_str()?;
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+/// The next position of a counting cursor: the list ends with an empty page, or earlier where the service tells the
+/// total.
+fn following(pagination: &Pagination, at: u64, answer: &Value) -> Option<u64> {
+    let count = items(pagination, answer).len() as u64;
+    if count == 0 {
+        return None;
+    }
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let (next, end) = match pagination.style {
+        PageStyle::Page => {
+            (at + 1, number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))))
+        }
+        PageStyle::Token | PageStyle::Offset | PageStyle::Scim | PageStyle::None => {
+            (at + count, number("totalResults"))
+        }
+    };
+    // With `start` 1 the last position is the total itself; with 0 it is one less.
+    end.is_none_or(|end| next < end + pagination.start).then_some(next)
+}
+
+fn items<'a>(pagination: &Pagination, answer: &'a Value) -> &'a [Value] {
+    let list = match pagination.items {
+        Some(name) => answer.get(name),
+        None => Some(answer),
+    };
+    list.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The items; a list that is `null` or missing has none.
+    pub items: Vec<Value>,
+    /// The cursor of the next page; `None` after the last. A page may be empty and yet not the last.
+    pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// Reads the answer for the page at `current` (`None`: the first).
+    pub fn read(operation: &Operation, current: Option<&Cursor>, mut answer: Value) -> Page {
+        let next = Cursor::after(operation, current, &answer);
+        let list = match operation.pagination.and_then(|pagination| pagination.items) {
+            Some(name) => answer.get_mut(name).map(Value::take),
+            None => Some(answer),
+        };
+        let items = match list {
+            Some(Value::Array(items)) => items,
+            Some(_) | None => Vec::new(),
+        };
+        Page { items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! When and how often a failed attempt is made again.
+//!
+//! A call that may have happened is repeated only when that does no harm. Dropping the future stops everything at once.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Error, Repeat};
+
+/// How many attempts a host gets that cannot be connected to. A wrong name or a closed port should be told within
+/// seconds, not after the whole budget.
+const ATTEMPTS_TO_CONNECT: u32 = 3;
+
+/// How patient a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// The time after which no further attempt begins, counted from the first one. Zero means a single attempt.
+    pub budget: Duration,
+    /// The pause after the first failure; it doubles with each further one.
+    pub pause: Duration,
+    /// The longest pause, unless the service asks for a longer one.
+    pub longest_pause: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// Five minutes in all, pausing from half a second to ten.
+    fn default() -> RetryPolicy {
+        RetryPolicy {
+            budget: Duration::from_secs(300),
+            pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(10),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// Makes attempts until one succeeds, none may follow, or the budget is used up; then the last error is returned.
+    pub(crate) async fn run<T, F>(&self, repeatable: bool, mut attempt: impl FnMut(u32) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let start = Instant::now();
+        let mut made = 0;
+        loop {
+            made += 1;
+            let error = match attempt(made).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let may_repeat = match error.repeat() {
+                Repeat::Always => true,
+                Repeat::Briefly => made < ATTEMPTS_TO_CONNECT,
+                Repeat::IfSafe => repeatable,
+                Repeat::Never => false,
+            };
+            let pause = self.pause_after(made, error.retry_after());
+            if !may_repeat || start.elapsed().saturating_add(pause) > self.budget {
+                return Err(error);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// Half to all of the doubled pause, so that many clients do not come back at the same moment; never less than the
+    /// service asks for.
+    fn pause_after(&self, made: u32, asked: Option<Duration>) -> Duration {
+        let doubled = self.pause.saturating_mul(2_u32.saturating_pow(made - 1)).min(self.longest_pause);
+        let pause = doubled.mul_f64(0.5 + 0.5 * fastrand::f64());
+        match asked {
+            Some(asked) if asked > pause => asked.saturating_add(self.pause.mul_f64(0.5 * fastrand::f64())),
+            Some(_) | None => pause,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! TLS: rustls with *ring*, and the question whom to trust.
+//!
+//! The operating system's verifier decides: it knows the certificate authorities of a company's network, and on Linux
+//! it honours `SSL_CERT_FILE` and `SSL_CERT_DIR`. A bare container has no certificate store, and the verifier refuses
+//! to start there; then, and only then, Mozilla's list that is compiled in takes its place, so that a static binary
+//! works from `scratch`. Adding that list always would undo an administrator who removed an authority.
+//!
+//! The configuration is built here and handed to reqwest ready-made: installing a process-wide provider would be a
+//! side effect on whoever embeds this crate.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls_platform_verifier::Verifier;
+
+use crate::error::Error;
+
+pub(crate) fn client_config() -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = match Verifier::new(Arc::clone(&provider)) {
+        Ok(verifier) => versions(&provider)?
+            .dangerous() // rustls' name for a verifier of one's own; this one is the system's
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth(),
+        Err(error) => {
+            tracing::warn!(%error, "no certificate store on this system; trusting the built-in list");
+            versions(&provider)?.with_root_certificates(built_in_roots()).with_no_client_auth()
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn versions(
+    provider: &Arc<CryptoProvider>,
+) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
+    ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::configuration(format!("cannot set up TLS: {error}")))
+}
+
+fn built_in_roots() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_http2_and_works_without_a_system_store() {
+        assert_eq!(client_config().unwrap().alpn_protocols.first().unwrap(), b"h2");
+        assert!(!built_in_roots().is_empty());
+    }
+}

@@ -1,0 +1,227 @@
+//! The one way to the workspace: credentials, headers, limits, timeouts and retries.
+//!
+//! The executor of the operation table and the generated typed client both send through [`Transport::send`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method};
+use reqwest::{Request, Url};
+use tokio::time::{Instant, timeout};
+
+use crate::answer::{Answer, Question};
+use crate::auth::Authenticator;
+use crate::config::Config;
+use crate::error::Error;
+use crate::host::{Host, is_loopback};
+use crate::limit::Gate;
+use crate::operation::{Operation, Response};
+use crate::retry::RetryPolicy;
+use crate::tls;
+use crate::user_agent::UserAgent;
+
+/// Routes a call to one of the workspaces behind a host.
+const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
+/// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
+const SLOWEST_UPLOAD: usize = 64 * 1024;
+
+/// A cheap handle: clones share connections, limits and credentials.
+#[derive(Clone)]
+pub struct Transport {
+    shared: Arc<Shared>,
+    user_agent: Arc<UserAgent>,
+    user_agent_header: HeaderValue,
+}
+
+struct Shared {
+    host: Option<Host>,
+    workspace_id: Option<HeaderValue>,
+    account_id: Option<String>,
+    authenticator: Authenticator,
+    http: reqwest::Client,
+    gate: Gate,
+    retry: RetryPolicy,
+    idle_timeout: Duration,
+    max_response_bytes: usize,
+}
+
+/// What the transport must know about a call besides its request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// The operation's name, for messages.
+    pub(crate) operation: &'static str,
+    /// Whether sending the request twice does no more than sending it once.
+    pub(crate) repeatable: bool,
+    /// Whether the call belongs to one workspace.
+    pub(crate) workspace_routing: bool,
+    /// What a success carries; a web page instead of JSON is a login page.
+    pub(crate) response: Response,
+    /// Overrides the configured retry budget.
+    pub(crate) retry_budget: Option<Duration>,
+}
+
+impl Call {
+    pub(crate) fn new(operation: &Operation, repeatable: bool) -> Call {
+        Call {
+            operation: operation.id,
+            repeatable,
+            workspace_routing: operation.workspace_routing,
+            response: operation.response,
+            retry_budget: None,
+        }
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(config: Config) -> Result<Transport, Error> {
+        let workspace_id = config.routed_workspace().map(|id| {
+            HeaderValue::try_from(id).map_err(|_| {
+                Error::configuration("the workspace id contains characters that no id has")
+                    .with_hint("check DATABRICKS_WORKSPACE_ID")
+            })
+        });
+        let account_id = config.known_account();
+        let authenticator = Authenticator::new(config.token);
+        let mut http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config()?)
+            // A redirect of an API call leads to a login page. It is reported, and the credential goes nowhere else.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(Duration::from_secs(90));
+        if config.host.as_ref().is_some_and(Host::is_loopback) {
+            // A proxy could not reach what runs on this machine.
+            http = http.no_proxy();
+        }
+        let http = http
+            .build()
+            .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))?;
+        let user_agent_header = config.user_agent.header(authenticator.auth_type());
+        Ok(Transport {
+            user_agent: Arc::new(config.user_agent),
+            user_agent_header,
+            shared: Arc::new(Shared {
+                host: config.host,
+                workspace_id: workspace_id.transpose()?,
+                account_id,
+                authenticator,
+                http,
+                gate: Gate::new(config.limits),
+                retry: config.retry,
+                idle_timeout: config.idle_timeout,
+                max_response_bytes: config.max_response_bytes,
+            }),
+        })
+    }
+
+    /// The same transport, calling on behalf of another program.
+    pub(crate) fn with_upstream(&self, name: &str, version: &str) -> Transport {
+        let user_agent = UserAgent::clone(&self.user_agent).with_upstream(name, version);
+        let user_agent_header = user_agent.header(self.shared.authenticator.auth_type());
+        Transport { shared: Arc::clone(&self.shared), user_agent: Arc::new(user_agent), user_agent_header }
+    }
+
+    /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
+    /// credentials.
+    pub fn http_client(&self) -> &reqwest::Client {
+        &self.shared.http
+    }
+
+    pub(crate) fn account_id(&self) -> Option<&str> {
+        self.shared.account_id.as_deref()
+    }
+
+    /// The host, or what must be set to have one.
+    pub(crate) fn host(&self) -> Result<&Host, Error> {
+        self.shared.host.as_ref().ok_or_else(|| {
+            Error::configuration("no workspace host is set").with_hint("set DATABRICKS_HOST to the workspace's URL")
+        })
+    }
+
+    /// Sends a request to the workspace, repeats it where that is allowed, and returns the whole successful answer.
+    ///
+    /// Dropping the future aborts the attempt under way and makes no other.
+    pub(crate) async fn send(&self, mut request: Request, call: Call) -> Result<Answer, Error> {
+        let host = self.host().map_err(|error| error.in_operation(call.operation))?;
+        if request.url().origin().ascii_serialization() != host.as_str() {
+            // The credential is for this host alone.
+            return Err(Error::argument("the request is for another host").in_operation(call.operation));
+        }
+        let lacks_body =
+            request.body().is_none() && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+        let headers = request.headers_mut();
+        if lacks_body {
+            // Gateways answer 411 to these methods without a length, and hyper sends none by itself.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers.insert(USER_AGENT, self.user_agent_header.clone());
+        if let Some(id) = self.shared.workspace_id.as_ref().filter(|_| call.workspace_routing) {
+            headers.insert(WORKSPACE_HEADER, id.clone());
+        }
+        let retry = RetryPolicy { budget: call.retry_budget.unwrap_or(self.shared.retry.budget), ..self.shared.retry };
+        let request = &request;
+        let attempt = |number| async move {
+            let credentials = self.shared.authenticator.headers().await?;
+            let mut request = request
+                .try_clone()
+                .ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
+            request.headers_mut().extend(credentials);
+            let _slot = self.shared.gate.pass().await;
+            let start = Instant::now();
+            let result = self.attempt(request, call.response).await;
+            tracing::debug!(
+                operation = call.operation,
+                attempt = number,
+                status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16())),
+                milliseconds = start.elapsed().as_millis(),
+                "called the workspace"
+            );
+            result
+        };
+        retry.run(call.repeatable, attempt).await.map_err(|error| error.in_operation(call.operation))
+    }
+
+    /// Fetches a presigned URL: without credentials, for the URL is one; for the same reason it is in no log and no
+    /// error.
+    pub(crate) async fn fetch_presigned(&self, url: &str) -> Result<Answer, Error> {
+        let operation = "presigned download";
+        let url =
+            Url::parse(url).map_err(|_| Error::answer("the presigned URL is not a URL").in_operation(operation))?;
+        let local = is_loopback(&url) && self.shared.host.as_ref().is_some_and(Host::is_loopback);
+        if url.scheme() != "https" && !local {
+            return Err(Error::answer("the presigned URL is not `https`").in_operation(operation));
+        }
+        let url = &url;
+        let attempt = |_| async move {
+            let mut request = Request::new(Method::GET, url.clone());
+            request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
+            self.attempt(request, Response::Binary).await
+        };
+        self.shared.retry.run(true, attempt).await.map_err(|error| error.in_operation(operation))
+    }
+
+    async fn attempt(&self, request: Request, expected: Response) -> Result<Answer, Error> {
+        let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
+        let idle = self.shared.idle_timeout;
+        let upload = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len) / SLOWEST_UPLOAD;
+        let patience = idle.saturating_add(Duration::from_secs(upload as u64));
+        let response = timeout(patience, self.shared.http.execute(request))
+            .await
+            .map_err(|_| Error::timed_out(patience))?
+            .map_err(Error::http)?;
+        let raw = Answer::receive(response, idle, self.shared.max_response_bytes).await?;
+        raw.judge(&question, |text| self.shared.authenticator.redact(text))
+    }
+}
+
+/// Neither credentials nor the insides of the HTTP client.
+impl fmt::Debug for Transport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Transport")
+            .field("host", &self.shared.host.as_ref().map(Host::as_str))
+            .field("authenticator", &self.shared.authenticator)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! What goes over the wire: the client against a real HTTP server on loopback that plays a workspace.
+
+#[path = "wire/answers.rs"]
+mod answers;
+#[path = "wire/repetition.rs"]
+mod repetition;
+#[path = "wire/requests.rs"]
+mod requests;
+#[path = "wire/typed.rs"]
+mod typed;
+#[path = "wire/workspace.rs"]
+mod workspace;

@@ -1,0 +1,125 @@
+//! The reading of answers.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use databricks::{Arguments, Client, Config, Location, Operation, Payload, Response};
+use serde_json::json;
+
+use crate::workspace::{CREATE, DOWNLOAD, LIST, TOKEN, Workspace, call};
+
+static TEXT: Operation = Operation { response: Response::Text, ..LIST };
+static SILENT: Operation = Operation { response: Response::Empty, ..CREATE };
+
+#[tokio::test]
+async fn each_kind_of_answer_is_read() {
+    let workspace = Workspace::always(200, &[("content-type", "Text/CSV; charset=utf-8")], "a,b").await.unwrap();
+    let client = workspace.client().unwrap();
+    let text = Payload::Text { media_type: "text/csv".to_owned(), text: "a,b".to_owned() };
+    assert_eq!(call(&client, &TEXT).await.unwrap(), text);
+    let arguments = Arguments::new().with(Location::Path, "file_path", "/f");
+    let binary = Payload::Binary { media_type: "text/csv".to_owned(), bytes: Bytes::from("a,b") };
+    assert_eq!(client.execute(&DOWNLOAD, arguments).await.unwrap(), binary);
+    assert_eq!(call(&client, &SILENT).await.unwrap(), Payload::Empty);
+}
+
+#[tokio::test]
+async fn json_is_exact_and_may_be_absent() {
+    for (body, expected) in [
+        (r#"{"id":9007199254740993}"#, json!({"id": 9_007_199_254_740_993_u64})),
+        ("[1]", json!([1])),
+        ("", json!({})),
+        (" \n", json!({})),
+    ] {
+        let workspace = Workspace::always(200, &[], body).await.unwrap();
+        let answer = call(&workspace.client().unwrap(), &LIST).await.unwrap();
+        assert_eq!(answer, Payload::Json(expected), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_an_error_that_does_not_repeat_it() {
+    let workspace = Workspace::always(200, &[], r#"{"a": "private"#).await.unwrap();
+    let error = call(&workspace.client().unwrap(), &LIST).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot call `jobs.jobs.list`: the answer is not JSON (line 1, column 14)");
+}
+
+#[tokio::test]
+async fn login_pages_are_recognised() {
+    let page = "<!doctype html><title>Sign in</title>";
+    let html = [("content-type", "text/html; charset=utf-8")];
+    for (status, headers, body) in [
+        (200, &html[..], page),
+        (200, &[][..], page),
+        (302, &[("location", "/login.html")][..], ""),
+        (303, &[][..], ""),
+    ] {
+        let workspace = Workspace::always(status, headers, body).await.unwrap();
+        let error = call(&workspace.client().unwrap(), &LIST).await.unwrap_err();
+        assert!(error.is_unauthenticated() && !error.is_retryable(), "{error}");
+        assert_eq!(error.status(), Some(status));
+        assert!(error.hint().unwrap().contains("DATABRICKS_WORKSPACE_ID"));
+        assert_eq!(workspace.requests().len(), 1, "a redirect is not followed");
+    }
+}
+
+#[tokio::test]
+async fn a_private_link_is_told() {
+    let location = "https://acme.test/login.html?error=private-link-validation-error:123";
+    let workspace = Workspace::always(302, &[("location", location)], "").await.unwrap();
+    let error = call(&workspace.client().unwrap(), &LIST).await.unwrap_err();
+    assert!(error.is_permission_denied());
+    assert_eq!(error.error_code(), Some("PRIVATE_LINK_VALIDATION_ERROR"));
+}
+
+#[tokio::test]
+async fn errors_carry_what_the_service_said_but_not_the_token() {
+    let body = r#"{"error_code":"PERMISSION_DENIED","message":"token dapi-0123456789 may not"}"#;
+    assert!(body.contains(TOKEN));
+    let workspace = Workspace::always(403, &[("x-request-id", "r-1")], body).await.unwrap();
+    let error = call(&workspace.client().unwrap(), &LIST).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`jobs.jobs.list` failed with `PERMISSION_DENIED` (status 403, request `r-1`): token *** may not"
+    );
+    assert!(error.is_permission_denied());
+    assert!(!format!("{error:?}").contains(TOKEN));
+}
+
+#[tokio::test]
+async fn too_large_an_answer_is_refused() {
+    let workspace = Workspace::always(200, &[], r#"{"long":"0123456789"}"#).await.unwrap();
+    let client = Client::new(Config { max_response_bytes: 20, ..workspace.config().unwrap() }).unwrap();
+    let error = call(&client, &LIST).await.unwrap_err();
+    assert_eq!(error.message(), "the answer is larger than 20 bytes");
+    assert!(error.hint().is_some() && !error.is_retryable());
+}
+
+#[tokio::test]
+async fn silence_ends_the_call() {
+    // The system accepts the connection; nobody ever reads from it.
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let config = Config { idle_timeout: Duration::from_millis(50), ..Config::new(&url, TOKEN).unwrap() };
+    let error = call(&Client::new(config).unwrap(), &CREATE).await.unwrap_err();
+    assert!(error.is_timeout() && error.is_retryable());
+    assert_eq!(error.message(), "no answer within 0.05 s");
+}
+
+#[tokio::test]
+async fn presigned_urls_get_no_credentials_and_are_never_shown() {
+    let storage = Workspace::always(200, &[], "rows").await.unwrap();
+    let client = storage.client().unwrap();
+    let rows = client.download_presigned(&format!("{}/chunk?sig=s3cret", storage.url())).await.unwrap();
+    assert_eq!(rows, "rows");
+    let request = storage.requests().remove(0);
+    assert_eq!(request.uri, "/chunk?sig=s3cret");
+    assert_eq!(request.header("authorization"), None);
+
+    let expired = Workspace::always(403, &[], "<html><pre>Request has expired</pre></html>").await.unwrap();
+    let url = format!("{}/chunk?sig=s3cret", expired.url());
+    for url in [url.as_str(), "http://storage.test/chunk?sig=s3cret", "s3cret"] {
+        let error = client.download_presigned(url).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+}
