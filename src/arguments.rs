@@ -1,0 +1,234 @@
+//! Checks the arguments of a call against the tool's input schema, and says everything that is wrong at once.
+//!
+//! Models err in a few known ways: numbers as text and text as numbers, JSON inside a string, `null` for
+//! what they leave out. What is meant beyond doubt is accepted; everything else is refused with what was
+//! expected, what came, and a valid call.
+
+use serde_json::{Map, Number, Value, json};
+
+use crate::nearest::did_you_mean;
+
+/// What is wrong with one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Dotted path of the argument.
+    pub(crate) path: String,
+    /// What was expected and what came.
+    pub(crate) message: String,
+}
+
+/// The arguments with every value in the type that the schema names.
+pub(crate) fn check(schema: &Value, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
+    let mut checker = Checker { faults: Vec::new() };
+    let given = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let checked = checker.fields(schema, given, "");
+    if checker.faults.is_empty() { Ok(checked) } else { Err(checker.faults) }
+}
+
+/// A smallest valid call: the required arguments with values of their type.
+pub(crate) fn example(schema: &Value) -> Value {
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let fields = required.map(|name| {
+        let field = schema.get("properties").and_then(|properties| properties.get(name)).unwrap_or(&Value::Null);
+        (name.to_owned(), sample(field, name))
+    });
+    Value::Object(fields.collect())
+}
+
+fn sample(schema: &Value, name: &str) -> Value {
+    if let Some(value) = schema.get("default") {
+        return value.clone();
+    }
+    if let Some(value) = schema.get("enum").and_then(Value::as_array).and_then(|values| values.first()) {
+        return value.clone();
+    }
+    match schema.get("type").and_then(Value::as_str) {
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
+        Some("boolean") => json!(true),
+        Some("array") => json!([sample(schema.get("items").unwrap_or(&Value::Null), name)]),
+        Some("object") => example(schema),
+        _ if name.ends_with("_id") => json!("123"),
+        _ => json!(format!("<{name}>")),
+    }
+}
+
+struct Checker {
+    faults: Vec<Fault>,
+}
+
+impl Checker {
+    fn fault(&mut self, path: &str, message: impl Into<String>) {
+        self.faults.push(Fault { path: path.to_owned(), message: message.into() });
+    }
+
+    fn fields(&mut self, schema: &Value, given: Map<String, Value>, path: &str) -> Map<String, Value> {
+        let empty = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+        let mut checked = Map::new();
+        for (name, value) in given {
+            let path = join(path, &name);
+            match properties.get(&name) {
+                Some(property) => {
+                    let value = self.value(property, value, &path);
+                    checked.insert(name, value);
+                }
+                None => {
+                    let known: Vec<_> = properties.keys().map(String::as_str).collect();
+                    let hint = did_you_mean(&name, known.iter().copied());
+                    let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                    let hint = if hint.is_empty() { ";".to_owned() } else { hint };
+                    self.fault(&path, format!("unknown{hint} it takes: {known}"));
+                }
+            }
+        }
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        for name in required.filter(|name| !checked.contains_key(*name)) {
+            let expected = properties.get(name).map_or_else(|| "a value".to_owned(), expected);
+            self.fault(&join(path, name), format!("missing; expected {expected}"));
+        }
+        checked
+    }
+
+    fn value(&mut self, schema: &Value, value: Value, path: &str) -> Value {
+        let value = match (schema.get("type").and_then(Value::as_str), value) {
+            (Some("object" | "array"), Value::String(text)) => parsed(schema, text),
+            (Some("string"), Value::Number(number)) => Value::String(number.to_string()),
+            (Some("integer"), Value::Number(number)) => whole(number),
+            (Some("integer" | "number"), Value::String(text)) => number(text),
+            (Some("boolean"), Value::String(text)) => match text.as_str() {
+                "true" => Value::Bool(true),
+                "false" => Value::Bool(false),
+                _ => Value::String(text),
+            },
+            (_, value) => value,
+        };
+        match (schema.get("type").and_then(Value::as_str), value) {
+            (Some("object"), Value::Object(fields)) => match schema.get("additionalProperties") {
+                Some(values) => self.map(values, fields, path),
+                None if schema.get("properties").is_some() => Value::Object(self.fields(schema, fields, path)),
+                None => Value::Object(fields),
+            },
+            // An object without properties stands for any JSON value of the API.
+            (Some("object"), value) if is_any(schema) => value,
+            (Some("array"), Value::Array(items)) => {
+                let item = schema.get("items").unwrap_or(&Value::Null);
+                let items = items.into_iter().enumerate();
+                Value::Array(
+                    items.map(|(index, value)| self.value(item, value, &join(path, &index.to_string()))).collect(),
+                )
+            }
+            (Some("string"), Value::String(text)) => self.text(schema, text, path),
+            (Some("integer"), value) if value.is_i64() || value.is_u64() => self.bounded(schema, value, path),
+            (Some("number"), Value::Number(number)) => self.bounded(schema, Value::Number(number), path),
+            (Some("boolean"), value @ Value::Bool(_)) => value,
+            (None, value) => value,
+            (_, value) => {
+                self.fault(path, format!("expected {}, got {}", expected(schema), got(&value)));
+                value
+            }
+        }
+    }
+
+    fn map(&mut self, values: &Value, fields: Map<String, Value>, path: &str) -> Value {
+        let checked = fields.into_iter().map(|(name, value)| {
+            let value = self.value(values, value, &join(path, &name));
+            (name, value)
+        });
+        Value::Object(checked.collect())
+    }
+
+    fn text(&mut self, schema: &Value, text: String, path: &str) -> Value {
+        let Some(values) = schema.get("enum").and_then(Value::as_array) else { return Value::String(text) };
+        let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
+        match values.iter().find(|value| value.eq_ignore_ascii_case(&text)) {
+            Some(value) => json!(value),
+            None => {
+                let hint = did_you_mean(&text, values.iter().copied());
+                self.fault(path, format!("expected {}, got `{text}`{hint}", expected(schema)));
+                Value::String(text)
+            }
+        }
+    }
+
+    fn bounded(&mut self, schema: &Value, value: Value, path: &str) -> Value {
+        let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+        let number = value.as_f64().unwrap_or_default();
+        if bound("minimum").is_some_and(|least| number < least) || bound("maximum").is_some_and(|most| number > most) {
+            self.fault(path, format!("expected {}, got {value}", expected(schema)));
+        }
+        value
+    }
+}
+
+fn is_any(schema: &Value) -> bool {
+    schema.get("properties").is_none()
+        && schema.get("description").and_then(Value::as_str).is_some_and(|text| text == "Any JSON value.")
+}
+
+/// JSON written inside a string, where an object or a list was expected.
+fn parsed(schema: &Value, text: String) -> Value {
+    let is_array = schema.get("type").is_some_and(|name| name == "array");
+    match serde_json::from_str(&text) {
+        Ok(value @ Value::Array(_)) if is_array => value,
+        Ok(value @ Value::Object(_)) if !is_array => value,
+        _ => Value::String(text),
+    }
+}
+
+/// A number such as `3.0` as a whole number.
+fn whole(number: Number) -> Value {
+    match number.as_f64() {
+        Some(float) if !number.is_i64() && !number.is_u64() && float.fract() == 0.0 && float.abs() < 9e15 => {
+            // Exact: below 2^53 and without a fraction.
+            serde_json::from_str(&format!("{float:.0}")).unwrap_or(Value::Number(number))
+        }
+        _ => Value::Number(number),
+    }
+}
+
+fn number(text: String) -> Value {
+    match serde_json::from_str(text.trim()) {
+        Ok(Value::Number(number)) => whole(number),
+        _ => Value::String(text),
+    }
+}
+
+fn expected(schema: &Value) -> String {
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
+        return format!("one of {}", values.join(", "));
+    }
+    let name = match schema.get("type").and_then(Value::as_str) {
+        Some("integer") => "a whole number",
+        Some("number") => "a number",
+        Some("boolean") => "true or false",
+        Some("array") => "a list",
+        Some("object") => "an object",
+        _ => "text",
+    };
+    match (schema.get("minimum"), schema.get("maximum")) {
+        (Some(least), Some(most)) => format!("{name} from {least} to {most}"),
+        (Some(least), None) => format!("{name} of at least {least}"),
+        (None, Some(most)) => format!("{name} of at most {most}"),
+        (None, None) => name.to_owned(),
+    }
+}
+
+fn got(value: &Value) -> String {
+    let kind = match value {
+        Value::Null => return "null".to_owned(),
+        Value::Bool(value) => return value.to_string(),
+        Value::Number(number) => return number.to_string(),
+        Value::String(text) => return format!("the text `{}`", text.chars().take(60).collect::<String>()),
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    kind.to_owned()
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests;

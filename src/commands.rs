@@ -1,0 +1,144 @@
+//! The commands for people: what they print goes to stdout, everything else to stderr.
+
+use std::io::Write;
+
+use rmcp::service::ServiceExt;
+use serde_json::{Map, Value};
+
+use crate::calls;
+use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
+use crate::context::Context;
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::resources;
+use crate::server::{Server, describe};
+use crate::shape::Budget;
+
+/// Runs the command line.
+pub async fn run(cli: Cli) -> Result<(), Error> {
+    let options = cli.options;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&options).await,
+        Command::Tools(ToolsCommand::List { json }) => list_tools(&Registry::new(&options.selection())?, json),
+        Command::Tools(ToolsCommand::Show { name }) => {
+            let registry = Registry::new(&options.selection())?;
+            print(&pretty(&describe(registry.tool(&name)?))?)
+        }
+        Command::Call { name, arguments } => call(&options, &name, &arguments).await,
+        Command::Resources(ResourcesCommand::List) => list_resources(&options).await,
+        Command::Resources(ResourcesCommand::Read { uri }) => {
+            let registry = Registry::new(&options.selection())?;
+            let workspace = Workspace::open(&options).await?;
+            print(&resources::read(&registry, &workspace.context, &uri).await?.text)
+        }
+        Command::Sandbox { port } => run_sandbox(port).await,
+    }
+}
+
+/// The workspace that calls go to, with the sandbox if it is one.
+struct Workspace {
+    context: Context,
+    _sandbox: Option<databricks_sandbox::Sandbox>,
+}
+
+impl Workspace {
+    async fn open(options: &Options) -> Result<Self, Error> {
+        let mut config = options.client_config()?;
+        let mut sandbox = None;
+        if options.sandbox {
+            let started = start_sandbox(0).await?;
+            config.host = Some(started.url().parse()?);
+            config.token = Some(started.token().to_owned().into());
+            config.limits.requests_per_second = None;
+            sandbox = Some(started);
+        }
+        let context = Context {
+            client: databricks::Client::new(config)?,
+            budget: Budget::tokens(options.max_result_tokens as usize),
+            warehouse_id: options.warehouse_id.clone().filter(|_| !options.sandbox),
+        };
+        Ok(Self { context, _sandbox: sandbox })
+    }
+}
+
+async fn serve(options: &Options) -> Result<(), Error> {
+    let registry = Registry::new(&options.selection())?;
+    let workspace = Workspace::open(options).await?;
+    let server = Server::new(registry, workspace.context.clone());
+    match server.serve(rmcp::transport::stdio()).await {
+        Ok(running) => {
+            running.waiting().await.map_err(|error| Error::failed(format!("the server stopped: {error}")))?;
+            Ok(())
+        }
+        // A client that leaves before it speaks is no failure of the server.
+        Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+        Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
+    }
+}
+
+async fn start_sandbox(port: u16) -> Result<databricks_sandbox::Sandbox, Error> {
+    let options = databricks_sandbox::Options::default().with_port(port);
+    databricks_sandbox::Sandbox::start(options).await.map_err(|error| Error::failed(error.to_string()))
+}
+
+async fn run_sandbox(port: u16) -> Result<(), Error> {
+    let sandbox = start_sandbox(port).await?;
+    print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
+    tokio::signal::ctrl_c().await.map_err(|error| Error::failed(format!("cannot wait for Ctrl-C: {error}")))
+}
+
+fn list_tools(registry: &Registry, json: bool) -> Result<(), Error> {
+    if json {
+        return print(&pretty(&registry.tools().map(describe).collect::<Vec<_>>())?);
+    }
+    let width = registry.tools().map(|tool| tool.definition.name.len()).max().unwrap_or_default();
+    for toolset in registry.toolsets() {
+        print(&format!("{} ({})", toolset.title, toolset.name))?;
+        for tool in registry.tools().filter(|tool| tool.definition.toolset == toolset.name) {
+            let definition = tool.definition;
+            print(&format!("  {:width$}  {:11}  {}", definition.name, definition.risk.name(), definition.title))?;
+        }
+    }
+    Ok(())
+}
+
+async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
+    let registry = Registry::new(&options.selection())?;
+    registry.tool(name)?;
+    let arguments: Map<String, Value> = serde_json::from_str(arguments)
+        .map_err(|error| Error::failed(format!("the arguments are no JSON object: {error}")))?;
+    let workspace = Workspace::open(options).await?;
+    print(&pretty(&calls::call(&registry, &workspace.context, name, arguments).await?)?)
+}
+
+async fn list_resources(options: &Options) -> Result<(), Error> {
+    let registry = Registry::new(&options.selection())?;
+    let workspace = Workspace::open(options).await?;
+    let mut cursor: Option<String> = None;
+    loop {
+        let (listed, next) = resources::list(&registry, &workspace.context, cursor.as_deref()).await?;
+        for resource in listed {
+            print(&format!("{}  {}", resource.uri, resource.title))?;
+        }
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    for template in registry.resources() {
+        print(&format!("{}  {} (template)", template.uri, template.title))?;
+    }
+    Ok(())
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string_pretty(value).map_err(|error| Error::failed(error.to_string()))
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        // The reader of a pipe may stop reading.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(|error| Error::failed(format!("cannot write to stdout: {error}"))),
+    }
+}

@@ -1,0 +1,171 @@
+//! The types of the generated definitions: what `build.rs` writes for each entry of the allowlist.
+
+use databricks::{Location, Operation};
+
+use crate::resources::Reader;
+use crate::tools::Composite;
+
+/// A named group of tools.
+#[derive(Debug)]
+pub struct ToolsetDefinition {
+    /// Name for `--toolsets`.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// Whether it is part of the default profile.
+    pub default: bool,
+}
+
+/// What a call can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// Changes nothing.
+    Read,
+    /// Creates or changes something, or starts paid compute.
+    Write,
+    /// Deletes, overwrites or interrupts something.
+    Destructive,
+}
+
+impl Risk {
+    /// The word of the allowlist.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+        }
+    }
+}
+
+/// One tool as decided in the allowlist.
+#[derive(Debug)]
+pub struct ToolDefinition {
+    /// Name that clients call.
+    pub name: &'static str,
+    /// Toolset it belongs to.
+    pub toolset: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// What a model reads.
+    pub description: &'static str,
+    /// What a call can do.
+    pub risk: Risk,
+    /// Whether a second equal call changes nothing more.
+    pub idempotent: bool,
+    /// What a call does.
+    pub action: Action,
+}
+
+/// What a call does.
+#[derive(Debug)]
+pub enum Action {
+    /// Calls one operation of the API.
+    Operation(&'static OperationTool),
+    /// Runs a function of `src/tools/`.
+    Composite(&'static Composite),
+}
+
+/// How a plain tool calls its operation.
+#[derive(Debug)]
+pub struct OperationTool {
+    /// The operation.
+    pub operation: &'static Operation,
+    /// JSON text of the input schema.
+    pub input_schema: &'static str,
+    /// JSON text of the unbounded schemas of the arguments that the input schema bounds.
+    pub full_schema: Option<&'static str>,
+    /// What is sent.
+    pub arguments: &'static [Argument],
+    /// What comes back.
+    pub result: Shape,
+    /// How the items of a list become resources.
+    pub lists: Option<Lists>,
+}
+
+/// One value that is sent.
+#[derive(Debug)]
+pub struct Argument {
+    /// Name on the wire.
+    pub wire: &'static str,
+    /// Where it goes.
+    pub location: Location,
+    /// Where its value comes from.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// From the caller.
+    Caller {
+        /// Name for the caller.
+        name: &'static str,
+        /// JSON text of the value sent when the caller gives none.
+        default: Option<&'static str>,
+        /// Plain text that is sent in base64.
+        base64: bool,
+    },
+    /// Always this JSON text.
+    Fixed(&'static str),
+    /// A fresh UUID for each call.
+    Uuid,
+}
+
+/// What a tool gives back.
+#[derive(Debug)]
+pub struct Shape {
+    /// Response field that holds the list.
+    pub items: Option<&'static str>,
+    /// Dotted paths returned by default, through arrays too; empty = everything.
+    pub keep: &'static [&'static str],
+    /// Fields that arrive in base64 and are given as text.
+    pub decode: &'static [&'static str],
+}
+
+/// How the items of a list become resources.
+#[derive(Debug)]
+pub struct Lists {
+    /// Name of the resource template.
+    pub resource: &'static str,
+    /// URI variable and item field.
+    pub bind: &'static [(&'static str, &'static str)],
+    /// Item field that names the resource for people.
+    pub title: Option<&'static str>,
+}
+
+/// A resource template.
+#[derive(Debug)]
+pub struct ResourceDefinition {
+    /// Short name (`job`).
+    pub name: &'static str,
+    /// Toolset it belongs to.
+    pub toolset: &'static str,
+    /// URI template (`databricks://jobs/{job_id}`).
+    pub uri: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// What a model reads.
+    pub description: &'static str,
+    /// MIME type of what is read.
+    pub mime_type: Option<&'static str>,
+    /// The operation that reads it.
+    pub operation: &'static Operation,
+    /// URI variable and operation parameter.
+    pub variables: &'static [(&'static str, &'static str)],
+    /// Values that are always sent.
+    pub fixed: &'static [Argument],
+    /// How it is read.
+    pub read: Read,
+}
+
+/// How a resource is read.
+#[derive(Debug)]
+pub enum Read {
+    /// The operation's answer is the resource.
+    Operation,
+    /// A function of `src/resources/` makes the resource of the operation's answer.
+    Function(&'static Reader),
+}

@@ -1,0 +1,117 @@
+//! What can go wrong in a call, in words that let the caller fix it.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::arguments::Fault;
+
+/// Errors end in advice, never in more text than this.
+const MOST_CHARACTERS: usize = 2_000;
+
+/// Why a call failed.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    hint: Option<String>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Arguments { tool: String, faults: Vec<Fault>, example: Value },
+    Api(Box<databricks::Error>),
+    Failed(String),
+    UnknownTool(String),
+    UnknownResource(String),
+    BadCursor,
+}
+
+impl Error {
+    /// The call cannot do what was asked; `message` says why.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Kind::Failed(message.into()).into()
+    }
+
+    pub(crate) fn arguments(tool: &str, faults: Vec<Fault>, example: Value) -> Self {
+        Kind::Arguments { tool: tool.to_owned(), faults, example }.into()
+    }
+
+    pub(crate) fn unknown_tool(message: impl Into<String>) -> Self {
+        Kind::UnknownTool(message.into()).into()
+    }
+
+    pub(crate) fn unknown_resource(message: impl Into<String>) -> Self {
+        Kind::UnknownResource(message.into()).into()
+    }
+
+    pub(crate) fn bad_cursor() -> Self {
+        Kind::BadCursor.into()
+    }
+
+    /// Adds advice where there is none yet.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// The API's own error, if it answered with one.
+    pub fn api(&self) -> Option<&databricks::Error> {
+        match &self.kind {
+            Kind::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether the request itself was malformed: an unknown tool or cursor. Everything else is the result
+    /// of a call.
+    pub fn is_protocol_error(&self) -> bool {
+        matches!(self.kind, Kind::UnknownTool(_) | Kind::UnknownResource(_) | Kind::BadCursor)
+    }
+
+    /// Whether a resource does not exist.
+    pub fn is_not_found(&self) -> bool {
+        match &self.kind {
+            Kind::UnknownResource(_) => true,
+            Kind::Api(error) => error.is_not_found(),
+            _ => false,
+        }
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self { kind, hint: None }
+    }
+}
+
+impl From<databricks::Error> for Error {
+    fn from(error: databricks::Error) -> Self {
+        Kind::Api(Box::new(error)).into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = match &self.kind {
+            Kind::Arguments { tool, faults, example } => {
+                let faults: Vec<_> =
+                    faults.iter().map(|fault| format!("\n  `{}`: {}", fault.path, fault.message)).collect();
+                let problems = if faults.len() == 1 { "a problem" } else { "problems" };
+                format!("cannot call `{tool}`: {problems} with its arguments{}\nvalid: {example}", faults.join(""))
+            }
+            Kind::Api(error) => error.to_string(),
+            Kind::Failed(message) | Kind::UnknownTool(message) | Kind::UnknownResource(message) => message.clone(),
+            Kind::BadCursor => "`page_token` is none that this server gave; start again without it".to_owned(),
+        };
+        let hint = self.hint.as_deref().or_else(|| self.api().and_then(databricks::Error::hint));
+        let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        let room = MOST_CHARACTERS.saturating_sub(hint.chars().count());
+        if text.chars().count() > room {
+            text = text.chars().take(room.saturating_sub(1)).collect();
+            text.push('…');
+        }
+        write!(formatter, "{text}{hint}")
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,3 @@
+//! The definitions that `build.rs` generates from `specs/` and `allowlist/`.
+
+include!(concat!(env!("OUT_DIR"), "/tools.rs"));

@@ -1,0 +1,22 @@
+//! An MCP server for Databricks, generated from the API's description and an audited allowlist.
+//!
+//! `build.rs` makes the definitions of tools and resources; [`registry`] holds those that are enabled;
+//! [`calls`] runs one call; [`server`] speaks MCP; [`commands`] are for people at a terminal.
+
+mod arguments;
+pub mod calls;
+pub mod commands;
+pub mod config;
+pub mod context;
+mod cursor;
+pub mod definition;
+pub mod error;
+mod generated;
+pub mod instructions;
+mod nearest;
+pub mod registry;
+pub mod resources;
+pub mod server;
+pub mod shape;
+pub mod tools;
+mod uri;

@@ -1,0 +1,216 @@
+//! The tools and resources of this server, after `--toolsets`, `--tools`, `--exclude-tools` and
+//! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::definition::{Action, Lists, OperationTool, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition};
+use crate::error::Error;
+use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
+use crate::nearest::did_you_mean;
+use crate::tools::plain;
+
+/// The tool that shows what the bounded schemas of others leave out; it comes with them.
+const FULL_SCHEMA_TOOL: &str = "get_input_schema";
+
+/// Which tools to enable.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Toolset names, `default` or `all`; empty = `default`, unless `tools` names some.
+    pub toolsets: Vec<String>,
+    /// Tools to enable besides the toolsets.
+    pub tools: Vec<String>,
+    /// Tools to leave out.
+    pub exclude_tools: Vec<String>,
+    /// Leave out every tool that is not of risk `read`; wins over everything else.
+    pub read_only: bool,
+}
+
+/// An enabled tool.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// What the allowlist says.
+    pub definition: &'static ToolDefinition,
+    /// Its input schema, as clients see it.
+    pub input_schema: Arc<Map<String, Value>>,
+}
+
+impl Tool {
+    fn new(definition: &'static ToolDefinition) -> Self {
+        let schema = match definition.action {
+            Action::Operation(tool) => plain::json(tool.input_schema),
+            Action::Composite(composite) => (composite.schema)(),
+        };
+        let schema = match schema {
+            Value::Object(schema) => schema,
+            _ => Map::new(),
+        };
+        Self { definition, input_schema: Arc::new(schema) }
+    }
+}
+
+/// The enabled tools and resources.
+#[derive(Debug)]
+pub struct Registry {
+    tools: BTreeMap<&'static str, Tool>,
+    resources: Vec<&'static ResourceDefinition>,
+    toolsets: Vec<&'static ToolsetDefinition>,
+    read_only: bool,
+}
+
+impl Registry {
+    /// Applies a selection; an unknown name is an error with the nearest match.
+    pub fn new(selection: &Selection) -> Result<Self, Error> {
+        let toolsets = toolsets(selection)?;
+        for name in selection.tools.iter().chain(&selection.exclude_tools) {
+            definition(name)?;
+        }
+        let is_selected = |tool: &&ToolDefinition| {
+            toolsets.contains(tool.toolset) || selection.tools.iter().any(|name| name == tool.name)
+        };
+        let is_allowed = |tool: &&'static ToolDefinition| {
+            !selection.exclude_tools.iter().any(|name| name == tool.name)
+                && (!selection.read_only || tool.risk == Risk::Read)
+        };
+        let mut tools: BTreeMap<_, _> =
+            TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, Tool::new(tool))).collect();
+        if tools.values().any(|tool| full_schema(tool.definition).is_some())
+            && let Some(tool) = TOOLS.iter().find(|tool| tool.name == FULL_SCHEMA_TOOL).filter(is_allowed)
+        {
+            tools.insert(tool.name, Tool::new(tool));
+        }
+        let resources = RESOURCES.iter().filter(|resource| toolsets.contains(resource.toolset)).collect();
+        let active: BTreeSet<_> = tools.values().map(|tool| tool.definition.toolset).chain(toolsets).collect();
+        let toolsets = TOOLSETS.iter().filter(|toolset| active.contains(toolset.name)).collect();
+        Ok(Self { tools, resources, toolsets, read_only: selection.read_only })
+    }
+
+    /// Every tool that the allowlist defines.
+    pub fn all() -> Vec<Tool> {
+        TOOLS.iter().map(Tool::new).collect()
+    }
+
+    /// Every toolset that the allowlist defines.
+    pub fn all_toolsets() -> &'static [ToolsetDefinition] {
+        TOOLSETS
+    }
+
+    /// The enabled tools, by name.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.values()
+    }
+
+    /// The enabled resource templates, by name.
+    pub fn resources(&self) -> &[&'static ResourceDefinition] {
+        &self.resources
+    }
+
+    /// The toolsets with an enabled tool.
+    pub fn toolsets(&self) -> &[&'static ToolsetDefinition] {
+        &self.toolsets
+    }
+
+    /// Whether only reading is allowed.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// An enabled tool by name; for any other name, why it is not enabled and what would enable it.
+    pub fn tool(&self, name: &str) -> Result<&Tool, Error> {
+        if let Some(tool) = self.tools.get(name) {
+            return Ok(tool);
+        }
+        if let Ok(known) = definition(name) {
+            let way = if self.read_only && known.risk != Risk::Read {
+                "this server is read-only".to_owned()
+            } else {
+                format!("start the server with `--toolsets {}` or `--tools {name}`", known.toolset)
+            };
+            return Err(Error::unknown_tool(format!("tool `{name}` exists and is not enabled; {way}")));
+        }
+        if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name || id.ends_with(&format!(".{name}"))) {
+            let message = format!("operation `{id}` exists in the API and is not exposed: {reason}");
+            return Err(Error::unknown_tool(message));
+        }
+        let hint = did_you_mean(name, self.tools.keys().copied());
+        Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
+    }
+
+    /// The enabled lists whose items are resources, with their tools.
+    pub(crate) fn lists(&self) -> Vec<(&'static OperationTool, &'static Lists, &'static ResourceDefinition)> {
+        let mut lists = Vec::new();
+        for tool in self.tools.values() {
+            if let Action::Operation(plain) = tool.definition.action
+                && let Some(of) = &plain.lists
+                && let Some(resource) = self.resources.iter().find(|resource| resource.name == of.resource)
+            {
+                lists.push((plain, of, *resource));
+            }
+        }
+        lists
+    }
+
+    /// The enabled tools that show what exists, for a call that names something that does not: those that
+    /// list what the arguments identify, or else the lists of the same toolset.
+    pub(crate) fn finders(&self, tool: &ToolDefinition, arguments: &Map<String, Value>) -> Vec<&'static str> {
+        let lists = |definition: &ToolDefinition| match definition.action {
+            Action::Operation(plain) => plain.lists.as_ref(),
+            Action::Composite(_) => None,
+        };
+        let finds = |definition: &ToolDefinition| {
+            lists(definition).is_some_and(|lists| lists.bind.iter().any(|(name, _)| arguments.contains_key(*name)))
+        };
+        let names = |matches: &dyn Fn(&ToolDefinition) -> bool| -> Vec<&'static str> {
+            let tools = self.tools.values().map(|tool| tool.definition);
+            tools.filter(|other| other.name != tool.name && matches(other)).map(|other| other.name).collect()
+        };
+        let found = names(&finds);
+        if !found.is_empty() {
+            return found;
+        }
+        names(&|other| other.toolset == tool.toolset && other.name.starts_with("list_"))
+    }
+}
+
+/// The unbounded schemas of a tool's arguments, as JSON text.
+pub(crate) fn full_schema(definition: &ToolDefinition) -> Option<&'static str> {
+    match definition.action {
+        Action::Operation(tool) => tool.full_schema,
+        Action::Composite(_) => None,
+    }
+}
+
+/// Any tool that the allowlist defines, enabled or not.
+pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
+    TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| {
+        let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
+        Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
+    })
+}
+
+fn toolsets(selection: &Selection) -> Result<BTreeSet<&'static str>, Error> {
+    let default = ["default".to_owned()];
+    let names: &[String] = match (&selection.toolsets, &selection.tools) {
+        (toolsets, tools) if toolsets.is_empty() && tools.is_empty() => &default,
+        (toolsets, _) => toolsets,
+    };
+    let mut selected = BTreeSet::new();
+    for name in names {
+        match name.as_str() {
+            "all" => selected.extend(TOOLSETS.iter().map(|toolset| toolset.name)),
+            "default" => selected.extend(TOOLSETS.iter().filter(|toolset| toolset.default).map(|toolset| toolset.name)),
+            name => {
+                let toolset = TOOLSETS.iter().find(|toolset| toolset.name == name).ok_or_else(|| {
+                    let known = || TOOLSETS.iter().map(|toolset| toolset.name).chain(["all", "default"]);
+                    let hint = did_you_mean(name, known());
+                    let known = known().collect::<Vec<_>>().join(", ");
+                    Error::failed(format!("no toolset is named `{name}`{hint}; there are: {known}"))
+                })?;
+                selected.insert(toolset.name);
+            }
+        }
+    }
+    Ok(selected)
+}

@@ -1,0 +1,241 @@
+//! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, ErrorData, Implementation, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
+    ServerConfig, Tool as McpTool, ToolAnnotations,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Value, json};
+
+use crate::calls;
+use crate::context::Context;
+use crate::definition::Risk;
+use crate::error::Error;
+use crate::instructions::instructions;
+use crate::registry::{Registry, Tool};
+use crate::resources;
+
+/// Definitions change only with the binary or its flags: clients may keep them for an hour.
+const DEFINITIONS_TTL_MS: u64 = 3_600_000;
+/// What exists in a workspace changes at any time.
+const LISTING_TTL_MS: u64 = 10_000;
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// The server; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Server {
+    registry: Arc<Registry>,
+    context: Context,
+}
+
+impl Server {
+    /// A server of the registry's tools for the context's workspace.
+    pub fn new(registry: Registry, context: Context) -> Self {
+        Self { registry: Arc::new(registry), context }
+    }
+
+    /// The context of one request: calls to Databricks name the client on whose behalf they are made.
+    fn context(&self, request: &RequestContext<RoleServer>) -> Context {
+        let mut context = self.context.clone();
+        if let Some(client) = request.client_info() {
+            context.client = context.client.with_upstream(&client.name, &client.version);
+        }
+        context
+    }
+}
+
+/// A tool as `tools/list` shows it.
+pub fn describe(tool: &Tool) -> McpTool {
+    let definition = tool.definition;
+    McpTool::new(definition.name, definition.description, tool.input_schema.clone())
+        .with_title(definition.title)
+        .with_annotations(
+            ToolAnnotations::new()
+                .read_only(definition.risk == Risk::Read)
+                .destructive(definition.risk == Risk::Destructive)
+                .idempotent(definition.idempotent)
+                .open_world(true),
+        )
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&self.registry));
+        config.server_info = server_info();
+        config
+    }
+
+    async fn discover(&self, _request: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let mut result = DiscoverResult::from_server_info(versions, self.get_info());
+        result.ttl_ms = DEFINITIONS_TTL_MS;
+        result.cache_scope = CacheScope::Public;
+        Ok(result)
+    }
+
+    async fn list_tools(
+        &self,
+        page: Option<PaginatedRequestParams>,
+        request: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        refuse_cursor(page)?;
+        let mut result = ListToolsResult::with_all_items(self.registry.tools().map(describe).collect())
+            .with_ttl_ms(DEFINITIONS_TTL_MS)
+            .with_cache_scope(CacheScope::Public);
+        result.meta = meta(&request);
+        Ok(result)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<McpTool> {
+        self.registry.tool(name).ok().map(describe)
+    }
+
+    async fn call_tool(
+        &self,
+        call: CallToolRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let started = Instant::now();
+        let context = self.context(&request);
+        let arguments = call.arguments.unwrap_or_default();
+        let outcome = tokio::select! {
+            outcome = calls::call(&self.registry, &context, &call.name, arguments) => outcome,
+            () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
+        };
+        let milliseconds = started.elapsed().as_millis();
+        let result = match outcome {
+            Ok(value) => {
+                tracing::info!(tool = %call.name, milliseconds, "called");
+                CallToolResult::structured(value)
+            }
+            Err(error) => {
+                tracing::info!(tool = %call.name, milliseconds, %error, "failed");
+                if error.is_protocol_error() {
+                    return Err(ErrorData::invalid_params(error.to_string(), None));
+                }
+                CallToolResult::error(vec![ContentBlock::text(error.to_string())])
+            }
+        };
+        Ok(result.with_meta(meta(&request)).into())
+    }
+
+    async fn list_resources(
+        &self,
+        page: Option<PaginatedRequestParams>,
+        request: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = page.and_then(|page| page.cursor);
+        let context = self.context(&request);
+        let (listed, next) =
+            resources::list(&self.registry, &context, cursor.as_deref()).await.map_err(protocol_error)?;
+        let resources = listed.into_iter().map(|listed| {
+            Resource::new(listed.uri, listed.name).with_title(listed.title).with_mime_type(listed.mime_type)
+        });
+        let mut result = ListResourcesResult::with_all_items(resources.collect())
+            .with_ttl_ms(LISTING_TTL_MS)
+            .with_cache_scope(CacheScope::Private);
+        result.next_cursor = next;
+        result.meta = meta(&request);
+        Ok(result)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        page: Option<PaginatedRequestParams>,
+        request: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        refuse_cursor(page)?;
+        let templates = self.registry.resources().iter().map(|resource| {
+            let template = ResourceTemplate::new(resource.uri, resource.name)
+                .with_title(resource.title)
+                .with_description(resource.description);
+            match resource.mime_type {
+                Some(mime_type) => template.with_mime_type(mime_type),
+                None => template,
+            }
+        });
+        let mut result = ListResourceTemplatesResult::with_all_items(templates.collect())
+            .with_ttl_ms(DEFINITIONS_TTL_MS)
+            .with_cache_scope(CacheScope::Public);
+        result.meta = meta(&request);
+        Ok(result)
+    }
+
+    async fn read_resource(
+        &self,
+        read: ReadResourceRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let context = self.context(&request);
+        let contents = tokio::select! {
+            contents = resources::read(&self.registry, &context, &read.uri) => contents.map_err(protocol_error)?,
+            () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
+        };
+        let text = ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type);
+        let mut result = ReadResourceResult::new(vec![text]);
+        result.ttl_ms = Some(0);
+        result.cache_scope = Some(CacheScope::Private);
+        result.meta = meta(&request);
+        Ok(result.into())
+    }
+
+    /// A known method with parameters that do not parse arrives here, as rmcp takes it for an unknown one.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        const KNOWN: [&str; 6] = [
+            "tools/call",
+            "tools/list",
+            "resources/read",
+            "resources/list",
+            "resources/templates/list",
+            "completion/complete",
+        ];
+        if KNOWN.contains(&request.method.as_str()) {
+            let message = format!("the parameters of `{}` are malformed", request.method);
+            return Err(ErrorData::invalid_params(message, None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
+    }
+}
+
+fn server_info() -> Implementation {
+    Implementation::new("databricks-mcp-server", env!("CARGO_PKG_VERSION"))
+        .with_title("Databricks")
+        .with_description(env!("CARGO_PKG_DESCRIPTION"))
+}
+
+/// Who answers: results of the revision without a handshake carry it.
+fn meta(request: &RequestContext<RoleServer>) -> Option<MetaObject> {
+    let is_modern = request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    let Value::Object(object) = json!({ SERVER_INFO: server_info() }) else { return None };
+    is_modern.then(|| MetaObject::from(object))
+}
+
+/// Lists of definitions are one page, so that no client misses the second.
+fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match page.and_then(|page| page.cursor) {
+        Some(_) => Err(ErrorData::invalid_params("this list has one page and no cursor", None)),
+        None => Ok(()),
+    }
+}
+
+fn protocol_error(error: Error) -> ErrorData {
+    if error.is_not_found() {
+        ErrorData::resource_not_found(error.to_string(), None)
+    } else if error.is_protocol_error() {
+        ErrorData::invalid_params(error.to_string(), None)
+    } else {
+        ErrorData::internal_error(error.to_string(), None)
+    }
+}

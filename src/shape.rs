@@ -1,0 +1,176 @@
+//! The answer of the API as a model should get it: the fields that matter, within a budget, with exact
+//! notice of what was left out.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+/// How much one answer may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Characters of compact JSON.
+    pub characters: usize,
+}
+
+impl Budget {
+    /// A budget of so many tokens, at three characters of JSON each: identifiers, digits and punctuation
+    /// make more tokens of a text than prose does.
+    pub fn tokens(tokens: usize) -> Self {
+        Self { characters: tokens.saturating_mul(3) }
+    }
+}
+
+/// Integers beyond this lose digits in JavaScript clients.
+const MOST_EXACT: u64 = 1 << 53;
+
+/// Strings and lists inside an answer are cut to these lengths, one step after the other, until it fits.
+const CUTS: [(usize, usize); 7] = [(8_000, 200), (4_000, 100), (2_000, 50), (1_000, 25), (500, 12), (250, 6), (100, 3)];
+
+/// A list within its budget.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The items that fit.
+    pub(crate) items: Vec<Value>,
+    /// How many were given.
+    pub(crate) taken: usize,
+    /// What was cut inside the items.
+    pub(crate) cuts: Vec<String>,
+}
+
+/// Only the given dotted paths of a value, through lists too; everything where `*` is among them.
+pub(crate) fn keep(value: &Value, paths: &[&str]) -> Value {
+    if paths.is_empty() || paths.contains(&"*") {
+        return value.clone();
+    }
+    match value {
+        Value::Array(items) => items.iter().map(|item| keep(item, paths)).collect(),
+        Value::Object(fields) => {
+            let mut kept = Map::new();
+            for (name, field) in fields {
+                let deeper: Vec<&str> =
+                    paths.iter().filter_map(|path| path.strip_prefix(name.as_str())?.strip_prefix('.')).collect();
+                if paths.contains(&name.as_str()) {
+                    kept.insert(name.clone(), field.clone());
+                } else if !deeper.is_empty() {
+                    let field = keep(field, &deeper);
+                    let is_empty = field.as_object().is_some_and(Map::is_empty);
+                    if !is_empty {
+                        kept.insert(name.clone(), field);
+                    }
+                }
+            }
+            Value::Object(kept)
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+/// Turns base64 fields into text. What is no base64 or no text stays as it is.
+pub(crate) fn decode(value: &mut Value, paths: &[&str]) {
+    for path in paths {
+        let Some(field) = value.pointer_mut(&format!("/{}", path.replace('.', "/"))) else { continue };
+        let bytes = field.as_str().and_then(|text| STANDARD.decode(text).ok());
+        if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            *field = Value::String(text);
+        }
+    }
+}
+
+/// Gives integers above 2^53 as text, so that no client rounds them.
+pub(crate) fn exact(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let size = number.as_i64().map(i64::unsigned_abs).or_else(|| number.as_u64());
+            if size.is_some_and(|size| size > MOST_EXACT) {
+                *value = Value::String(number.to_string());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(exact),
+        Value::Object(fields) => fields.values_mut().for_each(exact),
+        _ => {}
+    }
+}
+
+/// As many items as fit, cut between items; a single item that is too large is cut inside.
+pub(crate) fn page(items: impl IntoIterator<Item = Value>, budget: Budget) -> Page {
+    let mut page = Page { items: Vec::new(), taken: 0, cuts: Vec::new() };
+    let mut used = 0;
+    for mut item in items {
+        let size = item.to_string().chars().count() + 1;
+        if used + size > budget.characters {
+            if page.items.is_empty() {
+                page.cuts = fit(&mut item, budget);
+                page.items.push(item);
+                page.taken = 1;
+            }
+            break;
+        }
+        used += size;
+        page.items.push(item);
+        page.taken += 1;
+    }
+    page
+}
+
+/// Cuts long strings and lists inside a value until it fits, and says which.
+pub(crate) fn fit(value: &mut Value, budget: Budget) -> Vec<String> {
+    let mut notices = Vec::new();
+    for (characters, items) in CUTS {
+        if value.to_string().chars().count() <= budget.characters {
+            break;
+        }
+        notices.clear();
+        cut(value, characters, items, "", &mut notices);
+    }
+    notices
+}
+
+fn cut(value: &mut Value, characters: usize, items: usize, path: &str, notices: &mut Vec<String>) {
+    let name = if path.is_empty() { "the answer" } else { path };
+    match value {
+        Value::String(text) => {
+            let length = text.chars().count();
+            if length > characters {
+                *text = text.chars().take(characters).collect();
+                text.push('…');
+                notices.push(format!("{name}: first {characters} of {length} characters"));
+            }
+        }
+        Value::Array(list) => {
+            let length = list.len();
+            if length > items {
+                list.truncate(items);
+                notices.push(format!("{name}: first {items} of {length} items"));
+            }
+            for (index, item) in list.iter_mut().enumerate() {
+                cut(item, characters, items, &format!("{path}[{index}]"), notices);
+            }
+        }
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                cut(field, characters, items, &path, notices);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Adds to an object what was cut inside it.
+pub(crate) fn notice(value: &mut Value, mut cuts: Vec<String>, advice: &str) {
+    if cuts.is_empty() {
+        return;
+    }
+    let more = cuts.len().saturating_sub(5);
+    cuts.truncate(5);
+    if more > 0 {
+        cuts.push(format!("and {more} more"));
+    }
+    if let Some(object) = value.as_object_mut() {
+        object.insert("truncated".into(), json!(true));
+        object.insert("hint".into(), json!(format!("cut {}; {advice}", cuts.join(", "))));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What tools do: plain ones call one operation, composites run a function of this directory.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::error::Error;
+
+pub(crate) mod execute_sql;
+pub(crate) mod get_input_schema;
+pub(crate) mod get_sql_result;
+pub(crate) mod plain;
+pub(crate) mod run_notebook;
+mod statement;
+mod wait;
+
+/// What a composite's function gives back.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+/// A tool written by hand.
+#[derive(Debug)]
+pub struct Composite {
+    /// The schema of its input.
+    pub(crate) schema: fn() -> Value,
+    /// Runs it with checked arguments.
+    pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
+}
+
+/// The input schema of a composite, from its Rust type, in the dialect of the generated ones: inlined, one
+/// `type` each, no formats of Rust's numbers. A field's documentation is what the model reads.
+pub(crate) fn input_schema<I: JsonSchema>() -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let mut schema = settings.into_generator().into_root_schema_for::<I>().to_value();
+    plain_dialect(&mut schema);
+    if let Some(root) = schema.as_object_mut() {
+        root.remove("description");
+        root.entry("properties").or_insert_with(|| json!({}));
+    }
+    schema
+}
+
+/// The arguments as the composite's input type.
+pub(crate) fn input<I: DeserializeOwned>(arguments: Map<String, Value>) -> Result<I, Error> {
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| Error::failed(format!("bad arguments: {error}")))
+}
+
+fn plain_dialect(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    for key in ["title", "format", "$schema"] {
+        object.remove(key);
+    }
+    if object.get("default").is_some_and(Value::is_null) {
+        object.remove("default");
+    }
+    // `Option` is said by absence from `required`, not by a union with null.
+    if let Some(name) = object.get("type").and_then(Value::as_array).and_then(|names| names.first()).cloned() {
+        object.insert("type".into(), name);
+    }
+    if let Some(values) = object.get_mut("enum").and_then(Value::as_array_mut) {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(text) = object.get_mut("description").and_then(|text| text.as_str().map(str::to_owned)) {
+        object.insert("description".into(), text.split_whitespace().collect::<Vec<_>>().join(" ").into());
+    }
+    if object.get("additionalProperties").is_some_and(Value::is_boolean) {
+        object.remove("additionalProperties");
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = object.get_mut(key) {
+            plain_dialect(inner);
+        }
+    }
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(plain_dialect);
+    }
+}

@@ -1,0 +1,113 @@
+//! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
+
+use databricks::api::types::{
+    Disposition, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
+    StatementParameterListItem,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Composite, input, input_schema, statement};
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::error::Error;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+/// The API waits this long at most within one request.
+const LONGEST_SERVER_WAIT: u64 = 50;
+/// And this long at least, if it is to wait at all.
+const SHORTEST_SERVER_WAIT: u64 = 5;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// One SQL statement in Databricks SQL; values as named markers, e.g. `WHERE day = :day`.
+    statement: String,
+    /// Values of the named markers.
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    /// Catalog for names without one, from `list_catalogs`.
+    catalog: Option<String>,
+    /// Schema for names without one, from `list_schemas`.
+    schema: Option<String>,
+    /// SQL warehouse, from `list_warehouses`; if unset, the configured one or one that runs.
+    warehouse_id: Option<String>,
+    /// Most rows the statement may give.
+    #[schemars(range(min = 1))]
+    row_limit: Option<i64>,
+    /// Time to wait; after it the statement goes on and its id is returned.
+    #[serde(default = "default_timeout")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Parameter {
+    /// Name of the marker without `:`.
+    name: String,
+    /// Value as text; unset = NULL.
+    value: Option<String>,
+    /// SQL type such as `DATE` or `INT`; `STRING` if unset.
+    r#type: Option<String>,
+}
+
+fn default_timeout() -> u64 {
+    45
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let warehouse_id = match input.warehouse_id.or_else(|| context.warehouse_id.clone()) {
+        Some(id) => id,
+        None => choose_warehouse(&context).await?,
+    };
+    let server_wait = match input.timeout_seconds {
+        0..SHORTEST_SERVER_WAIT => 0,
+        seconds => seconds.min(LONGEST_SERVER_WAIT),
+    };
+    let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
+        name: parameter.name,
+        value: parameter.value,
+        type_: parameter.r#type,
+    });
+    let body = SqlStatementExecutionExecuteStatementBody {
+        byte_limit: None,
+        catalog: input.catalog,
+        disposition: Some(Disposition::Inline),
+        format: Some(Format::JsonArray),
+        on_wait_timeout: Some(ExecuteStatementRequestOnWaitTimeout::Continue),
+        parameters: parameters.collect(),
+        query_tags: Vec::new(),
+        row_limit: input.row_limit,
+        schema: input.schema,
+        statement: input.statement,
+        wait_timeout: Some(format!("{server_wait}s")),
+        warehouse_id: warehouse_id.clone(),
+    };
+    let answer = context.client.api().sql_statement_execution_execute_statement(&body).await;
+    let statement = answer.map_err(databricks::Error::from)?.into_inner();
+    let left = input.timeout_seconds - server_wait.min(input.timeout_seconds);
+    let mut answer = statement::finish(&context, statement, left, Cursor::default()).await?;
+    answer["warehouse_id"] = warehouse_id.into();
+    Ok(answer)
+}
+
+/// The warehouse that answers soonest: one that runs, else one that starts, else one that can be started.
+async fn choose_warehouse(context: &Context) -> Result<String, Error> {
+    let answer = context.client.api().sql_warehouses_list(None, None, None).await;
+    let mut warehouses = answer.map_err(databricks::Error::from)?.into_inner().warehouses;
+    warehouses.sort_by_cached_key(|warehouse| {
+        let state = warehouse.state.as_ref().map(ToString::to_string).unwrap_or_default();
+        let order = ["RUNNING", "STARTING", "STOPPED", "STOPPING"];
+        let rank = order.iter().position(|known| *known == state).unwrap_or(order.len());
+        (rank, warehouse.name.clone())
+    });
+    warehouses.into_iter().find_map(|warehouse| warehouse.id).ok_or_else(|| {
+        Error::failed("there is no SQL warehouse that you may use").with_hint(
+            "ask for CAN USE on one, or name one in `warehouse_id` or in the variable DATABRICKS_WAREHOUSE_ID",
+        )
+    })
+}

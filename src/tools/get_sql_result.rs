@@ -1,0 +1,40 @@
+//! `get_sql_result`: goes on with a statement by its id, waiting for it or giving its next rows.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Composite, input, input_schema, statement};
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::error::Error;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Statement id, from `execute_sql`.
+    statement_id: String,
+    /// Cursor: `next_page_token` of the previous answer.
+    page_token: Option<String>,
+    /// Time to wait for a statement that still runs.
+    #[serde(default = "default_timeout")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+fn default_timeout() -> u64 {
+    45
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let cursor = match &input.page_token {
+        Some(text) => Cursor::decode(text).ok_or_else(Error::bad_cursor)?,
+        None => Cursor::default(),
+    };
+    let found = statement::get(&context, &input.statement_id).await?;
+    statement::finish(&context, found, input.timeout_seconds, cursor).await
+}

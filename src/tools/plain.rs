@@ -1,0 +1,159 @@
+//! Calls one operation of the API: arguments to their places, the answer shaped.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use databricks::{Arguments, Location, Payload};
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::definition::{Argument, OperationTool, Risk, Source};
+use crate::error::Error;
+use crate::shape;
+
+/// Runs a plain tool with checked arguments.
+pub(crate) async fn run(
+    context: &Context,
+    tool: &'static OperationTool,
+    risk: Risk,
+    mut arguments: Map<String, Value>,
+) -> Result<Value, Error> {
+    let fields = fields(tool, &mut arguments);
+    let keep: Vec<&str> = match &fields {
+        Some(fields) => fields.iter().map(String::as_str).collect(),
+        None => tool.result.keep.to_vec(),
+    };
+    if tool.result.items.is_some() {
+        let cursor = cursor(&mut arguments)?;
+        let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+        return list(context, tool, request, cursor, &keep).await;
+    }
+    let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+    let mut value = match context.client.execute(tool.operation, request).await? {
+        Payload::Empty => json!({}),
+        Payload::Json(value) => value,
+        Payload::Text { text, .. } => json!({ "text": text }),
+        Payload::Binary { media_type, bytes } => json!({ "media_type": media_type, "base64": STANDARD.encode(bytes) }),
+    };
+    shape::decode(&mut value, tool.result.decode);
+    let mut value = done(shape::keep(&value, &keep), risk);
+    shape::exact(&mut value);
+    let cuts = shape::fit(&mut value, context.budget);
+    let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
+    shape::notice(&mut value, cuts, advice);
+    Ok(value)
+}
+
+/// The values of one request. Fixed values and defaults come from the definition.
+pub(crate) fn request(definitions: &[Argument], mut given: Map<String, Value>) -> Result<Arguments, Error> {
+    let mut request = Arguments::new();
+    for argument in definitions {
+        let value = match argument.source {
+            Source::Fixed(text) => Some(json(text)),
+            Source::Uuid => Some(Value::String(uuid::Uuid::new_v4().to_string())),
+            Source::Caller { name, default, base64 } => {
+                let value = given.remove(name).or_else(|| default.map(json));
+                match value {
+                    Some(Value::String(text)) if base64 => Some(Value::String(STANDARD.encode(text))),
+                    value => value,
+                }
+            }
+        };
+        if let Some(value) = value {
+            request.insert(argument.location, argument.wire, value);
+        }
+    }
+    Ok(request)
+}
+
+/// JSON text of a definition, which the build wrote.
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn cursor(arguments: &mut Map<String, Value>) -> Result<Cursor, Error> {
+    match arguments.remove("page_token") {
+        Some(Value::String(text)) if !text.is_empty() => Cursor::decode(&text).ok_or_else(Error::bad_cursor),
+        _ => Ok(Cursor::default()),
+    }
+}
+
+fn fields(tool: &OperationTool, arguments: &mut Map<String, Value>) -> Option<Vec<String>> {
+    if tool.result.keep.is_empty() {
+        return None;
+    }
+    let fields: Vec<String> = match arguments.remove("fields")? {
+        Value::Array(fields) => fields.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => return None,
+    };
+    (!fields.is_empty()).then_some(fields)
+}
+
+async fn list(
+    context: &Context,
+    tool: &'static OperationTool,
+    request: Arguments,
+    cursor: Cursor,
+    keep: &[&str],
+) -> Result<Value, Error> {
+    let (items, next) = page(context, tool, request, &cursor).await?;
+    let left = items.len().saturating_sub(cursor.skip);
+    let shaped = items.into_iter().skip(cursor.skip).map(|mut item| {
+        shape::decode(&mut item, tool.result.decode);
+        let mut item = shape::keep(&item, keep);
+        shape::exact(&mut item);
+        item
+    });
+    let page = shape::page(shaped, context.budget);
+    let rest = left - page.taken.min(left);
+    let next = if rest > 0 {
+        Some(Cursor { skip: cursor.skip + page.taken, ..cursor })
+    } else {
+        next.map(|page| Cursor { page: Some(page), ..Cursor::default() })
+    };
+    let mut answer = json!({ "items": page.items, "returned": page.taken, "truncated": next.is_some() });
+    if let Some(next) = next {
+        let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
+        answer["next_page_token"] = next.encode().into();
+        answer["hint"] = format!("there is more: pass `page_token`, or use {advice}").into();
+    }
+    shape::notice(&mut answer, page.cuts, "ask for that item alone");
+    Ok(answer)
+}
+
+/// One page of the API's list, and the API's cursor of the next as text.
+pub(crate) async fn page(
+    context: &Context,
+    tool: &'static OperationTool,
+    request: Arguments,
+    cursor: &Cursor,
+) -> Result<(Vec<Value>, Option<String>), Error> {
+    let position = match &cursor.page {
+        Some(text) => Some(serde_json::from_str::<databricks::Cursor>(text).map_err(|_| Error::bad_cursor())?),
+        None => None,
+    };
+    if tool.operation.pagination.is_some() {
+        let page = context.client.page(tool.operation, request, position.as_ref()).await?;
+        let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
+        return Ok((page.items, next));
+    }
+    let answer = context.client.execute(tool.operation, request).await?;
+    let Payload::Json(answer) = answer else { return Ok((Vec::new(), None)) };
+    let items = tool.result.items.and_then(|items| answer.pointer(&format!("/{}", items.replace('.', "/"))));
+    Ok((items.and_then(Value::as_array).cloned().unwrap_or_default(), None))
+}
+
+/// An operation that answers nothing still tells the caller that it was done.
+fn done(value: Value, risk: Risk) -> Value {
+    match value {
+        Value::Object(fields) if fields.is_empty() && risk != Risk::Read => json!({ "done": true }),
+        Value::Object(fields) => Value::Object(fields),
+        other => json!({ "value": other }),
+    }
+}
+
+/// Where a variable of a URI goes in the operation that reads it.
+pub(crate) fn location(operation: &databricks::Operation, wire: &str) -> Location {
+    let parameter = operation.parameters.iter().find(|parameter| parameter.name == wire);
+    parameter.map_or(Location::Query, |parameter| parameter.location)
+}
