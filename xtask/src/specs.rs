@@ -1,0 +1,59 @@
+//! `cargo xtask specs`: the API as OpenAPI documents, imported from the source of the vendor's Python SDK.
+//!
+//! The way of a release: [`wheel`] gives the source files, [`import`] reads their classes ([`dataclass`], [`service`] with
+//! [`method`] and [`waiter`], [`long_running`]) by matching their syntax trees with [`pattern`]s, [`link`] puts the
+//! operations together as a [`model`], [`openapi`] writes them down, and [`update`] brings the files to disk.
+
+mod call;
+mod dataclass;
+mod diff;
+mod docstring;
+mod import;
+mod link;
+mod long_running;
+mod method;
+mod model;
+mod openapi;
+mod pattern;
+mod python;
+mod repairs;
+mod resource_names;
+mod service;
+mod signature;
+mod source;
+mod types;
+mod update;
+mod waiter;
+mod waits;
+mod wheel;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What to do with the specs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write `specs/` from a release of the SDK
+    Update(update::Arguments),
+    /// Compare `specs/` with another state of it; ends with 1 if something breaks
+    Diff(diff::Arguments),
+}
+
+/// Runs the command.
+pub(crate) fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Update(arguments) => update::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+    }
+}
+
+/// `specs/` of this repository, wherever it is called from.
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).join("specs")
+}
