@@ -114,13 +114,19 @@ pub(crate) fn page(items: impl IntoIterator<Item = Value>, budget: Budget) -> Pa
 
 /// Cuts long strings and lists inside a value until it fits, and says which.
 pub(crate) fn fit(value: &mut Value, budget: Budget) -> Vec<String> {
+    let fits = |value: &Value| value.to_string().chars().count() <= budget.characters;
+    if fits(value) {
+        return Vec::new();
+    }
+    let whole = value.clone();
     let mut notices = Vec::new();
     for (characters, items) in CUTS {
-        if value.to_string().chars().count() <= budget.characters {
+        notices.clear();
+        value.clone_from(&whole);
+        cut(value, characters, items, "", &mut notices);
+        if fits(value) {
             break;
         }
-        notices.clear();
-        cut(value, characters, items, "", &mut notices);
     }
     notices
 }

@@ -53,6 +53,6 @@ mod tests {
             polls += 1;
         }
         assert_eq!(started.elapsed(), Duration::from_secs(10));
-        assert_eq!(polls, 8);
+        assert_eq!(polls, 7);
     }
 }

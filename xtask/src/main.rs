@@ -1,5 +1,9 @@
 //! Chores of this repository that are too slow, too surprising or too rare for a build script: `cargo xtask <chore>`.
 
+mod audit;
+mod ci;
+mod docs;
+mod interop;
 mod specs;
 
 use std::io::Write as _;
@@ -18,6 +22,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Check the allowlist against the specs: what is exposed, excluded, undecided or changed
+    Audit(audit::Arguments),
+    /// Run every check that a change must pass
+    Ci(ci::Arguments),
+    /// Write the generated parts of the README
+    Docs(docs::Arguments),
+    /// Drive the real binary with real MCP clients
+    Interop(interop::Arguments),
     /// Import the API's description, or compare two imports
     #[command(subcommand)]
     Specs(specs::Command),
@@ -37,6 +49,18 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.chore {
+        Chore::Audit(arguments) => audit::run(&arguments),
+        Chore::Ci(arguments) => ci::run(&arguments),
+        Chore::Docs(arguments) => docs::run(&arguments),
+        Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Specs(command) => specs::run(&command),
+    }
+}
+
+/// Prints to stdout; a reader that stops reading is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::api::{Api, Location};
+use crate::api::{Api, Location, Operation, Pagination};
 use crate::nearest::did_you_mean;
 use crate::yaml::{self, Position, Problem};
 
@@ -171,6 +171,17 @@ pub struct Shape {
     pub keep: Vec<String>,
     /// Fields that arrive in base64 and are given as text.
     pub decode: Vec<String>,
+    /// How the list is continued, where the specs do not say it.
+    pub token: Option<Token>,
+}
+
+/// A cursor that the SDK leaves to its caller: a request parameter and a response field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Request parameter of the cursor.
+    pub request: String,
+    /// Response field of the cursor.
+    pub response: String,
 }
 
 /// How the items of a list become resources.
@@ -277,6 +288,26 @@ impl Allowlist {
     /// Ids of the operations that a tool or a resource calls through the operation table.
     pub fn table(&self) -> impl Iterator<Item = &str> {
         self.decisions.iter().filter(|(_, decision)| decision.excluded.is_none()).map(|(id, _)| id.as_str())
+    }
+
+    /// How an operation's list is continued: as the specs say, or else as its tool's entry does.
+    pub fn pagination(&self, operation: &Operation) -> Option<Pagination> {
+        let tool = self.decisions.get(&operation.id).and_then(|decision| self.tools.get(decision.tool.as_ref()?));
+        let shape = tool.and_then(|tool| Some(&tool.operation.as_ref()?.result));
+        let curated = shape.and_then(|shape| {
+            let token = shape.token.as_ref()?;
+            let location = operation.parameter(&token.request)?.location;
+            Some(Pagination {
+                style: "token".to_owned(),
+                in_body: location == Location::Body,
+                items: shape.items.clone(),
+                request: Some(token.request.clone()),
+                response: Some(token.response.clone()),
+                start: 0,
+                count: None,
+            })
+        });
+        operation.pagination.clone().or(curated)
     }
 
     /// Ids of the operations that get a typed method.

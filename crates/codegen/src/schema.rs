@@ -33,7 +33,7 @@ pub fn input(api: &Api, source: &Operation, tool: &OperationTool) -> (Value, Opt
             full_properties.insert(input.name.clone(), full.schema(&parameter.schema));
         }
         if input.required {
-            required.push(Value::from(input.name.clone()));
+            required.push(input.name.as_str());
         }
     }
     if tool.result.items.is_some() {
@@ -45,17 +45,26 @@ pub fn input(api: &Api, source: &Operation, tool: &OperationTool) -> (Value, Opt
         let items = json!({ "type": "string" });
         properties.insert("fields".into(), json!({ "type": "array", "items": items, "description": description }));
     }
-    let mut schema = json!({ "type": "object", "properties": properties });
-    if !required.is_empty() {
-        schema["required"] = required.into();
-    }
     let full = (!full_properties.is_empty()).then(|| full.finish(full_properties));
-    (schema, full)
+    (object(properties, required), full)
 }
 
 /// The argument of a tool that a caller gives under that name.
 pub fn caller_argument<'a>(tool: &'a OperationTool, name: &str) -> Option<&'a Argument> {
     tool.arguments.iter().find(|argument| matches!(&argument.source, Source::Caller(input) if input.name == name))
+}
+
+/// The schema of an object; `required` is there where something is.
+fn object(properties: Map<String, Value>, required: Vec<&str>) -> Value {
+    let mut object = Map::from_iter([("type".into(), "object".into()), ("properties".into(), properties.into())]);
+    if !required.is_empty() {
+        object.insert("required".into(), required.into());
+    }
+    object.into()
+}
+
+fn required(properties: &[Property]) -> Vec<&str> {
+    properties.iter().filter(|property| property.required).map(|property| property.name.as_str()).collect()
 }
 
 /// Whether a number of that name is an identifier. Those are given as text, because identifiers may exceed
@@ -71,7 +80,7 @@ struct Emitter<'a> {
 
 impl Emitter<'_> {
     fn argument(&mut self, schema: &Schema, input: &Input) -> Value {
-        let mut description = input.description.trim().to_owned();
+        let description = input.description.trim();
         let mut emitted = if input.free_form {
             self.cut = true;
             self.free_form(schema)
@@ -80,9 +89,6 @@ impl Emitter<'_> {
         };
         if let Some(values) = &input.values {
             emitted = json!({ "type": "string", "enum": values });
-        }
-        if self.cut {
-            description.push_str(&format!(" Full schema: `{FULL_SCHEMA_TOOL}`."));
         }
         if let Some(object) = emitted.as_object_mut() {
             let bounds = [("minimum", input.minimum), ("maximum", input.maximum)];
@@ -145,12 +151,7 @@ impl Emitter<'_> {
         for property in properties {
             emitted.insert(property.name.clone(), self.schema(&property.schema, &property.name, depth - 1, path));
         }
-        let mut object = json!({ "type": "object", "properties": emitted });
-        let required: Vec<_> = properties.iter().filter(|property| property.required).collect();
-        if !required.is_empty() {
-            object["required"] = required.iter().map(|property| property.name.as_str()).collect();
-        }
-        object
+        object(emitted, required(properties))
     }
 
     fn cut(&mut self, properties: &[Property]) -> Value {
@@ -187,14 +188,7 @@ impl<'a> Full<'a> {
             Schema::Enum(values) => json!({ "type": "string", "enum": values }),
             Schema::Object(properties) => {
                 let fields = properties.iter().map(|field| (field.name.clone(), self.schema(&field.schema)));
-                let fields: Map<_, _> = fields.collect();
-                let required = properties.iter().filter(|field| field.required).map(|field| field.name.as_str());
-                let required: Vec<_> = required.collect();
-                let mut object = json!({ "type": "object", "properties": fields });
-                if !required.is_empty() {
-                    object["required"] = required.into();
-                }
-                object
+                object(fields.collect(), required(properties))
             }
             Schema::Reference(reference) => {
                 if !self.definitions.contains_key(reference) {

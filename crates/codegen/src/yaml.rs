@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use serde_saphyr::Spanned;
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 
 use crate::nearest::did_you_mean;
 
@@ -75,7 +75,7 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
             file: file.to_owned(),
             line: location.as_ref().map_or(0, |location| location.line()),
             column: location.as_ref().map_or(0, |location| location.column()),
-            message: error.without_snippet().to_string(),
+            message: UserMessageFormatter.format_message(error.without_snippet()).escape_debug().to_string(),
         }
     })?;
     Ok(located(file, raw))
@@ -144,7 +144,7 @@ pub struct Mapping {
 impl Mapping {
     /// Takes the value of a key that may be absent.
     pub fn take(&mut self, key: &'static str) -> Option<Node> {
-        self.asked.push(key);
+        self.ask(key);
         let index = self.entries.iter().position(|(found, _)| found.text == key)?;
         Some(self.entries.remove(index).1)
     }
@@ -178,7 +178,8 @@ impl Mapping {
     }
 
     /// Whether the key is there, without taking it.
-    pub fn has(&self, key: &str) -> bool {
+    pub fn has(&mut self, key: &'static str) -> bool {
+        self.ask(key);
         self.entries.iter().any(|(found, _)| found.text == key)
     }
 
@@ -187,8 +188,14 @@ impl Mapping {
         self.entries
     }
 
+    fn ask(&mut self, key: &'static str) {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+    }
+
     /// Refuses keys that nobody asked for.
-    pub fn finish(self) -> Result<(), Problem> {
+    pub fn finish(&self) -> Result<(), Problem> {
         match self.entries.first() {
             None => Ok(()),
             Some((key, _)) => Err(key.position.problem(format!(

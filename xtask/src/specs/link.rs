@@ -28,9 +28,9 @@ pub(crate) fn link(release: &Release, problems: &mut Vec<Problem>) -> Api {
     Api { operations, schemas: release.schemas.clone() }
 }
 
-/// The id of an operation.
+/// The id of an operation. Python appends `_` to a method named like one of its keywords (`import_`); the API does not.
 pub(crate) fn operation_id(package: &str, class: &str, method: &str) -> String {
-    format!("{package}.{}.{method}", service_name(class))
+    format!("{package}.{}.{}", service_name(class), method.trim_end_matches('_'))
 }
 
 fn operation(release: &Release, service: &Service, name: &str, method: &Method) -> Found<Operation> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Argument, Input, Lists, Resource, Shape, Source};
+use super::{Argument, Input, Lists, Resource, Shape, Source, Token};
 use crate::api::{Api, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Mapping, Node, Position, Problem};
@@ -13,6 +13,7 @@ const DEPTH: usize = 2;
 pub(super) fn arguments(
     api: &Api,
     source: &Operation,
+    result: &Shape,
     position: &Position,
     node: Option<Node>,
 ) -> Result<Vec<Argument>, Problem> {
@@ -24,7 +25,7 @@ pub(super) fn arguments(
     };
     for (key, node) in entries {
         let parameter = parameter(source, &key.text, &key.position)?;
-        if is_cursor(source, parameter) {
+        if is_cursor(source, result, parameter) {
             let message =
                 format!("`{}` is the cursor of the list; every list tool has `page_token` by itself", key.text);
             return Err(key.position.problem(message));
@@ -33,6 +34,10 @@ pub(super) fn arguments(
         let value = self::source(api, parameter, &mut entry)?;
         entry.finish()?;
         if let Source::Caller(input) = &value {
+            if is_automatic(result, &input.name) {
+                let message = format!("`{}` is an argument that this tool has by itself: rename it with `as`", input.name);
+                return Err(key.position.problem(message));
+            }
             if names.contains(&input.name) {
                 return Err(key.position.problem(format!("two arguments are named `{}`", input.name)));
             }
@@ -114,6 +119,9 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
 }
 
 fn values(api: &Api, parameter: &Parameter, node: Node) -> Result<Vec<String>, Problem> {
+    if !matches!(api.resolve(&parameter.schema), Schema::String(_) | Schema::Enum(_)) {
+        return Err(node.position.problem(format!("`{}` is not text: it has no `enum`", parameter.name)));
+    }
     let mut values = Vec::new();
     for node in node.sequence("a list of values")? {
         let position = node.position.clone();
@@ -131,10 +139,11 @@ fn values(api: &Api, parameter: &Parameter, node: Node) -> Result<Vec<String>, P
 
 pub(super) fn shape(api: &Api, source: &Operation, node: Option<Node>) -> Result<Shape, Problem> {
     let Some(node) = node else { return Ok(Shape::default()) };
-    let mut entry = node.mapping("`items`, `keep` or `decode`")?;
+    let mut entry = node.mapping("`items`, `keep`, `decode` or `token`")?;
     let items = entry.take("items").map(|node| Ok((node.position.clone(), node.string()?))).transpose()?;
     let keep = entry.take("keep").map_or(Ok(Vec::new()), |node| node.sequence("a list of dotted paths"))?;
     let decode = entry.take("decode").map_or(Ok(Vec::new()), |node| node.sequence("a list of dotted paths"))?;
+    let token = entry.take("token").map(|node| token(api, source, node)).transpose()?;
     entry.finish()?;
     let response = json_response(source);
     let root = match &items {
@@ -164,7 +173,24 @@ pub(super) fn shape(api: &Api, source: &Operation, node: Option<Node>) -> Result
             })
             .collect::<Result<Vec<_>, Problem>>()
     };
-    Ok(Shape { keep: paths(keep)?, decode: paths(decode)?, items: items.map(|(_, items)| items) })
+    Ok(Shape { keep: paths(keep)?, decode: paths(decode)?, token, items: items.map(|(_, items)| items) })
+}
+
+/// The cursor of a list that the specs do not describe as paged.
+fn token(api: &Api, source: &Operation, node: Node) -> Result<Token, Problem> {
+    let mut entry = node.mapping("`request` and `response`")?;
+    let position = entry.position.clone();
+    let token = Token { request: entry.string("request")?, response: entry.string("response")? };
+    entry.finish()?;
+    if source.pagination.is_some() {
+        return Err(position.problem(format!("the specs say how `{}` is paged: remove `token`", source.id)));
+    }
+    parameter(source, &token.request, &position)?;
+    let response = json_response(source);
+    if api.at(response, &token.response).is_none() {
+        return Err(position.problem(unknown_field(api, source, response, &token.response)));
+    }
+    Ok(token)
 }
 
 pub(super) fn lists(api: &Api, source: &Operation, shape: &Shape, node: Node) -> Result<Lists, Problem> {
@@ -216,6 +242,9 @@ pub(super) fn resource(toolset: &str, source: &Operation, node: Node) -> Result<
     if !uri.starts_with("databricks://") {
         return Err(position.problem(format!("`{uri}` does not start with `databricks://`")));
     }
+    if let Some((unknown, _)) = variables.iter().find(|(bound, _)| uri_variables(&uri).all(|known| known != bound)) {
+        return Err(position.problem(format!("`{uri}` has no variable `{unknown}`")));
+    }
     for variable in uri_variables(&uri) {
         if variables.iter().all(|(known, _)| known != variable) {
             variables.push((variable.to_owned(), variable.to_owned()));
@@ -251,8 +280,14 @@ fn parameter<'a>(source: &'a Operation, name: &str, position: &Position) -> Resu
     })
 }
 
-fn is_cursor(source: &Operation, parameter: &Parameter) -> bool {
-    source.pagination.as_ref().is_some_and(|pagination| pagination.request.as_ref() == Some(&parameter.name))
+/// Whether a tool with such a result has an argument of that name anyway.
+fn is_automatic(result: &Shape, name: &str) -> bool {
+    (name == "page_token" && result.items.is_some()) || (name == "fields" && !result.keep.is_empty())
+}
+
+fn is_cursor(source: &Operation, result: &Shape, parameter: &Parameter) -> bool {
+    let described = source.pagination.as_ref().and_then(|pagination| pagination.request.as_ref());
+    described.or(result.token.as_ref().map(|token| &token.request)) == Some(&parameter.name)
 }
 
 fn json_response(source: &Operation) -> &Schema {
@@ -263,11 +298,20 @@ fn json_response(source: &Operation) -> &Schema {
 }
 
 fn unknown_field(api: &Api, source: &Operation, root: &Schema, path: &str) -> String {
-    let names: Vec<&str> = match api.resolve(root) {
-        Schema::Object(properties) => properties.iter().map(|property| property.name.as_str()).collect(),
+    // The longest part of the path that leads somewhere, and what can follow it.
+    let mut known = path.match_indices('.').filter_map(|(dot, _)| {
+        Some((path.get(..=dot)?, api.at(root, path.get(..dot)?)?))
+    });
+    let (prefix, mut found) = known.next_back().unwrap_or(("", api.resolve(root)));
+    while let Schema::Array(items) = found {
+        found = api.resolve(items);
+    }
+    let names: Vec<String> = match found {
+        Schema::Object(properties) => {
+            properties.iter().map(|property| format!("{prefix}{}", property.name)).collect()
+        }
         _ => Vec::new(),
     };
-    let first = path.split('.').next().unwrap_or_default();
-    let hint = did_you_mean(first, names.iter().copied());
+    let hint = did_you_mean(path, names.iter().map(String::as_str));
     format!("the response of `{}` has no field `{path}`{hint}; it has: {}", source.id, names.join(", "))
 }

@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         entry.finish()?;
         let exposed = decision.tool.is_some() || decision.resource.is_some() || !decision.used_by.is_empty();
         match (&decision.excluded, exposed) {
-            (Some(_), true) => {
+            (Some(_), _) if exposed || decision.typed => {
                 return Err(key.position.problem(format!("`{}` is both exposed and excluded", key.text)));
             }
             (None, false) => {
@@ -141,9 +141,12 @@ impl<'a> Reader<'a> {
         let title = entry.string("title")?;
         let description = entry.string("description")?;
         let idempotent = entry.boolean("idempotent", risk == Risk::Read)?;
-        let arguments = operation::arguments(self.api, source, &position, entry.take("params"))?;
-        let result = operation::shape(self.api, source, entry.take("result"))?;
-        let lists = entry.take("lists").map(|node| operation::lists(self.api, source, &result, node)).transpose()?;
+        let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
+        // A misspelt key is named before anything is missed because of it.
+        entry.finish()?;
+        let result = operation::shape(self.api, source, result)?;
+        let arguments = operation::arguments(self.api, source, &result, &position, params)?;
+        let lists = lists.map(|node| operation::lists(self.api, source, &result, node)).transpose()?;
         if let Some(lists) = &lists {
             self.lists.push((position.clone(), lists.resource.clone()));
         }

@@ -16,7 +16,7 @@ pub fn operations(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         let operation = api.operations.get(id).with_context(|| format!("no operation `{id}`"))?;
         let name = names::operation(id)?;
         ensure!(!names.contains(&name), "two operations are named `{name}`");
-        let value = self::operation(operation).with_context(|| format!("in operation `{id}`"))?;
+        let value = self::operation(operation, allowlist.pagination(operation)).with_context(|| format!("in operation `{id}`"))?;
         let text = format!("`{} {}`", operation.method, operation.path);
         statics.push(quote! {
             #[doc = #text]
@@ -34,7 +34,7 @@ pub fn operations(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
     })
 }
 
-fn operation(operation: &Operation) -> Result<TokenStream> {
+fn operation(operation: &Operation, pagination: Option<Pagination>) -> Result<TokenStream> {
     let Operation { id, path, workspace_routing, deprecated, .. } = operation;
     let method = match operation.method.as_str() {
         "GET" => quote!(Method::Get),
@@ -58,9 +58,9 @@ fn operation(operation: &Operation) -> Result<TokenStream> {
         Response::Binary(_) => quote!(Response::Binary),
     };
     let parameters = operation.parameters.iter().map(parameter);
-    let pagination = match &operation.pagination {
+    let pagination = match pagination {
         Some(pagination) => {
-            let pagination = self::pagination(pagination)?;
+            let pagination = self::pagination(&pagination)?;
             quote!(Some(#pagination))
         }
         None => quote!(None),

@@ -10,7 +10,7 @@ use super::operations::{location, option};
 use crate::allowlist::{Allowlist, Argument, Lists, OperationTool, Resource, Risk, Shape, Source, Tool};
 use crate::api::{Api, Operation};
 use crate::lint::lint;
-use crate::schema;
+use crate::schema::{self, FULL_SCHEMA_TOOL};
 
 /// The statics of the server: `TOOLSETS`, `TOOLS`, `RESOURCES` and `EXCLUDED`. Fails where a definition
 /// breaks a lint.
@@ -56,11 +56,11 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
     let mut definitions = Vec::new();
     for tool in allowlist.tools.values() {
         let Some(plain) = &tool.operation else { continue };
-        let (schema, _) = schema::input(api, operation(api, &plain.id)?, plain);
+        let (schema, full) = schema::input(api, operation(api, &plain.id)?, plain);
         definitions.push(json!({
             "name": tool.name,
             "title": tool.title,
-            "description": tool.description.trim(),
+            "description": description(tool, full.is_some()),
             "inputSchema": schema,
             "annotations": {
                 "readOnlyHint": tool.risk == Risk::Read,
@@ -73,13 +73,23 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
     Ok(definitions)
 }
 
+fn is_bounded(api: &Api, tool: &OperationTool) -> bool {
+    operation(api, &tool.id).is_ok_and(|source| schema::input(api, source, tool).1.is_some())
+}
+
+/// What a model reads: the curated text, and where a schema is bounded, the way to all of it.
+fn description(tool: &Tool, is_bounded: bool) -> String {
+    let hint = if is_bounded { format!(" Full schema: `{FULL_SCHEMA_TOOL}`.") } else { String::new() };
+    format!("{}{hint}", tool.description.trim())
+}
+
 fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
     api.operations.get(id).with_context(|| format!("no operation `{id}`"))
 }
 
 fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
     let Tool { name, toolset, title, idempotent, .. } = tool;
-    let description = tool.description.trim();
+    let description = description(tool, tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain)));
     let risk = match tool.risk {
         Risk::Read => quote!(Risk::Read),
         Risk::Write => quote!(Risk::Write),

@@ -71,12 +71,11 @@ fn collect(documents: &BTreeMap<&str, Value>, package: &str, value: &Value, reac
         Value::Object(fields) => {
             if let Some((package, name)) =
                 fields.get("$ref").and_then(Value::as_str).and_then(|text| target(package, text))
+                && reached.insert((package.clone(), name.clone()))
             {
-                if reached.insert((package.clone(), name.clone())) {
-                    let schema = documents.get(package.as_str());
-                    let schema = schema.and_then(|document| document.pointer(&format!("/components/schemas/{name}")));
-                    collect(documents, &package, schema.unwrap_or(&Value::Null), reached);
-                }
+                let schema = documents.get(package.as_str());
+                let schema = schema.and_then(|document| document.pointer(&format!("/components/schemas/{name}")));
+                collect(documents, &package, schema.unwrap_or(&Value::Null), reached);
             }
             fields.values().for_each(|field| collect(documents, package, field, reached));
         }

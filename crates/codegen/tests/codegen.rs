@@ -1,0 +1,14 @@
+//! What comes out of specs of ten lines with one oddity each, and of the real ones.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as the tests do"
+)]
+
+#[path = "codegen/allowlist.rs"]
+mod allowlist;
+#[path = "codegen/spec.rs"]
+mod spec;

@@ -1,0 +1,144 @@
+//! What must hold for all tools together: the lints, the budgets, the order, the agreement with risk.
+
+use databricks_mcp_server::definition::Risk;
+use databricks_mcp_server::instructions::instructions;
+use databricks_mcp_server::registry::{Registry, Selection, Tool};
+use databricks_mcp_server::server::describe;
+use serde_json::Value;
+use tiktoken_rs::CoreBPE;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn profile(toolsets: &[&str]) -> Result<Registry, databricks_mcp_server::error::Error> {
+    let toolsets = toolsets.iter().map(|name| (*name).to_owned()).collect();
+    Registry::new(&Selection { toolsets, ..Selection::default() })
+}
+
+fn shown<'a>(tools: impl IntoIterator<Item = &'a Tool>) -> Result<Vec<Value>, serde_json::Error> {
+    tools.into_iter().map(|tool| serde_json::to_value(describe(tool))).collect()
+}
+
+#[test]
+fn every_profile_passes_the_lints() -> Outcome {
+    let all = Registry::all();
+    let mut profiles = vec![shown(&all)?, shown(profile(&["default"])?.tools())?];
+    for toolset in Registry::all_toolsets() {
+        profiles.push(shown(profile(&[toolset.name])?.tools())?);
+    }
+    for tools in profiles {
+        let violations: Vec<_> = codegen::lint::lint(&tools).iter().map(ToString::to_string).collect();
+        assert!(violations.is_empty(), "{}", violations.join("\n"));
+    }
+    Ok(())
+}
+
+/// Tokens of what a client passes to a model: name, description and schema.
+fn tokens(tokenizer: &CoreBPE, tool: &Value) -> usize {
+    let part = |key: &str| tool.get(key).map(ToString::to_string).unwrap_or_default();
+    ["name", "description", "inputSchema"].iter().map(|key| tokenizer.encode_ordinary(&part(key)).len()).sum()
+}
+
+#[test]
+fn profiles_stay_within_their_budgets() -> Outcome {
+    let tokenizer = tiktoken_rs::o200k_base()?;
+    for (toolsets, most_tools, most_tokens) in [("default", 40, 10_000), ("all", 128, 25_000)] {
+        let tools = shown(profile(&[toolsets])?.tools())?;
+        let whole = tokenizer.encode_ordinary(&Value::from(tools.clone()).to_string()).len();
+        let each: Vec<_> = tools.iter().map(|tool| tokens(&tokenizer, tool)).collect();
+        let mean = each.iter().sum::<usize>() / each.len();
+        println!("{toolsets}: {} tools, {whole} tokens as serialized, {mean} a tool", tools.len());
+        assert!(tools.len() <= most_tools, "{toolsets}: {} tools", tools.len());
+        assert!(whole <= most_tokens, "{toolsets}: {whole} tokens");
+        assert!(mean <= 220, "{toolsets}: {mean} tokens a tool");
+        for (tool, tokens) in tools.iter().zip(each) {
+            assert!(tokens <= 1_000, "{}: {tokens} tokens", tool["name"]);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn annotations_say_what_the_risk_is() -> Outcome {
+    for tool in Registry::all() {
+        let shown = serde_json::to_value(describe(&tool))?;
+        let hint = |name: &str| shown["annotations"][name].as_bool();
+        let definition = tool.definition;
+        assert_eq!(hint("readOnlyHint"), Some(definition.risk == Risk::Read), "{}", definition.name);
+        assert_eq!(hint("destructiveHint"), Some(definition.risk == Risk::Destructive), "{}", definition.name);
+        assert_eq!(hint("openWorldHint"), Some(true), "{}", definition.name);
+        assert!(definition.risk != Risk::Read || hint("idempotentHint") == Some(true), "{}", definition.name);
+        let length = definition.description.chars().count();
+        assert!((100..=450).contains(&length), "{}: a description of {length} characters", definition.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_names_that_users_expect_are_there() -> Outcome {
+    let default = profile(&["default"])?;
+    for name in [
+        "execute_sql",
+        "run_notebook",
+        "run_job_now",
+        "start_cluster",
+        "list_clusters",
+        "get_table_schema",
+        "list_tables",
+        "list_job_runs",
+        "list_workspace_items",
+    ] {
+        default.tool(name)?;
+    }
+    let uris: Vec<_> = default.resources().iter().map(|resource| resource.uri).collect();
+    for kind in ["tables", "jobs", "runs", "clusters", "warehouses", "notebooks", "folders"] {
+        assert!(uris.iter().any(|uri| uri.starts_with(&format!("databricks://{kind}/"))), "{kind} in {uris:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn selections_only_narrow_and_read_only_wins() -> Outcome {
+    let names = |selection: Selection| -> Result<Vec<&'static str>, databricks_mcp_server::error::Error> {
+        Ok(Registry::new(&selection)?.tools().map(|tool| tool.definition.name).collect())
+    };
+    let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(Selection { tools: texts(&["list_jobs"]), ..Selection::default() })?, ["list_jobs"]);
+    assert_eq!(
+        names(Selection { tools: texts(&["create_job"]), ..Selection::default() })?,
+        ["create_job", "get_input_schema"],
+        "a tool with a bounded schema brings the tool that shows all of it"
+    );
+    let only_reading = Registry::new(&Selection {
+        toolsets: texts(&["all"]),
+        tools: texts(&["delete_job"]),
+        read_only: true,
+        ..Selection::default()
+    })?;
+    assert!(only_reading.tools().all(|tool| tool.definition.risk == Risk::Read));
+    let refused = only_reading.tool("delete_job").map(|tool| tool.definition.name).map_err(|error| error.to_string());
+    assert_eq!(refused, Err("tool `delete_job` exists and is not enabled; this server is read-only".to_owned()));
+    let without = Selection { exclude_tools: texts(&["execute_sql"]), ..Selection::default() };
+    assert!(!names(without)?.contains(&"execute_sql"));
+    for (selection, message) in [
+        (Selection { toolsets: texts(&["job"]), ..Selection::default() }, "did you mean `jobs`?"),
+        (Selection { tools: texts(&["list_job"]), ..Selection::default() }, "did you mean `list_jobs`?"),
+        (Selection { exclude_tools: texts(&["executesql"]), ..Selection::default() }, "did you mean `execute_sql`?"),
+    ] {
+        let error = Registry::new(&selection).map(|_| ()).map_err(|error| error.to_string());
+        assert!(error.as_ref().is_err_and(|text| text.contains(message)), "{error:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn instructions_are_short_and_name_every_toolset() -> Outcome {
+    let all = profile(&["all"])?;
+    let text = instructions(&all);
+    assert!(text.chars().count() <= 2_048, "{} characters", text.chars().count());
+    assert!(!text.ends_with('…'), "cut: {text}");
+    let default = instructions(&profile(&["default"])?);
+    for toolset in Registry::all_toolsets().iter().filter(|toolset| toolset.default) {
+        assert!(default.contains(toolset.title), "{}", toolset.title);
+    }
+    Ok(())
+}

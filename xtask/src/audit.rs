@@ -1,0 +1,97 @@
+//! What is exposed, what is excluded, and what nobody has decided on: `cargo xtask audit`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use codegen::audit::{self, LOCK_FILE, Package};
+use codegen::{Allowlist, Api};
+
+use crate::print;
+
+/// Check the allowlist against the specs
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Record the exposed operations as they are now, after reviewing the differences
+    #[arg(long)]
+    accept: bool,
+    /// Name every undecided operation, not just those of packages that must be decided
+    #[arg(long)]
+    undecided: bool,
+    /// The OpenAPI documents
+    #[arg(long, default_value = "specs", value_name = "DIR")]
+    specs: PathBuf,
+    /// The toolset files
+    #[arg(long, default_value = "allowlist", value_name = "DIR")]
+    allowlist: PathBuf,
+}
+
+/// Ends with 0 if everything that must be decided is, and as it was accepted.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let api = Api::load(&arguments.specs)?;
+    let allowlist = Allowlist::load(&arguments.allowlist, &api)?;
+    let packages = audit::packages(&api, &allowlist);
+    let mut report = String::new();
+    let mut findings = 0;
+    for (name, package) in &packages {
+        let Package { operations, exposed, excluded, undecided } = package;
+        writeln!(
+            report,
+            "{name:22} {operations:4} operations: {exposed:3} exposed, {excluded:3} excluded, {:3} undecided",
+            undecided.len()
+        )?;
+        if package.is_closed() || arguments.undecided {
+            undecided.iter().try_for_each(|id| writeln!(report, "  undecided: {id}"))?;
+        }
+        if package.is_closed() {
+            findings += undecided.len();
+        }
+    }
+    if findings > 0 {
+        writeln!(
+            report,
+            "{findings} operation(s) of packages in use are undecided: give each a `tool`, a `resource` or `used_by` in \
+             a file of `{}`, or name it under `exclude` with a reason",
+            arguments.allowlist.display()
+        )?;
+    }
+    let differences = lock(arguments, &audit::lock(&api, &allowlist))?;
+    differences.iter().try_for_each(|line| writeln!(report, "{line}"))?;
+    if !differences.is_empty() {
+        writeln!(report, "exposed operations changed; review them, then run `cargo xtask audit --accept`")?;
+    }
+    let total = |count: fn(&Package) -> usize| packages.values().map(count).sum::<usize>();
+    writeln!(
+        report,
+        "{} tools and {} resources; {} operations: {} exposed, {} excluded, {} undecided",
+        allowlist.tools.len(),
+        allowlist.resources.len(),
+        total(|package| package.operations),
+        total(|package| package.exposed),
+        total(|package| package.excluded),
+        total(|package| package.undecided.len()),
+    )?;
+    print(&report)?;
+    let passed = findings == 0 && differences.is_empty();
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The differences to the lock file; with `--accept` none, as it is written anew.
+fn lock(arguments: &Arguments, current: &str) -> Result<Vec<String>> {
+    let path = arguments.allowlist.join(LOCK_FILE);
+    if arguments.accept {
+        std::fs::write(&path, current).with_context(|| format!("cannot write `{}`", path.display()))?;
+        return Ok(Vec::new());
+    }
+    let accepted = read(&path)?;
+    Ok(audit::differences(&accepted, current))
+}
+
+fn read(path: &Path) -> Result<String> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        outcome => outcome.with_context(|| format!("cannot read `{}`", path.display())),
+    }
+}

@@ -1,0 +1,63 @@
+//! One door to every check: `cargo xtask ci`.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::print;
+
+/// Run every check that a change must pass
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Stop at the first check that fails
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+/// A check: its name and its command line.
+type Check = (&'static str, &'static [&'static str]);
+
+const CHECKS: [Check; 9] = [
+    ("format", &["cargo", "fmt", "--all", "--check"]),
+    ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+    ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
+    ("audit", &["cargo", "xtask", "audit"]),
+    ("generated docs", &["cargo", "xtask", "docs", "--check"]),
+    ("specs", &["cargo", "xtask", "specs", "update", "--check"]),
+    ("documentation", &["cargo", "doc", "--workspace", "--no-deps", "--locked", "--quiet"]),
+    ("build", &["cargo", "build", "--locked", "--quiet"]),
+    ("interop", &["cargo", "xtask", "interop"]),
+];
+
+/// Ends with 0 if every check passed.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut failed = Vec::new();
+    for (name, command) in CHECKS {
+        print(&format!("== {name}: {}\n", command.join(" ")))?;
+        let started = Instant::now();
+        let passed = passes(command).with_context(|| format!("in check `{name}`"))?;
+        let outcome = if passed { "passed" } else { "FAILED" };
+        print(&format!("== {name} {outcome} in {} s\n", started.elapsed().as_secs()))?;
+        if !passed {
+            failed.push(name);
+            if arguments.fail_fast {
+                break;
+            }
+        }
+    }
+    if failed.is_empty() {
+        print("== every check passed\n")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!("== failed: {}\n", failed.join(", ")))?;
+    Ok(ExitCode::from(1))
+}
+
+fn passes(command: &[&str]) -> Result<bool> {
+    let (program, arguments) = command.split_first().context("an empty command")?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
+    Ok(command.status().with_context(|| format!("cannot run `{program}`"))?.success())
+}

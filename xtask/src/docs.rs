@@ -1,0 +1,64 @@
+//! The generated parts of the README: `cargo xtask docs`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::print;
+
+const README: &str = "README.md";
+const START: &str = "<!-- tools: written by `cargo xtask docs` -->";
+const END: &str = "<!-- end of tools -->";
+
+/// Write the tool table of the README
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Write nothing; fail if the table is not what it would be
+    #[arg(long)]
+    check: bool,
+}
+
+/// Ends with 0 if the README is, or now is, up to date.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let readme = std::fs::read_to_string(README).with_context(|| format!("cannot read `{README}`"))?;
+    let (before, rest) = readme.split_once(START).with_context(|| format!("`{README}` has no line `{START}`"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("`{README}` has no line `{END}`"))?;
+    let current = format!("{before}{START}\n{}{END}{after}", table(Path::new("allowlist"), Path::new("specs"))?);
+    if current == readme {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.check {
+        print("the tool table of README.md is out of date: run `cargo xtask docs`\n")?;
+        return Ok(ExitCode::from(1));
+    }
+    std::fs::write(README, current).with_context(|| format!("cannot write `{README}`"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A table for each toolset, from the allowlist alone: the same facts that the server is built from.
+fn table(allowlist: &Path, specs: &Path) -> Result<String> {
+    let api = codegen::Api::load(specs)?;
+    let allowlist = codegen::Allowlist::load(allowlist, &api)?;
+    let mut text = String::new();
+    let mut toolsets: Vec<_> = allowlist.toolsets.values().collect();
+    toolsets.sort_by_key(|toolset| (!toolset.default, toolset.name.clone()));
+    for toolset in toolsets {
+        let default = if toolset.default { " · default" } else { "" };
+        writeln!(text, "\n**{}** (`{}`{default}): {}\n", toolset.title, toolset.name, toolset.description)?;
+        writeln!(text, "| tool | risk | what it does |\n|---|---|---|")?;
+        for tool in allowlist.tools.values().filter(|tool| tool.toolset == toolset.name) {
+            let first = tool.description.split_inclusive(". ").next().unwrap_or_default().trim();
+            writeln!(text, "| `{}` | {} | {} |", tool.name, tool.risk.name(), first.replace('|', "\\|"))?;
+        }
+    }
+    writeln!(text, "\n| resource | what it is |\n|---|---|")?;
+    for resource in allowlist.resources.values() {
+        let description = resource.description.trim().replace('|', "\\|");
+        writeln!(text, "| `{}` | {description} |", resource.uri)?;
+    }
+    text.push('\n');
+    Ok(text)
+}
