@@ -45,14 +45,22 @@ fn table(allowlist: &Path, specs: &Path) -> Result<String> {
     let mut text = String::new();
     let mut toolsets: Vec<_> = allowlist.toolsets.values().collect();
     toolsets.sort_by_key(|toolset| (!toolset.default, toolset.name.clone()));
+    let mut is_folded = false;
+    writeln!(text, "\nThe default profile:")?;
     for toolset in toolsets {
-        let default = if toolset.default { " · default" } else { "" };
-        writeln!(text, "\n**{}** (`{}`{default}): {}\n", toolset.title, toolset.name, toolset.description)?;
+        if !toolset.default && !is_folded {
+            writeln!(text, "\n<details><summary>Further toolsets, for <code>--toolsets</code></summary>")?;
+            is_folded = true;
+        }
+        writeln!(text, "\n**{}** (`{}`): {}\n", toolset.title, toolset.name, toolset.description)?;
         writeln!(text, "| tool | risk | what it does |\n|---|---|---|")?;
         for tool in allowlist.tools.values().filter(|tool| tool.toolset == toolset.name) {
             let first = tool.description.split_inclusive(". ").next().unwrap_or_default().trim();
             writeln!(text, "| `{}` | {} | {} |", tool.name, tool.risk.name(), first.replace('|', "\\|"))?;
         }
+    }
+    if is_folded {
+        writeln!(text, "\n</details>")?;
     }
     writeln!(text, "\n| resource | what it is |\n|---|---|")?;
     for resource in allowlist.resources.values() {

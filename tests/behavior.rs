@@ -1,0 +1,235 @@
+//! What the server does: a real MCP client against it, and it against the sandbox workspace.
+
+use std::error::Error;
+
+use databricks_mcp_server::context::Context;
+use databricks_mcp_server::registry::{Registry, Selection};
+use databricks_mcp_server::server::Server;
+use databricks_mcp_server::shape::Budget;
+use databricks_sandbox::{Options, Sandbox};
+use rmcp::model::{CallToolRequestParams, CallToolResult, ReadResourceRequestParams, ResourceContents};
+use rmcp::service::{RoleClient, RunningService, ServiceExt};
+use serde_json::{Value, json};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// A client of a server of a fresh sandbox.
+struct House {
+    client: RunningService<RoleClient, ()>,
+    _sandbox: Sandbox,
+}
+
+impl House {
+    async fn open(selection: Selection, tokens: usize) -> Result<Self, Box<dyn Error>> {
+        let sandbox = Sandbox::start(Options::default()).await?;
+        let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        config.limits.requests_per_second = None;
+        let context =
+            Context { client: databricks::Client::new(config)?, budget: Budget::tokens(tokens), warehouse_id: None };
+        let server = Server::new(Registry::new(&selection)?, context);
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            if let Ok(running) = server.serve(near).await {
+                let _ = running.waiting().await;
+            }
+        });
+        Ok(Self { client: ().serve(far).await?, _sandbox: sandbox })
+    }
+
+    async fn default() -> Result<Self, Box<dyn Error>> {
+        Self::open(Selection::default(), 6_000).await
+    }
+
+    async fn call(&self, tool: &'static str, arguments: Value) -> Result<CallToolResult, Box<dyn Error>> {
+        let Value::Object(arguments) = arguments else { return Err("the arguments are no object".into()) };
+        Ok(self.client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await?)
+    }
+
+    /// The structured answer of a call that succeeds; its text says the same.
+    async fn answer(&self, tool: &'static str, arguments: Value) -> Result<Value, Box<dyn Error>> {
+        let result = self.call(tool, arguments).await?;
+        let text = text(&result);
+        assert_eq!(result.is_error, Some(false), "{tool}: {text}");
+        let structured = result.structured_content.ok_or("no structured content")?;
+        assert_eq!(serde_json::from_str::<Value>(&text)?, structured, "{tool}: text and structure differ");
+        Ok(structured)
+    }
+
+    /// The text of a call that fails as a call, not as a request.
+    async fn refusal(&self, tool: &'static str, arguments: Value) -> Result<String, Box<dyn Error>> {
+        let result = self.call(tool, arguments).await?;
+        assert_eq!(result.is_error, Some(true), "{tool}: {}", text(&result));
+        assert!(result.structured_content.is_none(), "{tool}: an error has no structure");
+        Ok(text(&result))
+    }
+
+    /// All items of a list, page by page, and the number of pages.
+    async fn all(&self, tool: &'static str, mut arguments: Value) -> Result<(Vec<Value>, usize), Box<dyn Error>> {
+        let (mut items, mut pages) = (Vec::new(), 0);
+        loop {
+            let answer = self.answer(tool, arguments.clone()).await?;
+            items.extend(answer["items"].as_array().cloned().unwrap_or_default());
+            pages += 1;
+            assert_eq!(answer["truncated"].as_bool(), Some(answer.get("next_page_token").is_some()), "{answer}");
+            match answer.get("next_page_token") {
+                Some(token) => arguments["page_token"] = token.clone(),
+                None => return Ok((items, pages)),
+            }
+        }
+    }
+}
+
+fn text(result: &CallToolResult) -> String {
+    result.content.iter().filter_map(|block| Some(block.as_text()?.text.as_str())).collect()
+}
+
+#[tokio::test]
+async fn pages_of_any_size_make_the_same_list() -> Outcome {
+    let house = House::default().await?;
+    let (whole, _) = house.all("list_jobs", json!({ "limit": 100 })).await?;
+    let (paged, pages) = house.all("list_jobs", json!({ "limit": 2 })).await?;
+    assert_eq!(paged, whole);
+    assert!(pages > 1 && whole.len() > 2, "{pages} pages of {} jobs", whole.len());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_small_budget_cuts_between_items_and_loses_none() -> Outcome {
+    let (whole, _) = House::default().await?.all("list_job_runs", json!({})).await?;
+    let house = House::open(Selection::default(), 500).await?;
+    let (paged, pages) = house.all("list_job_runs", json!({ "fields": ["*"] })).await?;
+    let ids = |runs: &[Value]| runs.iter().map(|run| run["run_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&paged), ids(&whole));
+    assert!(pages > 3, "{pages} pages");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_row_of_a_query_is_reached_by_cursor() -> Outcome {
+    let house = House::open(Selection::default(), 1_000).await?;
+    let query = json!({ "statement": "SELECT order_id FROM samples.retail.orders ORDER BY order_id" });
+    let mut answer = house.answer("execute_sql", query).await?;
+    let (id, total) = (answer["statement_id"].clone(), answer["total_rows"].as_u64().unwrap_or_default());
+    let mut rows = Vec::new();
+    loop {
+        rows.extend(answer["rows"].as_array().cloned().unwrap_or_default());
+        let Some(token) = answer.get("next_page_token").cloned() else { break };
+        answer = house.answer("get_sql_result", json!({ "statement_id": id, "page_token": token })).await?;
+    }
+    assert_eq!(rows.len() as u64, total);
+    assert!(total > 500, "{total} rows are too few for this test");
+    let mut sorted = rows.clone();
+    sorted.sort_by_key(|row| row[0].as_i64());
+    sorted.dedup();
+    assert_eq!(sorted, rows);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sql_takes_parameters_and_its_mistakes_teach() -> Outcome {
+    let house = House::default().await?;
+    let parameters = json!([{ "name": "least", "value": "2", "type": "INT" }]);
+    let answer =
+        house.answer("execute_sql", json!({ "statement": "SELECT :least + 1 AS n", "parameters": parameters })).await?;
+    assert_eq!((&answer["rows"], &answer["state"]), (&json!([[3]]), &json!("SUCCEEDED")), "{answer}");
+    let refusal = house.refusal("execute_sql", json!({ "statement": "SELECT * FROM samples.retail.nothing" })).await?;
+    assert!(refusal.contains("TABLE_OR_VIEW_NOT_FOUND") && refusal.contains("`list_tables`"), "{refusal}");
+    let refusal = house.refusal("execute_sql", json!({ "statement": "SELEC 1" })).await?;
+    assert!(refusal.contains("PARSE_SYNTAX_ERROR"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_long_goes_on() -> Outcome {
+    let house = House::default().await?;
+    let slow = json!({ "statement": "SELECT sandbox_sleep(2)", "timeout_seconds": 0 });
+    let answer = house.answer("execute_sql", slow).await?;
+    assert_eq!(answer["still_running"], true, "{answer}");
+    let id = answer["statement_id"].clone();
+    let answer = house.answer("get_sql_result", json!({ "statement_id": id })).await?;
+    assert_eq!(answer["state"], "SUCCEEDED", "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn mistakes_are_answered_by_what_is_right() -> Outcome {
+    let house = House::default().await?;
+    let refusal = house.refusal("list_jobs", json!({ "limt": 3, "limit": "many" })).await?;
+    assert_eq!(
+        refusal,
+        "cannot call `list_jobs`: problems with its arguments\n  \
+         `limt`: unknown; did you mean `limit`? it takes: name, limit, page_token, fields\n  \
+         `limit`: expected a whole number from 1 to 100, got the text `many`\nvalid: {}"
+    );
+    let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
+    assert!(refusal.contains("hint: see what exists with `list_jobs`"), "{refusal}");
+    let refusal = house.refusal("get_table_schema", json!({ "full_name": "samples.retail.nothing" })).await?;
+    assert!(refusal.contains("`list_tables`"), "{refusal}");
+    let unknown = house.call("list_job", json!({})).await.err().ok_or("an unknown tool was called")?;
+    assert!(unknown.to_string().contains("did you mean `list_jobs`?"), "{unknown}");
+    let cursor = house.call("list_jobs", json!({ "page_token": "x" })).await.err().ok_or("a foreign cursor was taken")?;
+    assert!(cursor.to_string().contains("`page_token`"), "{cursor}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_notebook_runs_and_its_failure_is_a_failure() -> Outcome {
+    let house = House::default().await?;
+    let source = "# Databricks notebook source\ndbutils.notebook.exit(\"done\")\n";
+    let folder = "/Users/test@sandbox.test/behavior";
+    house.answer("create_workspace_folder", json!({ "path": folder })).await?;
+    let import = |name: &str, source: &str| {
+        json!({ "path": format!("{folder}/{name}"), "content": source, "language": "PYTHON", "format": "SOURCE" })
+    };
+    house.answer("import_notebook", import("good", source)).await?;
+    house.answer("import_notebook", import("bad", "# Databricks notebook source\nraise ValueError(\"broken\")\n")).await?;
+    let exported = house.answer("export_notebook", json!({ "path": format!("{folder}/good") })).await?;
+    assert_eq!(exported["content"], source);
+    let answer = house.answer("run_notebook", json!({ "notebook_path": format!("{folder}/good") })).await?;
+    assert_eq!((&answer["result"], &answer["result_state"]), (&json!("done"), &json!("SUCCESS")), "{answer}");
+    let refusal = house.refusal("run_notebook", json!({ "notebook_path": format!("{folder}/bad") })).await?;
+    assert!(refusal.contains("broken") && refusal.contains("FAILED"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn resources_are_listed_by_page_and_read() -> Outcome {
+    let house = House::default().await?;
+    let listed = house.client.list_all_resources().await?;
+    assert!(listed.iter().all(|resource| resource.title.is_some() && resource.mime_type.is_some()));
+    for kind in ["jobs", "runs", "clusters", "warehouses", "catalogs"] {
+        let prefix = format!("databricks://{kind}/");
+        let resource = listed.iter().find(|resource| resource.uri.starts_with(&prefix)).ok_or(prefix)?;
+        let read = house.read(&resource.uri).await?;
+        serde_json::from_str::<Value>(&read.1)?;
+        assert_eq!(read.0.as_deref(), Some("application/json"));
+    }
+    let table = house.read("databricks://tables/samples.retail.orders").await?;
+    assert!(table.1.contains("order_id"), "{}", table.1);
+    let missing = house.read("databricks://tables/samples.retail.nothing").await.err().ok_or("read what is not there")?;
+    assert!(missing.to_string().contains("-32002") || missing.to_string().contains("does not exist"), "{missing}");
+    Ok(())
+}
+
+impl House {
+    /// MIME type and text of a resource.
+    async fn read(&self, uri: &str) -> Result<(Option<String>, String), Box<dyn Error>> {
+        let result = self.client.read_resource(ReadResourceRequestParams::new(uri)).await?;
+        match result.contents.into_iter().next() {
+            Some(ResourceContents::TextResourceContents { mime_type, text, .. }) => Ok((mime_type, text)),
+            _ => Err("no text".into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn read_only_has_no_way_to_write() -> Outcome {
+    let house = House::open(Selection { read_only: true, ..Selection::default() }, 6_000).await?;
+    for tool in house.client.list_all_tools().await? {
+        let annotations = tool.annotations.ok_or("no annotations")?;
+        assert_eq!(annotations.read_only_hint, Some(true), "{}", tool.name);
+    }
+    let refusal = house.call("delete_job", json!({ "job_id": 1 })).await.err().ok_or("a write was called")?;
+    assert!(refusal.to_string().contains("read-only"), "{refusal}");
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The real binary: what is on stdout, when it ends, what it never says.
+
+use std::error::Error;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const SECRET: &str = "dapi-0123456789-never-shown";
+
+fn binary(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_databricks-mcp-server"));
+    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}
+
+fn initialize() -> Value {
+    let client = json!({ "name": "test", "version": "1" });
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params })
+}
+
+/// Sends the messages, closes stdin, and gives what came on stdout line by line, stderr, and the exit code.
+async fn talk(mut child: Child, messages: &[Value], answers: usize) -> Result<(Vec<Value>, String, Option<i32>), Box<dyn Error>> {
+    let mut stdin = child.stdin.take().ok_or("no stdin")?;
+    let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+    for message in messages {
+        stdin.write_all(format!("{message}\n").as_bytes()).await?;
+    }
+    let mut received = Vec::new();
+    while received.len() < answers {
+        let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("stdout ended early")?;
+        received.push(serde_json::from_str(&line).map_err(|_| format!("not protocol: {line}"))?);
+    }
+    drop(stdin);
+    while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
+        received.push(serde_json::from_str(&line).map_err(|_| format!("not protocol: {line}"))?);
+    }
+    let output = timeout(PATIENCE, child.wait_with_output()).await??;
+    Ok((received, String::from_utf8(output.stderr)?, output.status.code()))
+}
+
+#[tokio::test]
+async fn it_starts_and_lists_without_network_and_ends_with_its_client() -> Outcome {
+    let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let (received, stderr, code) = talk(binary(&[]).spawn()?, &[initialize(), initialized, list], 2).await?;
+    assert_eq!(received[0]["result"]["serverInfo"]["name"], "databricks-mcp-server");
+    let tools = received[1]["result"]["tools"].as_array().ok_or("no tools")?;
+    let names: Vec<_> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
+    assert!(names.is_sorted() && names.len() > 30 && names.len() <= 40, "{names:?}");
+    assert_eq!((stderr.as_str(), code), ("", Some(0)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_revision_without_a_handshake_is_spoken_too() -> Outcome {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+    });
+    let request = |id: u32, method: &str, mut params: Value| {
+        params["_meta"] = meta.clone();
+        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+    };
+    let messages = [
+        request(1, "server/discover", json!({})),
+        request(2, "tools/list", json!({})),
+        request(3, "tools/call", json!({ "name": "list_jobs", "arguments": { "limit": 0 } })),
+        request(4, "tools/call", json!({ "name": "list_jobs", "arguments": "none" })),
+    ];
+    let (mut received, _, _) = talk(binary(&[]).spawn()?, &messages, 4).await?;
+    received.sort_by_key(|message| message["id"].as_u64());
+    assert!(received[0]["result"]["supportedVersions"].to_string().contains("2026-07-28"), "{}", received[0]);
+    for message in &received[..3] {
+        let info = &message["result"]["_meta"]["io.modelcontextprotocol/serverInfo"];
+        assert_eq!(info["name"], "databricks-mcp-server", "{message}");
+        assert_eq!(message["result"]["resultType"], "complete");
+    }
+    assert!(received[1]["result"]["ttlMs"].as_u64() > Some(0));
+    assert_eq!(received[2]["result"]["isError"], true);
+    assert_eq!(received[3]["error"]["code"], -32602, "{}", received[3]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_is_never_shown() -> Outcome {
+    let mut command = binary(&["--log-level", "trace"]);
+    // Nothing listens on the discard port.
+    command.env("DATABRICKS_HOST", "http://127.0.0.1:9").env("DATABRICKS_TOKEN", SECRET);
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "list_jobs" } });
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let (received, stderr, _) = talk(command.spawn()?, &[initialize(), initialized, call], 2).await?;
+    assert_eq!(received[1]["result"]["isError"], true, "{}", received[1]);
+    assert!(!stderr.is_empty() && !stderr.contains(SECRET), "{stderr}");
+    assert!(!Value::from(received).to_string().contains(SECRET));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_missing_configuration_says_what_to_set() -> Outcome {
+    let output = binary(&["call", "list_jobs"]).output().await?;
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
+    let text = String::from_utf8(output.stderr)?;
+    assert!(text.contains("DATABRICKS_HOST"), "{text}");
+    let output = binary(&["tools", "list", "--toolsets", "jbos"]).output().await?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr)?.contains("did you mean `jobs`?"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn people_can_call_tools_of_the_sandbox() -> Outcome {
+    let output = binary(&["--sandbox", "call", "execute_sql", r#"{"statement": "SELECT 1 AS one"}"#]).output().await?;
+    let text = String::from_utf8(output.stderr)?;
+    assert_eq!((output.status.code(), text.as_str()), (Some(0), ""));
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!((&answer["rows"], &answer["columns"][0]["name"]), (&json!([[1]]), &json!("one")));
+    Ok(())
+}
