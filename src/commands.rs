@@ -1,6 +1,6 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use rmcp::service::ServiceExt;
 use serde_json::{Map, Value};
@@ -64,6 +64,7 @@ impl Workspace {
 async fn serve(options: &Options) -> Result<(), Error> {
     let registry = Registry::new(&options.selection())?;
     let workspace = Workspace::open(options).await?;
+    greet(&registry, &workspace.context);
     let server = Server::new(registry, workspace.context.clone());
     match server.serve(rmcp::transport::stdio()).await {
         Ok(running) => {
@@ -73,6 +74,22 @@ async fn serve(options: &Options) -> Result<(), Error> {
         // A client that leaves before it speaks is no failure of the server.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
         Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
+    }
+}
+
+/// A person who starts the server by hand sees what it waits for; a client's pipe stays silent.
+fn greet(registry: &Registry, context: &Context) {
+    if std::io::stdin().is_terminal() {
+        let host = match context.client.host() {
+            "" => "no workspace (set DATABRICKS_HOST)",
+            host => host,
+        };
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "MCP on stdio for {host}: {} tools. An MCP client should start this command; by hand, try \
+             `databricks-mcp-server --help`. Ctrl-D ends it.",
+            registry.tools().count(),
+        );
     }
 }
 

@@ -44,6 +44,12 @@ impl Error {
         Kind::UnknownResource(message.into()).into()
     }
 
+    /// A `page_token` argument that no answer gave.
+    pub(crate) fn bad_page_token() -> Self {
+        Self::failed("`page_token` is none that this server gave; start again without it")
+    }
+
+    /// A cursor of the protocol that no answer gave.
     pub(crate) fn bad_cursor() -> Self {
         Kind::BadCursor.into()
     }
@@ -101,7 +107,7 @@ impl fmt::Display for Error {
             }
             Kind::Api(error) => error.to_string(),
             Kind::Failed(message) | Kind::UnknownTool(message) | Kind::UnknownResource(message) => message.clone(),
-            Kind::BadCursor => "`page_token` is none that this server gave; start again without it".to_owned(),
+            Kind::BadCursor => "`cursor` is none that this server gave; start again without it".to_owned(),
         };
         let hint = self.hint.as_deref().or_else(|| self.api().and_then(databricks::Error::hint));
         let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();

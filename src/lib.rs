@@ -13,6 +13,8 @@ pub mod definition;
 pub mod error;
 mod generated;
 pub mod instructions;
+/// The same file as in the generator, which is no dependency of the binary.
+#[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 pub mod registry;
 pub mod resources;

@@ -32,7 +32,7 @@ fn default_timeout() -> u64 {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let cursor = match &input.page_token {
-        Some(text) => Cursor::decode(text).ok_or_else(Error::bad_cursor)?,
+        Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
         None => Cursor::default(),
     };
     let found = statement::get(&context, &input.statement_id).await?;

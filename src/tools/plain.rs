@@ -73,7 +73,7 @@ pub(crate) fn json(text: &str) -> Value {
 
 fn cursor(arguments: &mut Map<String, Value>) -> Result<Cursor, Error> {
     match arguments.remove("page_token") {
-        Some(Value::String(text)) if !text.is_empty() => Cursor::decode(&text).ok_or_else(Error::bad_cursor),
+        Some(Value::String(text)) if !text.is_empty() => Cursor::decode(&text).ok_or_else(Error::bad_page_token),
         _ => Ok(Cursor::default()),
     }
 }
@@ -129,7 +129,7 @@ pub(crate) async fn page(
     cursor: &Cursor,
 ) -> Result<(Vec<Value>, Option<String>), Error> {
     let position = match &cursor.page {
-        Some(text) => Some(serde_json::from_str::<databricks::Cursor>(text).map_err(|_| Error::bad_cursor())?),
+        Some(text) => Some(serde_json::from_str::<databricks::Cursor>(text).map_err(|_| Error::bad_page_token())?),
         None => None,
     };
     if tool.operation.pagination.is_some() {

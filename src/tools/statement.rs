@@ -75,7 +75,7 @@ async fn rows(context: &Context, id: &str, statement: StatementResponse, cursor:
     let mut chunk = match cursor.page.as_deref().map(str::parse::<i64>) {
         None => statement.result.unwrap_or_default(),
         Some(Ok(index)) => self::chunk(context, id, index).await?,
-        Some(Err(_)) => return Err(Error::bad_cursor()),
+        Some(Err(_)) => return Err(Error::bad_page_token()),
     };
     let mut budget = Budget { characters: context.budget.characters.saturating_sub(100 * columns.len() + 400) };
     let (mut rows, mut skip, mut cuts) = (Vec::new(), cursor.skip, Vec::new());
@@ -124,7 +124,7 @@ async fn rows(context: &Context, id: &str, statement: StatementResponse, cursor:
 }
 
 async fn chunk(context: &Context, id: &str, index: i64) -> Result<ResultData, Error> {
-    let index = i32::try_from(index).map_err(|_| Error::bad_cursor())?;
+    let index = i32::try_from(index).map_err(|_| Error::bad_page_token())?;
     let answer = context.client.api().sql_statement_execution_get_statement_result_chunk_n(id, index.into()).await;
     Ok(answer.map_err(databricks::Error::from)?.into_inner())
 }

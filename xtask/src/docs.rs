@@ -55,8 +55,8 @@ fn table(allowlist: &Path, specs: &Path) -> Result<String> {
         writeln!(text, "\n**{}** (`{}`): {}\n", toolset.title, toolset.name, toolset.description)?;
         writeln!(text, "| tool | risk | what it does |\n|---|---|---|")?;
         for tool in allowlist.tools.values().filter(|tool| tool.toolset == toolset.name) {
-            let first = tool.description.split_inclusive(". ").next().unwrap_or_default().trim();
-            writeln!(text, "| `{}` | {} | {} |", tool.name, tool.risk.name(), first.replace('|', "\\|"))?;
+            let first = first_sentence(&tool.description).replace('|', "\\|");
+            writeln!(text, "| `{}` | {} | {first} |", tool.name, tool.risk.name())?;
         }
     }
     if is_folded {
@@ -69,4 +69,28 @@ fn table(allowlist: &Path, specs: &Path) -> Result<String> {
     }
     text.push('\n');
     Ok(text)
+}
+
+/// Up to the first full stop before a capital letter or a backtick, so not that of "e.g.".
+fn first_sentence(text: &str) -> &str {
+    let begins = |rest: &str| rest.starts_with(|first: char| first.is_uppercase() || first == '`');
+    let ends = |(index, _): &(usize, &str)| {
+        text.get(index + 2..).is_some_and(begins) && !text.get(..*index).is_some_and(|before| before.ends_with("e.g"))
+    };
+    match text.match_indices(". ").find(ends) {
+        Some((index, _)) => text.get(..=index).unwrap_or(text),
+        None => text.trim_end(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_sentence;
+
+    #[test]
+    fn abbreviations_do_not_end_a_sentence() {
+        assert_eq!(first_sentence("Restarts it, e.g. after a change. Not for jobs."), "Restarts it, e.g. after a change.");
+        assert_eq!(first_sentence("Works in `a`, e.g. `b`. `c` is other."), "Works in `a`, e.g. `b`.");
+        assert_eq!(first_sentence("One sentence"), "One sentence");
+    }
 }
