@@ -36,7 +36,7 @@ pub(crate) async fn run(
         Payload::Binary { media_type, bytes } => json!({ "media_type": media_type, "base64": STANDARD.encode(bytes) }),
     };
     shape::decode(&mut value, tool.result.decode);
-    let mut value = done(shape::keep(&value, &keep), risk);
+    let mut value = accepted(shape::keep(&value, &keep), risk);
     shape::exact(&mut value);
     let cuts = shape::fit(&mut value, context.budget);
     let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
@@ -143,10 +143,11 @@ pub(crate) async fn page(
     Ok((items.and_then(Value::as_array).cloned().unwrap_or_default(), None))
 }
 
-/// An operation that answers nothing still tells the caller that it was done.
-fn done(value: Value, risk: Risk) -> Value {
+/// An operation that answers nothing still tells the caller that the workspace took the request; what follows may take its
+/// time.
+fn accepted(value: Value, risk: Risk) -> Value {
     match value {
-        Value::Object(fields) if fields.is_empty() && risk != Risk::Read => json!({ "done": true }),
+        Value::Object(fields) if fields.is_empty() && risk != Risk::Read => json!({ "accepted": true }),
         Value::Object(fields) => Value::Object(fields),
         other => json!({ "value": other }),
     }

@@ -251,6 +251,16 @@ impl Api {
         Some(schema)
     }
 
+    /// Whether references alone lead from a schema back to it, so that it says nothing and resolving it never ends.
+    fn is_only_itself(&self, name: &str) -> bool {
+        let mut next = self.schemas.get(name);
+        for _ in 0..=self.schemas.len() {
+            let Some(Schema::Reference(target)) = next else { return false };
+            next = self.schemas.get(target);
+        }
+        true
+    }
+
     fn check_references(&self) -> Result<()> {
         fn check(api: &Api, schema: &Schema) -> Result<()> {
             match schema {
@@ -267,11 +277,20 @@ impl Api {
         }
         for (name, schema) in &self.schemas {
             check(self, schema).with_context(|| format!("in schema `{name}`"))?;
+            ensure!(!self.is_only_itself(name), "in schema `{name}`: it is only a reference to itself");
         }
         for operation in self.operations.values() {
-            for parameter in &operation.parameters {
-                check(self, &parameter.schema).with_context(|| format!("in operation `{}`", operation.id))?;
+            let mut schemas: Vec<_> = operation.parameters.iter().map(|parameter| &parameter.schema).collect();
+            if let Body::Other(body) = &operation.body {
+                schemas.push(body);
             }
+            if let Response::Json(response) = &operation.response {
+                schemas.push(response);
+            }
+            let mut schemas = schemas.into_iter();
+            schemas
+                .try_for_each(|schema| check(self, schema))
+                .with_context(|| format!("in operation `{}`", operation.id))?;
         }
         Ok(())
     }

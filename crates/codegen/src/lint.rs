@@ -68,6 +68,17 @@ pub fn lint(tools: &[Value]) -> Vec<Violation> {
     violations
 }
 
+/// Whether every client takes an input schema of that size.
+pub(crate) fn fits(schema: &Value) -> bool {
+    schema.to_string().chars().count() < MOST_SCHEMA_CHARACTERS
+}
+
+/// Whether every client takes a property of that name.
+pub(crate) fn is_key(name: &str) -> bool {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    (1..=64).contains(&name.len()) && name.chars().all(legal)
+}
+
 struct Lint<'a> {
     tool: &'a str,
     violations: &'a mut Vec<Violation>,
@@ -117,8 +128,8 @@ impl Lint<'_> {
                 self.report("L2", &format!("{path}/{key}"), "the root has no such keyword");
             }
         }
-        let size = schema.to_string().chars().count();
-        if size >= MOST_SCHEMA_CHARACTERS {
+        if !fits(schema) {
+            let size = schema.to_string().chars().count();
             self.report(
                 "L15",
                 path,
@@ -194,8 +205,7 @@ impl Lint<'_> {
         let properties = object.get("properties").and_then(Value::as_object);
         for (key, property) in properties.into_iter().flatten() {
             let path = format!("{path}/properties/{key}");
-            let legal = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
-            if !(1..=64).contains(&key.len()) || !key.chars().all(legal) {
+            if !is_key(key) {
                 self.report("L3", &path, "a key is 1 to 64 of `A-Za-z0-9_.-`");
             }
             self.schema(property, &path);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::allowlist::{Argument, Input, OperationTool, Source};
 use crate::api::{Api, Operation, Property, Schema};
+use crate::lint::{fits, is_key};
 
 /// The tool that shows what a bounded schema leaves out.
 pub const FULL_SCHEMA_TOOL: &str = "get_input_schema";
@@ -20,6 +21,21 @@ const MOST_FIELD_NAMES: usize = 12;
 
 /// The input schema of a plain tool, and the same without bounds if it was bounded.
 pub fn input(api: &Api, source: &Operation, tool: &OperationTool) -> (Value, Option<Value>) {
+    let callers = tool.arguments.iter().filter_map(|argument| match &argument.source {
+        Source::Caller(input) => Some(input.depth),
+        Source::Fixed(_) | Source::Uuid => None,
+    });
+    let mut depth = callers.max().unwrap_or_default();
+    let mut schemas = input_to(api, source, tool, depth);
+    while depth > 0 && !fits(&schemas.0) {
+        depth -= 1;
+        schemas = input_to(api, source, tool, depth);
+    }
+    schemas
+}
+
+/// As [`input`], with no argument spelled out deeper than `depth`.
+fn input_to(api: &Api, source: &Operation, tool: &OperationTool, depth: usize) -> (Value, Option<Value>) {
     let mut properties = Map::new();
     let mut required = Vec::new();
     let mut full = Full::new(api);
@@ -28,7 +44,7 @@ pub fn input(api: &Api, source: &Operation, tool: &OperationTool) -> (Value, Opt
         let Source::Caller(input) = &argument.source else { continue };
         let Some(parameter) = source.parameter(&argument.wire) else { continue };
         let mut emitter = Emitter { api, cut: false };
-        properties.insert(input.name.clone(), emitter.argument(&parameter.schema, input));
+        properties.insert(input.name.clone(), emitter.argument(&parameter.schema, input, input.depth.min(depth)));
         if emitter.cut {
             full_properties.insert(input.name.clone(), full.schema(&parameter.schema));
         }
@@ -63,10 +79,6 @@ fn object(properties: Map<String, Value>, required: Vec<&str>) -> Value {
     object.into()
 }
 
-fn required(properties: &[Property]) -> Vec<&str> {
-    properties.iter().filter(|property| property.required).map(|property| property.name.as_str()).collect()
-}
-
 /// Whether a number of that name is an identifier. Those are given as text, because identifiers may exceed
 /// 2^53, above which JavaScript clients lose digits of numbers; numbers are accepted all the same.
 fn is_identifier(name: &str) -> bool {
@@ -79,13 +91,13 @@ struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
-    fn argument(&mut self, schema: &Schema, input: &Input) -> Value {
+    fn argument(&mut self, schema: &Schema, input: &Input, depth: usize) -> Value {
         let description = input.description.trim();
         let mut emitted = if input.free_form {
             self.cut = true;
             self.free_form(schema)
         } else {
-            self.schema(schema, &input.name, input.depth, &mut Vec::new())
+            self.schema(schema, &input.name, depth, &mut Vec::new())
         };
         if let Some(values) = &input.values {
             emitted = json!({ "type": "string", "enum": values });
@@ -132,7 +144,8 @@ impl Emitter<'_> {
             Schema::Object(properties) => self.object(properties, depth, path),
             Schema::Reference(reference) => {
                 let Some(target) = self.api.schemas.get(reference) else { return json!({ "type": "object" }) };
-                if let (Schema::Object(properties), true) = (target, path.contains(reference)) {
+                if path.contains(reference) {
+                    let Schema::Object(properties) = target else { return self.cut(&[]) };
                     return self.cut(properties);
                 }
                 path.push(reference.clone());
@@ -144,18 +157,30 @@ impl Emitter<'_> {
     }
 
     fn object(&mut self, properties: &[Property], depth: usize, path: &mut Vec<String>) -> Value {
-        if depth == 0 {
+        if depth == 0 && !properties.is_empty() {
             return self.cut(properties);
         }
         let mut emitted = Map::new();
+        let mut required = Vec::new();
         for property in properties {
+            // SCIM has properties named `$ref`, which no client may be shown.
+            if !is_key(&property.name) {
+                self.cut = true;
+                continue;
+            }
+            if property.required {
+                required.push(property.name.as_str());
+            }
             emitted.insert(property.name.clone(), self.schema(&property.schema, &property.name, depth - 1, path));
         }
-        object(emitted, required(properties))
+        object(emitted, required)
     }
 
     fn cut(&mut self, properties: &[Property]) -> Value {
         self.cut = true;
+        if properties.is_empty() {
+            return json!({ "type": "object" });
+        }
         let mut names: Vec<_> = properties.iter().take(MOST_FIELD_NAMES).map(|field| field.name.as_str()).collect();
         if properties.len() > MOST_FIELD_NAMES {
             names.push("…");
@@ -188,7 +213,8 @@ impl<'a> Full<'a> {
             Schema::Enum(values) => json!({ "type": "string", "enum": values }),
             Schema::Object(properties) => {
                 let fields = properties.iter().map(|field| (field.name.clone(), self.schema(&field.schema)));
-                object(fields.collect(), required(properties))
+                let required = properties.iter().filter(|field| field.required).map(|field| field.name.as_str());
+                object(fields.collect(), required.collect())
             }
             Schema::Reference(reference) => {
                 if !self.definitions.contains_key(reference) {

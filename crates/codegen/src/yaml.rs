@@ -75,7 +75,7 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
             file: file.to_owned(),
             line: location.as_ref().map_or(0, |location| location.line()),
             column: location.as_ref().map_or(0, |location| location.column()),
-            message: UserMessageFormatter.format_message(error.without_snippet()).escape_debug().to_string(),
+            message: UserMessageFormatter.format_message(error.without_snippet()).into_owned(),
         }
     })?;
     Ok(located(file, raw))

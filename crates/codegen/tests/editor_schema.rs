@@ -40,13 +40,18 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
         ("/$defs/operation/properties", format!("operations:\n  jobs.jobs.list: {{ {tool}, unknown: 1 }}")),
         (
             "/$defs/parameter/oneOf/2/properties",
-            format!("operations:\n  jobs.jobs.list: {{ {tool}, params: {{ limit: {{ description: d, unknown: 1 }} }} }}"),
+            format!(
+                "operations:\n  jobs.jobs.list: {{ {tool}, params: {{ limit: {{ description: d, unknown: 1 }} }} }}"
+            ),
         ),
         (
             "/$defs/result/properties",
             format!("operations:\n  jobs.jobs.list: {{ {tool}, result: {{ items: jobs, unknown: 1 }} }}"),
         ),
-        ("/$defs/resource/properties", format!("operations:\n  jobs.jobs.list: {{ resource: {{ {resource}, unknown: 1 }} }}")),
+        (
+            "/$defs/resource/properties",
+            format!("operations:\n  jobs.jobs.list: {{ resource: {{ {resource}, unknown: 1 }} }}"),
+        ),
         (
             "/$defs/lists/properties",
             format!(

@@ -1,1 +1,148 @@
-//! (being written)
+//! An embedded Databricks workspace on loopback: state in memory, SQL that really runs.
+//!
+//! Start one with [`Sandbox::start`], point any Databricks client at [`Sandbox::url`] with
+//! [`Sandbox::token`], and drop it to stop it. Two sandboxes in one process share nothing.
+//!
+//! The way through the crate: `server` takes a request off the wire, `router` finds its handler in
+//! the tables of `areas`, each area keeps its state in `workspace`, `sql` is the engine that the
+//! catalog, statements and jobs share, and `seed` fills a new workspace.
+
+mod areas;
+mod clock;
+mod error;
+mod ids;
+mod page;
+mod reply;
+mod request;
+mod router;
+mod seed;
+mod server;
+mod sql;
+mod text;
+mod workspace;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use crate::clock::Speed;
+use crate::workspace::Workspace;
+
+/// The token of a sandbox whose [`Options`] name none.
+pub const DEFAULT_TOKEN: &str = "dapi-sandbox-0000000000000000";
+
+/// The instant at which a sandbox's clock starts unless told otherwise: 2026-03-02T09:00:00Z.
+///
+/// Seeds and the clock hang on it, so two starts of a sandbox tell the same story.
+pub const DEFAULT_EPOCH_MILLIS: i64 = 1_772_442_000_000;
+
+/// How to start a sandbox. Everything has a default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The loopback port; 0 takes any free one.
+    pub port: u16,
+    /// How fast clusters start and runs end.
+    pub speed: Speed,
+    /// The bearer token that every request has to carry.
+    pub token: String,
+    /// What the sandbox's clock shows when it starts, in milliseconds since 1970 (UTC).
+    pub epoch_millis: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { port: 0, speed: Speed::Fast, token: DEFAULT_TOKEN.to_owned(), epoch_millis: DEFAULT_EPOCH_MILLIS }
+    }
+}
+
+impl Options {
+    /// The same options on another port.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The same options at another speed.
+    #[must_use]
+    pub fn with_speed(mut self, speed: Speed) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// The same options with another token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.token = token.into();
+        self
+    }
+
+    /// The same options with another start of the clock.
+    #[must_use]
+    pub fn with_epoch_millis(mut self, epoch_millis: i64) -> Self {
+        self.epoch_millis = epoch_millis;
+        self
+    }
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] Kind);
+
+#[derive(Debug, thiserror::Error)]
+enum Kind {
+    #[error("cannot listen on `127.0.0.1:{port}`: {source}")]
+    Listen { port: u16, source: std::io::Error },
+    #[error("cannot fill the sandbox with its seed data: {0}")]
+    Seed(String),
+}
+
+/// A running workspace. It stops when dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    url: String,
+    workspace: Arc<Workspace>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Sandbox {
+    /// Starts a workspace on the current tokio runtime.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let port = options.port;
+        let listen = |source| Error(Kind::Listen { port, source });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let url = format!("http://{}", listener.local_addr().map_err(listen)?);
+        let workspace = Workspace::new(&options, url.clone());
+        seed::fill(&workspace).map_err(|message| Error(Kind::Seed(message)))?;
+        let workspace = Arc::new(workspace);
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(server::serve(listener, Arc::clone(&workspace), stopped));
+        Ok(Self { url, workspace, _stop: stop })
+    }
+
+    /// The workspace's base address, `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The bearer token it accepts.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.workspace.token()
+    }
+
+    /// Moves the clock on. Only a sandbox at [`Speed::Manual`] needs it; elsewhere it jumps ahead.
+    pub fn advance(&self, by: Duration) {
+        self.workspace.clock.advance(by);
+    }
+}

@@ -35,7 +35,8 @@ pub(super) fn arguments(
         entry.finish()?;
         if let Source::Caller(input) = &value {
             if is_automatic(result, &input.name) {
-                let message = format!("`{}` is an argument that this tool has by itself: rename it with `as`", input.name);
+                let message =
+                    format!("`{}` is an argument that this tool has by itself: rename it with `as`", input.name);
                 return Err(key.position.problem(message));
             }
             if names.contains(&input.name) {
@@ -299,17 +300,14 @@ fn json_response(source: &Operation) -> &Schema {
 
 fn unknown_field(api: &Api, source: &Operation, root: &Schema, path: &str) -> String {
     // The longest part of the path that leads somewhere, and what can follow it.
-    let mut known = path.match_indices('.').filter_map(|(dot, _)| {
-        Some((path.get(..=dot)?, api.at(root, path.get(..dot)?)?))
-    });
+    let mut known =
+        path.match_indices('.').filter_map(|(dot, _)| Some((path.get(..=dot)?, api.at(root, path.get(..dot)?)?)));
     let (prefix, mut found) = known.next_back().unwrap_or(("", api.resolve(root)));
     while let Schema::Array(items) = found {
         found = api.resolve(items);
     }
     let names: Vec<String> = match found {
-        Schema::Object(properties) => {
-            properties.iter().map(|property| format!("{prefix}{}", property.name)).collect()
-        }
+        Schema::Object(properties) => properties.iter().map(|property| format!("{prefix}{}", property.name)).collect(),
         _ => Vec::new(),
     };
     let hint = did_you_mean(path, names.iter().map(String::as_str));

@@ -16,7 +16,8 @@ pub fn operations(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         let operation = api.operations.get(id).with_context(|| format!("no operation `{id}`"))?;
         let name = names::operation(id)?;
         ensure!(!names.contains(&name), "two operations are named `{name}`");
-        let value = self::operation(operation, allowlist.pagination(operation)).with_context(|| format!("in operation `{id}`"))?;
+        let value = self::operation(operation, allowlist.pagination(operation))
+            .with_context(|| format!("in operation `{id}`"))?;
         let text = format!("`{} {}`", operation.method, operation.path);
         statics.push(quote! {
             #[doc = #text]

@@ -25,59 +25,62 @@ const JOBS: &str = r##"
       Job: { type: object, properties: { job_id: { type: integer }, settings: { type: object, properties: { name: { type: string } } } } }
 "##;
 
-/// The mistakes of a toolset `jobs` against a spec, one line each.
+/// The mistakes of a toolset `jobs`, one line each.
 #[track_caller]
-fn check(spec: &str, yaml: &str, expected: &str) {
-    let mistakes = toolset(&api(spec), yaml).expect_err("a mistake");
+fn check(yaml: &str, expected: &str) {
+    let mistakes = toolset(&api(JOBS), yaml).expect_err("a mistake");
     assert_eq!(mistakes, dedent(expected));
 }
+
+/// The mistake of the tool `list_jobs` with `part` in its entry, which begins at 3:5.
+#[track_caller]
+fn check_entry(part: &str, expected: &str) {
+    let yaml = format!(
+        "operations:\n  jobs.jobs.list:\n    {part}\n    tool: list_jobs\n    risk: read\n    title: List jobs\n    \
+         description: Jobs.\n  jobs.jobs.get: {{ resource: {{ {JOB_RESOURCE} }} }}"
+    );
+    check(&yaml, &format!("allowlist/jobs.yaml:{expected}"));
+}
+
+const JOB_RESOURCE: &str = r#"uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job."#;
 
 #[test]
 fn unknown_keys() {
     check(
-        JOBS,
-        r#"
+        "
         operations:
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., parms: { job_id: { description: Id. } } }
+          jobs.jobs.get: { tool: get_job, risk: read, title: Get, description: Job., parms: { job_id: { description: Id. } } }
           jobs.jobs.delete: { tol: delete_job }
         composites:
           run_notebook: { risk: write, title: Run, description: Runs., toolset: jobs }
         exclude:
           - { reasons: Why., operations: [jobs.jobs.run_now] }
         defaut: true
-        "#,
+        ",
         "
-        allowlist/jobs.yaml:2:86: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, used_by, resource, tool
         allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent
         allowlist/jobs.yaml:7:5: `reason` is missing
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, operations, composites, exclude
         ",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., params: { job_id: { descripton: Id. } } }
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { item: jobs } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:104: `description` is missing
-        allowlist/jobs.yaml:3:98: unknown key `item`; did you mean `items`?; keys here: items, keep, decode, token
-        ",
+    check_entry("params: { name: { descripton: Name. } }", "3:21: `description` is missing");
+    check_entry(
+        "result: { item: jobs }",
+        "3:15: unknown key `item`; did you mean `items`?; keys here: items, keep, decode, token",
     );
 }
 
 #[test]
 fn unknown_operations() {
     check(
-        JOBS,
-        r#"
+        "
         operations:
           jobs.jobs.gett: { used_by: [run_notebook] }
         exclude:
           - { reason: Why., operations: [jobs.jobs.remove, compute.clusters.start] }
-        "#,
+        ",
         "
         allowlist/jobs.yaml:2:3: the specs have no operation `jobs.jobs.gett`; did you mean `jobs.jobs.get`?; if it was removed, remove this entry
         allowlist/jobs.yaml:4:34: the specs have no operation `jobs.jobs.remove`; did you mean `jobs.jobs.get`?; if it was removed, remove this entry
@@ -87,371 +90,198 @@ fn unknown_operations() {
 }
 
 #[test]
-fn unknown_parameters() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { nam: { description: Name. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:98: `jobs.jobs.list` has no parameter `nam`; did you mean `name`?; it has: limit, name, view, page_token
-        ",
+fn parameters() {
+    check_entry(
+        "params: { nam: { description: Name. } }",
+        "3:15: `jobs.jobs.list` has no parameter `nam`; did you mean `name`?; it has: limit, name, view, page_token",
     );
-}
-
-#[test]
-fn required_parameters_that_are_missing() {
+    check_entry(
+        "params: { limit: { as: name, description: A. }, name: { description: B. } }",
+        "3:53: two arguments are named `name`",
+    );
     check(
-        JOBS,
-        r#"
+        "
         operations:
           jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job. }
-        "#,
+          jobs.jobs.run_now:
+            { tool: run_job, risk: write, title: Run, description: Runs., params: { job_id: { required: false, description: Id. } } }
+        ",
         "
         allowlist/jobs.yaml:2:26: `jobs.jobs.get` requires `job_id`: add to `params` with a description or `fixed`
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., params: { job_id: { required: false, description: Id. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:116: the API requires `job_id`: give it a `default`
-        ",
-    );
-}
-
-#[test]
-fn what_is_decided_twice() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., params: { job_id: { description: Id. } } }
-        exclude:
-          - { reason: Why., operations: [jobs.jobs.get] }
-        "#,
-        "
-        allowlist/jobs.yaml:4:34: `jobs.jobs.get` is decided twice; first at allowlist/jobs.yaml:2:3
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., params: { job_id: { description: Id. } } }
-          jobs.jobs.run_now: { tool: get_job, risk: write, title: Run, description: Runs., params: { job_id: { description: Id. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:3:30: a second tool is named `get_job`
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., params: { job_id: { description: Id. } } }
-          jobs.jobs.get: { used_by: [run_notebook] }
-        "#,
-        "
-        allowlist/jobs.yaml:3:3: duplicate mapping key `jobs.jobs.get` is not allowed here
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { limit: { as: name, description: A. }, name: { description: B. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:136: two arguments are named `name`
-        ",
-    );
-}
-
-#[test]
-fn risk_that_the_method_belies() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { tool: get_job, risk: raed, title: Get job, description: One job., params: { job_id: { description: Id. } } }
-          jobs.jobs.list: { tool: list_jobs, risk: write, title: List jobs, description: Jobs. }
-          jobs.jobs.delete: { tool: delete_job, risk: write, title: Delete, description: Deletes., params: { job_id: { description: Id. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:41: `raed` is no risk: read, write or destructive; did you mean `read`?
-        allowlist/jobs.yaml:3:44: `jobs.jobs.list` is a GET and changes nothing: its risk is `read`
-        allowlist/jobs.yaml:4:47: `jobs.jobs.delete` is a DELETE: its risk is `destructive`
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.delete: { tool: delete_job, risk: read, title: Delete, description: Deletes., params: { job_id: { description: Id. } } }
-        composites:
-          run_notebook: { risk: danger, title: Run, description: Runs. }
-        "#,
-        "
-        allowlist/jobs.yaml:2:47: `jobs.jobs.delete` is a DELETE: its risk is not `read`
-        allowlist/jobs.yaml:4:25: `danger` is no risk: read, write or destructive
-        ",
-    );
-}
-
-#[test]
-fn decisions_that_are_none() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { typed: true }
-          jobs.jobs.delete: { exclude: Too dangerous., used_by: [run_notebook] }
-          jobs.jobs.run_now: { exclude: Too dangerous., typed: true }
-        composites:
-          run_notebook: { risk: write, title: Run, description: Runs. }
-        "#,
-        "
-        allowlist/jobs.yaml:2:3: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource`, `used_by` or `exclude`
-        allowlist/jobs.yaml:3:3: `jobs.jobs.delete` is both exposed and excluded
-        allowlist/jobs.yaml:4:3: `jobs.jobs.run_now` is both exposed and excluded
-        ",
-    );
-}
-
-#[test]
-fn unknown_composites() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.run_now: { used_by: [run_notebok] }
-          jobs.jobs.delete: { used_by: [get_job] }
-          jobs.jobs.get: { tool: get_job, risk: read, title: Get job, description: One job., params: { job_id: { description: Id. } } }
-        composites:
-          run_notebook: { risk: write, title: Run, description: Runs. }
-        "#,
-        "
-        allowlist/jobs.yaml:2:3: no composite is named `run_notebok`; did you mean `run_notebook`?
-        allowlist/jobs.yaml:3:3: no composite is named `get_job`
-        ",
-    );
-}
-
-#[test]
-fn result_fields() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: jobs, keep: [job_id, settings.nam, id] } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:126: the response of `jobs.jobs.list` has no field `settings.nam`; did you mean `settings.name`?; it has: settings.name
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: next } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:105: `next` is not a list in the response of `jobs.jobs.list`
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: job } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:105: the response of `jobs.jobs.list` has no field `job`; did you mean `jobs`?; it has: jobs, next
-        ",
-    );
-}
-
-#[test]
-fn cursors_are_not_parameters() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { page_token: { description: Cursor. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:98: `page_token` is the cursor of the list; every list tool has `page_token` by itself
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { name: { as: fields, description: Name. } }, result: { items: jobs, keep: [job_id] } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:98: `fields` is an argument that this tool has by itself: rename it with `as`
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: jobs, token: { request: page_token, response: next } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:118: the specs say how `jobs.jobs.list` is paged: remove `token`
+        allowlist/jobs.yaml:4:97: the API requires `job_id`: give it a `default`
         ",
     );
 }
 
 #[test]
 fn values_that_do_not_fit() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { view: { enum: [BASIC, FUL], description: View. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:120: `FUL` is no value of `view`; did you mean `FULL`?
-        ",
+    check_entry(
+        "params: { view: { enum: [BASIC, FUL], description: View. } }",
+        "3:37: `FUL` is no value of `view`; did you mean `FULL`?",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { name: { maximum: 10, description: Name. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:104: `name` is not a number: it has no bounds
-        ",
+    check_entry(
+        "params: { limit: { enum: [many], description: Limit. } }",
+        "3:30: `limit` is not text: it has no `enum`",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { limit: { enum: [many], description: Limit. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:113: `limit` is not text: it has no `enum`
-        ",
+    check_entry(
+        "params: { name: { maximum: 9, description: Name. } }",
+        "3:21: `name` is not a number: it has no bounds",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { name: { auto: ulid } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:112: `auto: ulid` is unknown; there is `auto: uuid`
-        ",
-    );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., params: { name: { encode: hex, description: Name. } } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:114: `encode: hex` is unknown; there is `encode: base64`
-        ",
+    check_entry("params: { name: { auto: ulid } }", "3:29: `auto: ulid` is unknown; there is `auto: uuid`");
+    check_entry(
+        "params: { name: { encode: hex, description: Name. } }",
+        "3:31: `encode: hex` is unknown; there is `encode: base64`",
     );
 }
 
 #[test]
-fn resource_templates() {
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { resource: { uri: "databricks://jobs/{id}", name: job, title: Job, description: One job. } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:30: `jobs.jobs.get` has no parameter `id`; it has: job_id
-        ",
+fn arguments_that_a_tool_has_anyway() {
+    check_entry(
+        "params: { page_token: { description: Cursor. } }",
+        "3:15: `page_token` is the cursor of the list; every list tool has `page_token` by itself",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { resource: { uri: "databricks://jobs", name: job, title: Job, description: One job. } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:30: `databricks://jobs` has no value for the required parameter `job_id`
-        ",
+    check_entry(
+        "params: { name: { as: fields, description: Name. } }\n    result: { items: jobs, keep: [job_id] }",
+        "3:15: `fields` is an argument that this tool has by itself: rename it with `as`",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { resource: { uri: "databricks://jobs", bind: { id: job_id }, name: job, title: Job, description: One job. } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:30: `databricks://jobs` has no variable `id`
-        ",
+    check_entry(
+        "result: { items: jobs, token: { request: page_token, response: next } }",
+        "3:35: the specs say how `jobs.jobs.list` is paged: remove `token`",
     );
-    check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.get: { resource: { uri: "jobs/{job_id}", name: job, title: Job, description: One job. } }
-        "#,
-        "
-        allowlist/jobs.yaml:2:30: `jobs/{job_id}` does not start with `databricks://`
-        ",
+}
+
+#[test]
+fn fields_of_the_response() {
+    check_entry(
+        "result: { items: jobs, keep: [job_id, settings.nam] }",
+        "3:43: the response of `jobs.jobs.list` has no field `settings.nam`; did you mean `settings.name`?; it has: settings.name",
+    );
+    check_entry("result: { items: next }", "3:22: `next` is not a list in the response of `jobs.jobs.list`");
+    check_entry(
+        "result: { items: job }",
+        "3:22: the response of `jobs.jobs.list` has no field `job`; did you mean `jobs`?; it has: jobs, next",
     );
 }
 
 #[test]
 fn lists_of_resources() {
+    check_entry(
+        "lists: { resource: job, bind: { job_id: job_id } }",
+        "3:12: `lists` needs `result.items`: the field that holds the list",
+    );
+    let check_lists = |lists: &str, expected: &str| {
+        check_entry(&format!("result: {{ items: jobs }}\n    lists: {lists}"), expected);
+    };
+    check_lists(
+        "{ resource: jobs, bind: { job_id: job_id } }",
+        "5:11: no resource is named `jobs`; did you mean `job`?",
+    );
+    check_lists(
+        "{ resource: job, bind: { id: job_id } }",
+        "5:11: `lists.bind` has no value for `{job_id}` of `databricks://jobs/{job_id}`",
+    );
+    check_lists(
+        "{ resource: job, bind: { job_id: id } }",
+        "4:12: the response of `jobs.jobs.list` has no field `id`; it has: job_id, settings",
+    );
+}
+
+#[test]
+fn resource_templates() {
+    let check_resource = |uri: &str, expected: &str| {
+        let yaml = format!(
+            "operations:\n  jobs.jobs.get: {{ resource: {{ name: job, title: Job, description: One job., uri: {uri} }} }}"
+        );
+        check(&yaml, &format!("allowlist/jobs.yaml:2:30: {expected}"));
+    };
+    check_resource("\"databricks://jobs/{id}\"", "`jobs.jobs.get` has no parameter `id`; it has: job_id");
+    check_resource("\"databricks://jobs\"", "`databricks://jobs` has no value for the required parameter `job_id`");
+    check_resource("\"databricks://jobs\", bind: { id: job_id }", "`databricks://jobs` has no variable `id`");
+    check_resource("\"jobs/{job_id}\"", "`jobs/{job_id}` does not start with `databricks://`");
+}
+
+#[test]
+fn risks_that_the_method_belies() {
     check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: jobs }, lists: { resource: jobs, bind: { job_id: job_id } } }
-          jobs.jobs.get: { resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. } }
-        "#,
         "
-        allowlist/jobs.yaml:2:27: no resource is named `jobs`; did you mean `job`?
+        operations:
+          jobs.jobs.list: { tool: list_jobs, risk: write, title: List jobs, description: Jobs. }
+          jobs.jobs.get: { tool: get_job, risk: raed, title: Get, description: Job., params: { job_id: { description: Id. } } }
+          jobs.jobs.delete: { tool: stop, risk: write, title: Stop, description: Stops., params: { job_id: { description: Id. } } }
+        composites:
+          run_notebook: { risk: danger, title: Run, description: Runs. }
+        ",
+        "
+        allowlist/jobs.yaml:2:44: `jobs.jobs.list` is a GET and changes nothing: its risk is `read`
+        allowlist/jobs.yaml:3:41: `raed` is no risk: read, write or destructive; did you mean `read`?
+        allowlist/jobs.yaml:4:41: `jobs.jobs.delete` is a DELETE: its risk is `destructive`
+        allowlist/jobs.yaml:6:25: `danger` is no risk: read, write or destructive
         ",
     );
     check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: jobs }, lists: { resource: job, bind: { id: job_id } } }
-          jobs.jobs.get: { resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. } }
-        "#,
+        "operations: { jobs.jobs.delete: { tool: delete_job, risk: read, title: Delete, description: Deletes. } }",
+        "allowlist/jobs.yaml:1:59: `jobs.jobs.delete` is a DELETE: its risk is not `read`",
+    );
+}
+
+#[test]
+fn decisions_that_are_none_or_several() {
+    check(
         "
-        allowlist/jobs.yaml:2:27: `lists.bind` has no value for `{job_id}` of `databricks://jobs/{job_id}`
+        operations:
+          jobs.jobs.get: { typed: true }
+          jobs.jobs.delete: { exclude: Too dangerous., used_by: [run_notebook] }
+          jobs.jobs.run_now: { exclude: Too dangerous., typed: true }
+          jobs.jobs.list: { used_by: [run_notebook] }
+        composites:
+          run_notebook: { risk: write, title: Run, description: Runs. }
+        exclude:
+          - { reason: Why., operations: [jobs.jobs.list] }
+        ",
+        "
+        allowlist/jobs.yaml:2:3: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource`, `used_by` or `exclude`
+        allowlist/jobs.yaml:3:3: `jobs.jobs.delete` is both exposed and excluded
+        allowlist/jobs.yaml:4:3: `jobs.jobs.run_now` is both exposed and excluded
+        allowlist/jobs.yaml:9:34: `jobs.jobs.list` is decided twice; first at allowlist/jobs.yaml:5:3
         ",
     );
+}
+
+#[test]
+fn names_that_are_taken() {
     check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: jobs }, lists: { resource: job, bind: { job_id: id } } }
-          jobs.jobs.get: { resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. } }
-        "#,
         "
-        allowlist/jobs.yaml:2:120: the response of `jobs.jobs.list` has no field `id`; it has: job_id, settings
+        operations:
+          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs. }
+        composites:
+          list_jobs: { risk: read, title: List jobs, description: Jobs. }
         ",
+        "allowlist/jobs.yaml:4:3: a second tool is named `list_jobs`",
     );
     check(
-        JOBS,
-        r#"
-        operations:
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., lists: { resource: job, bind: { job_id: job_id } } }
-          jobs.jobs.get: { resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. } }
-        "#,
         "
-        allowlist/jobs.yaml:2:95: `lists` needs `result.items`: the field that holds the list
+        operations:
+          jobs.jobs.get: { exclude: Why. }
+          jobs.jobs.get: { used_by: [run_notebook] }
+        ",
+        "allowlist/jobs.yaml:3:3: duplicate mapping key `jobs.jobs.get` is not allowed here",
+    );
+}
+
+#[test]
+fn unknown_composites() {
+    check(
+        "
+        operations:
+          jobs.jobs.run_now: { used_by: [run_notebok] }
+          jobs.jobs.delete: { used_by: [list_jobs] }
+          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs. }
+        composites:
+          run_notebook: { risk: write, title: Run, description: Runs. }
+        ",
+        "
+        allowlist/jobs.yaml:2:3: no composite is named `run_notebok`; did you mean `run_notebook`?
+        allowlist/jobs.yaml:3:3: no composite is named `list_jobs`
         ",
     );
 }
@@ -460,18 +290,15 @@ fn lists_of_resources() {
 fn functions_that_are_missing() {
     let allowlist = good_toolset(
         &api(JOBS),
-        r#"
-        operations:
-          jobs.jobs.get: { resource: { read: notebook, uri: "databricks://jobs/{job_id}", name: job, title: Job, description: D. } }
-        composites:
-          run_notebook: { risk: write, title: Run, description: Runs. }
-        "#,
+        &format!(
+            "operations:\n  jobs.jobs.get: {{ resource: {{ read: notebook, {JOB_RESOURCE} }} }}\n\
+             composites:\n  run_notebook: {{ risk: write, title: Run, description: Runs. }}"
+        ),
     );
-    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-    allowlist.check_functions(&names(&["run_notebook"]), &names(&["notebook"])).unwrap();
-    let mistakes = allowlist.check_functions(&names(&["run_notebok"]), &[]).expect_err("two mistakes").to_string();
+    let names = |name: &str| vec![name.to_owned()];
+    allowlist.check_functions(&names("run_notebook"), &names("notebook")).unwrap();
     assert_eq!(
-        mistakes,
+        allowlist.check_functions(&names("run_notebok"), &[]).expect_err("mistakes").to_string(),
         "the allowlist has 2 mistake(s)\n\
          \x20 allowlist/jobs.yaml:4:3: no function for composite `run_notebook`; did you mean `run_notebok`?; it is expected in `src/tools/run_notebook.rs`\n\
          \x20 allowlist/jobs.yaml:2:30: no function for reader `notebook`; it is expected in `src/resources/notebook.rs`"
@@ -500,6 +327,6 @@ fn every_file_is_read_and_every_mistake_reported() {
         allowlist.expect_err("mistakes").to_string(),
         "the allowlist has 2 mistake(s)\n\
          \x20 allowlist/jobs.yaml:1:10: the file is `jobs.yaml`, so the toolset is `jobs`\n\
-         \x20 allowlist/sql.yaml:1:8: unclosed bracket \\'[\\'"
+         \x20 allowlist/sql.yaml:1:8: unclosed bracket '['"
     );
 }

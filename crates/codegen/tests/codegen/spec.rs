@@ -30,7 +30,8 @@ pub(crate) fn try_apis(packages: &[(&str, &str)]) -> anyhow::Result<Api> {
 
 /// What every document has is added: version, title, and a success without content.
 fn document(text: &str) -> Value {
-    let mut document = codegen::yaml::parse("spec", &dedent(text)).unwrap_or_else(|problem| panic!("{problem}")).value();
+    let mut document =
+        codegen::yaml::parse("spec", &dedent(text)).unwrap_or_else(|problem| panic!("{problem}")).value();
     for item in document["paths"].as_object_mut().unwrap().values_mut() {
         for operation in item.as_object_mut().unwrap().values_mut() {
             let operation = operation.as_object_mut().unwrap();

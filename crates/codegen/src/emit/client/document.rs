@@ -27,6 +27,7 @@ pub(super) fn pruned(api: &Api, ids: &[&str]) -> Result<OpenAPI> {
         collect(&documents, package, &operation, &mut reached);
         collect(&documents, package, operation.get("responses").unwrap_or(&Value::Null), &mut answered);
         qualify(package, &mut operation);
+        answers(&mut operation).for_each(loosen);
         let item = paths.entry(path).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
             item.insert(method, operation);
@@ -63,6 +64,13 @@ fn find(document: &Value, id: &str) -> Option<(String, String, Value)> {
         let (method, operation) = item.as_object()?.iter().find(|(_, operation)| operation["operationId"] == id)?;
         Some((path.clone(), method.clone(), operation.clone()))
     })
+}
+
+/// The schemas that stand in an operation's responses.
+fn answers(operation: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let responses = operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten();
+    let contents = responses.filter_map(|(_, response)| response.get_mut("content")?.as_object_mut()).flatten();
+    contents.filter_map(|(_, media)| media.get_mut("schema"))
 }
 
 /// All schemas that a value refers to, through any number of references.

@@ -1,0 +1,232 @@
+//! The typed client: what progenitor makes of a small spec, made tolerant.
+
+use codegen::{Api, emit};
+use quote::ToTokens;
+use syn::{Item, ItemMod};
+
+use crate::spec::{api, apis, toolset};
+
+/// The code of the client with these operations typed, or why there is none.
+fn try_client(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
+    let entries: Vec<_> = ids.iter().map(|id| format!("{id}: {{ typed: true, used_by: [watch] }}")).collect();
+    let allowlist = toolset(
+        api,
+        &format!(
+            "operations: {{ {} }}\ncomposites: {{ watch: {{ risk: read, title: T, description: D. }} }}",
+            entries.join(", ")
+        ),
+    )?;
+    let tokens = emit::client(api, &allowlist).map_err(|error| format!("{error:#}"))?;
+    Ok(syn::parse_file(&emit::source(tokens).unwrap()).unwrap())
+}
+
+/// The code of one type, without documentation.
+fn type_named(file: &syn::File, name: &str) -> String {
+    let types = file.items.iter().find_map(|item| match item {
+        Item::Mod(ItemMod { ident, content: Some((_, items)), .. }) if ident == "types" => Some(items),
+        _ => None,
+    });
+    let found = types.unwrap().iter().find(|item| match item {
+        Item::Struct(item) => item.ident == name,
+        Item::Enum(item) => item.ident == name,
+        _ => false,
+    });
+    let mut item = found.unwrap_or_else(|| panic!("no type `{name}`")).clone();
+    let is_documentation = |attribute: &syn::Attribute| attribute.path().is_ident("doc");
+    match &mut item {
+        Item::Struct(item) => {
+            item.attrs.retain(|attribute| !is_documentation(attribute));
+            item.fields.iter_mut().for_each(|field| field.attrs.retain(|attribute| !is_documentation(attribute)));
+        }
+        Item::Enum(item) => {
+            item.attrs.retain(|attribute| !is_documentation(attribute));
+            item.variants.iter_mut().for_each(|variant| variant.attrs.retain(|attribute| !is_documentation(attribute)));
+        }
+        _ => {}
+    }
+    prettyplease::unparse(&syn::parse2(item.to_token_stream()).unwrap())
+}
+
+const RUNS: &str = r##"
+    paths:
+      /runs/get:
+        get:
+          operationId: jobs.runs.get
+          parameters: [ { in: query, name: run_id, required: true, schema: { type: integer, format: int64 } } ]
+          returns: { $ref: "#/components/schemas/Run" }
+    schemas:
+      Run:
+        type: object
+        required: [run_id, state, tasks]
+        properties:
+          run_id: { type: integer, format: int64 }
+          attempt: { type: integer, format: int32 }
+          state: { $ref: "#/components/schemas/State" }
+          tasks: { type: array, items: { type: string } }
+          tags: { type: object, additionalProperties: { type: string } }
+          rows: { type: array, items: { type: array, items: { type: string } } }
+          started: { type: string, format: date-time }
+      State: { type: string, enum: [RUNNING, DONE] }
+"##;
+
+#[test]
+fn responses_are_tolerant() {
+    let client = try_client(&api(RUNS), &["jobs.runs.get"]).unwrap();
+    let optional = r#"#[serde(skip_serializing_if = "::std::option::Option::is_none")]"#;
+    let integer = format!(
+        r#"{optional}
+    #[serde(deserialize_with = "crate::lenient::optional_integer")]
+    #[serde(default)]"#
+    );
+    let list = r#"#[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+    #[serde(deserialize_with = "crate::lenient::or_default")]"#;
+    assert_eq!(
+        type_named(&client, "Run"),
+        format!(
+            r#"#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+pub struct Run {{
+    {integer}
+    pub attempt: ::std::option::Option<i64>,
+    {list}
+    pub rows: ::std::vec::Vec<
+        ::std::vec::Vec<::std::option::Option<::std::string::String>>,
+    >,
+    {integer}
+    pub run_id: ::std::option::Option<i64>,
+    {optional}
+    pub started: ::std::option::Option<::std::string::String>,
+    {optional}
+    pub state: ::std::option::Option<State>,
+    #[serde(default, skip_serializing_if = ":: std :: collections :: HashMap::is_empty")]
+    #[serde(deserialize_with = "crate::lenient::or_default")]
+    pub tags: ::std::collections::HashMap<::std::string::String, ::std::string::String>,
+    {list}
+    pub tasks: ::std::vec::Vec<::std::string::String>,
+}}
+"#
+        )
+    );
+    assert_eq!(
+        type_named(&client, "State"),
+        r#"#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum State {
+    #[serde(rename = "RUNNING")]
+    Running,
+    #[serde(rename = "DONE")]
+    Done,
+    #[serde(untagged)]
+    Unlisted(String),
+}
+"#
+    );
+}
+
+#[test]
+fn inline_responses_are_tolerant_too() {
+    let client = try_client(
+        &api("
+            paths:
+              /runs: { get: { operationId: jobs.runs.list, returns:
+                { type: object, required: [total], properties: { total: { type: integer, format: int32 } } } } }
+            "),
+        &["jobs.runs.list"],
+    );
+    let response = type_named(&client.unwrap(), "JobsRunsListResponse");
+    assert!(response.contains("pub total: ::std::option::Option<i64>"), "{response}");
+}
+
+#[test]
+fn requests_keep_what_the_api_requires() {
+    let client = try_client(
+        &api(
+            "
+            paths:
+              /runs/cancel: { post: { operationId: jobs.runs.cancel, takes: { $ref: '#/components/schemas/Cancel' } } }
+            schemas:
+              Cancel: { type: object, required: [run_id], properties: { run_id: { type: integer, format: int64 }, all: { type: boolean } } }
+            ",
+        ),
+        &["jobs.runs.cancel"],
+    );
+    let request = type_named(&client.unwrap(), "Cancel");
+    assert!(
+        request.contains("pub run_id: i64") && request.contains("pub all: ::std::option::Option<bool>"),
+        "{request}"
+    );
+}
+
+#[test]
+fn equal_names_of_two_packages_are_told_apart() {
+    let api = apis(&[
+        (
+            "jobs",
+            r##"
+            paths:
+              /jobs: { get: { operationId: jobs.jobs.get, returns: { $ref: "#/components/schemas/Job" } } }
+            schemas:
+              Job: { type: object, properties: { library: { $ref: "#/components/schemas/Library" },
+                     cluster: { $ref: "compute.json#/components/schemas/Cluster" } } }
+              Library: { type: object, properties: { name: { type: string } } }
+            "##,
+        ),
+        (
+            "compute",
+            r##"
+            paths: {}
+            schemas:
+              Cluster: { type: object, properties: { library: { $ref: "#/components/schemas/Library" } } }
+              Library: { type: object, properties: { jar: { type: string } } }
+              Unused: { type: object, properties: {} }
+            "##,
+        ),
+    ]);
+    let client = try_client(&api, &["jobs.jobs.get"]).unwrap();
+    assert!(type_named(&client, "Job").contains("pub library: ::std::option::Option<JobsLibrary>"));
+    assert!(type_named(&client, "Cluster").contains("pub library: ::std::option::Option<ComputeLibrary>"));
+    assert!(type_named(&client, "JobsLibrary").contains("pub name"));
+    assert!(type_named(&client, "ComputeLibrary").contains("pub jar"));
+    assert!(!client.to_token_stream().to_string().contains("Unused"), "only what is reached");
+}
+
+#[test]
+fn operations_that_the_client_would_send_wrongly_are_refused() {
+    let refusal = |operation: &str| {
+        let api = api(&format!("paths: {{ '/x/{{p}}': {{ put: {{ operationId: jobs.jobs.x, {operation} }} }} }}"));
+        try_client(&api, &["jobs.jobs.x"]).unwrap_err()
+    };
+    let parameter =
+        |place: &str| format!("parameters: [ {{ in: {place}, name: p, required: true, schema: {{ type: string }}");
+    assert_eq!(
+        refusal(&format!("{}, x-databricks-multi-segment: true }} ]", parameter("path"))),
+        "operation `jobs.jobs.x` cannot be typed: progenitor would escape the slashes of `p`"
+    );
+    assert_eq!(
+        refusal(&format!("{}, x-databricks-flatten: true }} ]", parameter("query"))),
+        "operation `jobs.jobs.x` cannot be typed: progenitor does not flatten the query object `p`"
+    );
+    let bytes = "requestBody: { content: { application/octet-stream: { schema: { type: string, format: binary } } } }";
+    assert_eq!(refusal(bytes), "operation `jobs.jobs.x` cannot be typed: its body is binary");
+}
+
+#[test]
+fn hostile_enum_values_stay_text() {
+    for hostile in [r#""; fn evil() {} //"#, "*/ fn evil() {}", "a\n}} fn evil() {", "fn", "naïve 🧱"] {
+        let text = serde_json::to_string(hostile).unwrap();
+        let spec = RUNS.replace("[RUNNING, DONE]", &format!("[{text}, DONE]"));
+        let client = try_client(&api(&spec), &["jobs.runs.get"]).unwrap();
+        let state = type_named(&client, "State");
+        let literal = hostile.to_token_stream().to_string();
+        assert!(hostile == "fn" || state.contains(&format!("rename = {literal}")), "{state}");
+        assert!(!client.items.iter().any(|item| matches!(item, Item::Fn(_))));
+    }
+}

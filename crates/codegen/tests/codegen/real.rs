@@ -1,0 +1,61 @@
+//! The whole API, every operation exposed with every parameter: nothing in it breaks a rule.
+
+use std::collections::BTreeSet;
+
+use codegen::api::Operation;
+use codegen::{Allowlist, Api, emit, lint};
+
+use crate::spec::{REAL, repository};
+
+/// An entry for an operation: every parameter exposed, unless every list has it anyway.
+fn entry(number: usize, operation: &Operation) -> String {
+    let risk = match operation.method.as_str() {
+        "GET" | "HEAD" => "read",
+        "DELETE" => "destructive",
+        _ => "write",
+    };
+    let pagination = operation.pagination.as_ref();
+    let cursor = pagination.and_then(|pagination| pagination.request.as_deref());
+    // Of a name that stands in path and body only the first can be exposed.
+    let names: BTreeSet<_> = operation.parameters.iter().map(|parameter| &parameter.name).collect();
+    let parameters = names.into_iter().filter_map(|name| operation.parameter(name));
+    let parameters = parameters.filter(|parameter| !parameter.from_config && cursor != Some(parameter.name.as_str()));
+    let parameters: Vec<_> =
+        parameters.map(|parameter| format!("{}: {{ description: Value. }}", parameter.name)).collect();
+    format!(
+        "  {}: {{ tool: tool_{number:04}, risk: {risk}, title: Tool, description: Does it., params: {{ {} }} }}\n",
+        operation.id,
+        parameters.join(", "),
+    )
+}
+
+#[test]
+fn every_operation_has_a_schema_that_every_client_takes() {
+    let api = &*REAL;
+    let mut text = "toolset: all\ntitle: All\ndescription: All.\noperations:\n".to_owned();
+    for (number, operation) in api.operations.values().enumerate() {
+        text += &entry(number, operation);
+    }
+    let allowlist = Allowlist::parse([("all", text.as_str())], api).unwrap();
+    assert_eq!(allowlist.tools.len(), api.operations.len());
+    let definitions = emit::definitions(api, &allowlist).unwrap();
+    let violations: Vec<_> = lint::lint(&definitions).iter().map(ToString::to_string).collect();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn the_code_of_the_allowlist_is_the_same_each_time() {
+    let directory = repository().join("allowlist");
+    let code = || {
+        let api = Api::load(&repository().join("specs")).unwrap();
+        let allowlist = Allowlist::load(&directory, &api).unwrap();
+        [emit::operations(&api, &allowlist), emit::client(&api, &allowlist), emit::tools(&api, &allowlist)]
+            .map(|tokens| emit::source(tokens.unwrap()).unwrap())
+    };
+    let first = code();
+    for code in &first {
+        assert_eq!(code.lines().next(), Some("// Generated from specs/ and allowlist/ by build.rs; do not edit."));
+        syn::parse_file(code).unwrap();
+    }
+    assert!(first == code(), "a second run gave other code");
+}

@@ -1,0 +1,133 @@
+//! Query history: what was run, by whom, how it ended.
+//!
+//! Derived: the metrics, and the fields beyond the documented core.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::page;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::router::{Outcome, Route, route};
+use crate::workspace::{USER, USER_ID, Workspace, lock};
+
+const KEPT: usize = 2000;
+
+pub(crate) const ROUTES: &[Route] = &[route("GET", "/api/2.0/sql/history/queries", list)];
+
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) sql: String,
+    pub(crate) warehouse: String,
+    pub(crate) started: i64,
+    pub(crate) ended: Option<i64>,
+    pub(crate) status: &'static str,
+    pub(crate) rows: usize,
+    pub(crate) error: Option<String>,
+}
+
+/// Newest first.
+#[derive(Debug, Default)]
+pub(crate) struct History(pub(crate) VecDeque<Entry>);
+
+pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str) {
+    let mut history = lock(&workspace.history);
+    history.0.push_front(Entry {
+        id: id.to_owned(),
+        sql: sql.to_owned(),
+        warehouse: warehouse.to_owned(),
+        started: workspace.clock.now(),
+        ended: None,
+        status: "RUNNING",
+        rows: 0,
+        error: None,
+    });
+    history.0.truncate(KEPT);
+}
+
+/// `state` is the state of the statement.
+pub(crate) fn end(workspace: &Workspace, id: &str, state: &str, rows: usize, error: Option<String>) {
+    let mut history = lock(&workspace.history);
+    if let Some(entry) = history.0.iter_mut().find(|entry| entry.id == id) {
+        entry.ended = Some(workspace.clock.now());
+        entry.status = match state {
+            "SUCCEEDED" => "FINISHED",
+            "CANCELED" => "CANCELED",
+            _ => "FAILED",
+        };
+        entry.rows = rows;
+        entry.error = error;
+    }
+}
+
+/// The kind of a statement by its first word.
+fn kind(sql: &str) -> &'static str {
+    let first =
+        sql.trim_start().split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default().to_uppercase();
+    match first.as_str() {
+        "SELECT" | "WITH" | "VALUES" => "SELECT",
+        "INSERT" => "INSERT",
+        "UPDATE" => "UPDATE",
+        "DELETE" => "DELETE",
+        "CREATE" => "CREATE",
+        "DROP" => "DROP",
+        "SHOW" => "SHOW",
+        "DESCRIBE" | "DESC" => "DESCRIBE",
+        "EXPLAIN" => "EXPLAIN",
+        "USE" => "USE",
+        "TRUNCATE" => "TRUNCATE",
+        _ => "OTHER",
+    }
+}
+
+fn json(entry: &Entry, now: i64, metrics: bool) -> Value {
+    let end = entry.ended.unwrap_or(now);
+    let mut json = json!({
+        "query_id": entry.id, "status": entry.status, "query_text": entry.sql, "query_start_time_ms": entry.started,
+        "duration": end - entry.started, "user_id": USER_ID, "user_name": USER,
+        "executed_as_user_id": USER_ID, "executed_as_user_name": USER, "rows_produced": entry.rows,
+        "warehouse_id": entry.warehouse, "endpoint_id": entry.warehouse, "is_final": entry.ended.is_some(),
+        "statement_type": kind(&entry.sql), "plans_state": "EXISTS", "client_application": "databricks-sandbox",
+    });
+    if let Some(ended) = entry.ended {
+        json["query_end_time_ms"] = json!(ended);
+        json["execution_end_time_ms"] = json!(ended);
+    }
+    if let Some(error) = &entry.error {
+        json["error_message"] = json!(error);
+    }
+    if metrics {
+        json["metrics"] = json!({"total_time_ms": end - entry.started, "rows_produced_count": entry.rows, "result_from_cache": false});
+    }
+    json
+}
+
+fn list(workspace: &Workspace, request: &Request) -> Outcome {
+    let size = page::size(request.query_integer("max_results")?, 100, 999)?;
+    let metrics = request.query_flag("include_metrics")?;
+    let from = request.query_integer("filter_by.query_start_time_range.start_time_ms")?.unwrap_or(i64::MIN);
+    let to = request.query_integer("filter_by.query_start_time_range.end_time_ms")?.unwrap_or(i64::MAX);
+    let wanted = |name: &'static str, value: &str| {
+        let mut asked = request.query_all(name).peekable();
+        asked.peek().is_none() || asked.any(|asked| asked == value)
+    };
+    let now = workspace.clock.now();
+    let entries: Vec<_> = lock(&workspace.history)
+        .0
+        .iter()
+        .filter(|entry| (from..=to).contains(&entry.started))
+        .filter(|entry| wanted("filter_by.statuses", entry.status))
+        .filter(|entry| wanted("filter_by.warehouse_ids", &entry.warehouse))
+        .filter(|entry| wanted("filter_by.statement_ids", &entry.id))
+        .filter(|_| wanted("filter_by.user_ids", &USER_ID.to_string()))
+        .map(|entry| json(entry, now, metrics))
+        .collect();
+    let page = page::page(entries, size, request.query("page_token"))?;
+    let mut reply = json!({"res": page.items, "has_next_page": page.next.is_some()});
+    if let Some(next) = page.next {
+        reply["next_page_token"] = json!(next);
+    }
+    Ok(Reply::json(reply))
+}

@@ -1,0 +1,104 @@
+//! Schemas.
+
+use serde_json::{Map, Value, json};
+
+use super::catalog::node;
+use super::securable::{answer, common, exists, missing, not_empty, plain};
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::router::{Outcome, Route, route};
+use crate::workspace::catalog::Node;
+use crate::workspace::{Workspace, lock};
+
+pub(crate) const ROUTES: &[Route] = &[
+    route("GET", "/api/2.1/unity-catalog/schemas", list),
+    route("POST", "/api/2.1/unity-catalog/schemas", create),
+    route("GET", "/api/2.1/unity-catalog/schemas/{full_name}", get),
+    route("PATCH", "/api/2.1/unity-catalog/schemas/{full_name}", update),
+    route("DELETE", "/api/2.1/unity-catalog/schemas/{full_name}", delete),
+];
+
+fn schema_json([catalog, schema]: &[String; 2], node: &Node) -> Value {
+    let mut fields = Map::new();
+    fields.insert("name".to_owned(), json!(schema));
+    fields.insert("catalog_name".to_owned(), json!(catalog));
+    fields.insert("full_name".to_owned(), json!(format!("{catalog}.{schema}")));
+    let kind = if catalog == "system" { "SYSTEM_CATALOG" } else { "MANAGED_CATALOG" };
+    fields.insert("catalog_type".to_owned(), json!(kind));
+    fields.insert("schema_id".to_owned(), json!(node.id));
+    fields.extend(common(node));
+    Value::Object(fields)
+}
+
+fn name(full_name: &str) -> Result<[String; 2], ApiError> {
+    let parts: Vec<_> = full_name.split('.').map(str::to_lowercase).collect();
+    <[String; 2]>::try_from(parts)
+        .map_err(|_| ApiError::invalid_parameter(format!("'{full_name}' is not a name of two parts")))
+}
+
+fn list(workspace: &Workspace, request: &Request) -> Outcome {
+    let parent = request.required_query("catalog_name")?.to_lowercase();
+    let catalog = lock(&workspace.catalog);
+    if !catalog.catalogs.contains_key(&parent) {
+        return Err(missing("Catalog", &parent));
+    }
+    answer("schemas", catalog.schemas_of(&parent).map(|(name, node)| schema_json(name, node)).collect(), request)
+}
+
+fn get(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    let catalog = lock(&workspace.catalog);
+    catalog
+        .schemas
+        .get(&name)
+        .map(|node| Reply::json(schema_json(&name, node)))
+        .ok_or_else(|| missing("Schema", &name.join(".")))
+}
+
+fn create(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let name = [plain(fields.required_text("catalog_name")?)?, plain(fields.required_text("name")?)?];
+    let node = node(workspace, request)?;
+    let mut catalog = lock(&workspace.catalog);
+    let [parent, _] = &name;
+    if !catalog.catalogs.contains_key(parent) {
+        return Err(missing("Catalog", parent));
+    }
+    if catalog.schemas.contains_key(&name) {
+        return Err(exists("Schema", &name.join(".")));
+    }
+    let reply = schema_json(&name, &node);
+    catalog.schemas.insert(name, node);
+    Ok(Reply::json(reply))
+}
+
+fn update(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    let fields = request.fields()?;
+    let mut catalog = lock(&workspace.catalog);
+    let node = catalog.schemas.get_mut(&name).ok_or_else(|| missing("Schema", &name.join(".")))?;
+    if let Some(comment) = fields.text("comment")? {
+        node.comment = Some(comment.to_owned());
+    }
+    if let Some(owner) = fields.text("owner")? {
+        node.owner = owner.to_owned();
+    }
+    node.updated_at = workspace.clock.now();
+    Ok(Reply::json(schema_json(&name, node)))
+}
+
+fn delete(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    let force = request.query_flag("force")?;
+    let mut catalog = lock(&workspace.catalog);
+    let [c, s] = &name;
+    if !catalog.schemas.contains_key(&name) {
+        return Err(missing("Schema", &name.join(".")));
+    }
+    if !force && !catalog.is_schema_empty(c, s) {
+        return Err(not_empty("Schema", &name.join(".")));
+    }
+    catalog.drop_schema(c, s);
+    Ok(Reply::nothing())
+}

@@ -1,0 +1,148 @@
+//! Tables and views as Unity Catalog shows them.
+
+use serde_json::{Value, json};
+
+use super::securable::{answer, in_schema, missing, name};
+use crate::error::ApiError;
+use crate::page;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::router::{Outcome, Route, route};
+use crate::sql::{Column, Type};
+use crate::workspace::catalog::Table;
+use crate::workspace::{Workspace, lock};
+
+pub(crate) const ROUTES: &[Route] = &[
+    route("GET", "/api/2.1/unity-catalog/tables", list),
+    route("GET", "/api/2.1/unity-catalog/tables/{full_name}", get),
+    route("PATCH", "/api/2.1/unity-catalog/tables/{full_name}", update),
+    route("DELETE", "/api/2.1/unity-catalog/tables/{full_name}", delete),
+    route("GET", "/api/2.1/unity-catalog/tables/{full_name}/exists", exists),
+    route("GET", "/api/2.1/unity-catalog/table-summaries", summaries),
+];
+
+fn column_json(column: &Column, position: usize) -> Value {
+    let type_json =
+        json!({"name": column.name, "type": column.kind.json(), "nullable": column.nullable, "metadata": {}});
+    let (precision, scale) = match column.kind {
+        Type::Decimal(precision, scale) => (precision, scale),
+        _ => (0, 0),
+    };
+    let mut json = json!({
+        "name": column.name, "type_text": column.kind.catalog_text(), "type_name": column.kind.name(), "position": position,
+        "type_json": type_json.to_string(), "type_precision": precision, "type_scale": scale, "nullable": column.nullable,
+    });
+    if let Some(comment) = &column.comment {
+        json["comment"] = json!(comment);
+    }
+    json
+}
+
+fn table_json(table: &Table, columns: bool, properties: bool) -> Value {
+    let mut fields = in_schema(&table.name, &table.node);
+    fields.insert("table_type".to_owned(), json!(table.kind));
+    fields.insert("table_id".to_owned(), json!(table.node.id));
+    match &table.view_definition {
+        Some(view) => {
+            fields.insert("view_definition".to_owned(), json!(view));
+        }
+        None => {
+            fields.insert("data_source_format".to_owned(), json!("DELTA"));
+            fields.insert(
+                "storage_location".to_owned(),
+                json!(format!("s3://sandbox-metastore/tables/{}", table.node.id)),
+            );
+        }
+    }
+    if columns {
+        let columns: Vec<_> =
+            table.columns.iter().enumerate().map(|(position, column)| column_json(column, position)).collect();
+        fields.insert("columns".to_owned(), json!(columns));
+    }
+    if !properties {
+        fields.remove("properties");
+    }
+    Value::Object(fields)
+}
+
+fn list(workspace: &Workspace, request: &Request) -> Outcome {
+    let c = request.required_query("catalog_name")?.to_lowercase();
+    let s = request.required_query("schema_name")?.to_lowercase();
+    let columns = !request.query_flag("omit_columns")?;
+    let properties = !request.query_flag("omit_properties")?;
+    let catalog = lock(&workspace.catalog);
+    if !catalog.catalogs.contains_key(&c) {
+        return Err(missing("Catalog", &c));
+    }
+    if !catalog.has_schema(&c, &s) {
+        return Err(missing("Schema", &format!("{c}.{s}")));
+    }
+    answer("tables", catalog.tables_of(&c, &s).map(|table| table_json(table, columns, properties)).collect(), request)
+}
+
+fn get(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    let catalog = lock(&workspace.catalog);
+    catalog
+        .table(&name)
+        .map(|table| Reply::json(table_json(table, true, true)))
+        .ok_or_else(|| missing("Table", &name.join(".")))
+}
+
+fn update(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    let owner = request.fields()?.required_text("owner")?.to_owned();
+    let mut catalog = lock(&workspace.catalog);
+    let table = catalog.tables.get_mut(&name).ok_or_else(|| missing("Table", &name.join(".")))?;
+    table.node.owner = owner;
+    table.node.updated_at = workspace.clock.now();
+    Ok(Reply::nothing())
+}
+
+fn delete(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    lock(&workspace.catalog)
+        .drop_table(&name)
+        .map(|_| Reply::nothing())
+        .ok_or_else(|| missing("Table", &name.join(".")))
+}
+
+fn exists(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = name(request.parameter("full_name"))?;
+    let catalog = lock(&workspace.catalog);
+    let [c, s, _] = &name;
+    if !catalog.has_schema(c, s) {
+        return Err(missing("Schema", &format!("{c}.{s}")));
+    }
+    Ok(Reply::json(json!({"table_exists": catalog.table(&name).is_some()})))
+}
+
+fn summaries(workspace: &Workspace, request: &Request) -> Outcome {
+    let c = request.required_query("catalog_name")?.to_lowercase();
+    let pattern = |name: &str| -> Result<regex::Regex, ApiError> {
+        let source = request.query(name).filter(|pattern| !pattern.is_empty()).unwrap_or("%");
+        let source = regex::escape(&source.to_lowercase()).replace('%', ".*").replace('_', ".");
+        regex::Regex::new(&format!("^{source}$")).map_err(|_| ApiError::invalid_parameter(format!("Invalid {name}")))
+    };
+    let (schemas, tables) = (pattern("schema_name_pattern")?, pattern("table_name_pattern")?);
+    let size = page::size(request.query_integer("max_results")?, 10_000, 10_000)?;
+    let catalog = lock(&workspace.catalog);
+    if !catalog.catalogs.contains_key(&c) {
+        return Err(missing("Catalog", &c));
+    }
+    let items: Vec<_> = catalog
+        .tables
+        .values()
+        .filter(|table| {
+            let [table_catalog, schema, name] = &table.name;
+            *table_catalog == c && schemas.is_match(schema) && tables.is_match(name)
+        })
+        .map(|table| json!({"full_name": table.full_name(), "table_type": table.kind}))
+        .collect();
+    let page = page::page(items, size, request.query("page_token"))?;
+    let mut reply = json!({"tables": page.items});
+    if let Some(next) = page.next {
+        reply["next_page_token"] = json!(next);
+    }
+    Ok(Reply::json(reply))
+}

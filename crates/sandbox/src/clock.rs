@@ -1,0 +1,94 @@
+//! The workspace's own time, in milliseconds since 1970: fast, real or moved by hand.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// How long things take: a cluster start, a job run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Speed {
+    /// About a second where the real service takes minutes.
+    #[default]
+    Fast,
+    /// About as long as the real service.
+    Real,
+    /// As `Fast`, but time stands still until [`Sandbox::advance`](crate::Sandbox::advance) moves it.
+    Manual,
+}
+
+/// A span of time that depends on the [`Speed`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lapse {
+    pub(crate) fast: i64,
+    pub(crate) real: i64,
+}
+
+impl Lapse {
+    /// From milliseconds at each speed.
+    pub(crate) const fn new(fast: i64, real: i64) -> Self {
+        Self { fast, real }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Clock {
+    speed: Speed,
+    epoch: i64,
+    started: Instant,
+    ahead: AtomicI64,
+    moved: Notify,
+}
+
+impl Clock {
+    pub(crate) fn new(speed: Speed, epoch: i64) -> Self {
+        Self { speed, epoch, started: Instant::now(), ahead: AtomicI64::new(0), moved: Notify::new() }
+    }
+
+    /// The instant the workspace was created at; seeds hang on it.
+    pub(crate) fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        let elapsed = match self.speed {
+            Speed::Manual => 0,
+            Speed::Fast | Speed::Real => millis(self.started.elapsed()),
+        };
+        self.epoch.saturating_add(elapsed).saturating_add(self.ahead.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn lapse(&self, lapse: Lapse) -> i64 {
+        match self.speed {
+            Speed::Fast | Speed::Manual => lapse.fast,
+            Speed::Real => lapse.real,
+        }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(millis(by), Ordering::AcqRel);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until the clock shows `instant`.
+    pub(crate) async fn sleep_until(&self, instant: i64) {
+        loop {
+            let moved = self.moved.notified();
+            let left = instant - self.now();
+            if left <= 0 {
+                return;
+            }
+            match self.speed {
+                Speed::Manual => moved.await,
+                Speed::Fast | Speed::Real => {
+                    let left = Duration::from_millis(left.unsigned_abs());
+                    let _ = tokio::time::timeout(left, moved).await;
+                }
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}

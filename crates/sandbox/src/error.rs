@@ -1,0 +1,70 @@
+//! The one error of the API: a status and Databricks' error body.
+
+use serde_json::{Value, json};
+
+use crate::reply::Reply;
+
+/// An error as Databricks words it. `error_code` is a string, but a number for failed authentication.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    status: u16,
+    code: Value,
+    message: String,
+    details: Option<Value>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into(), details: None }
+    }
+
+    /// Failed authentication, as recorded: the code is the status.
+    pub(crate) fn authentication(status: u16, message: &str) -> Self {
+        Self { status, code: status.into(), message: message.to_owned(), details: None }
+    }
+
+    pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
+        Self::new(400, "INVALID_PARAMETER_VALUE", message)
+    }
+
+    pub(crate) fn missing_field(name: &str) -> Self {
+        Self::invalid_parameter(format!("Missing required field: {name}"))
+    }
+
+    pub(crate) fn invalid_state(message: impl Into<String>) -> Self {
+        Self::new(400, "INVALID_STATE", message)
+    }
+
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(400, "MALFORMED_REQUEST", message)
+    }
+
+    pub(crate) fn does_not_exist(message: impl Into<String>) -> Self {
+        Self::new(404, "RESOURCE_DOES_NOT_EXIST", message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(404, "NOT_FOUND", message)
+    }
+
+    pub(crate) fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    pub(crate) fn no_endpoint(method: &str, path: &str) -> Self {
+        Self::new(404, "ENDPOINT_NOT_FOUND", format!("No API found for '{method} {path}'"))
+    }
+
+    pub(crate) fn into_reply(self) -> Reply {
+        let mut body = json!({"error_code": self.code, "message": self.message});
+        if let (Some(details), Some(object)) = (self.details, body.as_object_mut()) {
+            object.insert("details".to_owned(), details);
+        }
+        let reply = Reply::json(body).with_status(self.status);
+        match self.status {
+            401 => reply.with_header("www-authenticate", "Bearer realm=\"DatabricksRealm\""),
+            _ => reply,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The workspace tree.
+
+use crate::areas::objects::Kind;
+use crate::error::ApiError;
+use crate::workspace::{USER, Workspace, lock};
+
+const PYTHON: Kind = Kind::Notebook("PYTHON");
+const SQL: Kind = Kind::Notebook("SQL");
+
+const TREE: [(&str, Kind, &str); 11] = [
+    (
+        "/Shared/etl/load_orders",
+        PYTHON,
+        "# MAGIC %md\n# MAGIC # Load orders\n\n# COMMAND ----------\n\ndbutils.widgets.text(\"run_date\", \"2026-03-01\")\nrun_date = dbutils.widgets.get(\"run_date\")\n\n# COMMAND ----------\n\ndbutils.notebook.exit(dbutils.widgets.get(\"run_date\"))\n",
+    ),
+    (
+        "/Shared/etl/clean_orders",
+        PYTHON,
+        "orders = spark.table(\"samples.retail.orders\")\nclean = orders.dropna()\n\n# COMMAND ----------\n\ndbutils.notebook.exit(\"1500 rows cleaned\")\n",
+    ),
+    (
+        "/Shared/etl/failing_check",
+        PYTHON,
+        "expected = 1500\nfound = 1492\n\n# COMMAND ----------\n\nraise ValueError(\"expected 1500 rows, found 1492\")\n",
+    ),
+    (
+        "/Shared/etl/flaky_source",
+        PYTHON,
+        "# sandbox: flaky\nsource = \"https://feed.example.test\"\nraise ConnectionError(\"the source did not answer in time\")\n\n# COMMAND ----------\n\ndbutils.notebook.exit(\"fetched\")\n",
+    ),
+    (
+        "/Shared/etl/slow_export",
+        PYTHON,
+        "import time\n\ntime.sleep(30)\n\n# COMMAND ----------\n\ndbutils.notebook.exit(\"exported\")\n",
+    ),
+    (
+        "/Shared/reports/daily_revenue",
+        SQL,
+        "-- MAGIC %md\n-- MAGIC # Daily revenue\n\n-- COMMAND ----------\n\nSELECT day, sum(revenue) AS revenue FROM main.sales.daily_revenue GROUP BY day ORDER BY day DESC LIMIT 7\n",
+    ),
+    (
+        "/Shared/reports/revenue.sql",
+        Kind::File,
+        "SELECT channel, sum(revenue) AS revenue\nFROM main.sales.daily_revenue\nGROUP BY channel\n",
+    ),
+    ("/Shared/README.md", Kind::File, "# Shared\n\nNotebooks that the jobs run.\n"),
+    (
+        "/Users/sandbox.user@example.test/exploration",
+        PYTHON,
+        "df = spark.table(\"samples.taxi.trips\")\ndisplay(df.groupBy(\"payment\").count())\n",
+    ),
+    ("/Users/sandbox.user@example.test/scratch", SQL, "SELECT 1 AS one\n"),
+    ("/Users/sandbox.user@example.test/helper.py", Kind::File, "greeting = \"hello\"\nprint(greeting)\n"),
+];
+
+pub(super) fn fill(workspace: &Workspace) -> Result<(), ApiError> {
+    let mut objects = lock(&workspace.objects);
+    for folder in ["/Shared", "/Users", "/Repos", "/Shared/empty"] {
+        objects.make_directories(folder, workspace)?;
+    }
+    objects.make_directories(&format!("/Repos/{USER}"), workspace)?;
+    for (path, kind, content) in TREE {
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            objects.make_directories(folder, workspace)?;
+        }
+        objects.put(path, kind, content.as_bytes().to_vec(), workspace);
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Jobs, and some forty runs of their past.
+
+use serde_json::{Value, json};
+
+use super::DAY;
+use super::compute::{WAREHOUSE, cluster_field};
+use super::securables::pick;
+use crate::areas::jobs::Job;
+use crate::areas::runs::{Run, State};
+use crate::areas::tasks::Done;
+use crate::workspace::{Workspace, lock};
+
+pub(super) struct Seed {
+    pub(super) id: i64,
+    pub(super) name: &'static str,
+    /// The past, oldest first: `s`uccess, `f`ailure, `c`anceled.
+    past: &'static str,
+}
+
+pub(super) const JOBS: [Seed; 7] = [
+    Seed { id: 620_114_300_000_101, name: "nightly-orders", past: "ssssssss" },
+    Seed { id: 620_114_300_000_102, name: "data-quality-check", past: "ffffff" },
+    Seed { id: 620_114_300_000_103, name: "flaky-ingest", past: "fsfsfsfs" },
+    Seed { id: 620_114_300_000_104, name: "slow-export", past: "sscs" },
+    Seed { id: 620_114_300_000_105, name: "retail-pipeline", past: "ssfss" },
+    Seed { id: 620_114_300_000_106, name: "daily-revenue-report", past: "ssssss" },
+    Seed { id: 620_114_300_000_107, name: "revenue-sql-task", past: "sss" },
+];
+
+fn notebook(key: &str, path: &str, after: &[&str]) -> Value {
+    let mut task =
+        json!({"task_key": key, "notebook_task": {"notebook_path": path, "source": "WORKSPACE"}, "timeout_seconds": 0});
+    if !after.is_empty() {
+        task["depends_on"] = json!(after.iter().map(|key| json!({"task_key": key})).collect::<Vec<_>>());
+    }
+    let (name, value) = cluster_field();
+    if let Some(task) = task.as_object_mut() {
+        task.insert(name, value);
+    }
+    task
+}
+
+fn settings(seed: &Seed) -> Value {
+    let mut settings = match seed.name {
+        "nightly-orders" => json!({
+            "tasks": [notebook("load_orders", "/Shared/etl/load_orders", &[])],
+            "parameters": [{"name": "run_date", "default": "2026-03-01"}],
+            "schedule": {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"},
+        }),
+        "data-quality-check" => json!({"tasks": [notebook("check", "/Shared/etl/failing_check", &[])]}),
+        "flaky-ingest" => json!({"tasks": [notebook("ingest", "/Shared/etl/flaky_source", &[])]}),
+        "slow-export" => {
+            json!({"tasks": [notebook("export", "/Shared/etl/slow_export", &[])], "max_concurrent_runs": 5})
+        }
+        "retail-pipeline" => json!({
+            "tasks": [
+                notebook("load", "/Shared/etl/load_orders", &[]),
+                notebook("clean", "/Shared/etl/clean_orders", &["load"]),
+                notebook("check", "/Shared/etl/failing_check", &["load"]),
+                notebook("report", "/Shared/reports/daily_revenue", &["clean", "check"]),
+            ],
+            "queue": {"enabled": true},
+        }),
+        "daily-revenue-report" => json!({"tasks": [notebook("report", "/Shared/reports/daily_revenue", &[])]}),
+        _ => {
+            json!({"tasks": [{"task_key": "revenue", "sql_task": {"warehouse_id": WAREHOUSE, "file": {"path": "/Shared/reports/revenue.sql", "source": "WORKSPACE"}}}]})
+        }
+    };
+    settings["name"] = json!(seed.name);
+    settings["tags"] = json!({"team": "retail"});
+    settings
+}
+
+pub(super) fn fill(workspace: &Workspace) {
+    let mut jobs = lock(&workspace.jobs);
+    for (index, seed) in JOBS.iter().enumerate() {
+        let created = workspace.clock.epoch() - 60 * DAY + i64::try_from(index).unwrap_or(0) * 3_600_000;
+        let mut job =
+            Job { id: seed.id, created, settings: settings(seed).as_object().cloned().unwrap_or_default(), runs: 0 };
+        let count = i64::try_from(seed.past.len()).unwrap_or(0);
+        for (age, outcome) in seed.past.chars().enumerate() {
+            let ago = count - i64::try_from(age).unwrap_or(0);
+            let started =
+                workspace.clock.epoch() - ago * DAY + 2 * 3_600_000 + i64::try_from(index).unwrap_or(0) * 600_000;
+            let run = past_run(workspace, &job, outcome, started);
+            job.runs += 1;
+            jobs.runs.insert(run.id, run);
+        }
+        jobs.jobs.insert(job.id, job);
+    }
+}
+
+/// A run that ended long ago. In a failed one its check failed, and what comes after it did not run.
+fn past_run(workspace: &Workspace, job: &Job, outcome: char, started: i64) -> Run {
+    let mut run = Run::new(workspace, Some(job), job.name(), job.tasks());
+    run.started = started;
+    run.trigger = if job.settings.contains_key("schedule") { "PERIODIC" } else { "ONE_TIME" };
+    if job.name() == "nightly-orders" {
+        run.parameters.insert("run_date".to_owned(), "2026-03-01".to_owned());
+    }
+    let several = run.tasks.len() > 1;
+    let mut at = started;
+    for (index, task) in run.tasks.iter_mut().enumerate() {
+        task.started = at;
+        task.executed = at + 5_000;
+        task.ended = at + 40_000 + pick(index, started.unsigned_abs(), 90_000);
+        let mut done = match (outcome, task.key.as_str()) {
+            ('c', _) => Done::other("CANCELED", "USER_CANCELED", "Run cancelled."),
+            ('f', "report") => Done {
+                kind: "CLIENT_ERROR",
+                ..Done::other("UPSTREAM_FAILED", "UPSTREAM_FAILED", "Task was not run because an upstream task failed")
+            },
+            ('f', key) if !several || key == "check" => {
+                let error = if key == "ingest" {
+                    "ConnectionError: the source did not answer in time"
+                } else {
+                    "ValueError: expected 1500 rows, found 1492"
+                };
+                Done::failure(error, format!("Traceback (most recent call last)\n\n{error}"))
+            }
+            _ => Done::success(),
+        };
+        if done.result == "SUCCESS" {
+            done.exit = match task.key.as_str() {
+                "load_orders" | "load" => Some("2026-03-01".to_owned()),
+                "clean" => Some("1500 rows cleaned".to_owned()),
+                "ingest" => Some("fetched".to_owned()),
+                "export" => Some("exported".to_owned()),
+                _ => None,
+            };
+        }
+        at = task.ended;
+        task.state = State::Done(Box::new(done));
+    }
+    run.ended = Some(at);
+    run
+}

@@ -1,0 +1,30 @@
+//! The SQL engine: Databricks SQL is parsed, checked against the catalog, compiled to SQLite's
+//! dialect with every type known, and run in memory.
+//!
+//! `parse` reads the text, `commands` answers SHOW and DESCRIBE from the catalog, `query`, `scope`,
+//! `expr` and `functions` compile, `statements` changes tables and catalog together, `runtime`
+//! gives SQLite the functions it lacks, `render` writes values as the API does.
+
+mod commands;
+mod compile;
+mod ddl;
+mod dml;
+mod engine;
+mod error;
+mod expr;
+mod functions;
+mod information;
+mod operators;
+mod parse;
+mod query;
+mod relation;
+mod render;
+mod runtime;
+mod select;
+mod temporal;
+mod types;
+mod window;
+
+pub(crate) use engine::{Cancel, Engine, Session, Table, sleep_millis};
+pub(crate) use error::SqlError;
+pub(crate) use types::{Column, Type};

@@ -1,0 +1,277 @@
+//! What compiling needs at hand: the catalog, the session, and the names in scope.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::workspace::catalog::Catalog;
+
+use super::engine::Session;
+use super::error::SqlError;
+use super::relation::Ctes;
+use super::types::{Column, Type};
+
+/// An expression in SQLite's dialect, and its Databricks type.
+#[derive(Debug, Clone)]
+pub(crate) struct Typed {
+    pub(crate) sql: String,
+    pub(crate) kind: Type,
+}
+
+impl Typed {
+    pub(crate) fn new(sql: impl Into<String>, kind: Type) -> Self {
+        Self { sql: sql.into(), kind }
+    }
+}
+
+/// A query in SQLite's dialect; its columns are named `c0`, `c1`, … there.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiled {
+    pub(crate) sql: String,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// A column that can be named, and the SQL that reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Readable {
+    pub(crate) name: String,
+    pub(crate) value: Typed,
+    /// The second half of a `USING` pair: only there when qualified.
+    pub(crate) hidden: bool,
+}
+
+/// One relation of a FROM clause.
+#[derive(Debug, Clone)]
+pub(crate) struct Relation {
+    /// The names it can be qualified with, outermost first.
+    pub(crate) names: Vec<String>,
+    pub(crate) columns: Vec<Readable>,
+}
+
+/// Whether aggregates may stand here, and what may stand outside of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode<'a> {
+    /// Row by row.
+    Row,
+    /// Per group: only these expressions, and aggregates.
+    Group(&'a [String]),
+}
+
+/// The names an expression can use.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    pub(crate) relations: Rc<Vec<Relation>>,
+    /// Earlier items of the SELECT list, which later ones may name.
+    pub(crate) aliases: Rc<Vec<(String, Typed)>>,
+    pub(crate) aliases_first: bool,
+    pub(crate) mode: Mode<'a>,
+    pub(crate) parent: Option<&'a Scope<'a>>,
+    /// What subqueries may name.
+    pub(crate) ctes: Rc<Ctes>,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn empty(parent: Option<&'a Scope<'a>>) -> Self {
+        Self {
+            relations: Rc::default(),
+            aliases: Rc::default(),
+            aliases_first: false,
+            mode: Mode::Row,
+            parent,
+            ctes: Rc::default(),
+        }
+    }
+
+    /// The same names under another mode.
+    pub(crate) fn with_mode<'b>(&self, mode: Mode<'b>) -> Scope<'b>
+    where
+        'a: 'b,
+    {
+        Scope {
+            relations: Rc::clone(&self.relations),
+            aliases: Rc::clone(&self.aliases),
+            aliases_first: self.aliases_first,
+            mode,
+            parent: self.parent,
+            ctes: Rc::clone(&self.ctes),
+        }
+    }
+
+    pub(crate) fn push(&mut self, relation: Relation) {
+        Rc::make_mut(&mut self.relations).push(relation);
+    }
+
+    /// Reads a possibly qualified column, and fields of a struct behind it.
+    pub(crate) fn resolve(&self, name: &[String]) -> Result<Typed, SqlError> {
+        match self.find(name)? {
+            Some(value) => Ok(value),
+            None => Err(SqlError::column_not_found(name, &self.suggestions(name))),
+        }
+    }
+
+    fn find(&self, name: &[String]) -> Result<Option<Typed>, SqlError> {
+        if self.aliases_first
+            && let Some(value) = self.alias(name)
+        {
+            return Ok(Some(value));
+        }
+        for qualifiers in (0..name.len()).rev() {
+            let Some((column, fields)) = name.get(qualifiers..).and_then(<[String]>::split_first) else { continue };
+            let qualifier = name.get(..qualifiers).unwrap_or_default();
+            let mut found = None;
+            for relation in self.relations.iter().filter(|relation| relation.answers_to(qualifier)) {
+                for readable in &relation.columns {
+                    if !readable.name.eq_ignore_ascii_case(column) || (qualifier.is_empty() && readable.hidden) {
+                        continue;
+                    }
+                    if found.is_some() {
+                        return Err(SqlError::ambiguous(&name.join("`.`")));
+                    }
+                    found = Some(&readable.value);
+                }
+            }
+            if let Some(value) = found {
+                self.check_group(value, name)?;
+                return fields.iter().try_fold(value.clone(), |value, field| access(&value, field)).map(Some);
+            }
+        }
+        if let Some(value) = self.alias(name) {
+            return Ok(Some(value));
+        }
+        match self.parent {
+            Some(parent) => parent.find(name),
+            None => Ok(None),
+        }
+    }
+
+    fn alias(&self, name: &[String]) -> Option<Typed> {
+        let [name] = name else { return None };
+        self.aliases.iter().rev().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    }
+
+    fn check_group(&self, value: &Typed, name: &[String]) -> Result<(), SqlError> {
+        match self.mode {
+            Mode::Group(groups) if !groups.contains(&value.sql) => {
+                Err(SqlError::missing_aggregation(name.last().map_or("", String::as_str)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The five nearest names, as Databricks suggests.
+    fn suggestions(&self, name: &[String]) -> Vec<String> {
+        let wanted = name.last().map_or("", String::as_str).to_lowercase();
+        let mut names: Vec<(usize, String)> = self
+            .relations
+            .iter()
+            .flat_map(|relation| relation.columns.iter())
+            .filter(|column| !column.hidden)
+            .map(|column| (distance(&wanted, &column.name.to_lowercase()), column.name.clone()))
+            .collect();
+        names.sort();
+        names.dedup();
+        names.into_iter().take(5).map(|(_, name)| name).collect()
+    }
+}
+
+impl Relation {
+    pub(crate) fn answers_to(&self, qualifier: &[String]) -> bool {
+        let skip = self.names.len().checked_sub(qualifier.len());
+        skip.is_some_and(|skip| {
+            self.names.iter().skip(skip).zip(qualifier).all(|(name, asked)| name.eq_ignore_ascii_case(asked))
+        })
+    }
+}
+
+/// Reads a field of a struct.
+pub(crate) fn access(value: &Typed, field: &str) -> Result<Typed, SqlError> {
+    let Type::Struct(fields) = &value.kind else {
+        return Err(SqlError::new(
+            "INVALID_EXTRACT_BASE_FIELD_TYPE",
+            &format!(
+                "Can't extract a value from \"{field}\". Need a complex type [STRUCT, ARRAY, MAP] but got \"{}\".",
+                value.kind.text()
+            ),
+            "42000",
+        ));
+    };
+    match fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(field)) {
+        Some((name, kind)) => Ok(Typed::new(
+            format!("json_extract({}, {})", value.sql, text_literal(&format!("$.\"{name}\""))),
+            kind.clone(),
+        )),
+        None => Err(SqlError::new("FIELD_NOT_FOUND", &format!("No such struct field `{field}`."), "42704")),
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Compiler<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) session: &'a Session,
+    aliases: Cell<usize>,
+    depth: usize,
+}
+
+/// Views within views, at most.
+const VIEW_DEPTH: usize = 20;
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, session: &'a Session) -> Self {
+        Self { catalog, session, aliases: Cell::new(0), depth: 0 }
+    }
+
+    /// A name nothing else in the statement has.
+    pub(crate) fn alias(&self) -> String {
+        let number = self.aliases.get();
+        self.aliases.set(number + 1);
+        format!("r{number}")
+    }
+
+    /// Compiles the query of a view, where its names were resolved; guards against views that name themselves.
+    pub(crate) fn in_view<T>(
+        &self,
+        session: &Session,
+        body: impl FnOnce(&Compiler<'_>) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        if self.depth >= VIEW_DEPTH {
+            return Err(SqlError::new("RECURSIVE_VIEW", "The view refers to itself or nests too deep.", "42K0H"));
+        }
+        body(&Compiler { catalog: self.catalog, session, aliases: Cell::new(0), depth: self.depth + 1 })
+    }
+
+    /// A full `catalog.schema.name` from one that may lack its first parts.
+    pub(crate) fn qualify(&self, name: &[String]) -> Result<[String; 3], SqlError> {
+        let lower = |part: &String| part.to_lowercase();
+        match name {
+            [table] => Ok([self.session.catalog.clone(), self.session.schema.clone(), lower(table)]),
+            [schema, table] => Ok([self.session.catalog.clone(), lower(schema), lower(table)]),
+            [catalog, schema, table] => Ok([lower(catalog), lower(schema), lower(table)]),
+            _ => Err(SqlError::new("IDENTIFIER_TOO_MANY_NAME_PARTS", "A table name has at most three parts.", "42601")),
+        }
+    }
+}
+
+/// A name in SQLite's quotes.
+pub(crate) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string in SQLite's quotes. SQLite's text ends at NUL, so that is refused upstream.
+pub(crate) fn text_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut last = i + 1;
+        let mut next = vec![last];
+        for (right, above) in b.chars().zip(row.iter().skip(1)) {
+            last = (diagonal + usize::from(left != right)).min(above + 1).min(last + 1);
+            diagonal = *above;
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,217 @@
+//! CREATE and DROP of tables and views, in step with the catalog.
+
+use sqlparser::ast::{
+    ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateView, ObjectName, ObjectType,
+};
+
+use crate::workspace::catalog::{Name, Node, Table as CatalogTable};
+use crate::workspace::lock;
+
+use super::compile::{Compiler, identifier};
+use super::dml::insert_sql;
+use super::engine::{Table, Work, create_sql};
+use super::error::SqlError;
+use super::parse::parts;
+use super::relation::Ctes;
+use super::types::{Column, Type};
+
+impl Work<'_> {
+    pub(crate) fn create_table(&self, create: &CreateTable) -> Result<Table, SqlError> {
+        if create.temporary
+            || create.external
+            || create.like.is_some()
+            || create.clone.is_some()
+            || create.location.is_some()
+        {
+            return Err(SqlError::unsupported("temporary, external, LIKE and CLONE tables"));
+        }
+        let (name, exists) = self.new_name(&create.name)?;
+        if exists && create.if_not_exists {
+            return Ok(Table::default());
+        }
+        if exists && !create.or_replace {
+            return Err(SqlError::exists("table", &name));
+        }
+        let full_name = name.join(".");
+        let building = format!("{full_name}#new");
+        let declared = create.columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        let (columns, fill) = match &create.query {
+            None => (declared, None),
+            Some(_) if !declared.is_empty() => {
+                return Err(SqlError::unsupported("CREATE TABLE AS with a list of columns"));
+            }
+            Some(query) => {
+                let catalog = lock(self.catalog);
+                let compiler = Compiler::new(&catalog, self.session);
+                let compiled = compiler.query(query, None, &Ctes::new())?;
+                let columns: Vec<_> =
+                    compiled.columns.iter().map(|column| Column { comment: None, ..column.clone() }).collect();
+                let fill = insert_sql(&compiler, &building, &columns, &compiled)?;
+                (columns, Some(fill))
+            }
+        };
+        check_names(&columns)?;
+        self.all_or_nothing(|| {
+            self.execute(&create_sql(&building, &columns))?;
+            if let Some(fill) = &fill {
+                self.execute(fill)?;
+            }
+            self.execute(&format!("DROP TABLE IF EXISTS {}", identifier(&full_name)))?;
+            self.execute(&format!("ALTER TABLE {} RENAME TO {}", identifier(&building), identifier(&full_name)))
+        })?;
+        let comment =
+            create.comment.as_ref().map(|(CommentDef::WithEq(text) | CommentDef::WithoutEq(text))| text.clone());
+        self.enter(CatalogTable { name, node: self.node(comment), kind: "MANAGED", columns, view_definition: None });
+        Ok(Table::default())
+    }
+
+    pub(crate) fn create_view(&self, create: &CreateView, comment: Option<String>) -> Result<Table, SqlError> {
+        if create.temporary || create.materialized {
+            return Err(SqlError::unsupported("temporary and materialized views"));
+        }
+        let (name, exists) = self.new_name(&create.name)?;
+        if exists && create.if_not_exists {
+            return Ok(Table::default());
+        }
+        if exists && !create.or_replace {
+            return Err(SqlError::exists("view", &name));
+        }
+        let mut columns = {
+            let catalog = lock(self.catalog);
+            Compiler::new(&catalog, self.session).query(&create.query, None, &Ctes::new())?.columns
+        };
+        if !create.columns.is_empty() {
+            if create.columns.len() != columns.len() {
+                return Err(SqlError::unsupported("a view with too many or too few column names"));
+            }
+            for (column, named) in columns.iter_mut().zip(&create.columns) {
+                column.name.clone_from(&named.name.value);
+            }
+        }
+        check_names(&columns)?;
+        let mut node = self.node(comment);
+        // The query keeps the names as written, so it keeps where they were resolved.
+        node.properties
+            .insert("view.catalogAndNamespace".to_owned(), format!("{}.{}", self.session.catalog, self.session.schema));
+        self.enter(CatalogTable { name, node, kind: "VIEW", columns, view_definition: Some(create.query.to_string()) });
+        Ok(Table::default())
+    }
+
+    pub(crate) fn drop(&self, kind: ObjectType, if_exists: bool, names: &[ObjectName]) -> Result<Table, SqlError> {
+        if !matches!(kind, ObjectType::Table | ObjectType::View) {
+            return Err(SqlError::unsupported(format!("DROP {kind}")));
+        }
+        for name in names {
+            let name = parts(name)?;
+            let mut catalog = lock(self.catalog);
+            let full = Compiler::new(&catalog, self.session).qualify(&name)?;
+            let Some(table) = catalog.table(&full) else {
+                if if_exists {
+                    continue;
+                }
+                return Err(SqlError::table_not_found(&name));
+            };
+            if table.view_definition.is_some() != (kind == ObjectType::View) {
+                return Err(SqlError::new(
+                    "WRONG_COMMAND_FOR_OBJECT_TYPE",
+                    &format!(
+                        "The operation DROP {kind} requires a {kind}, but `{}` is a {}.",
+                        full.join("`.`"),
+                        table.kind
+                    ),
+                    "42809",
+                ));
+            }
+            catalog.drop_table(&full);
+        }
+        Ok(Table::default())
+    }
+
+    pub(crate) fn comment(
+        &self,
+        kind: CommentObject,
+        name: &ObjectName,
+        comment: Option<String>,
+    ) -> Result<Table, SqlError> {
+        if !matches!(kind, CommentObject::Table | CommentObject::View) {
+            return Err(SqlError::unsupported(format!("COMMENT ON {kind}")));
+        }
+        let name = parts(name)?;
+        let mut catalog = lock(self.catalog);
+        let full = Compiler::new(&catalog, self.session).qualify(&name)?;
+        let table = catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(&name))?;
+        table.node.comment = comment;
+        Ok(Table::default())
+    }
+
+    /// The full name of something new, whose schema must exist, and whether it is taken.
+    fn new_name(&self, name: &ObjectName) -> Result<(Name, bool), SqlError> {
+        let catalog = lock(self.catalog);
+        let full = Compiler::new(&catalog, self.session).qualify(&parts(name)?)?;
+        let [c, s, _] = &full;
+        if !catalog.catalogs.contains_key(c) {
+            return Err(SqlError::catalog_not_found(c));
+        }
+        if !catalog.has_schema(c, s) {
+            return Err(SqlError::schema_not_found(&[c.clone(), s.clone()]));
+        }
+        let exists = catalog.table(&full).is_some();
+        Ok((full, exists))
+    }
+
+    fn enter(&self, table: CatalogTable) {
+        let mut catalog = lock(self.catalog);
+        if let Some(before) = catalog.tables.get(&table.name)
+            && before.view_definition.is_none()
+            && table.view_definition.is_some()
+        {
+            let name = table.name.clone();
+            catalog.drop_table(&name);
+        }
+        catalog.tables.insert(table.name.clone(), table);
+    }
+
+    pub(crate) fn node(&self, comment: Option<String>) -> Node {
+        let now = self.session.now_micros / 1000;
+        Node { owner: self.session.user.clone(), comment, created_at: now, updated_at: now, ..Node::default() }
+    }
+}
+
+fn check_names(columns: &[Column]) -> Result<(), SqlError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for column in columns {
+        if !seen.insert(column.name.to_lowercase()) {
+            return Err(SqlError::new(
+                "COLUMN_ALREADY_EXISTS",
+                &format!(
+                    "The column `{}` already exists. Choose another name or rename the existing column.",
+                    column.name
+                ),
+                "42711",
+            ));
+        }
+        if column.name.contains('\0') || column.name.is_empty() {
+            return Err(SqlError::unsupported("columns without a name"));
+        }
+    }
+    if columns.is_empty() {
+        return Err(SqlError::unsupported("tables without columns"));
+    }
+    Ok(())
+}
+
+fn column(definition: &ColumnDef) -> Result<Column, SqlError> {
+    let kind = Type::from_ast(&definition.data_type)
+        .ok_or_else(|| SqlError::unsupported(format!("the type {}", definition.data_type)))?;
+    let mut column = Column::new(definition.name.value.clone(), kind);
+    for option in &definition.options {
+        match &option.option {
+            ColumnOption::Null => {}
+            ColumnOption::NotNull => column.nullable = false,
+            ColumnOption::Comment(text) => column.comment = Some(text.clone()),
+            ColumnOption::PrimaryKey(_) | ColumnOption::ForeignKey(_) => {}
+            option => return Err(SqlError::unsupported(format!("the column option {option}"))),
+        }
+    }
+    Ok(column)
+}

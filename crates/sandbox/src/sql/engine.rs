@@ -1,0 +1,305 @@
+//! Runs statements: one SQLite database in memory, used by one statement at a time.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqlparser::ast::Statement;
+use sqlparser::tokenizer::Token;
+
+use crate::workspace::catalog::Catalog;
+use crate::workspace::lock;
+
+use super::compile::{Compiled, Compiler, identifier};
+use super::error::SqlError;
+use super::relation::Ctes;
+use super::types::{Column, Type};
+use super::{commands, parse, render, runtime};
+
+/// Rows of a result that are kept; more than any client reads here.
+const ROW_LIMIT: usize = 1_000_000;
+/// Bytes of a result that are kept: the limit of INLINE results.
+const BYTE_LIMIT: usize = 25 * 1024 * 1024;
+/// SQLite asks after so many of its steps whether to go on.
+const STEPS: i32 = 10_000;
+
+/// Who runs a statement, where and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) catalog: String,
+    pub(crate) schema: String,
+    pub(crate) user: String,
+    pub(crate) now_micros: i64,
+    /// Named parameters: their type, and their text unless NULL.
+    pub(crate) parameters: BTreeMap<String, (Type, Option<String>)>,
+}
+
+impl Session {
+    pub(crate) fn new(user: &str, now_micros: i64) -> Self {
+        Self {
+            catalog: "main".to_owned(),
+            schema: "default".to_owned(),
+            user: user.to_owned(),
+            now_micros,
+            parameters: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a statement gave: its rows as text. DDL has no columns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Option<String>>>,
+    pub(crate) truncated: bool,
+}
+
+impl Table {
+    /// Rows of strings under these column names.
+    pub(crate) fn of_texts<const N: usize>(names: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Self {
+        Self {
+            columns: names.iter().map(|name| Column::new(*name, Type::String)).collect(),
+            rows: rows.into_iter().map(|row| row.into_iter().map(Some).collect()).collect(),
+            truncated: false,
+        }
+    }
+
+    /// The counts of a DML statement.
+    pub(crate) fn of_counts(counts: &[(&str, usize)]) -> Self {
+        Self {
+            columns: counts.iter().map(|(name, _)| Column::new(*name, Type::BigInt)).collect(),
+            rows: vec![counts.iter().map(|(_, count)| Some(count.to_string())).collect()],
+            truncated: false,
+        }
+    }
+}
+
+/// Asks a running statement to stop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub(crate) fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_canceled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Engine {
+    connection: Mutex<Option<Connection>>,
+}
+
+/// A statement at work: the connection it has for itself, and the shared catalog.
+pub(crate) struct Work<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) catalog: &'a Mutex<Catalog>,
+    pub(crate) session: &'a Session,
+    pub(crate) sql: &'a str,
+    pub(crate) row_limit: Option<usize>,
+}
+
+impl Engine {
+    /// Runs one statement to its end.
+    pub(crate) fn run(
+        &self,
+        catalog: &Mutex<Catalog>,
+        session: &Session,
+        sql: &str,
+        row_limit: Option<usize>,
+        cancel: &Cancel,
+    ) -> Result<Table, SqlError> {
+        let mut slot = lock(&self.connection);
+        let connection = open(&mut slot)?;
+        let canceled = cancel.clone();
+        connection.progress_handler(STEPS, Some(move || canceled.is_canceled())).map_err(internal)?;
+        let work = Work { connection: &*connection, catalog, session, sql, row_limit };
+        let result = work.drop_garbage().and_then(|()| work.run());
+        let _ = connection.progress_handler(STEPS, None::<fn() -> bool>);
+        result
+    }
+
+    /// Whether a statement is running.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.connection.try_lock(), Err(std::sync::TryLockError::WouldBlock))
+    }
+
+    /// Fills a new table; for seeds.
+    pub(crate) fn load(
+        &self,
+        full_name: &str,
+        columns: &[Column],
+        rows: impl Iterator<Item = Vec<Value>>,
+    ) -> Result<(), SqlError> {
+        let mut slot = lock(&self.connection);
+        let connection = open(&mut slot)?;
+        connection.execute_batch(&create_sql(full_name, columns)).map_err(internal)?;
+        let marks = vec!["?"; columns.len()].join(", ");
+        connection.execute_batch("BEGIN").map_err(internal)?;
+        let mut insert =
+            connection.prepare(&format!("INSERT INTO {} VALUES ({marks})", identifier(full_name))).map_err(internal)?;
+        for row in rows {
+            insert.execute(rusqlite::params_from_iter(row)).map_err(internal)?;
+        }
+        connection.execute_batch("COMMIT").map_err(internal)
+    }
+}
+
+fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
+    if slot.is_none() {
+        let connection = Connection::open_in_memory().map_err(internal)?;
+        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
+        runtime::register(&connection).map_err(internal)?;
+        *slot = Some(connection);
+    }
+    slot.as_mut().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
+}
+
+pub(crate) fn create_sql(full_name: &str, columns: &[Column]) -> String {
+    let columns: Vec<_> = columns
+        .iter()
+        .map(|column| {
+            format!(
+                "{} {}{}",
+                identifier(&column.name),
+                column.kind.affinity(),
+                if column.nullable { "" } else { " NOT NULL" }
+            )
+        })
+        .collect();
+    format!("CREATE TABLE {} ({})", identifier(full_name), columns.join(", "))
+}
+
+/// How long a statement asks to sleep: `sandbox_sleep(seconds)` anywhere in it, in milliseconds.
+///
+/// The function exists in the sandbox only; it keeps a statement RUNNING for tests of waiting and cancelling.
+pub(crate) fn sleep_millis(sql: &str) -> Option<i64> {
+    let tokens = parse::tokens(sql).ok()?;
+    let position = tokens.iter().position(|token| parse::word(&token.token).as_deref() == Some("SANDBOX_SLEEP"))?;
+    let Token::Number(seconds, _) = &tokens.get(position + 2)?.token else { return None };
+    let seconds = seconds.parse::<f64>().ok()?.clamp(0.0, 86_400.0);
+    #[expect(clippy::cast_possible_truncation, reason = "clamped above")]
+    Some((seconds * 1000.0) as i64)
+}
+
+impl Work<'_> {
+    fn run(&self) -> Result<Table, SqlError> {
+        let mut tokens = parse::tokens(self.sql)?;
+        if tokens.is_empty() {
+            return Err(SqlError::syntax("EOF", 1, 0, self.sql));
+        }
+        if let Some(command) = commands::parse(&tokens, self.sql)? {
+            return self.command(command);
+        }
+        let view_comment = parse::take_view_comment(&mut tokens);
+        match parse::statement(self.sql, tokens)? {
+            Statement::Query(query) => {
+                let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
+                self.fetch(&compiled)
+            }
+            Statement::Insert(insert) => self.insert(&insert),
+            Statement::Update(update) => self.update(&update),
+            Statement::Delete(delete) => self.delete(&delete),
+            Statement::Truncate(truncate) => self.truncate(&truncate),
+            Statement::CreateTable(create) => self.create_table(&create),
+            Statement::CreateView(create) => self.create_view(&create, view_comment),
+            Statement::Drop { object_type, if_exists, names, .. } => self.drop(object_type, if_exists, &names),
+            Statement::Comment { object_type, object_name, comment, .. } => {
+                self.comment(object_type, &object_name, comment)
+            }
+            statement => {
+                let text = statement.to_string();
+                let words: Vec<_> = text.split_whitespace().take(2).collect();
+                Err(SqlError::unsupported(format!("the statement {}", words.join(" "))))
+            }
+        }
+    }
+
+    /// The rows of a compiled query, as text.
+    pub(crate) fn fetch(&self, compiled: &Compiled) -> Result<Table, SqlError> {
+        let limit = self.row_limit.unwrap_or(ROW_LIMIT).min(ROW_LIMIT);
+        let mut statement = self.connection.prepare(&compiled.sql).map_err(|error| failed(&error))?;
+        let mut rows = statement.query([]).map_err(|error| failed(&error))?;
+        let mut table = Table { columns: compiled.columns.clone(), ..Table::default() };
+        let mut bytes = 0;
+        while let Some(row) = rows.next().map_err(|error| failed(&error))? {
+            if table.rows.len() == limit {
+                table.truncated = true;
+                break;
+            }
+            let mut cells = Vec::with_capacity(compiled.columns.len());
+            for (index, column) in compiled.columns.iter().enumerate() {
+                let value: Value = row.get(index).map_err(|error| failed(&error))?;
+                let cell = render::cell(&value, &column.kind)?;
+                bytes += cell.as_ref().map_or(0, String::len);
+                cells.push(cell);
+            }
+            if bytes > BYTE_LIMIT {
+                return Err(SqlError {
+                    message: "Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at most 26214400 bytes. Please execute the statement with disposition=EXTERNAL_LINKS if you want to download the full result.".to_owned(),
+                    sql_state: "54000".to_owned(),
+                });
+            }
+            table.rows.push(cells);
+        }
+        Ok(table)
+    }
+
+    /// Runs SQLite's own SQL; gives the number of rows it changed.
+    pub(crate) fn execute(&self, sql: &str) -> Result<usize, SqlError> {
+        self.connection.execute(sql, []).map_err(|error| failed(&error))
+    }
+
+    /// Runs a change of several steps, all or nothing.
+    pub(crate) fn all_or_nothing<T>(&self, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+        self.execute("SAVEPOINT change")?;
+        let result = body();
+        if result.is_err() {
+            let _ = self.execute("ROLLBACK TO change");
+        }
+        self.execute("RELEASE change")?;
+        result
+    }
+
+    /// Drops the rows of tables that left the catalog.
+    fn drop_garbage(&self) -> Result<(), SqlError> {
+        let dropped = std::mem::take(&mut lock(self.catalog).dropped);
+        for name in dropped {
+            self.execute(&format!("DROP TABLE IF EXISTS {}", identifier(&name)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The text that a canceled statement fails with inside; its state says the rest.
+pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
+    let text = match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        error => error.to_string(),
+    };
+    if text.starts_with('[') {
+        let sql_state = text.rsplit_once("SQLSTATE: ").map_or("XX000", |(_, state)| state).trim().to_owned();
+        return SqlError { message: text, sql_state };
+    }
+    if text.contains("integer overflow") {
+        return runtime::overflow();
+    }
+    if let Some(column) = text.strip_prefix("NOT NULL constraint failed: ") {
+        let column = column.rsplit('.').next().unwrap_or(column);
+        return SqlError::new(
+            "DELTA_NOT_NULL_CONSTRAINT_VIOLATED",
+            &format!("NOT NULL constraint violated for column: {column}."),
+            "23502",
+        );
+    }
+    SqlError::unsupported(format!("this statement (its engine says: {text})"))
+}
+
+fn internal(error: rusqlite::Error) -> SqlError {
+    failed(&error)
+}

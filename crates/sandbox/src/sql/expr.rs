@@ -1,0 +1,460 @@
+//! Compiles expressions, each to SQLite's dialect with its Databricks type.
+
+use sqlparser::ast::{
+    AccessExpr, CastKind, CeilFloorKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Subscript,
+    TrimWhereField, UnaryOperator, Value,
+};
+
+use super::compile::{Compiler, Mode, Scope, Typed, access, text_literal};
+use super::error::SqlError;
+use super::functions::is_aggregate;
+use super::parse::values;
+use super::types::Type;
+
+/// Expressions that repeat their parts must not grow without bounds.
+const SQL_LIMIT: usize = 1_000_000;
+
+impl Compiler<'_> {
+    pub(crate) fn expr(&self, expr: &Expr, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let value = self.any_expr(expr, scope)?;
+        if value.sql.len() > SQL_LIMIT {
+            return Err(SqlError::unsupported("expressions this large"));
+        }
+        Ok(value)
+    }
+
+    fn any_expr(&self, expr: &Expr, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        // An expression of GROUP BY may be named as a whole.
+        if let Mode::Group(groups) = scope.mode
+            && !matches!(expr, Expr::Value(_))
+            && let Ok(value) = self.expr(expr, &scope.with_mode(Mode::Row))
+            && groups.contains(&value.sql)
+        {
+            return Ok(value);
+        }
+        match expr {
+            Expr::Identifier(name) => self.name(&[name.value.clone()], scope),
+            Expr::CompoundIdentifier(names) => scope.resolve(&values(names)),
+            Expr::Nested(inner) => {
+                let value = self.expr(inner, scope)?;
+                Ok(Typed::new(format!("({})", value.sql), value.kind))
+            }
+            Expr::Value(value) => self.literal(&value.value),
+            Expr::TypedString(typed) => {
+                let kind = Type::from_ast(&typed.data_type)
+                    .ok_or_else(|| SqlError::unsupported(format!("the type {}", typed.data_type)))?;
+                let text = match &typed.value.value {
+                    Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => text.clone(),
+                    _ => return Err(SqlError::unsupported("this literal")),
+                };
+                self.cast(text_typed(&text)?, &kind, false)
+            }
+            Expr::UnaryOp { op, expr: inner } => self.unary(*op, inner, scope),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right, scope),
+            Expr::IsNull(inner) => self.test(inner, "IS NULL", scope),
+            Expr::IsNotNull(inner) => self.test(inner, "IS NOT NULL", scope),
+            Expr::IsTrue(inner) => self.test_boolean(inner, "IS 1", scope),
+            Expr::IsNotTrue(inner) => self.test_boolean(inner, "IS NOT 1", scope),
+            Expr::IsFalse(inner) => self.test_boolean(inner, "IS 0", scope),
+            Expr::IsNotFalse(inner) => self.test_boolean(inner, "IS NOT 0", scope),
+            Expr::IsDistinctFrom(left, right) => {
+                self.compare(self.expr(left, scope)?, "IS NOT", self.expr(right, scope)?, expr)
+            }
+            Expr::IsNotDistinctFrom(left, right) => {
+                self.compare(self.expr(left, scope)?, "IS", self.expr(right, scope)?, expr)
+            }
+            Expr::Between { expr: inner, negated, low, high } => {
+                let values = [self.expr(inner, scope)?, self.expr(low, scope)?, self.expr(high, scope)?];
+                let [value, low, high] = self.unified(values, expr)?;
+                Ok(boolean(format!("({value} {}BETWEEN {low} AND {high})", not(*negated))))
+            }
+            Expr::InList { expr: inner, list, negated } => self.in_list(inner, list, *negated, scope),
+            Expr::InSubquery { expr: inner, subquery, negated } => {
+                let compiled = self.query(subquery, Some(scope), &scope.ctes)?;
+                let [column] = compiled.columns.as_slice() else {
+                    return Err(SqlError::unsupported("IN over a subquery with several columns"));
+                };
+                let value = self.expr(inner, scope)?;
+                let kind = self.common(&value.kind, &column.kind, expr)?;
+                let mut wanted = column.clone();
+                wanted.kind = kind.clone();
+                let query = self.widened(&compiled, &[wanted])?;
+                Ok(boolean(format!("({} {}IN ({query}))", self.cast(value, &kind, false)?.sql, not(*negated))))
+            }
+            Expr::Exists { subquery, negated } => {
+                let compiled = self.query(subquery, Some(scope), &scope.ctes)?;
+                Ok(boolean(format!("({}EXISTS ({}))", not(*negated), compiled.sql)))
+            }
+            Expr::Subquery(query) => {
+                let compiled = self.query(query, Some(scope), &scope.ctes)?;
+                match compiled.columns.as_slice() {
+                    [column] => Ok(Typed::new(format!("({})", single_row(&compiled.sql)), column.kind.clone())),
+                    columns => Err(SqlError::new(
+                        "INVALID_SUBQUERY_EXPRESSION.SCALAR_SUBQUERY_RETURN_MORE_THAN_ONE_OUTPUT_COLUMN",
+                        &format!("Scalar subquery must return only one column, but got {}.", columns.len()),
+                        "42823",
+                    )),
+                }
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                let mut branches = Vec::new();
+                let operand = operand.as_ref().map(|operand| self.expr(operand, scope)).transpose()?;
+                for branch in conditions {
+                    let value = self.expr(&branch.condition, scope)?;
+                    let condition = match &operand {
+                        Some(operand) => self.compare(operand.clone(), "=", value, expr)?,
+                        None => self.boolean(value, &branch.condition)?,
+                    };
+                    branches.push((condition, self.expr(&branch.result, scope)?));
+                }
+                let otherwise = else_result.as_ref().map(|expr| self.expr(expr, scope)).transpose()?;
+                self.case(branches, otherwise, expr)
+            }
+            Expr::Like { negated, any: false, expr: inner, pattern, escape_char } => {
+                self.like("dbx_like", *negated, inner, pattern, escape_char.as_deref(), scope)
+            }
+            Expr::ILike { negated, any: false, expr: inner, pattern, escape_char } => {
+                self.like("dbx_ilike", *negated, inner, pattern, escape_char.as_deref(), scope)
+            }
+            Expr::RLike { negated, expr: inner, pattern, .. } => {
+                let (value, pattern) = (self.text_of(inner, scope)?, self.text_of(pattern, scope)?);
+                Ok(boolean(format!("({}dbx_rlike({value}, {pattern}))", not(*negated))))
+            }
+            Expr::Cast { kind, expr: inner, data_type, format: None } => {
+                let target =
+                    Type::from_ast(data_type).ok_or_else(|| SqlError::unsupported(format!("casts to {data_type}")))?;
+                let tolerant = matches!(kind, CastKind::TryCast | CastKind::SafeCast);
+                self.cast(self.expr(inner, scope)?, &target, tolerant)
+            }
+            Expr::Extract { field, expr: inner, .. } => {
+                self.scalar("extract", vec![text_typed(&field.to_string())?, self.expr(inner, scope)?])
+            }
+            Expr::Ceil { expr: inner, field } => self.ceil_floor("ceil", inner, field, scope),
+            Expr::Floor { expr: inner, field } => self.ceil_floor("floor", inner, field, scope),
+            Expr::Position { expr: needle, r#in } => {
+                self.scalar("position", vec![self.expr(needle, scope)?, self.expr(r#in, scope)?])
+            }
+            Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
+                let mut arguments = vec![self.expr(inner, scope)?];
+                for part in [substring_from, substring_for].into_iter().flatten() {
+                    arguments.push(self.expr(part, scope)?);
+                }
+                self.scalar("substring", arguments)
+            }
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters: None } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    _ => "trim",
+                };
+                // With two arguments the function takes what to trim first, as `ltrim` does.
+                let mut arguments = Vec::new();
+                if let Some(what) = trim_what {
+                    arguments.push(self.expr(what, scope)?);
+                }
+                arguments.push(self.expr(inner, scope)?);
+                self.scalar(name, arguments)
+            }
+            Expr::Array(array) => {
+                let items = array.elem.iter().map(|item| self.expr(item, scope)).collect::<Result<_, _>>()?;
+                self.scalar("array", items)
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                access_chain.iter().try_fold(self.expr(root, scope)?, |value, step| match step {
+                    AccessExpr::Dot(Expr::Identifier(name)) => access(&value, &name.value),
+                    AccessExpr::Subscript(Subscript::Index { index }) => {
+                        let index = self.expr(index, scope)?;
+                        self.scalar("get", vec![value, index])
+                    }
+                    _ => Err(SqlError::unsupported("this access path")),
+                })
+            }
+            Expr::Function(function) => self.function(function, expr, scope),
+            Expr::Interval(_) => Err(SqlError::unsupported("intervals outside of `+` and `-` on dates and timestamps")),
+            _ => Err(SqlError::unsupported(format!("the expression `{expr}`"))),
+        }
+    }
+
+    fn name(&self, name: &[String], scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let outcome = scope.resolve(name);
+        match (&outcome, name) {
+            // `current_date` and its kin need no parentheses.
+            (Err(_), [single]) => match self.constant(&single.to_lowercase()) {
+                Some(constant) => constant,
+                None => outcome,
+            },
+            _ => outcome,
+        }
+    }
+
+    fn function(&self, function: &sqlparser::ast::Function, expr: &Expr, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let name = function.name.to_string().replace('`', "").to_lowercase();
+        if function.over.is_some() {
+            return self.window(&name, function, scope);
+        }
+        if is_aggregate(&name) {
+            return self.aggregate(&name, function, expr, scope);
+        }
+        if function.filter.is_some() || function.null_treatment.is_some() || !function.within_group.is_empty() {
+            return Err(SqlError::unsupported(format!("FILTER and WITHIN GROUP on `{name}`")));
+        }
+        let exprs = argument_exprs(&function.args)?;
+        if let Some(value) = self.with_unit(&name, &exprs, scope)? {
+            return Ok(value);
+        }
+        let arguments = exprs.into_iter().map(|argument| self.expr(argument, scope)).collect::<Result<_, _>>()?;
+        self.scalar(&name, arguments)
+    }
+
+    fn literal(&self, value: &Value) -> Result<Typed, SqlError> {
+        match value {
+            Value::Null => Ok(Typed::new("NULL", Type::Void)),
+            Value::Boolean(flag) => Ok(boolean(u8::from(*flag).to_string())),
+            Value::SingleQuotedString(text)
+            | Value::DoubleQuotedString(text)
+            | Value::SingleQuotedRawStringLiteral(text)
+            | Value::DoubleQuotedRawStringLiteral(text)
+            | Value::TripleSingleQuotedString(text)
+            | Value::TripleDoubleQuotedString(text) => text_typed(text),
+            Value::Number(digits, long) => number(digits, *long),
+            Value::Placeholder(name) => self.parameter(name),
+            _ => Err(SqlError::unsupported(format!("the literal {value}"))),
+        }
+    }
+
+    /// A named parameter, as a literal of its declared type.
+    fn parameter(&self, name: &str) -> Result<Typed, SqlError> {
+        let bare = name.trim_start_matches(':');
+        let unbound = || {
+            SqlError::new(
+                "UNBOUND_SQL_PARAMETER",
+                &format!(
+                    "Found the unbound parameter: {bare}. Please, fix `args` and provide a mapping of the parameter to either a SQL literal or collection constructor functions such as `map()`, `array()`, `struct()`."
+                ),
+                "42P02",
+            )
+        };
+        let (kind, value) = self.session.parameters.get(bare).ok_or_else(unbound)?;
+        match value {
+            None => Ok(Typed::new("NULL", kind.clone())),
+            Some(text) => self.cast(text_typed(text)?, kind, false),
+        }
+    }
+
+    fn unary(&self, op: UnaryOperator, inner: &Expr, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let value = self.expr(inner, scope)?;
+        match op {
+            UnaryOperator::Not | UnaryOperator::BangNot => {
+                Ok(boolean(format!("(NOT {})", self.boolean(value, inner)?.sql)))
+            }
+            UnaryOperator::Minus | UnaryOperator::Plus => {
+                let value = if value.kind == Type::String { self.cast(value, &Type::Double, false)? } else { value };
+                if !value.kind.is_number() && value.kind != Type::Void {
+                    return Err(SqlError::mismatch(&inner.to_string(), "a number is required"));
+                }
+                let sign = if op == UnaryOperator::Minus { "-" } else { "" };
+                Ok(Typed::new(format!("({sign}{})", value.sql), value.kind))
+            }
+            _ => Err(SqlError::unsupported(format!("the operator {op}"))),
+        }
+    }
+
+    fn test(&self, inner: &Expr, test: &str, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        Ok(boolean(format!("({} {test})", self.expr(inner, scope)?.sql)))
+    }
+
+    fn test_boolean(&self, inner: &Expr, test: &str, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let value = self.expr(inner, scope)?;
+        Ok(boolean(format!("({} {test})", self.boolean(value, inner)?.sql)))
+    }
+
+    /// A condition; strings become booleans as Databricks casts them, numbers do not.
+    pub(crate) fn boolean(&self, value: Typed, expr: &Expr) -> Result<Typed, SqlError> {
+        match value.kind {
+            Type::Boolean | Type::Void => Ok(value),
+            Type::String => self.cast(value, &Type::Boolean, false),
+            kind => Err(SqlError::mismatch(
+                &expr.to_string(),
+                &format!("a \"BOOLEAN\" is required, however it has the type \"{}\"", kind.text()),
+            )),
+        }
+    }
+
+    fn in_list(&self, inner: &Expr, list: &[Expr], negated: bool, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let value = self.expr(inner, scope)?;
+        let items = list.iter().map(|item| self.expr(item, scope)).collect::<Result<Vec<_>, _>>()?;
+        let mut kind = value.kind.clone();
+        for item in &items {
+            kind = self.common(&kind, &item.kind, inner)?;
+        }
+        let items: Vec<_> =
+            items.into_iter().map(|item| Ok(self.cast(item, &kind, false)?.sql)).collect::<Result<_, SqlError>>()?;
+        Ok(boolean(format!("({} {}IN ({}))", self.cast(value, &kind, false)?.sql, not(negated), items.join(", "))))
+    }
+
+    /// CASE with all results in their common type.
+    pub(crate) fn case(
+        &self,
+        branches: Vec<(Typed, Typed)>,
+        otherwise: Option<Typed>,
+        expr: &Expr,
+    ) -> Result<Typed, SqlError> {
+        let mut kind = Type::Void;
+        for value in branches.iter().map(|(_, value)| value).chain(&otherwise) {
+            kind = self.common(&kind, &value.kind, expr)?;
+        }
+        let mut sql = "(CASE".to_owned();
+        for (condition, value) in branches {
+            sql.push_str(&format!(" WHEN {} THEN {}", condition.sql, self.cast(value, &kind, false)?.sql));
+        }
+        if let Some(value) = otherwise {
+            sql.push_str(&format!(" ELSE {}", self.cast(value, &kind, false)?.sql));
+        }
+        Ok(Typed::new(format!("{sql} END)"), kind))
+    }
+
+    fn like(
+        &self,
+        function: &str,
+        negated: bool,
+        inner: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        scope: &Scope<'_>,
+    ) -> Result<Typed, SqlError> {
+        let (value, pattern) = (self.text_of(inner, scope)?, self.text_of(pattern, scope)?);
+        let escape = match escape {
+            Some(escape) => self.text_of(escape, scope)?,
+            None => text_literal("\\"),
+        };
+        Ok(boolean(format!("({}{function}({value}, {pattern}, {escape}))", not(negated))))
+    }
+
+    fn text_of(&self, expr: &Expr, scope: &Scope<'_>) -> Result<String, SqlError> {
+        Ok(self.cast(self.expr(expr, scope)?, &Type::String, false)?.sql)
+    }
+
+    fn ceil_floor(
+        &self,
+        name: &str,
+        inner: &Expr,
+        field: &CeilFloorKind,
+        scope: &Scope<'_>,
+    ) -> Result<Typed, SqlError> {
+        match field {
+            CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
+                self.scalar(name, vec![self.expr(inner, scope)?])
+            }
+            _ => Err(SqlError::unsupported(format!("{name} to a scale or unit"))),
+        }
+    }
+
+    pub(crate) fn common(&self, left: &Type, right: &Type, expr: &Expr) -> Result<Type, SqlError> {
+        left.common(right).ok_or_else(|| {
+            SqlError::mismatch(
+                &expr.to_string(),
+                &format!("the types \"{}\" and \"{}\" do not go together", left.text(), right.text()),
+            )
+        })
+    }
+}
+
+/// The positional arguments of a call; `*` is none.
+pub(crate) fn argument_exprs(arguments: &FunctionArguments) -> Result<Vec<&Expr>, SqlError> {
+    match arguments {
+        FunctionArguments::None => Ok(Vec::new()),
+        FunctionArguments::Subquery(_) => Err(SqlError::unsupported("subqueries as the only argument")),
+        FunctionArguments::List(list) => list
+            .args
+            .iter()
+            .filter(|argument| !matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Wildcard)))
+            .map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
+                _ => Err(SqlError::unsupported("named arguments")),
+            })
+            .collect(),
+    }
+}
+
+/// At most one row; more is an error in Databricks, and here as well.
+fn single_row(sql: &str) -> String {
+    format!("SELECT dbx_single(c0, count(*)) FROM ({sql})")
+}
+
+fn not(negated: bool) -> &'static str {
+    if negated { "NOT " } else { "" }
+}
+
+pub(crate) fn boolean(sql: String) -> Typed {
+    Typed::new(sql, Type::Boolean)
+}
+
+pub(crate) fn text_typed(text: &str) -> Result<Typed, SqlError> {
+    if text.contains('\0') {
+        return Err(SqlError::unsupported("strings that contain NUL"));
+    }
+    Ok(Typed::new(text_literal(text), Type::String))
+}
+
+/// A numeric literal: INT, BIGINT, DECIMAL or, with an exponent, DOUBLE.
+fn number(digits: &str, long: bool) -> Result<Typed, SqlError> {
+    if let Ok(value) = digits.parse::<i64>() {
+        let kind = if !long && i32::try_from(value).is_ok() { Type::Int } else { Type::BigInt };
+        return Ok(Typed::new(digits, kind));
+    }
+    if digits.contains(['e', 'E']) {
+        return match digits.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Typed::new(format!("{value:e}"), Type::Double)),
+            _ => Err(SqlError::unsupported(format!("the number {digits}"))),
+        };
+    }
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let unscaled = format!("{whole}{fraction}");
+    let significant = unscaled.trim_start_matches('0').len().max(fraction.len()).max(1);
+    match (unscaled.parse::<i64>(), u8::try_from(significant), u8::try_from(fraction.len())) {
+        (Ok(value), Ok(precision), Ok(scale)) if precision <= 18 => {
+            Ok(Typed::new(value.to_string(), Type::Decimal(precision, scale)))
+        }
+        _ => Err(SqlError::unsupported(format!("decimals of more than 18 digits, as {digits}"))),
+    }
+}
+
+/// The name Databricks gives a column without an alias.
+///
+/// Derived: follows Spark's rules for the common expressions; others are printed as written.
+pub(crate) fn display_name(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(name) => name.value.clone(),
+        Expr::CompoundIdentifier(names) => names.last().map(|name| name.value.clone()).unwrap_or_default(),
+        Expr::Nested(inner) => display_name(inner),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => text.clone(),
+            Value::Boolean(flag) => flag.to_string(),
+            value => value.to_string(),
+        },
+        Expr::BinaryOp { left, op, right } => format!("({} {op} {})", display_name(left), display_name(right)),
+        Expr::Cast { expr, data_type, .. } => {
+            format!(
+                "CAST({} AS {})",
+                display_name(expr),
+                Type::from_ast(data_type).map_or_else(|| data_type.to_string(), |kind| kind.text())
+            )
+        }
+        Expr::Function(function) if function.over.is_none() => {
+            let name = function.name.to_string().to_lowercase();
+            let distinct = match &function.args {
+                FunctionArguments::List(list) if list.duplicate_treatment.is_some() => "DISTINCT ",
+                _ => "",
+            };
+            match argument_exprs(&function.args) {
+                Ok(arguments) if arguments.is_empty() && name == "count" => "count(1)".to_owned(),
+                Ok(arguments) => {
+                    let arguments: Vec<_> = arguments.into_iter().map(display_name).collect();
+                    format!("{name}({distinct}{})", arguments.join(", "))
+                }
+                Err(_) => expr.to_string(),
+            }
+        }
+        _ => expr.to_string(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Functions on dates and timestamps.
+
+use crate::sql::compile::{Compiler, Typed, text_literal};
+use crate::sql::error::SqlError;
+use crate::sql::types::Type::{self, BigInt, Date, Decimal, Double, Int, String as Text, Timestamp};
+
+use super::Answer;
+
+impl Compiler<'_> {
+    pub(super) fn date_function(&self, name: &str, arguments: &[Typed]) -> Answer {
+        Some(match (name, arguments) {
+            (
+                "year" | "quarter" | "month" | "day" | "dayofmonth" | "dayofweek" | "weekday" | "dayofyear"
+                | "weekofyear" | "hour" | "minute" | "second",
+                [value],
+            ) => self.part(name, value),
+            ("extract" | "date_part" | "datepart", [part, value]) => {
+                let part = part.sql.trim_matches('\'').to_lowercase();
+                match part.strip_suffix('s').unwrap_or(&part) {
+                    // With its fraction, unlike the function `second`.
+                    "second" => {
+                        self.instant(value).map(|sql| Typed::new(format!("dbx_pmod({sql}, 60000000)"), Decimal(8, 6)))
+                    }
+                    part => self.part(part, value),
+                }
+            }
+            ("date_trunc", [_, value]) => {
+                let kind = if value.kind == Type::TimestampNtz { Type::TimestampNtz } else { Timestamp };
+                self.call("dbx_date_trunc", arguments, &[Text, Timestamp], kind)
+            }
+            ("trunc", [value, unit]) => self.call("dbx_trunc", &[unit.clone(), value.clone()], &[Text, Date], Date),
+            ("date_format", [_, _]) => self.call("dbx_date_format", arguments, &[Timestamp, Text], Text),
+            ("to_date", [value]) => self.cast(value.clone(), &Date, false),
+            ("try_to_date", [value]) => self.cast(value.clone(), &Date, true),
+            ("to_timestamp", [value]) => self.cast(value.clone(), &Timestamp, false),
+            ("try_to_timestamp", [value]) => self.cast(value.clone(), &Timestamp, true),
+            ("to_date", [_, _]) => self.call("dbx_to_date", arguments, &[Text, Text], Date),
+            ("to_timestamp", [_, _]) => self.call("dbx_to_timestamp", arguments, &[Text, Text], Timestamp),
+            ("datediff" | "date_diff", [end, start]) => {
+                self.dates([end, start]).map(|[end, start]| Typed::new(format!("({end} - {start})"), Int))
+            }
+            ("date_add" | "dateadd", [date, days]) => self.move_days(date, days, '+'),
+            ("date_sub", [date, days]) => self.move_days(date, days, '-'),
+            ("add_months", [_, _]) => self.call("dbx_add_months", arguments, &[Date, BigInt], Date),
+            ("months_between", [_, _]) => self.call("dbx_months_between", arguments, &[Timestamp, Timestamp], Double),
+            ("last_day", [_]) => self.call("dbx_last_day", arguments, &[Date], Date),
+            ("make_date", [_, _, _]) => self.call("dbx_make_date", arguments, &[BigInt, BigInt, BigInt], Date),
+            ("unix_timestamp" | "to_unix_timestamp", [value]) => {
+                self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000000)"), BigInt))
+            }
+            ("unix_timestamp", []) => Ok(Typed::new((self.session.now_micros / 1_000_000).to_string(), BigInt)),
+            ("unix_millis", [value]) => {
+                self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000)"), BigInt))
+            }
+            ("unix_micros", [value]) => self.instant(value).map(|sql| Typed::new(sql, BigInt)),
+            ("unix_date", [value]) => self.cast(value.clone(), &Date, false).map(|value| Typed::new(value.sql, Int)),
+            ("timestamp_seconds", [value]) if value.kind.is_integer() => {
+                Ok(Typed::new(format!("({} * 1000000)", value.sql), Timestamp))
+            }
+            ("timestamp_millis", [value]) if value.kind.is_integer() => {
+                Ok(Typed::new(format!("({} * 1000)", value.sql), Timestamp))
+            }
+            ("timestamp_micros", [value]) if value.kind.is_integer() => Ok(Typed::new(value.sql.clone(), Timestamp)),
+            ("from_unixtime", [value]) => self.from_unixtime(value, "yyyy-MM-dd HH:mm:ss"),
+            ("from_unixtime", [value, format]) => self.from_unixtime(value, format.sql.trim_matches('\'')),
+            ("dayname", [_]) => self.call(
+                "dbx_date_format",
+                &[arguments.first()?.clone(), Typed::new("'EEE'", Text)],
+                &[Timestamp, Text],
+                Text,
+            ),
+            ("monthname", [_]) => self.call(
+                "dbx_date_format",
+                &[arguments.first()?.clone(), Typed::new("'MMM'", Text)],
+                &[Timestamp, Text],
+                Text,
+            ),
+            _ => return None,
+        })
+    }
+
+    fn part(&self, part: &str, value: &Typed) -> Result<Typed, SqlError> {
+        let name = match part {
+            "dayofmonth" => "day",
+            "dow" => "dayofweek",
+            "doy" => "dayofyear",
+            "week" => "weekofyear",
+            part => part,
+        };
+        if !matches!(
+            name,
+            "year"
+                | "quarter"
+                | "month"
+                | "day"
+                | "dayofweek"
+                | "weekday"
+                | "dayofyear"
+                | "weekofyear"
+                | "hour"
+                | "minute"
+                | "second"
+        ) {
+            return Err(SqlError::unsupported(format!("the date part {name}")));
+        }
+        let sql = self.instant(value)?;
+        let sql = format!("dbx_part({}, {sql})", text_literal(name));
+        Ok(Typed::new(sql, Int))
+    }
+
+    fn instant(&self, value: &Typed) -> Result<String, SqlError> {
+        match value.kind {
+            Type::TimestampNtz | Timestamp => Ok(value.sql.clone()),
+            _ => Ok(self.cast(value.clone(), &Timestamp, false)?.sql),
+        }
+    }
+
+    fn dates<const N: usize>(&self, values: [&Typed; N]) -> Result<[String; N], SqlError> {
+        let mut failed = None;
+        let dates = values.map(|value| match self.cast(value.clone(), &Date, false) {
+            Ok(value) => value.sql,
+            Err(error) => {
+                failed = Some(error);
+                String::new()
+            }
+        });
+        failed.map_or(Ok(dates), Err)
+    }
+
+    fn move_days(&self, date: &Typed, days: &Typed, sign: char) -> Result<Typed, SqlError> {
+        let date = self.cast(date.clone(), &Date, false)?;
+        let days = self.cast(days.clone(), &Int, false)?;
+        Ok(Typed::new(format!("({} {sign} {})", date.sql, days.sql), Date))
+    }
+
+    fn from_unixtime(&self, value: &Typed, format: &str) -> Result<Typed, SqlError> {
+        if matches!(value.kind, Decimal(..)) {
+            return Err(SqlError::unsupported("from_unixtime of a decimal"));
+        }
+        let value = self.cast(value.clone(), &BigInt, false)?;
+        Ok(Typed::new(format!("dbx_date_format({} * 1000000, {})", value.sql, text_literal(format)), Text))
+    }
+}

@@ -1,0 +1,84 @@
+//! Functions on strings.
+
+use crate::sql::compile::{Compiler, Typed};
+use crate::sql::error::SqlError;
+use crate::sql::types::Type::{self, BigInt, Boolean, Int, String as Text};
+
+use super::Answer;
+
+impl Compiler<'_> {
+    pub(super) fn text_function(&self, name: &str, arguments: &[Typed]) -> Answer {
+        let texts = [Text, Text, Text, Text];
+        let text_then_numbers = [Text, BigInt, BigInt];
+        Some(match (name, arguments) {
+            ("upper" | "ucase", [_]) => self.call("dbx_upper", arguments, &texts, Text),
+            ("lower" | "lcase", [_]) => self.call("dbx_lower", arguments, &texts, Text),
+            ("length" | "len" | "char_length" | "character_length", [_]) => self.call("length", arguments, &texts, Int),
+            ("trim" | "btrim", [_]) => self.call("dbx_trim", arguments, &texts, Text),
+            ("ltrim" | "rtrim", [_]) => self.call(&format!("dbx_{name}"), arguments, &texts, Text),
+            // `btrim(text, what)`, but `trim(what FROM text)` and `ltrim(what, text)`.
+            ("btrim", [text, what]) => self.call("dbx_trim", &[text.clone(), what.clone()], &texts, Text),
+            ("trim" | "ltrim" | "rtrim", [what, text]) => {
+                self.call(&format!("dbx_{name}"), &[text.clone(), what.clone()], &texts, Text)
+            }
+            ("substring" | "substr", [_, _] | [_, _, _]) => {
+                self.call("dbx_substring", arguments, &text_then_numbers, Text)
+            }
+            ("left" | "right" | "repeat", [_, _]) => {
+                self.call(&format!("dbx_{name}"), arguments, &text_then_numbers, Text)
+            }
+            ("replace", [_, _] | [_, _, _]) => self.call("dbx_replace", arguments, &texts, Text),
+            ("concat", [_, ..]) if arguments.iter().all(|argument| !argument.kind.is_nested()) => {
+                self.joined(arguments)
+            }
+            ("concat_ws", [separator, rest @ ..]) => self.separated(separator, rest),
+            ("lpad" | "rpad", [_, _] | [_, _, _]) => {
+                self.call(&format!("dbx_{name}"), arguments, &[Text, BigInt, Text], Text)
+            }
+            ("reverse" | "initcap", [value]) if !value.kind.is_nested() => {
+                self.call(&format!("dbx_{name}"), arguments, &texts, Text)
+            }
+            ("instr" | "charindex" | "position" | "locate", [a, b]) => {
+                let (text, part) = if name == "instr" { (a, b) } else { (b, a) };
+                self.call("instr", &[text.clone(), part.clone()], &texts, Int)
+            }
+            ("split_part", [_, _, _]) => self.call("dbx_split_part", arguments, &[Text, Text, BigInt], Text),
+            ("split", [_, _]) => self.call("dbx_split", arguments, &texts, Type::Array(Box::new(Text))),
+            ("contains" | "startswith" | "endswith", [_, _]) => {
+                self.call(&format!("dbx_{name}"), arguments, &texts, Boolean)
+            }
+            ("like", [_, _]) => self.call("dbx_like", arguments, &texts, Boolean),
+            ("ilike", [_, _]) => self.call("dbx_ilike", arguments, &texts, Boolean),
+            ("rlike" | "regexp" | "regexp_like", [_, _]) => self.call("dbx_rlike", arguments, &texts, Boolean),
+            ("regexp_replace", [_, _, _]) => self.call("dbx_regexp_replace", arguments, &texts, Text),
+            ("regexp_extract", [_, _] | [_, _, _]) => {
+                self.call("dbx_regexp_extract", arguments, &[Text, Text, BigInt], Text)
+            }
+            ("regexp_count", [_, _]) => self.call("dbx_regexp_count", arguments, &texts, Int),
+            ("ascii", [_]) => self.call("dbx_ascii", arguments, &texts, Int),
+            ("char" | "chr", [_]) => self.call("dbx_char", arguments, &[BigInt], Text),
+            ("translate", [_, _, _]) => self.call("dbx_translate", arguments, &texts, Text),
+            _ => return None,
+        })
+    }
+
+    fn joined(&self, arguments: &[Typed]) -> Result<Typed, SqlError> {
+        let parts: Vec<_> = arguments
+            .iter()
+            .map(|argument| Ok(self.cast(argument.clone(), &Text, false)?.sql))
+            .collect::<Result<_, SqlError>>()?;
+        Ok(Typed::new(format!("({})", parts.join(" || ")), Text))
+    }
+
+    /// `concat_ws` skips NULLs.
+    fn separated(&self, separator: &Typed, rest: &[Typed]) -> Result<Typed, SqlError> {
+        if rest.iter().any(|argument| argument.kind.is_nested()) {
+            return Err(SqlError::unsupported("concat_ws over arrays"));
+        }
+        let mut parts = vec![self.cast(separator.clone(), &Text, false)?.sql];
+        for argument in rest {
+            parts.push(self.cast(argument.clone(), &Text, false)?.sql);
+        }
+        Ok(Typed::new(format!("dbx_concat_ws({})", parts.join(", ")), Text))
+    }
+}

@@ -1,0 +1,144 @@
+//! From statement text to the parser's tree, with syntax errors as Databricks words them.
+
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Statement};
+use sqlparser::dialect::DatabricksDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use super::error::SqlError;
+
+/// The significant tokens of a statement, without a final semicolon.
+pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+    let tokens = Tokenizer::new(&DatabricksDialect {}, sql).tokenize_with_location().map_err(|error| {
+        let near = sql.lines().nth(usize::try_from(error.location.line).unwrap_or(1).saturating_sub(1));
+        let column = usize::try_from(error.location.column).unwrap_or(1).saturating_sub(1);
+        let near = near.map(|line| line.chars().skip(column).take(1).collect::<String>()).unwrap_or_default();
+        SqlError::syntax(&near, usize::try_from(error.location.line).unwrap_or(1), column, sql)
+    })?;
+    let mut tokens: Vec<_> =
+        tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
+    while matches!(tokens.last(), Some(last) if last.token == Token::SemiColon) {
+        tokens.pop();
+    }
+    Ok(tokens)
+}
+
+/// Parses exactly one statement.
+pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
+    let gap = gap(&tokens);
+    let tokens = without_delta(tokens);
+    let mut parser = Parser::new(&DatabricksDialect {}).with_tokens_with_locations(tokens);
+    let unparsed = |error| gap.clone().unwrap_or(error);
+    let statement = parser.parse_statement().map_err(|error| unparsed(syntax(&error, sql)))?;
+    let next = parser.next_token();
+    match next.token {
+        Token::EOF => Ok(statement),
+        token => {
+            let line = usize::try_from(next.span.start.line).unwrap_or(1);
+            let column = usize::try_from(next.span.start.column).unwrap_or(1).saturating_sub(1);
+            Err(unparsed(SqlError::syntax(&token.to_string(), line, column, sql)))
+        }
+    }
+}
+
+/// First words of statements that Databricks has and the sandbox does not.
+const FOREIGN: [&str; 14] = [
+    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "COPY", "DECLARE", "EXECUTE", "GRANT", "MERGE", "OPTIMIZE", "RESTORE", "REVOKE",
+    "VACUUM",
+];
+
+/// Words within queries that Databricks has and the parser does not.
+const UNKNOWN: [&str; 5] = ["DIV", "LATERAL", "PIVOT", "TABLESAMPLE", "UNPIVOT"];
+
+/// What to say when the parser fails over something that is correct in Databricks.
+fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
+    let words: Vec<_> = tokens.iter().filter_map(|token| word(&token.token)).collect();
+    let first = words.first()?;
+    if FOREIGN.contains(&first.as_str()) {
+        return Some(SqlError::unsupported(format!("the statement {first}")));
+    }
+    let unknown = UNKNOWN.iter().find(|unknown| words.iter().any(|word| word == *unknown))?;
+    Some(SqlError::unsupported(format!("`{unknown}` in queries")))
+}
+
+/// Drops `USING DELTA`, the format every table here has, which the parser does not know.
+fn without_delta(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.first().is_some_and(|token| word(&token.token) == Some("CREATE".to_owned())) {
+        return tokens;
+    }
+    let mut kept = Vec::with_capacity(tokens.len());
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let delta = |next: &TokenWithSpan| word(&next.token).as_deref() == Some("DELTA");
+        if matches!(&token.token, Token::Word(word) if word.keyword == Keyword::USING)
+            && tokens.next_if(delta).is_some()
+        {
+            continue;
+        }
+        kept.push(token);
+    }
+    kept
+}
+
+/// Takes `COMMENT '…'` out of a CREATE VIEW, where the parser does not know it.
+pub(crate) fn take_view_comment(tokens: &mut Vec<TokenWithSpan>) -> Option<String> {
+    let words: Vec<_> = tokens.iter().map(|token| word(&token.token).unwrap_or_default()).collect();
+    let view = words.first().is_some_and(|first| first == "CREATE") && words.iter().take(4).any(|word| word == "VIEW");
+    let mut depth = 0;
+    let head = tokens.iter().zip(&words).position(|(token, word)| {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && (word == "COMMENT" || word == "AS")
+    })?;
+    let text = match &tokens.get(head + 1)?.token {
+        Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => text.clone(),
+        _ => return None,
+    };
+    if !view || words.get(head).is_none_or(|word| word != "COMMENT") {
+        return None;
+    }
+    tokens.drain(head..head + 2);
+    Some(text)
+}
+
+/// An unquoted word in capitals.
+pub(crate) fn word(token: &Token) -> Option<String> {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.value.to_uppercase()),
+        _ => None,
+    }
+}
+
+fn syntax(error: &ParserError, sql: &str) -> SqlError {
+    let text = match error {
+        ParserError::RecursionLimitExceeded => return SqlError::unsupported("statements nested this deep"),
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
+    };
+    let (message, location) = text.rsplit_once(" at Line: ").unwrap_or((text, ""));
+    let (line, column) = location.split_once(", Column: ").unwrap_or(("", ""));
+    let near = message.rsplit_once("found: ").map_or("EOF", |(_, near)| near);
+    let lines = sql.lines().count().max(1);
+    match (line.parse::<usize>(), column.parse::<usize>()) {
+        (Ok(line), Ok(column)) => SqlError::syntax(near, line, column.saturating_sub(1), sql),
+        _ => SqlError::syntax(near, lines, sql.lines().last().map_or(0, |line| line.chars().count()), sql),
+    }
+}
+
+/// The parts of a dotted name.
+pub(crate) fn parts(name: &ObjectName) -> Result<Vec<String>, SqlError> {
+    name.0
+        .iter()
+        .map(|part| match part {
+            ObjectNamePart::Identifier(ident) => Ok(ident.value.clone()),
+            ObjectNamePart::Function(_) => Err(SqlError::unsupported("names that are computed")),
+        })
+        .collect()
+}
+
+pub(crate) fn values(idents: &[Ident]) -> Vec<String> {
+    idents.iter().map(|ident| ident.value.clone()).collect()
+}

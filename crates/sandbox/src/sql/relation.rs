@@ -1,0 +1,264 @@
+//! Compiles FROM clauses: tables, views, subqueries and joins.
+
+use std::rc::Rc;
+
+use sqlparser::ast::{Expr, Join, JoinConstraint, JoinOperator, Query, TableAlias, TableFactor, TableWithJoins};
+
+use super::compile::{Compiled, Compiler, Mode, Readable, Relation, Scope, Typed, identifier};
+use super::engine::Session;
+use super::error::SqlError;
+use super::parse::{parts, statement, tokens, values};
+use super::types::Column;
+
+/// The queries of WITH clauses, innermost last.
+pub(crate) type Ctes = Vec<(String, Compiled)>;
+
+/// A FROM clause: its SQL, what can be read from it, and conditions that belong into WHERE.
+#[derive(Debug)]
+pub(crate) struct From<'a> {
+    pub(crate) sql: String,
+    pub(crate) scope: Scope<'a>,
+    pub(crate) conditions: Vec<String>,
+}
+
+impl Compiler<'_> {
+    pub(crate) fn from<'a>(
+        &self,
+        tables: &[TableWithJoins],
+        parent: Option<&'a Scope<'a>>,
+        ctes: &Ctes,
+    ) -> Result<From<'a>, SqlError> {
+        let mut from = From { sql: String::new(), scope: Scope::empty(parent), conditions: Vec::new() };
+        from.scope.ctes = Rc::new(ctes.clone());
+        for table in tables {
+            if !from.sql.is_empty() {
+                from.sql.push_str(" CROSS JOIN ");
+            }
+            let (sql, relation) = self.factor(&table.relation, parent, ctes)?;
+            from.sql.push_str(&sql);
+            from.scope.push(relation);
+            for join in &table.joins {
+                self.join(&mut from, join, parent, ctes)?;
+            }
+        }
+        Ok(from)
+    }
+
+    fn join<'a>(
+        &self,
+        from: &mut From<'a>,
+        join: &Join,
+        parent: Option<&'a Scope<'a>>,
+        ctes: &Ctes,
+    ) -> Result<(), SqlError> {
+        let (keyword, constraint) = match &join.join_operator {
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => ("JOIN", constraint),
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => ("LEFT JOIN", constraint),
+            JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => ("RIGHT JOIN", constraint),
+            JoinOperator::FullOuter(constraint) => ("FULL JOIN", constraint),
+            JoinOperator::CrossJoin(constraint) => ("CROSS JOIN", constraint),
+            JoinOperator::Semi(constraint) | JoinOperator::LeftSemi(constraint) => ("EXISTS", constraint),
+            JoinOperator::Anti(constraint) | JoinOperator::LeftAnti(constraint) => ("NOT EXISTS", constraint),
+            _ => return Err(SqlError::unsupported("this kind of join")),
+        };
+        let (sql, relation) = self.factor(&join.relation, parent, ctes)?;
+        let left = from.scope.relations.len();
+        from.scope.push(relation);
+        let condition = match constraint {
+            JoinConstraint::On(condition) => Some(self.condition(condition, &from.scope)?),
+            JoinConstraint::Using(columns) => {
+                let columns =
+                    columns.iter().map(|name| Ok(parts(name)?.join("."))).collect::<Result<Vec<_>, SqlError>>()?;
+                Some(using(&mut from.scope, left, &columns, keyword)?)
+            }
+            JoinConstraint::Natural => {
+                let columns = shared(&from.scope, left);
+                (!columns.is_empty()).then(|| using(&mut from.scope, left, &columns, keyword)).transpose()?
+            }
+            JoinConstraint::None => None,
+        };
+        if keyword.ends_with("EXISTS") {
+            Rc::make_mut(&mut from.scope.relations).truncate(left);
+            let condition = condition.unwrap_or_else(|| "1".to_owned());
+            from.conditions.push(format!("{keyword} (SELECT 1 FROM {sql} WHERE {condition})"));
+            return Ok(());
+        }
+        from.sql.push_str(&format!(" {keyword} {sql}"));
+        if let Some(condition) = condition {
+            from.sql.push_str(&format!(" ON {condition}"));
+        }
+        Ok(())
+    }
+
+    /// A boolean expression over rows.
+    pub(crate) fn condition(&self, condition: &Expr, scope: &Scope<'_>) -> Result<String, SqlError> {
+        let scope = scope.with_mode(Mode::Row);
+        let value = self.expr(condition, &scope)?;
+        Ok(self.boolean(value, condition)?.sql)
+    }
+
+    fn factor(
+        &self,
+        factor: &TableFactor,
+        parent: Option<&Scope<'_>>,
+        ctes: &Ctes,
+    ) -> Result<(String, Relation), SqlError> {
+        match factor {
+            TableFactor::Table {
+                name, alias, args, version, sample, json_path, partitions, with_ordinality, ..
+            } => {
+                if args.is_some()
+                    || version.is_some()
+                    || sample.is_some()
+                    || json_path.is_some()
+                    || !partitions.is_empty()
+                    || *with_ordinality
+                {
+                    return Err(SqlError::unsupported("table functions, time travel and TABLESAMPLE"));
+                }
+                self.table(&parts(name)?, alias.as_ref(), ctes)
+            }
+            TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
+                let compiled = self.query(subquery, None, ctes)?;
+                let names = alias.iter().map(|alias| alias.name.value.clone()).collect();
+                self.derived(&compiled, names, alias.as_ref())
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => match table_with_joins.joins.as_slice() {
+                [] => self.factor(&table_with_joins.relation, parent, ctes),
+                _ => Err(SqlError::unsupported("joins in parentheses")),
+            },
+            _ => Err(SqlError::unsupported("this kind of relation in FROM")),
+        }
+    }
+
+    fn table(&self, name: &[String], alias: Option<&TableAlias>, ctes: &Ctes) -> Result<(String, Relation), SqlError> {
+        let names = alias.map(|alias| vec![alias.name.value.clone()]);
+        if let [single] = name
+            && let Some((_, compiled)) = ctes.iter().rev().find(|(cte, _)| cte.eq_ignore_ascii_case(single))
+        {
+            return self.derived(compiled, names.unwrap_or_else(|| name.to_vec()), alias);
+        }
+        let full = self.qualify(name)?;
+        let names = names.unwrap_or_else(|| full.to_vec());
+        if let Some(compiled) = self.information_schema(&full) {
+            return self.derived(&compiled, names, alias);
+        }
+        let Some(table) = self.catalog.table(&full) else {
+            return Err(SqlError::table_not_found(name));
+        };
+        if let Some(view) = &table.view_definition {
+            let place = table.node.properties.get("view.catalogAndNamespace").and_then(|place| place.split_once('.'));
+            let (catalog, schema) = place.unwrap_or((&self.session.catalog, &self.session.schema));
+            let session = Session { catalog: catalog.to_owned(), schema: schema.to_owned(), ..self.session.clone() };
+            let compiled = self.in_view(&session, |compiler| {
+                let sqlparser::ast::Statement::Query(query) = statement(view, tokens(view)?)? else {
+                    return Err(SqlError::unsupported("views that are not queries"));
+                };
+                compiler.view(&query, &table.columns)
+            })?;
+            return self.derived(&compiled, names, alias);
+        }
+        let columns: Vec<_> = table.columns.iter().map(|column| (column.clone(), identifier(&column.name))).collect();
+        self.named(&identifier(&table.full_name()), &columns, names, alias)
+    }
+
+    fn view(&self, query: &Query, columns: &[Column]) -> Result<Compiled, SqlError> {
+        let mut compiled = self.query(query, None, &Ctes::new())?;
+        if compiled.columns.len() == columns.len() {
+            for (column, named) in compiled.columns.iter_mut().zip(columns) {
+                column.name.clone_from(&named.name);
+            }
+        }
+        Ok(compiled)
+    }
+
+    /// A compiled query as a relation.
+    fn derived(
+        &self,
+        compiled: &Compiled,
+        names: Vec<String>,
+        alias: Option<&TableAlias>,
+    ) -> Result<(String, Relation), SqlError> {
+        let columns: Vec<_> =
+            compiled.columns.iter().enumerate().map(|(index, column)| (column.clone(), format!("c{index}"))).collect();
+        self.named(&format!("({})", compiled.sql), &columns, names, alias)
+    }
+
+    fn named(
+        &self,
+        source: &str,
+        columns: &[(Column, String)],
+        names: Vec<String>,
+        alias: Option<&TableAlias>,
+    ) -> Result<(String, Relation), SqlError> {
+        let sql_alias = self.alias();
+        let renamed =
+            alias.map(|alias| values(&alias.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()));
+        let renamed = renamed.unwrap_or_default();
+        if !renamed.is_empty() && renamed.len() != columns.len() {
+            return Err(SqlError::new(
+                "ASSIGNMENT_ARITY_MISMATCH",
+                &format!(
+                    "Number of column aliases does not match number of columns. Number of column aliases: {}; number of columns: {}.",
+                    renamed.len(),
+                    columns.len()
+                ),
+                "42802",
+            ));
+        }
+        let columns = columns
+            .iter()
+            .enumerate()
+            .map(|(index, (column, sql))| Readable {
+                name: renamed.get(index).unwrap_or(&column.name).clone(),
+                value: Typed::new(format!("{sql_alias}.{sql}"), column.kind.clone()),
+                hidden: false,
+            })
+            .collect();
+        Ok((format!("{source} AS {sql_alias}"), Relation { names, columns }))
+    }
+}
+
+fn shared(scope: &Scope<'_>, left: usize) -> Vec<String> {
+    let visible = |relation: &Relation| {
+        relation
+            .columns
+            .iter()
+            .filter(|column| !column.hidden)
+            .map(|column| column.name.to_lowercase())
+            .collect::<Vec<_>>()
+    };
+    let before: Vec<_> = scope.relations.iter().take(left).flat_map(visible).collect();
+    scope
+        .relations
+        .get(left)
+        .map(visible)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|name| before.contains(name))
+        .collect()
+}
+
+fn using(scope: &mut Scope<'_>, left: usize, columns: &[String], keyword: &str) -> Result<String, SqlError> {
+    if keyword.starts_with("RIGHT") || keyword.starts_with("FULL") {
+        return Err(SqlError::unsupported("RIGHT and FULL joins with USING; write ON"));
+    }
+    let mut conditions = Vec::new();
+    let (before, after) = Rc::make_mut(&mut scope.relations).split_at_mut(left);
+    for name in columns {
+        let missing = || SqlError::column_not_found(std::slice::from_ref(name), &[]);
+        let same = |column: &&Readable| column.name.eq_ignore_ascii_case(name) && !column.hidden;
+        let first = before.iter().flat_map(|relation| &relation.columns).find(same).ok_or_else(missing)?;
+        let second = after
+            .iter_mut()
+            .flat_map(|relation| &mut relation.columns)
+            .find(|column| column.name.eq_ignore_ascii_case(name))
+            .ok_or_else(missing)?;
+        if first.value.kind.common(&second.value.kind) != Some(first.value.kind.clone()) {
+            return Err(SqlError::unsupported("USING over columns of different types; write ON with a cast"));
+        }
+        conditions.push(format!("{} = {}", first.value.sql, second.value.sql));
+        second.hidden = true;
+    }
+    Ok(conditions.join(" AND "))
+}

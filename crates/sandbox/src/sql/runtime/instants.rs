@@ -1,0 +1,73 @@
+//! Dates and timestamps.
+
+use rusqlite::types::Value;
+
+use super::{Arguments, Definition, Outcome};
+use crate::sql::error::SqlError;
+use crate::sql::operators::DAY_MICROS;
+use crate::sql::temporal;
+
+pub(super) const FUNCTIONS: &[Definition] = &[
+    ("dbx_part", |a| number(temporal::part(a.text(0), a.integer(1)))),
+    ("dbx_date_trunc", |a| number(temporal::truncate(a.text(0), a.integer(1)))),
+    ("dbx_trunc", |a| match a.text(0).to_lowercase().as_str() {
+        unit @ ("year" | "yyyy" | "yy" | "quarter" | "month" | "mm" | "mon" | "week") => number(
+            a.integer(1)
+                .checked_mul(DAY_MICROS)
+                .and_then(|at| temporal::truncate(unit, at))
+                .map(|at| at.div_euclid(DAY_MICROS)),
+        ),
+        _ => Ok(Value::Null),
+    }),
+    ("dbx_date_format", |a| match temporal::format(a.integer(0), a.text(1)) {
+        Some(text) => Ok(Value::Text(text)),
+        None => Err(SqlError::unsupported(format!("the datetime pattern '{}'", a.text(1)))),
+    }),
+    ("dbx_to_date", |a| number(parse(a)?.map(|at| at.div_euclid(DAY_MICROS)))),
+    ("dbx_to_timestamp", |a| number(parse(a)?)),
+    ("dbx_add_months", |a| {
+        number(
+            temporal::date(a.integer(0)).and_then(|date| temporal::add_months(date, a.integer(1))).map(temporal::days),
+        )
+    }),
+    ("dbx_add_months_to_instant", |a| {
+        let (days, rest) = (a.integer(0).div_euclid(DAY_MICROS), a.integer(0).rem_euclid(DAY_MICROS));
+        let moved = temporal::date(days).and_then(|date| temporal::add_months(date, a.integer(1))).map(temporal::days);
+        number(moved.and_then(|days| days.checked_mul(DAY_MICROS)?.checked_add(rest)))
+    }),
+    ("dbx_months_between", |a| match temporal::months_between(a.integer(0), a.integer(1)) {
+        Some(months) => Ok(Value::Real(months)),
+        None => Err(outside()),
+    }),
+    ("dbx_last_day", |a| number(temporal::date(a.integer(0)).map(|date| temporal::days(date.last_of_month())))),
+    ("dbx_make_date", |a| {
+        number(temporal::parse_date(&format!("{:04}-{}-{}", a.integer(0), a.integer(1), a.integer(2))))
+    }),
+    ("dbx_difference", |a| number(temporal::difference(a.text(0), a.integer(1), a.integer(2)))),
+];
+
+fn number(value: Option<i64>) -> Outcome {
+    value.map(Value::Integer).ok_or_else(outside)
+}
+
+fn outside() -> SqlError {
+    SqlError::new("DATETIME_FIELD_OUT_OF_BOUNDS", "A date, a timestamp or a unit is not valid.", "22023")
+}
+
+fn parse(a: &Arguments) -> Result<Option<i64>, SqlError> {
+    if !temporal::parses(a.text(1)) {
+        return Err(SqlError::unsupported(format!("the datetime pattern '{}'", a.text(1))));
+    }
+    match temporal::parse(a.text(0), a.text(1)) {
+        Some(at) => Ok(Some(at)),
+        None => Err(SqlError::new(
+            "CANNOT_PARSE_TIMESTAMP",
+            &format!(
+                "Text '{}' could not be parsed with the pattern '{}'. Use `try_to_timestamp` to tolerate invalid input string and return NULL instead.",
+                a.text(0),
+                a.text(1)
+            ),
+            "22007",
+        )),
+    }
+}

@@ -1,0 +1,90 @@
+//! One workspace: its clock, its ids, and the state of every area behind a lock of its own.
+
+pub(crate) mod catalog;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::Options;
+use crate::areas::clusters::Clusters;
+use crate::areas::history::History;
+use crate::areas::jobs::Jobs;
+use crate::areas::objects::Objects;
+use crate::areas::secrets::Secrets;
+use crate::areas::statements::Statements;
+use crate::areas::volumes::Files;
+use crate::areas::warehouses::Warehouses;
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::sql::{Engine, Session};
+use catalog::Catalog;
+
+/// The one user of the sandbox.
+pub(crate) const USER: &str = "sandbox.user@example.test";
+pub(crate) const USER_ID: i64 = 4_815_162_342;
+const WORKSPACE_ID: i64 = 7_405_606_000_000_001;
+
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    token: String,
+    url: String,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) engine: Engine,
+    pub(crate) catalog: Mutex<Catalog>,
+    pub(crate) statements: Mutex<Statements>,
+    pub(crate) history: Mutex<History>,
+    pub(crate) warehouses: Mutex<Warehouses>,
+    pub(crate) clusters: Mutex<Clusters>,
+    pub(crate) jobs: Mutex<Jobs>,
+    pub(crate) objects: Mutex<Objects>,
+    pub(crate) files: Mutex<Files>,
+    pub(crate) secrets: Mutex<Secrets>,
+}
+
+impl Workspace {
+    pub(crate) fn new(options: &Options, url: String) -> Self {
+        Self {
+            token: options.token.clone(),
+            url,
+            clock: Clock::new(options.speed, options.epoch_millis),
+            ids: Ids::new(),
+            engine: Engine::default(),
+            catalog: Mutex::default(),
+            statements: Mutex::default(),
+            history: Mutex::default(),
+            warehouses: Mutex::default(),
+            clusters: Mutex::default(),
+            jobs: Mutex::default(),
+            objects: Mutex::default(),
+            files: Mutex::default(),
+            secrets: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn id(&self) -> i64 {
+        WORKSPACE_ID
+    }
+
+    /// A SQL session of the sandbox's user.
+    pub(crate) fn session(&self) -> Session {
+        Session::new(USER, self.clock.now().saturating_mul(1000))
+    }
+
+    /// Lets everything that is due happen. Called before each request is answered.
+    pub(crate) fn tick(&self) {
+        crate::areas::runs::advance(self);
+    }
+}
+
+/// Locks; a handler that panicked leaves the state as it was, which is better than no workspace.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
