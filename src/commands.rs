@@ -1,6 +1,7 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use rmcp::service::ServiceExt;
 use serde_json::{Map, Value};
@@ -13,6 +14,9 @@ use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
 use crate::shape::Budget;
+
+/// How long a server whose client has gone may take to undo what cancelled calls had started.
+const UNDO_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the command line.
 pub async fn run(cli: Cli) -> Result<(), Error> {
@@ -52,11 +56,9 @@ impl Workspace {
             config.limits.requests_per_second = None;
             sandbox = Some(started);
         }
-        let context = Context {
-            client: databricks::Client::new(config)?,
-            budget: Budget::tokens(options.max_result_tokens as usize),
-            warehouse_id: options.warehouse_id.clone().filter(|_| !options.sandbox),
-        };
+        let warehouse_id = options.warehouse_id.clone().filter(|_| !options.sandbox);
+        let budget = Budget::tokens(options.max_result_tokens as usize);
+        let context = Context::new(databricks::Client::new(config)?, budget, warehouse_id);
         Ok(Self { context, _sandbox: sandbox })
     }
 }
@@ -68,8 +70,9 @@ async fn serve(options: &Options) -> Result<(), Error> {
     let server = Server::new(registry, workspace.context.clone());
     match server.serve(rmcp::transport::stdio()).await {
         Ok(running) => {
-            running.waiting().await.map_err(|error| Error::failed(format!("the server stopped: {error}")))?;
-            Ok(())
+            let ended = running.waiting().await;
+            workspace.context.cleanup.finish(UNDO_TIME).await;
+            ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
         }
         // A client that leaves before it speaks is no failure of the server.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),

@@ -2,6 +2,8 @@
 
 use databricks::Client;
 
+use crate::cleanup::Cleanup;
+use crate::progress::Progress;
 use crate::shape::Budget;
 
 /// The workspace and the limits of this server; cheap to clone.
@@ -13,4 +15,15 @@ pub struct Context {
     pub budget: Budget,
     /// The SQL warehouse to use where a call names none.
     pub warehouse_id: Option<String>,
+    /// What calls started, to be undone if they are cancelled.
+    pub cleanup: Cleanup,
+    /// Where this call tells how far it is.
+    pub progress: Progress,
+}
+
+impl Context {
+    /// The context of calls for a workspace, with the budget of one answer.
+    pub fn new(client: Client, budget: Budget, warehouse_id: Option<String>) -> Self {
+        Self { client, budget, warehouse_id, cleanup: Cleanup::default(), progress: Progress::default() }
+    }
 }

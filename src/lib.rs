@@ -5,6 +5,7 @@
 
 mod arguments;
 pub mod calls;
+pub mod cleanup;
 pub mod commands;
 pub mod config;
 pub mod context;
@@ -16,6 +17,7 @@ pub mod instructions;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
+pub mod progress;
 pub mod registry;
 pub mod resources;
 pub mod server;

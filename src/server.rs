@@ -1,5 +1,6 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,9 +8,9 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
     DiscoverResult, ErrorCode, ErrorData, Implementation, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
-    ServerConfig, Tool as McpTool, ToolAnnotations,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
+    ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use crate::context::Context;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
+use crate::progress::Progress;
 use crate::registry::{Registry, Tool};
 use crate::resources;
 
@@ -104,12 +106,33 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
-        let context = self.context(&request);
+        let mut context = self.context(&request);
+        let (progress, mut states) = Progress::listened();
+        let token = request.meta.get_progress_token();
+        if token.is_some() {
+            context.progress = progress;
+        }
         let arguments = call.arguments.unwrap_or_default();
-        let outcome = tokio::select! {
-            outcome = calls::call(&self.registry, &context, &call.name, arguments) => outcome,
-            () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
+        let mut reported = 0.0;
+        let outcome = {
+            // Dropping the call undoes what it started; reports go out before the result, on this task.
+            let mut running = pin!(calls::call(&self.registry, &context, &call.name, arguments));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = request.ct.cancelled() => break Err(Error::failed("the call was cancelled")),
+                    Some(state) = states.recv() => {
+                        reported += 1.0;
+                        report(&request, token.clone(), reported, state).await;
+                    }
+                    outcome = &mut running => break outcome,
+                }
+            }
         };
+        while let Ok(state) = states.try_recv() {
+            reported += 1.0;
+            report(&request, token.clone(), reported, state).await;
+        }
         let milliseconds = started.elapsed().as_millis();
         let result = match outcome {
             Ok(value) => {
@@ -206,6 +229,16 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(message, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
+    }
+}
+
+/// Sends a progress notification. The state is in its message; how much is left nobody knows.
+async fn report(request: &RequestContext<RoleServer>, token: Option<ProgressToken>, count: f64, state: String) {
+    let Some(token) = token else { return };
+    let mut progress = ProgressNotificationParam::new(token, count);
+    progress.message = Some(state);
+    if let Err(error) = request.peer.notify_progress(progress).await {
+        tracing::debug!(%error, "progress was not sent");
     }
 }
 

@@ -1,87 +1,14 @@
 //! What the server does: a real MCP client against it, and it against the sandbox workspace.
 
-use std::error::Error;
+#[path = "behavior/house.rs"]
+mod house;
+#[path = "behavior/waiting.rs"]
+mod waiting;
 
-use databricks_mcp_server::context::Context;
-use databricks_mcp_server::registry::{Registry, Selection};
-use databricks_mcp_server::server::Server;
-use databricks_mcp_server::shape::Budget;
-use databricks_sandbox::{Options, Sandbox};
-use rmcp::model::{CallToolRequestParams, CallToolResult, ReadResourceRequestParams, ResourceContents};
-use rmcp::service::{RoleClient, RunningService, ServiceExt};
+use databricks_mcp_server::registry::Selection;
 use serde_json::{Value, json};
 
-type Outcome = Result<(), Box<dyn Error>>;
-
-/// A client of a server of a fresh sandbox.
-struct House {
-    client: RunningService<RoleClient, ()>,
-    _sandbox: Sandbox,
-}
-
-impl House {
-    async fn open(selection: Selection, tokens: usize) -> Result<Self, Box<dyn Error>> {
-        let sandbox = Sandbox::start(Options::default()).await?;
-        let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
-        config.limits.requests_per_second = None;
-        let context =
-            Context { client: databricks::Client::new(config)?, budget: Budget::tokens(tokens), warehouse_id: None };
-        let server = Server::new(Registry::new(&selection)?, context);
-        let (near, far) = tokio::io::duplex(1 << 16);
-        tokio::spawn(async move {
-            if let Ok(running) = server.serve(near).await {
-                let _ = running.waiting().await;
-            }
-        });
-        Ok(Self { client: ().serve(far).await?, _sandbox: sandbox })
-    }
-
-    async fn default() -> Result<Self, Box<dyn Error>> {
-        Self::open(Selection::default(), 6_000).await
-    }
-
-    async fn call(&self, tool: &'static str, arguments: Value) -> Result<CallToolResult, Box<dyn Error>> {
-        let Value::Object(arguments) = arguments else { return Err("the arguments are no object".into()) };
-        Ok(self.client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await?)
-    }
-
-    /// The structured answer of a call that succeeds; its text says the same.
-    async fn answer(&self, tool: &'static str, arguments: Value) -> Result<Value, Box<dyn Error>> {
-        let result = self.call(tool, arguments).await?;
-        let text = text(&result);
-        assert_eq!(result.is_error, Some(false), "{tool}: {text}");
-        let structured = result.structured_content.ok_or("no structured content")?;
-        assert_eq!(serde_json::from_str::<Value>(&text)?, structured, "{tool}: text and structure differ");
-        Ok(structured)
-    }
-
-    /// The text of a call that fails as a call, not as a request.
-    async fn refusal(&self, tool: &'static str, arguments: Value) -> Result<String, Box<dyn Error>> {
-        let result = self.call(tool, arguments).await?;
-        assert_eq!(result.is_error, Some(true), "{tool}: {}", text(&result));
-        assert!(result.structured_content.is_none(), "{tool}: an error has no structure");
-        Ok(text(&result))
-    }
-
-    /// All items of a list, page by page, and the number of pages.
-    async fn all(&self, tool: &'static str, mut arguments: Value) -> Result<(Vec<Value>, usize), Box<dyn Error>> {
-        let (mut items, mut pages) = (Vec::new(), 0);
-        loop {
-            let answer = self.answer(tool, arguments.clone()).await?;
-            items.extend(answer["items"].as_array().cloned().unwrap_or_default());
-            pages += 1;
-            assert_eq!(answer["truncated"].as_bool(), Some(answer.get("next_page_token").is_some()), "{answer}");
-            match answer.get("next_page_token") {
-                Some(token) => arguments["page_token"] = token.clone(),
-                None => return Ok((items, pages)),
-            }
-        }
-    }
-}
-
-fn text(result: &CallToolResult) -> String {
-    result.content.iter().filter_map(|block| Some(block.as_text()?.text.as_str())).collect()
-}
+use house::{House, Outcome};
 
 #[tokio::test]
 async fn pages_of_any_size_make_the_same_list() -> Outcome {
@@ -178,11 +105,11 @@ async fn a_notebook_runs_and_its_failure_is_a_failure() -> Outcome {
     let source = "# Databricks notebook source\ndbutils.notebook.exit(\"done\")\n";
     let folder = "/Users/test@sandbox.test/behavior";
     house.answer("create_workspace_folder", json!({ "path": folder })).await?;
-    let import = |name: &str, source: &str| {
-        json!({ "path": format!("{folder}/{name}"), "content": source, "language": "PYTHON", "format": "SOURCE" })
-    };
+    let import = |name: &str, source: &str| json!({ "path": format!("{folder}/{name}"), "content": source, "language": "PYTHON", "format": "SOURCE" });
     house.answer("import_notebook", import("good", source)).await?;
-    house.answer("import_notebook", import("bad", "# Databricks notebook source\nraise ValueError(\"broken\")\n")).await?;
+    house
+        .answer("import_notebook", import("bad", "# Databricks notebook source\nraise ValueError(\"broken\")\n"))
+        .await?;
     let exported = house.answer("export_notebook", json!({ "path": format!("{folder}/good") })).await?;
     assert_eq!(exported["content"], source);
     let answer = house.answer("run_notebook", json!({ "notebook_path": format!("{folder}/good") })).await?;
@@ -206,20 +133,10 @@ async fn resources_are_listed_by_page_and_read() -> Outcome {
     }
     let table = house.read("databricks://tables/samples.retail.orders").await?;
     assert!(table.1.contains("order_id"), "{}", table.1);
-    let missing = house.read("databricks://tables/samples.retail.nothing").await.err().ok_or("read what is not there")?;
+    let missing =
+        house.read("databricks://tables/samples.retail.nothing").await.err().ok_or("read what is not there")?;
     assert!(missing.to_string().contains("-32002") || missing.to_string().contains("does not exist"), "{missing}");
     Ok(())
-}
-
-impl House {
-    /// MIME type and text of a resource.
-    async fn read(&self, uri: &str) -> Result<(Option<String>, String), Box<dyn Error>> {
-        let result = self.client.read_resource(ReadResourceRequestParams::new(uri)).await?;
-        match result.contents.into_iter().next() {
-            Some(ResourceContents::TextResourceContents { mime_type, text, .. }) => Ok((mime_type, text)),
-            _ => Err("no text".into()),
-        }
-    }
 }
 
 #[tokio::test]

@@ -2,13 +2,15 @@
 
 use databricks::api::types::{
     Disposition, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
-    StatementParameterListItem,
+    StatementParameterListItem, StatementResponse,
 };
+use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Composite, input, input_schema, statement};
+use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
@@ -18,10 +20,9 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
-/// The API waits this long at most within one request.
-const LONGEST_SERVER_WAIT: u64 = 50;
-/// And this long at least, if it is to wait at all.
-const SHORTEST_SERVER_WAIT: u64 = 5;
+/// The API waits this long within the request, the least that it takes besides 0. Most statements are done by
+/// then; one that is not can be cancelled only once its id is known.
+const SERVER_WAIT: u64 = 5;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -64,10 +65,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(id) => id,
         None => choose_warehouse(&context).await?,
     };
-    let server_wait = match input.timeout_seconds {
-        0..SHORTEST_SERVER_WAIT => 0,
-        seconds => seconds.min(LONGEST_SERVER_WAIT),
-    };
+    let server_wait = if input.timeout_seconds < SERVER_WAIT { 0 } else { SERVER_WAIT };
     let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
         name: parameter.name,
         value: parameter.value,
@@ -87,12 +85,31 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         wait_timeout: Some(format!("{server_wait}s")),
         warehouse_id: warehouse_id.clone(),
     };
-    let answer = context.client.api().sql_statement_execution_execute_statement(&body).await;
-    let statement = answer.map_err(databricks::Error::from)?.into_inner();
-    let left = input.timeout_seconds - server_wait.min(input.timeout_seconds);
-    let mut answer = statement::finish(&context, statement, left, Cursor::default()).await?;
+    let (statement, guard) = start(&context, body).await?;
+    let left = input.timeout_seconds.saturating_sub(server_wait);
+    let answer = statement::finish(&context, statement, left, Cursor::default()).await;
+    guard.keep();
+    let mut answer = answer?;
     answer["warehouse_id"] = warehouse_id.into();
     Ok(answer)
+}
+
+/// Executes the statement; it is cancelled if this call is, but not if the time is up.
+async fn start(
+    context: &Context,
+    body: SqlStatementExecutionExecuteStatementBody,
+) -> Result<(StatementResponse, Guard), Error> {
+    let (starting, undoing) = (context.client.clone(), context.client.clone());
+    let start = async move {
+        let answer = starting.api().sql_statement_execution_execute_statement(&body).await;
+        let statement = answer.map_err(databricks::Error::from)?.into_inner();
+        Ok((statement.statement_id.clone().unwrap_or_default(), statement))
+    };
+    let undo = move |id: String| async move {
+        let request = Arguments::new().with(Location::Path, "statement_id", id).idempotent(true);
+        undoing.execute(&operations::SQL_STATEMENT_EXECUTION_CANCEL_EXECUTION, request).await.map(drop)
+    };
+    context.cleanup.start(start, undo).await
 }
 
 /// The warehouse that answers soonest: one that runs, else one that starts, else one that can be started.

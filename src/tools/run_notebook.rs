@@ -1,15 +1,14 @@
 //! `run_notebook`: submits a one-time run of a notebook, waits, and gives its result.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use databricks::api::types::{JobsJobsSubmitBody, NotebookTask, Run, RunLifeCycleState, RunResultState, SubmitTask};
+use databricks::api::types::{JobsJobsSubmitBody, NotebookTask, Run, RunResultState, SubmitTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wait::Wait;
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, run};
+use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -19,7 +18,6 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const TASK: &str = "notebook";
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,32 +61,26 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         tasks: vec![task],
         ..JobsJobsSubmitBody::default()
     };
-    let submitted = context.client.api().jobs_jobs_submit(&body).await.map_err(databricks::Error::from)?;
-    let run_id = submitted.into_inner().run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
-    let mut wait = Wait::new(input.timeout_seconds, LONGEST_PAUSE);
-    loop {
-        let answer = context.client.api().jobs_jobs_get_run(None, None, None, run_id).await;
-        let run = answer.map_err(databricks::Error::from)?.into_inner();
-        if is_over(&run) {
-            return finished(&context, run_id, run).await;
-        }
-        if !wait.pause().await {
-            let mut answer = summary(run_id, &run);
-            answer["still_running"] = true.into();
-            answer["hint"] = "it goes on; follow it with `get_job_run`, or stop it with `cancel_job_run`".into();
-            return Ok(answer);
-        }
-    }
+    let (run_id, guard) = start(&context, body).await?;
+    let run = run::wait(&context, run_id, input.timeout_seconds).await;
+    guard.keep();
+    let run = run?;
+    if run::is_over(&run) { finished(&context, run_id, run).await } else { Ok(run::still_running(run_id, &run)) }
 }
 
-fn is_over(run: &Run) -> bool {
-    use RunLifeCycleState::{InternalError, Skipped, Terminated};
-    let state = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
-    matches!(state, Some(Terminated | Skipped | InternalError))
+/// Submits the run; it is cancelled if this call is, but not if the time is up.
+async fn start(context: &Context, body: JobsJobsSubmitBody) -> Result<(i64, Guard), Error> {
+    let (starting, undoing) = (context.client.clone(), context.client.clone());
+    let start = async move {
+        let submitted = starting.api().jobs_jobs_submit(&body).await.map_err(databricks::Error::from)?;
+        let run_id = submitted.into_inner().run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
+        Ok((run_id, run_id))
+    };
+    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
 }
 
 async fn finished(context: &Context, run_id: i64, run: Run) -> Result<Value, Error> {
-    let mut answer = summary(run_id, &run);
+    let mut answer = run::summary(run_id, &run);
     if let Some(task_run_id) = run.tasks.first().and_then(|task| task.run_id) {
         let output = context.client.api().jobs_jobs_get_run_output(task_run_id).await;
         match output.map_err(databricks::Error::from) {
@@ -117,21 +109,4 @@ async fn finished(context: &Context, run_id: i64, run: Run) -> Result<Value, Err
     }
     let message = format!("the notebook's run {run_id} did not succeed: {answer}");
     Err(Error::failed(message).with_hint("its output by task: `get_job_run_output`"))
-}
-
-fn summary(run_id: i64, run: &Run) -> Value {
-    let state = run.state.clone().unwrap_or_default();
-    let duration = run.end_time.zip(run.start_time).map(|(end, start)| end - start).filter(|duration| *duration >= 0);
-    let fields = [
-        ("run_id", Some(json!(run_id))),
-        ("life_cycle_state", state.life_cycle_state.map(|state| json!(state))),
-        ("result_state", state.result_state.map(|state| json!(state))),
-        ("state_message", state.state_message.filter(|message| !message.is_empty()).map(Value::from)),
-        ("run_page_url", run.run_page_url.clone().map(Value::from)),
-        ("duration_ms", duration.map(Value::from)),
-    ];
-    let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let mut summary = Value::Object(known.collect());
-    shape::exact(&mut summary);
-    summary
 }

@@ -23,8 +23,14 @@ pub(crate) async fn finish(
 ) -> Result<Value, Error> {
     let id = statement.statement_id.clone().unwrap_or_default();
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
+    let mut reported = None;
     loop {
         let status = statement.status.clone().unwrap_or_default();
+        if reported != status.state {
+            let state = status.state.as_ref().map(ToString::to_string).unwrap_or_default();
+            context.progress.report(format!("statement {id}: {state} after {} s", wait.elapsed().as_secs()));
+            reported.clone_from(&status.state);
+        }
         match status.state {
             Some(StatementState::Succeeded) => return rows(context, &id, statement, cursor).await,
             Some(StatementState::Pending | StatementState::Running) | None => {}

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 /// A wait with a deadline.
 #[derive(Debug)]
 pub(crate) struct Wait {
+    started: Instant,
     deadline: Instant,
     pause: Duration,
     longest: Duration,
@@ -15,8 +16,14 @@ pub(crate) struct Wait {
 impl Wait {
     /// A wait of so many seconds. The first pause is half a second; each is longer, up to `longest`.
     pub(crate) fn new(seconds: u64, longest: Duration) -> Self {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
-        Self { deadline, pause: Duration::from_millis(500), longest }
+        let started = Instant::now();
+        let deadline = started + Duration::from_secs(seconds);
+        Self { started, deadline, pause: Duration::from_millis(500), longest }
+    }
+
+    /// How long it has lasted.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// What is left of it.

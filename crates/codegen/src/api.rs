@@ -51,9 +51,17 @@ impl Operation {
         self.id.split('.').next().unwrap_or_default()
     }
 
-    /// The parameter of that wire name.
-    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
-        self.parameters.iter().find(|parameter| parameter.name == name)
+    /// The parameter of a key of the allowlist: its wire name; `body.name` for a property of the body that
+    /// shares its name with a path or query parameter.
+    pub fn parameter(&self, key: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| self.key(parameter) == key)
+    }
+
+    /// The key of a parameter in the allowlist.
+    pub fn key(&self, parameter: &Parameter) -> String {
+        let is_shared = parameter.location == Location::Body
+            && self.parameters.iter().any(|other| other.location != Location::Body && other.name == parameter.name);
+        if is_shared { format!("body.{}", parameter.name) } else { parameter.name.clone() }
     }
 }
 

@@ -6,8 +6,8 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use crate::allowlist::{Argument, Input, OperationTool, Source};
-use crate::api::{Api, Operation, Property, Schema};
+use crate::allowlist::{Input, OperationTool, Source};
+use crate::api::{Api, Operation, Parameter, Property, Schema};
 use crate::lint::{fits, is_key};
 
 /// The tool that shows what a bounded schema leaves out.
@@ -42,7 +42,9 @@ fn input_to(api: &Api, source: &Operation, tool: &OperationTool, depth: usize) -
     let mut full_properties = Map::new();
     for argument in &tool.arguments {
         let Source::Caller(input) = &argument.source else { continue };
-        let Some(parameter) = source.parameter(&argument.wire) else { continue };
+        let is_sent =
+            |parameter: &&Parameter| parameter.name == argument.wire && parameter.location == argument.location;
+        let Some(parameter) = source.parameters.iter().find(is_sent) else { continue };
         let mut emitter = Emitter { api, cut: false };
         properties.insert(input.name.clone(), emitter.argument(&parameter.schema, input, input.depth.min(depth)));
         if emitter.cut {
@@ -63,11 +65,6 @@ fn input_to(api: &Api, source: &Operation, tool: &OperationTool, depth: usize) -
     }
     let full = (!full_properties.is_empty()).then(|| full.finish(full_properties));
     (object(properties, required), full)
-}
-
-/// The argument of a tool that a caller gives under that name.
-pub fn caller_argument<'a>(tool: &'a OperationTool, name: &str) -> Option<&'a Argument> {
-    tool.arguments.iter().find(|argument| matches!(&argument.source, Source::Caller(input) if input.name == name))
 }
 
 /// The schema of an object; `required` is there where something is.

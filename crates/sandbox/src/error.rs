@@ -6,7 +6,10 @@ use crate::reply::Reply;
 
 /// An error as Databricks words it. `error_code` is a string, but a number for failed authentication.
 #[derive(Debug, Clone)]
-pub(crate) struct ApiError {
+pub(crate) struct ApiError(Box<Body>);
+
+#[derive(Debug, Clone)]
+struct Body {
     status: u16,
     code: Value,
     message: String,
@@ -15,12 +18,12 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), details: None }
+        Self(Box::new(Body { status, code: code.into(), message: message.into(), details: None }))
     }
 
     /// Failed authentication, as recorded: the code is the status.
     pub(crate) fn authentication(status: u16, message: &str) -> Self {
-        Self { status, code: status.into(), message: message.to_owned(), details: None }
+        Self(Box::new(Body { status, code: status.into(), message: message.to_owned(), details: None }))
     }
 
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
@@ -48,7 +51,7 @@ impl ApiError {
     }
 
     pub(crate) fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.0.details = Some(details);
         self
     }
 
@@ -57,12 +60,13 @@ impl ApiError {
     }
 
     pub(crate) fn into_reply(self) -> Reply {
-        let mut body = json!({"error_code": self.code, "message": self.message});
-        if let (Some(details), Some(object)) = (self.details, body.as_object_mut()) {
+        let Body { status, code, message, details } = *self.0;
+        let mut body = json!({"error_code": code, "message": message});
+        if let (Some(details), Some(object)) = (details, body.as_object_mut()) {
             object.insert("details".to_owned(), details);
         }
-        let reply = Reply::json(body).with_status(self.status);
-        match self.status {
+        let reply = Reply::json(body).with_status(status);
+        match status {
             401 => reply.with_header("www-authenticate", "Bearer realm=\"DatabricksRealm\""),
             _ => reply,
         }

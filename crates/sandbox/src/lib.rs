@@ -10,7 +10,9 @@
 mod areas;
 mod clock;
 mod error;
+mod form;
 mod ids;
+mod json;
 mod page;
 mod reply;
 mod request;

@@ -17,12 +17,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(query: &str, headers: HeaderMap, body: Bytes) -> Self {
-        Self {
-            headers,
-            body,
-            query: parse_query(query),
-            parameters: Vec::new(),
-        }
+        Self { headers, body, query: parse_query(query), parameters: Vec::new() }
     }
 
     /// Keeps what the router found in the path, decoded.

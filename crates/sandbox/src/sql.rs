@@ -14,6 +14,7 @@ mod error;
 mod expr;
 mod functions;
 mod information;
+mod literals;
 mod operators;
 mod parse;
 mod query;

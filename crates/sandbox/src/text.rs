@@ -23,20 +23,6 @@ fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// Percent-encodes a path, keeping its slashes.
-pub(crate) fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                encoded.push(char::from(byte))
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 pub(crate) fn parse_query(query: &str) -> Vec<(String, String)> {
     query
         .split('&')
@@ -72,7 +58,7 @@ mod tests {
     fn decodes_what_is_encoded_and_keeps_what_is_not() {
         assert_eq!(percent_decode("a%20b%2Fc%"), "a b/c%");
         assert_eq!(percent_decode("%zz%4"), "%zz%4");
-        assert_eq!(percent_decode(&percent_encode("/Users/é x/#?")), "/Users/é x/#?");
+        assert_eq!(percent_decode("/Users/%C3%A9%20x/%23%3F"), "/Users/é x/#?");
         assert_eq!(
             parse_query("a=b+c&d&e=%26"),
             [("a".into(), "b c".into()), ("d".into(), String::new()), ("e".into(), "&".into())]

@@ -44,13 +44,16 @@ pub(super) fn arguments(
             }
             names.push(input.name.clone());
         }
-        arguments.push(Argument { wire: key.text, location: parameter.location, source: value });
+        arguments.push(Argument { wire: parameter.name.clone(), location: parameter.location, source: value });
     }
-    let decided = |parameter: &Parameter| arguments.iter().any(|argument| argument.wire == parameter.name);
+    let decided = |parameter: &Parameter| {
+        let is_same = |argument: &Argument| argument.wire == parameter.name && argument.location == parameter.location;
+        arguments.iter().any(is_same)
+    };
     let missing = source.parameters.iter().filter(|parameter| {
         parameter.required && !parameter.from_config && !parameter.auto_uuid && !decided(parameter)
     });
-    let missing: Vec<_> = missing.map(|parameter| format!("`{}`", parameter.name)).collect();
+    let missing: Vec<_> = missing.map(|parameter| format!("`{}`", source.key(parameter))).collect();
     if missing.is_empty() {
         return Ok(arguments);
     }
@@ -274,10 +277,9 @@ fn uri_variables(uri: &str) -> impl Iterator<Item = &str> {
 
 fn parameter<'a>(source: &'a Operation, name: &str, position: &Position) -> Result<&'a Parameter, Problem> {
     source.parameter(name).ok_or_else(|| {
-        let names = || source.parameters.iter().map(|parameter| parameter.name.as_str());
-        let hint = did_you_mean(name, names());
-        let known = names().collect::<Vec<_>>().join(", ");
-        position.problem(format!("`{}` has no parameter `{name}`{hint}; it has: {known}", source.id))
+        let keys: Vec<_> = source.parameters.iter().map(|parameter| source.key(parameter)).collect();
+        let hint = did_you_mean(name, keys.iter().map(String::as_str));
+        position.problem(format!("`{}` has no parameter `{name}`{hint}; it has: {}", source.id, keys.join(", ")))
     })
 }
 

@@ -1,8 +1,6 @@
 //! The whole API, every operation exposed with every parameter: nothing in it breaks a rule.
 
-use std::collections::BTreeSet;
-
-use codegen::api::Operation;
+use codegen::api::{Operation, Parameter};
 use codegen::{Allowlist, Api, emit, lint};
 
 use crate::spec::{REAL, repository};
@@ -16,12 +14,12 @@ fn entry(number: usize, operation: &Operation) -> String {
     };
     let pagination = operation.pagination.as_ref();
     let cursor = pagination.and_then(|pagination| pagination.request.as_deref());
-    // Of a name that stands in path and body only the first can be exposed.
-    let names: BTreeSet<_> = operation.parameters.iter().map(|parameter| &parameter.name).collect();
-    let parameters = names.into_iter().filter_map(|name| operation.parameter(name));
-    let parameters = parameters.filter(|parameter| !parameter.from_config && cursor != Some(parameter.name.as_str()));
-    let parameters: Vec<_> =
-        parameters.map(|parameter| format!("{}: {{ description: Value. }}", parameter.name)).collect();
+    let is_given = |parameter: &&Parameter| !parameter.from_config && cursor != Some(parameter.name.as_str());
+    let parameters = operation.parameters.iter().filter(is_given).map(|parameter| {
+        let key = operation.key(parameter);
+        format!("{key}: {{ as: {}, description: Value. }}", key.replace("body.", "body_"))
+    });
+    let parameters: Vec<_> = parameters.collect();
     format!(
         "  {}: {{ tool: tool_{number:04}, risk: {risk}, title: Tool, description: Does it., params: {{ {} }} }}\n",
         operation.id,

@@ -2,17 +2,19 @@
 //!
 //! Derived: events' details, and the texts of errors other than a missing cluster's.
 
-use std::collections::BTreeMap;
+mod life;
 
 use serde_json::{Map, Value, json};
 
 use crate::clock::Lapse;
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{USER, Workspace, lock};
+pub(crate) use life::{Cluster, Clusters, State};
 
 const START: Lapse = Lapse::new(1_000, 180_000);
 const RESTART: Lapse = Lapse::new(800, 60_000);
@@ -42,160 +44,6 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/clusters/pin", pin),
     route("POST", "/api/2.0/clusters/unpin", unpin),
 ];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Pending,
-    Running,
-    Restarting,
-    Terminating,
-    Terminated,
-    Error,
-}
-
-impl State {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Running => "RUNNING",
-            Self::Restarting => "RESTARTING",
-            Self::Terminating => "TERMINATING",
-            Self::Terminated => "TERMINATED",
-            Self::Error => "ERROR",
-        }
-    }
-
-    fn message(self) -> &'static str {
-        match self {
-            Self::Pending => "Finding instances for new nodes, acquiring more instances if necessary",
-            Self::Terminated => "Inactive cluster terminated (inactive for 60 minutes).",
-            Self::Error => "The cluster failed to start because its instances could not be launched.",
-            _ => "",
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(crate) settings: Map<String, Value>,
-    pub(crate) state: State,
-    /// The state to come, and when.
-    next: Option<(i64, State)>,
-    started: i64,
-    terminated: Option<i64>,
-    reason: Option<Value>,
-    pinned: bool,
-    events: Vec<Value>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Clusters(pub(crate) BTreeMap<String, Cluster>);
-
-impl Cluster {
-    pub(crate) fn new(settings: Map<String, Value>, state: State, now: i64) -> Self {
-        let mut cluster = Self {
-            settings,
-            state,
-            next: None,
-            started: now,
-            terminated: None,
-            reason: None,
-            pinned: false,
-            events: Vec::new(),
-        };
-        cluster.event(now, "CREATING", json!({"user": USER}));
-        match state {
-            State::Running => cluster.event(
-                now + 60_000,
-                "RUNNING",
-                json!({"current_num_workers": cluster.workers(), "target_num_workers": cluster.workers()}),
-            ),
-            State::Terminated => {
-                cluster.terminated = Some(now + 3_600_000);
-                cluster.reason = Some(
-                    json!({"code": "INACTIVITY", "type": "SUCCESS", "parameters": {"inactivity_duration_min": "60"}}),
-                );
-                cluster.event(now + 3_600_000, "TERMINATING", json!({"reason": {"code": "INACTIVITY", "type": "SUCCESS", "parameters": {"inactivity_duration_min": "60"}}}));
-            }
-            State::Error => {
-                cluster.reason = Some(
-                    json!({"code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE", "parameters": {"databricks_error_message": "The instance type is not available in this zone."}}),
-                );
-                cluster.event(now + 30_000, "NODES_LOST", json!({}));
-            }
-            _ => {}
-        }
-        cluster
-    }
-
-    fn workers(&self) -> i64 {
-        let fixed = self.settings.get("num_workers").and_then(Value::as_i64);
-        let scaled = self.settings.get("autoscale").and_then(|scale| scale.get("min_workers")).and_then(Value::as_i64);
-        fixed.or(scaled).unwrap_or(0)
-    }
-
-    fn event(&mut self, at: i64, kind: &str, details: Value) {
-        self.events.push(json!({"timestamp": at, "type": kind, "details": details}));
-    }
-
-    fn settle(&mut self, now: i64) {
-        let Some((at, state)) = self.next.filter(|(at, _)| *at <= now) else { return };
-        self.next = None;
-        self.state = state;
-        let workers = self.workers();
-        match state {
-            State::Running => {
-                self.started = at;
-                self.event(at, "RUNNING", json!({"current_num_workers": workers, "target_num_workers": workers}));
-            }
-            State::Terminated => self.terminated = Some(at),
-            _ => {}
-        }
-    }
-
-    fn go(&mut self, through: State, to: State, at: i64) {
-        self.state = through;
-        self.next = Some((at, to));
-        if to == State::Running {
-            self.reason = None;
-            self.terminated = None;
-        }
-    }
-
-    fn json(&self, id: &str) -> Value {
-        let mut json = json!({
-            "cluster_id": id, "creator_user_name": USER, "spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
-            "driver_node_type_id": self.settings.get("node_type_id").cloned().unwrap_or_else(|| json!("i3.xlarge")),
-            "autotermination_minutes": 60, "enable_elastic_disk": true, "cluster_source": "UI",
-            "data_security_mode": "USER_ISOLATION", "spark_conf": {}, "custom_tags": {},
-        });
-        if let Some(object) = json.as_object_mut() {
-            object.extend(self.settings.clone());
-        }
-        json["state"] = json!(self.state.name());
-        json["state_message"] = json!(self.state.message());
-        json["start_time"] = json!(self.started);
-        json["last_state_loss_time"] = json!(0);
-        json["pinned_by_user_name"] = if self.pinned { json!(USER) } else { Value::Null };
-        json["default_tags"] =
-            json!({"Vendor": "Databricks", "Creator": USER, "ClusterName": json["cluster_name"], "ClusterId": id});
-        if self.state == State::Running {
-            json["driver"] =
-                json!({"node_id": format!("driver-{id}"), "private_ip": "10.0.0.1", "start_timestamp": self.started});
-            json["spark_context_id"] = json!(crate::ids::mix(self.started.unsigned_abs()) >> 11);
-        }
-        if let Some(terminated) = self.terminated {
-            json["terminated_time"] = json!(terminated);
-        }
-        if let Some(reason) = &self.reason {
-            json["termination_reason"] = reason.clone();
-        }
-        if let Some(object) = json.as_object_mut() {
-            object.retain(|_, value| !value.is_null());
-        }
-        json
-    }
-}
 
 fn missing(id: &str) -> ApiError {
     ApiError::invalid_parameter(format!("Cluster {id} does not exist"))
@@ -233,7 +81,7 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     for (id, cluster) in &mut clusters.0 {
         cluster.settle(now);
         let json = cluster.json(id);
-        let source = json["cluster_source"].as_str().unwrap_or_default();
+        let source = json.at("cluster_source").as_str().unwrap_or_default();
         let wanted = (states.is_empty() || states.contains(&cluster.state.name()))
             && (sources.is_empty() || sources.contains(&source))
             && pinned.is_none_or(|pinned| pinned == cluster.pinned);
@@ -244,10 +92,10 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let page = page::page(all, size, request.query("page_token"))?;
     let mut reply = json!({"clusters": page.items});
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     if let Some(previous) = page.previous {
-        reply["prev_page_token"] = json!(previous);
+        reply.set("prev_page_token", json!(previous));
     }
     Ok(Reply::json(reply))
 }
@@ -379,11 +227,11 @@ fn events(workspace: &Workspace, request: &Request) -> Outcome {
         let mut found: Vec<_> = cluster
             .events
             .iter()
-            .filter(|event| event["timestamp"].as_i64().is_some_and(|at| (from..=to).contains(&at)))
-            .filter(|event| kinds.is_empty() || kinds.contains(&event["type"]))
+            .filter(|event| event.at("timestamp").as_i64().is_some_and(|at| (from..=to).contains(&at)))
+            .filter(|event| kinds.is_empty() || kinds.contains(event.at("type")))
             .cloned()
             .map(|mut event| {
-                event["cluster_id"] = json!(id);
+                event.set("cluster_id", json!(id));
                 event
             })
             .collect();
@@ -394,7 +242,7 @@ fn events(workspace: &Workspace, request: &Request) -> Outcome {
         let page = page::page(found, size, token)?;
         let mut reply = json!({"events": page.items, "total_count": total});
         if let Some(next) = page.next {
-            reply["next_page_token"] = json!(next);
+            reply.set("next_page_token", json!(next));
         }
         Ok(Reply::json(reply))
     })

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::securable::missing;
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
@@ -122,8 +123,8 @@ fn effective(workspace: &Workspace, request: &Request) -> Outcome {
             for privilege in privileges {
                 let mut json = json!({"privilege": privilege});
                 if source.1 != name {
-                    json["inherited_from_type"] = json!(source.0.to_uppercase());
-                    json["inherited_from_name"] = json!(source.1);
+                    json.set("inherited_from_type", json!(source.0.to_uppercase()));
+                    json.set("inherited_from_name", json!(source.1));
                 }
                 found.entry(grantee.clone()).or_default().push(json);
             }

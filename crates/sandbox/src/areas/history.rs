@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -92,14 +93,14 @@ fn json(entry: &Entry, now: i64, metrics: bool) -> Value {
         "statement_type": kind(&entry.sql), "plans_state": "EXISTS", "client_application": "databricks-sandbox",
     });
     if let Some(ended) = entry.ended {
-        json["query_end_time_ms"] = json!(ended);
-        json["execution_end_time_ms"] = json!(ended);
+        json.set("query_end_time_ms", json!(ended));
+        json.set("execution_end_time_ms", json!(ended));
     }
     if let Some(error) = &entry.error {
-        json["error_message"] = json!(error);
+        json.set("error_message", json!(error));
     }
     if metrics {
-        json["metrics"] = json!({"total_time_ms": end - entry.started, "rows_produced_count": entry.rows, "result_from_cache": false});
+        json.set("metrics", json!({"total_time_ms": end - entry.started, "rows_produced_count": entry.rows, "result_from_cache": false}));
     }
     json
 }
@@ -127,7 +128,7 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let page = page::page(entries, size, request.query("page_token"))?;
     let mut reply = json!({"res": page.items, "has_next_page": page.next.is_some()});
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     Ok(Reply::json(reply))
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::runs::Run;
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
@@ -135,8 +136,8 @@ pub(super) fn page_tasks(mut json: Value, holder: &str, token: Option<&str>) -> 
     let page = page::page(all, TASK_PAGE, token)?;
     *tasks = Value::Array(page.items);
     if let Some(next) = page.next {
-        json["has_more"] = json!(true);
-        json["next_page_token"] = json!(next);
+        json.set("has_more", json!(true));
+        json.set("next_page_token", json!(next));
     }
     Ok(json)
 }
@@ -145,7 +146,7 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.query_integer("job_id")?.ok_or_else(|| ApiError::missing_field("job_id"))?;
     let jobs = lock(&workspace.jobs);
     let mut json = jobs.jobs.get(&id).ok_or_else(|| missing(id))?.json(true);
-    json["run_as_user_name"] = json!(USER);
+    json.set("run_as_user_name", json!(USER));
     page_tasks(json, "settings", request.query("page_token")).map(Reply::json)
 }
 
@@ -169,14 +170,14 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
 pub(super) fn list_reply(field: &str, page: page::Page<Value>) -> Value {
     let mut reply = json!({});
     if !page.items.is_empty() {
-        reply[field] = json!(page.items);
+        reply.set(field, json!(page.items));
     }
-    reply["has_more"] = json!(page.next.is_some());
+    reply.set("has_more", json!(page.next.is_some()));
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     if let Some(previous) = page.previous {
-        reply["prev_page_token"] = json!(previous);
+        reply.set("prev_page_token", json!(previous));
     }
     reply
 }
@@ -212,7 +213,7 @@ fn remove(settings: &mut Map<String, Value>, name: &str) {
         return;
     };
     if let Some(Value::Array(items)) = settings.get_mut(list) {
-        items.retain(|item| !["task_key", "job_cluster_key"].iter().any(|field| item[*field] == key));
+        items.retain(|item| !["task_key", "job_cluster_key"].iter().any(|field| item.at(field) == key));
     }
 }
 
@@ -221,7 +222,7 @@ fn merge(before: Option<&Value>, new: &Value, key: &str) -> Value {
     let (Some(Value::Array(before)), Value::Array(new)) = (before, new) else { return new.clone() };
     let mut merged = before.clone();
     for item in new {
-        match merged.iter_mut().find(|known| known[key] == item[key]) {
+        match merged.iter_mut().find(|known| known.at(key) == item.at(key)) {
             Some(known) => *known = item.clone(),
             None => merged.push(item.clone()),
         }

@@ -9,8 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{Workspace, lock};
 
@@ -104,14 +105,14 @@ impl Object {
         let mut json =
             json!({"object_type": kind, "path": path, "object_id": self.id, "resource_id": self.id.to_string()});
         if let Kind::Notebook(language) = self.kind {
-            json["language"] = json!(language);
+            json.set("language", json!(language));
         }
         if self.kind != Kind::Directory {
-            json["created_at"] = json!(self.created);
-            json["modified_at"] = json!(self.modified);
+            json.set("created_at", json!(self.created));
+            json.set("modified_at", json!(self.modified));
         }
         if self.kind == Kind::File {
-            json["size"] = json!(self.content.len());
+            json.set("size", json!(self.content.len()));
         }
         json
     }
@@ -254,14 +255,33 @@ pub(crate) fn html(title: &str, content: &[u8]) -> String {
     )
 }
 
+/// The fields of an import, and its content: base64 in JSON, raw in a form.
+fn upload(request: &Request) -> Result<(Fields, Vec<u8>), ApiError> {
+    let media_type = request.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !media_type.starts_with("multipart/form-data") {
+        let fields = request.fields()?;
+        let content = STANDARD.decode(fields.text("content")?.unwrap_or_default());
+        return Ok((fields, content.map_err(|_| ApiError::invalid_parameter("The content is not valid base64"))?));
+    }
+    let parts =
+        crate::form::parts(media_type, &request.body).ok_or_else(|| ApiError::malformed("The form is not complete"))?;
+    let mut fields = Fields::default();
+    let mut content = Vec::new();
+    for (name, part) in parts {
+        if name == "content" {
+            content = part;
+        } else {
+            fields.0.insert(name, String::from_utf8_lossy(&part).into_owned().into());
+        }
+    }
+    Ok((fields, content))
+}
+
 fn import(workspace: &Workspace, request: &Request) -> Outcome {
-    let fields = request.fields()?;
+    let (fields, content) = upload(request)?;
     let path = normal(fields.required_text("path")?)?;
     let overwrite = fields.flag("overwrite")?;
     let format = fields.text("format")?.unwrap_or("SOURCE");
-    let content = STANDARD
-        .decode(fields.text("content")?.unwrap_or_default())
-        .map_err(|_| ApiError::invalid_parameter("The content is not valid base64"))?;
     if content.len() > LARGEST {
         return Err(ApiError::new(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", "File size imported is too large"));
     }
@@ -327,12 +347,13 @@ fn classify(
         "JUPYTER" => {
             let notebook: Value = serde_json::from_slice(&content)
                 .map_err(|_| ApiError::invalid_parameter("The content is not a Jupyter notebook"))?;
-            let cells = notebook["cells"]
+            let cells = notebook
+                .at("cells")
                 .as_array()
                 .ok_or_else(|| ApiError::invalid_parameter("The content is not a Jupyter notebook"))?;
             let sources: Vec<String> = cells
                 .iter()
-                .map(|cell| match &cell["source"] {
+                .map(|cell| match &cell.at("source") {
                     Value::String(text) => text.clone(),
                     Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
                     _ => String::new(),

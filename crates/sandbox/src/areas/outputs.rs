@@ -9,6 +9,7 @@ use super::objects::{html, normal};
 use super::runs::{Run, State, TaskRun, missing_run};
 use super::tasks::Done;
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::Outcome;
@@ -44,7 +45,7 @@ fn task_states(task: &TaskRun) -> (Value, Value) {
 fn run_states(run: &Run) -> (Value, Value) {
     if run.queued {
         let (state, mut status) = open("QUEUED");
-        status["queue_details"] = json!({"code": "MAX_CONCURRENT_RUNS_REACHED", "message": "Queued due to reaching maximum concurrent runs of the job."});
+        status.set("queue_details", json!({"code": "MAX_CONCURRENT_RUNS_REACHED", "message": "Queued due to reaching maximum concurrent runs of the job."}));
         return (state, status);
     }
     if run.ended.is_none() {
@@ -112,7 +113,7 @@ fn task_json(workspace: &Workspace, run: &Run, task: &TaskRun) -> Value {
     if let Some(outcome) = task.done().and_then(|done| done.outcome.as_ref())
         && let Some(condition) = json.get_mut("condition_task")
     {
-        condition["outcome"] = json!(outcome);
+        condition.set("outcome", json!(outcome));
     }
     Value::Object(json)
 }
@@ -137,29 +138,29 @@ pub(crate) fn run_json(workspace: &Workspace, run: &Run, job: Option<&Job>, task
             declared
                 .into_iter()
                 .flatten()
-                .find(|item| item["name"] == name)
-                .map_or(Value::Null, |item| item["default"].clone())
+                .find(|item| item.at("name") == name)
+                .map_or(Value::Null, |item| item.at("default").clone())
         };
         let values: Vec<_> = run
             .parameters
             .iter()
             .map(|(name, value)| json!({"name": name, "default": default(name), "value": value}))
             .collect();
-        json["job_parameters"] = json!(values);
+        json.set("job_parameters", json!(values));
     }
     if !run.overrides.is_empty() {
-        json["overriding_parameters"] = Value::Object(run.overrides.clone());
+        json.set("overriding_parameters", Value::Object(run.overrides.clone()));
     }
     if let Some(clusters) = job.and_then(|job| job.settings.get("job_clusters")) {
-        json["job_clusters"] = clusters.clone();
+        json.set("job_clusters", clusters.clone());
     }
     if tasks {
         // Without the history only the last attempt of each task is shown.
         let shown: Vec<_> = if history { run.tasks.iter().collect() } else { run.latest().collect() };
-        json["tasks"] = json!(shown.into_iter().map(|task| task_json(workspace, run, task)).collect::<Vec<_>>());
+        json.set("tasks", json!(shown.into_iter().map(|task| task_json(workspace, run, task)).collect::<Vec<_>>()));
     }
     if history && !run.repairs.is_empty() {
-        json["repair_history"] = repairs(run, &json["state"], &json["status"]);
+        json.set("repair_history", repairs(run, json.at("state"), json.at("status")));
     }
     json
 }
@@ -187,13 +188,13 @@ fn repairs(run: &Run, state: &Value, status: &Value) -> Value {
 /// A task run asked for by its own id.
 pub(crate) fn task_run_json(workspace: &Workspace, run: &Run, task: &TaskRun) -> Value {
     let mut json = task_json(workspace, run, task);
-    json["job_id"] = json!(run.job.unwrap_or(run.id));
-    json["job_run_id"] = json!(run.id);
-    json["run_name"] = json!(task.key);
-    json["number_in_job"] = json!(task.id);
-    json["creator_user_name"] = json!(USER);
-    json["run_type"] = json!(if run.job.is_some() { "JOB_RUN" } else { "SUBMIT_RUN" });
-    json["trigger"] = json!(run.trigger);
+    json.set("job_id", json!(run.job.unwrap_or(run.id)));
+    json.set("job_run_id", json!(run.id));
+    json.set("run_name", json!(task.key));
+    json.set("number_in_job", json!(task.id));
+    json.set("creator_user_name", json!(USER));
+    json.set("run_type", json!(if run.job.is_some() { "JOB_RUN" } else { "SUBMIT_RUN" }));
+    json.set("trigger", json!(run.trigger));
     json
 }
 
@@ -217,24 +218,27 @@ pub(super) fn get_output(workspace: &Workspace, request: &Request) -> Outcome {
     let Some(done) = task.done() else { return Ok(Reply::json(json)) };
     let Done { error, trace, exit, logs, extra, .. } = done;
     if task.spec.contains_key("notebook_task") {
-        json["notebook_output"] = match exit {
-            Some(exit) => json!({"result": exit, "truncated": false}),
-            None => json!({"truncated": false}),
-        };
+        json.set(
+            "notebook_output",
+            match exit {
+                Some(exit) => json!({"result": exit, "truncated": false}),
+                None => json!({"truncated": false}),
+            },
+        );
     }
     for (name, value) in [("error", error), ("error_trace", trace), ("logs", logs)] {
         if let Some(value) = value {
-            json[name] = json!(value);
+            json.set(name, json!(value));
         }
     }
     if logs.is_some() {
-        json["logs_truncated"] = json!(false);
+        json.set("logs_truncated", json!(false));
     }
     if let Some(child) = task.child {
-        json["run_job_output"] = json!({"run_id": child});
+        json.set("run_job_output", json!({"run_id": child}));
     }
     for (name, value) in extra {
-        json[name] = value.clone();
+        json.set(name, value.clone());
     }
     Ok(Reply::json(json))
 }
@@ -242,7 +246,7 @@ pub(super) fn get_output(workspace: &Workspace, request: &Request) -> Outcome {
 pub(super) fn export(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.query_integer("run_id")?.ok_or_else(|| ApiError::missing_field("run_id"))?;
     let (_, task) = find(workspace, id)?;
-    let path = task.spec.get("notebook_task").and_then(|task| task["notebook_path"].as_str());
+    let path = task.spec.get("notebook_task").and_then(|task| task.at("notebook_path").as_str());
     let path = path.ok_or_else(|| ApiError::invalid_parameter("Only runs of notebook tasks can be exported"))?;
     let path = normal(path)?;
     let content = lock(&workspace.objects).0.get(&path).map(|object| object.content.clone()).unwrap_or_default();

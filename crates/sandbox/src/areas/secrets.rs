@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Route, route};
@@ -49,7 +50,7 @@ fn repo_json() -> serde_json::Value {
 fn repos(_: &Workspace, request: &Request) -> Outcome {
     let repo = repo_json();
     let prefix = request.query("path_prefix").unwrap_or_default();
-    let wanted = repo["path"].as_str().is_some_and(|path| path.starts_with(prefix));
+    let wanted = repo.at("path").as_str().is_some_and(|path| path.starts_with(prefix));
     Ok(Reply::json(if wanted { json!({"repos": [repo]}) } else { json!({}) }))
 }
 

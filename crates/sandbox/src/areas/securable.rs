@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -71,7 +72,7 @@ pub(crate) fn answer(field: &str, items: Vec<Value>, request: &Request) -> Outco
     let page = page::page(items, size, request.query("page_token"))?;
     let mut reply = json!({field: page.items});
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     Ok(Reply::json(reply))
 }

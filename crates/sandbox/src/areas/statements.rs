@@ -12,6 +12,7 @@ use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::router::{Outcome, Pending, Route, route, waiting};
@@ -215,6 +216,9 @@ fn read_parameter(parameter: &Value) -> Result<(String, (Type, Option<String>)),
     let name = fields.required_text("name")?.to_owned();
     let kind = match fields.text("type")? {
         None => Type::String,
+        Some(text) if text.len() > 100 => {
+            return Err(ApiError::invalid_parameter("The parameter type is not supported"));
+        }
         Some(text) => Parser::new(&DatabricksDialect {})
             .try_with_sql(text)
             .and_then(|mut parser| parser.parse_data_type())
@@ -255,12 +259,12 @@ fn describe(workspace: &Workspace, id: &str) -> Outcome {
     let mut reply = json!({"statement_id": id, "status": {"state": state.name()}});
     match &state {
         State::Failed(error) => {
-            reply["status"]["error"] = json!({"error_code": "BAD_REQUEST", "message": error.message});
-            reply["status"]["sql_state"] = json!(error.sql_state);
+            let error_json = json!({"error_code": "BAD_REQUEST", "message": error.message});
+            reply.set("status", json!({"state": state.name(), "error": error_json, "sql_state": error.sql_state}));
         }
         State::Succeeded(table) => {
-            reply["manifest"] = manifest(table);
-            reply["result"] = if table.columns.is_empty() { json!({}) } else { chunk_json(id, table, 0) };
+            reply.set("manifest", manifest(table));
+            reply.set("result", if table.columns.is_empty() { json!({}) } else { chunk_json(id, table, 0) });
         }
         _ => {}
     }
@@ -278,8 +282,8 @@ fn manifest(table: &Table) -> Value {
         .map(|(position, column)| {
             let mut json = json!({"name": column.name, "type_text": column.kind.text(), "type_name": column.kind.name(), "position": position});
             if let Type::Decimal(precision, scale) = column.kind {
-                json["type_precision"] = json!(precision);
-                json["type_scale"] = json!(scale);
+                json.set("type_precision", json!(precision));
+                json.set("type_scale", json!(scale));
             }
             json
         })
@@ -316,14 +320,17 @@ fn chunk_json(id: &str, table: &Table, index: usize) -> Value {
     let rows = table.rows.chunks(CHUNK_ROWS).nth(index).unwrap_or_default();
     let mut chunk = json!({"chunk_index": index, "row_offset": index * CHUNK_ROWS, "row_count": rows.len()});
     if table.rows.len() > (index + 1) * CHUNK_ROWS {
-        chunk["next_chunk_index"] = json!(index + 1);
-        chunk["next_chunk_internal_link"] = json!(format!(
-            "/api/2.0/sql/statements/{id}/result/chunks/{}?row_offset={}",
-            index + 1,
-            (index + 1) * CHUNK_ROWS
-        ));
+        chunk.set("next_chunk_index", json!(index + 1));
+        chunk.set(
+            "next_chunk_internal_link",
+            json!(format!(
+                "/api/2.0/sql/statements/{id}/result/chunks/{}?row_offset={}",
+                index + 1,
+                (index + 1) * CHUNK_ROWS
+            )),
+        );
     }
-    chunk["data_array"] = json!(rows);
+    chunk.set("data_array", json!(rows));
     chunk
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::securable::{answer, in_schema, missing, name};
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -33,7 +34,7 @@ fn column_json(column: &Column, position: usize) -> Value {
         "type_json": type_json.to_string(), "type_precision": precision, "type_scale": scale, "nullable": column.nullable,
     });
     if let Some(comment) = &column.comment {
-        json["comment"] = json!(comment);
+        json.set("comment", json!(comment));
     }
     json
 }
@@ -142,7 +143,7 @@ fn summaries(workspace: &Workspace, request: &Request) -> Outcome {
     let page = page::page(items, size, request.query("page_token"))?;
     let mut reply = json!({"tables": page.items});
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     Ok(Reply::json(reply))
 }

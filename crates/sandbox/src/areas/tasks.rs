@@ -10,12 +10,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::objects::{Kind, cells, normal};
 use crate::clock::Lapse;
+use crate::json::Members;
 use crate::sql::{Cancel, Session, SqlError, Table};
 use crate::workspace::{Workspace, lock};
 
@@ -82,6 +84,9 @@ pub(crate) struct Call<'a> {
     pub(crate) run_number: i64,
     pub(crate) attempt: i64,
 }
+
+/// How long a statement of a task may take; all requests wait for it.
+const LONGEST: Duration = Duration::from_secs(3);
 
 const USUAL: Lapse = Lapse::new(300, 20_000);
 
@@ -170,13 +175,13 @@ pub(crate) fn substitute(text: &str, parameters: &BTreeMap<String, String>) -> S
 }
 
 fn compare(condition: &Value, call: &Call<'_>) -> Done {
-    let side = |name: &str| substitute(condition[name].as_str().unwrap_or_default(), &call.parameters);
+    let side = |name: &str| substitute(condition.at(name).as_str().unwrap_or_default(), &call.parameters);
     let (left, right) = (side("left"), side("right"));
     let order = match (left.parse::<f64>(), right.parse::<f64>()) {
         (Ok(left), Ok(right)) => left.partial_cmp(&right),
         _ => Some(left.cmp(&right)),
     };
-    let holds = match condition["op"].as_str().unwrap_or_default() {
+    let holds = match condition.at("op").as_str().unwrap_or_default() {
         "EQUAL_TO" => left == right,
         "NOT_EQUAL" => left != right,
         "GREATER_THAN" => order.is_some_and(std::cmp::Ordering::is_gt),
@@ -198,7 +203,7 @@ fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Sess
 }
 
 fn run_sql(workspace: &Workspace, sql: &str, parameters: &BTreeMap<String, String>) -> Result<Table, SqlError> {
-    workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, Some(1000), &Cancel::default())
+    workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, Some(1000), &Cancel::within(LONGEST))
 }
 
 fn sql_failure(error: &SqlError) -> Done {
@@ -229,13 +234,13 @@ fn sql_source(workspace: &Workspace, source: &str, parameters: &BTreeMap<String,
 }
 
 fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
-    let warehouse = task["warehouse_id"].as_str().unwrap_or_default();
+    let warehouse = task.at("warehouse_id").as_str().unwrap_or_default();
     if let Err(error) = super::warehouses::wake(workspace, warehouse) {
         let _ = error;
         return Done::refused("RESOURCE_NOT_FOUND", format!("SQL warehouse {warehouse} does not exist."));
     }
     let mut parameters = call.parameters.clone();
-    for (name, value) in task["parameters"].as_object().into_iter().flatten() {
+    for (name, value) in task.at("parameters").as_object().into_iter().flatten() {
         parameters.insert(name.clone(), substitute(value.as_str().unwrap_or_default(), &call.parameters));
     }
     let Some((source, _)) = source(workspace, call.spec) else {
@@ -261,7 +266,7 @@ struct Script<'a> {
 
 enum Step {
     Go,
-    Stop(Done),
+    Stop(Box<Done>),
 }
 
 fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) -> Done {
@@ -283,7 +288,7 @@ fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) 
             match script.step(line, number + 1, &cell, armed) {
                 Step::Go => {}
                 Step::Stop(stop) => {
-                    done = stop;
+                    done = *stop;
                     break 'source;
                 }
             }
@@ -306,7 +311,7 @@ impl Script<'_> {
                 self.widgets.insert(name, default);
             }
         } else if let Some(value) = inside(line, "dbutils.notebook.exit(") {
-            return Step::Stop(Done { exit: Some(self.value(value)), ..Done::success() });
+            return Step::Stop(Box::new(Done { exit: Some(self.value(value)), ..Done::success() }));
         } else if let Some(value) = inside(line, "print(") {
             let text = self.value(value);
             self.logs.push_str(&text);
@@ -314,10 +319,10 @@ impl Script<'_> {
         } else if let Some(sql) = inside(line, "spark.sql(") {
             let sql = self.value(sql);
             if let Err(error) = run_sql(self.workspace, &sql, &self.call.parameters) {
-                return Step::Stop(sql_failure(&error));
+                return Step::Stop(Box::new(sql_failure(&error)));
             }
         } else if let Some(raised) = line.strip_prefix("raise ").filter(|_| armed) {
-            return Step::Stop(self.raise(raised, number, cell));
+            return Step::Stop(Box::new(self.raise(raised, number, cell)));
         } else if let Some((name, value)) = line.split_once(" = ") {
             let plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
             if plain {

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -74,7 +75,7 @@ impl Files {
             Some(json!({"path": child, "name": name(child)?, "is_directory": false, "file_size": file.content.len(), "last_modified": file.modified}))
         });
         let mut children: Vec<_> = directories.chain(files).collect();
-        children.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
+        children.sort_by(|a, b| a.at("path").as_str().cmp(&b.at("path").as_str()));
         children
     }
 
@@ -184,7 +185,7 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let page = page::page(lock(&workspace.files).children(&path), size, request.query("page_token"))?;
     let mut reply = json!({"contents": page.items});
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     Ok(Reply::json(reply))
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Lapse;
 use crate::error::ApiError;
+use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -136,7 +137,7 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let page = page::page(all.collect(), size, request.query("page_token"))?;
     let mut reply = json!({"warehouses": page.items});
     if let Some(next) = page.next {
-        reply["next_page_token"] = json!(next);
+        reply.set("next_page_token", json!(next));
     }
     Ok(Reply::json(reply))
 }

@@ -8,6 +8,7 @@ use super::securables::pick;
 use crate::areas::jobs::Job;
 use crate::areas::runs::{Run, State};
 use crate::areas::tasks::Done;
+use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
 pub(super) struct Seed {
@@ -31,7 +32,7 @@ fn notebook(key: &str, path: &str, after: &[&str]) -> Value {
     let mut task =
         json!({"task_key": key, "notebook_task": {"notebook_path": path, "source": "WORKSPACE"}, "timeout_seconds": 0});
     if !after.is_empty() {
-        task["depends_on"] = json!(after.iter().map(|key| json!({"task_key": key})).collect::<Vec<_>>());
+        task.set("depends_on", json!(after.iter().map(|key| json!({"task_key": key})).collect::<Vec<_>>()));
     }
     let (name, value) = cluster_field();
     if let Some(task) = task.as_object_mut() {
@@ -66,8 +67,8 @@ fn settings(seed: &Seed) -> Value {
             json!({"tasks": [{"task_key": "revenue", "sql_task": {"warehouse_id": WAREHOUSE, "file": {"path": "/Shared/reports/revenue.sql", "source": "WORKSPACE"}}}]})
         }
     };
-    settings["name"] = json!(seed.name);
-    settings["tags"] = json!({"team": "retail"});
+    settings.set("name", json!(seed.name));
+    settings.set("tags", json!({"team": "retail"}));
     settings
 }
 

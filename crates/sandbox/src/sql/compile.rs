@@ -209,14 +209,29 @@ pub(crate) struct Compiler<'a> {
     pub(crate) session: &'a Session,
     aliases: Cell<usize>,
     depth: usize,
+    nesting: Cell<usize>,
 }
 
+/// Expressions within expressions, at most; the engine's stack is made for it.
+const NESTING: usize = 600;
 /// Views within views, at most.
 const VIEW_DEPTH: usize = 20;
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(catalog: &'a Catalog, session: &'a Session) -> Self {
-        Self { catalog, session, aliases: Cell::new(0), depth: 0 }
+        Self { catalog, session, aliases: Cell::new(0), depth: 0, nesting: Cell::new(0) }
+    }
+
+    /// Guards the stack against expressions within expressions.
+    pub(crate) fn deeper<T>(&self, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+        let nesting = self.nesting.get();
+        if nesting >= NESTING {
+            return Err(SqlError::unsupported("expressions nested this deep"));
+        }
+        self.nesting.set(nesting + 1);
+        let result = body();
+        self.nesting.set(nesting);
+        result
     }
 
     /// A name nothing else in the statement has.
@@ -235,7 +250,13 @@ impl<'a> Compiler<'a> {
         if self.depth >= VIEW_DEPTH {
             return Err(SqlError::new("RECURSIVE_VIEW", "The view refers to itself or nests too deep.", "42K0H"));
         }
-        body(&Compiler { catalog: self.catalog, session, aliases: Cell::new(0), depth: self.depth + 1 })
+        body(&Compiler {
+            catalog: self.catalog,
+            session,
+            aliases: Cell::new(0),
+            depth: self.depth + 1,
+            nesting: Cell::new(self.nesting.get()),
+        })
     }
 
     /// A full `catalog.schema.name` from one that may lack its first parts.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -22,6 +23,8 @@ use super::{commands, parse, render, runtime};
 const ROW_LIMIT: usize = 1_000_000;
 /// Bytes of a result that are kept: the limit of INLINE results.
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
+/// Only the part that is used takes memory.
+const STACK: usize = 64 * 1024 * 1024;
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 10_000;
 
@@ -76,17 +79,25 @@ impl Table {
     }
 }
 
-/// Asks a running statement to stop.
+/// Asks a running statement to stop, or stops it after a time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cancel(Arc<AtomicBool>);
+pub(crate) struct Cancel {
+    asked: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+}
 
 impl Cancel {
+    /// Stops a statement that runs longer.
+    pub(crate) fn within(limit: Duration) -> Self {
+        Self { deadline: Instant::now().checked_add(limit), ..Self::default() }
+    }
+
     pub(crate) fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.asked.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_canceled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.asked.load(Ordering::Acquire) || self.deadline.is_some_and(|deadline| Instant::now() > deadline)
     }
 }
 
@@ -105,8 +116,24 @@ pub(crate) struct Work<'a> {
 }
 
 impl Engine {
-    /// Runs one statement to its end.
+    /// Runs one statement to its end, on a stack that is large enough for any the parser accepts.
     pub(crate) fn run(
+        &self,
+        catalog: &Mutex<Catalog>,
+        session: &Session,
+        sql: &str,
+        row_limit: Option<usize>,
+        cancel: &Cancel,
+    ) -> Result<Table, SqlError> {
+        let gave_up = || SqlError::unsupported("this statement (its engine gave up)");
+        std::thread::scope(|scope| {
+            let body = || self.run_here(catalog, session, sql, row_limit, cancel);
+            let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, body);
+            thread.map_err(|_| gave_up())?.join().map_err(|_| gave_up())?
+        })
+    }
+
+    fn run_here(
         &self,
         catalog: &Mutex<Catalog>,
         session: &Session,
@@ -285,6 +312,9 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
     if text.starts_with('[') {
         let sql_state = text.rsplit_once("SQLSTATE: ").map_or("XX000", |(_, state)| state).trim().to_owned();
         return SqlError { message: text, sql_state };
+    }
+    if text == "interrupted" {
+        return SqlError::unsupported("statements that run this long here");
     }
     if text.contains("integer overflow") {
         return runtime::overflow();

@@ -15,9 +15,9 @@ impl Compiler<'_> {
         left: &Expr,
         op: &BinaryOperator,
         right: &Expr,
+        whole: &Expr,
         scope: &Scope<'_>,
     ) -> Result<Typed, SqlError> {
-        let whole = || Expr::BinaryOp { left: Box::new(left.clone()), op: op.clone(), right: Box::new(right.clone()) };
         if let Expr::Interval(interval) = right {
             let sign = match op {
                 BinaryOperator::Plus => 1,
@@ -35,13 +35,13 @@ impl Compiler<'_> {
                 let (a, b) = (self.boolean(a, left)?, self.boolean(b, right)?);
                 Ok(boolean(format!("({} {op} {})", a.sql, b.sql)))
             }
-            BinaryOperator::Eq => self.compare(a, "=", b, &whole()),
-            BinaryOperator::NotEq => self.compare(a, "<>", b, &whole()),
-            BinaryOperator::Lt => self.compare(a, "<", b, &whole()),
-            BinaryOperator::LtEq => self.compare(a, "<=", b, &whole()),
-            BinaryOperator::Gt => self.compare(a, ">", b, &whole()),
-            BinaryOperator::GtEq => self.compare(a, ">=", b, &whole()),
-            BinaryOperator::Spaceship => self.compare(a, "IS", b, &whole()),
+            BinaryOperator::Eq => self.compare(a, "=", b, whole),
+            BinaryOperator::NotEq => self.compare(a, "<>", b, whole),
+            BinaryOperator::Lt => self.compare(a, "<", b, whole),
+            BinaryOperator::LtEq => self.compare(a, "<=", b, whole),
+            BinaryOperator::Gt => self.compare(a, ">", b, whole),
+            BinaryOperator::GtEq => self.compare(a, ">=", b, whole),
+            BinaryOperator::Spaceship => self.compare(a, "IS", b, whole),
             BinaryOperator::StringConcat => {
                 let (a, b) = (self.cast(a, &Type::String, false)?, self.cast(b, &Type::String, false)?);
                 Ok(Typed::new(format!("({} || {})", a.sql, b.sql), Type::String))
@@ -51,9 +51,9 @@ impl Compiler<'_> {
             | BinaryOperator::Multiply
             | BinaryOperator::Divide
             | BinaryOperator::Modulo
-            | BinaryOperator::MyIntegerDivide => self.arithmetic(a, op, b, &whole()),
+            | BinaryOperator::MyIntegerDivide => self.arithmetic(a, op, b, whole),
             BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr if a.kind.is_integer() && b.kind.is_integer() => {
-                let kind = self.common(&a.kind, &b.kind, &whole())?;
+                let kind = self.common(&a.kind, &b.kind, whole)?;
                 Ok(Typed::new(format!("({} {op} {})", a.sql, b.sql), kind))
             }
             _ => Err(SqlError::unsupported(format!("the operator {op} on these types"))),

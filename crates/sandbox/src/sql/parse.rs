@@ -8,6 +8,11 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::error::SqlError;
 
+/// Tokens of a statement, at most.
+const TOKENS: usize = 100_000;
+/// ARRAY, MAP and STRUCT types in a statement, at most.
+const NESTED_TYPES: usize = 100;
+
 /// The significant tokens of a statement, without a final semicolon.
 pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     let tokens = Tokenizer::new(&DatabricksDialect {}, sql).tokenize_with_location().map_err(|error| {
@@ -21,7 +26,18 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     while matches!(tokens.last(), Some(last) if last.token == Token::SemiColon) {
         tokens.pop();
     }
+    check_size(&tokens)?;
     Ok(tokens)
+}
+
+/// The parser guards itself against nested expressions and queries, but not against nested types,
+/// and long chains of operators make trees as deep as they are long.
+fn check_size(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
+    let nested = |pair: &&[TokenWithSpan]| matches!(pair, [a, b] if b.token == Token::Lt && matches!(word(&a.token).as_deref(), Some("ARRAY" | "MAP" | "STRUCT")));
+    if tokens.len() > TOKENS || tokens.windows(2).filter(nested).count() > NESTED_TYPES {
+        return Err(SqlError::unsupported("statements this large"));
+    }
+    Ok(())
 }
 
 /// Parses exactly one statement.
@@ -44,8 +60,8 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 
 /// First words of statements that Databricks has and the sandbox does not.
 const FOREIGN: [&str; 14] = [
-    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "COPY", "DECLARE", "EXECUTE", "GRANT", "MERGE", "OPTIMIZE", "RESTORE", "REVOKE",
-    "VACUUM",
+    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "COPY", "DECLARE", "EXECUTE", "GRANT", "MERGE", "OPTIMIZE",
+    "RESTORE", "REVOKE", "VACUUM",
 ];
 
 /// Words within queries that Databricks has and the parser does not.
@@ -64,7 +80,7 @@ fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
 
 /// Drops `USING DELTA`, the format every table here has, which the parser does not know.
 fn without_delta(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    if !tokens.first().is_some_and(|token| word(&token.token) == Some("CREATE".to_owned())) {
+    if tokens.first().and_then(|token| word(&token.token)).as_deref() != Some("CREATE") {
         return tokens;
     }
     let mut kept = Vec::with_capacity(tokens.len());

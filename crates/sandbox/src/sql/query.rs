@@ -46,7 +46,7 @@ impl Compiler<'_> {
         let mut compiled = match query.body.as_ref() {
             SetExpr::Select(select) => self.select(select, order, parent, &ctes)?,
             body => {
-                let compiled = self.set(body, parent, &ctes)?;
+                let compiled = self.deeper(|| self.set(body, parent, &ctes))?;
                 self.ordered(compiled, order)?
             }
         };
@@ -59,10 +59,10 @@ impl Compiler<'_> {
     fn set(&self, body: &SetExpr, parent: Option<&Scope<'_>>, ctes: &Ctes) -> Result<Compiled, SqlError> {
         match body {
             SetExpr::Select(select) => self.select(select, None, parent, ctes),
-            SetExpr::Query(query) => self.query(query, parent, ctes),
+            SetExpr::Query(query) => self.deeper(|| self.query(query, parent, ctes)),
             SetExpr::Values(values) => self.values(values),
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                let left = self.set(left, parent, ctes)?;
+                let left = self.deeper(|| self.set(left, parent, ctes))?;
                 let right = self.set(right, parent, ctes)?;
                 self.combine(left, *op, *set_quantifier, right)
             }

@@ -34,23 +34,17 @@ impl Compiler<'_> {
             if !from.sql.is_empty() {
                 from.sql.push_str(" CROSS JOIN ");
             }
-            let (sql, relation) = self.factor(&table.relation, parent, ctes)?;
+            let (sql, relation) = self.factor(&table.relation, ctes)?;
             from.sql.push_str(&sql);
             from.scope.push(relation);
             for join in &table.joins {
-                self.join(&mut from, join, parent, ctes)?;
+                self.join(&mut from, join, ctes)?;
             }
         }
         Ok(from)
     }
 
-    fn join<'a>(
-        &self,
-        from: &mut From<'a>,
-        join: &Join,
-        parent: Option<&'a Scope<'a>>,
-        ctes: &Ctes,
-    ) -> Result<(), SqlError> {
+    fn join(&self, from: &mut From<'_>, join: &Join, ctes: &Ctes) -> Result<(), SqlError> {
         let (keyword, constraint) = match &join.join_operator {
             JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => ("JOIN", constraint),
             JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => ("LEFT JOIN", constraint),
@@ -61,7 +55,7 @@ impl Compiler<'_> {
             JoinOperator::Anti(constraint) | JoinOperator::LeftAnti(constraint) => ("NOT EXISTS", constraint),
             _ => return Err(SqlError::unsupported("this kind of join")),
         };
-        let (sql, relation) = self.factor(&join.relation, parent, ctes)?;
+        let (sql, relation) = self.factor(&join.relation, ctes)?;
         let left = from.scope.relations.len();
         from.scope.push(relation);
         let condition = match constraint {
@@ -97,12 +91,7 @@ impl Compiler<'_> {
         Ok(self.boolean(value, condition)?.sql)
     }
 
-    fn factor(
-        &self,
-        factor: &TableFactor,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes,
-    ) -> Result<(String, Relation), SqlError> {
+    fn factor(&self, factor: &TableFactor, ctes: &Ctes) -> Result<(String, Relation), SqlError> {
         match factor {
             TableFactor::Table {
                 name, alias, args, version, sample, json_path, partitions, with_ordinality, ..
@@ -119,12 +108,12 @@ impl Compiler<'_> {
                 self.table(&parts(name)?, alias.as_ref(), ctes)
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
-                let compiled = self.query(subquery, None, ctes)?;
+                let compiled = self.deeper(|| self.query(subquery, None, ctes))?;
                 let names = alias.iter().map(|alias| alias.name.value.clone()).collect();
                 self.derived(&compiled, names, alias.as_ref())
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => match table_with_joins.joins.as_slice() {
-                [] => self.factor(&table_with_joins.relation, parent, ctes),
+                [] => self.deeper(|| self.factor(&table_with_joins.relation, ctes)),
                 _ => Err(SqlError::unsupported("joins in parentheses")),
             },
             _ => Err(SqlError::unsupported("this kind of relation in FROM")),

@@ -10,8 +10,8 @@ use sqlparser::ast::{
 
 use super::compile::{Compiled, Compiler, Mode, Readable, Scope, Typed};
 use super::error::SqlError;
-use super::expr::display_name;
 use super::functions::is_aggregate;
+use super::literals::display_name;
 use super::parse::parts;
 use super::query::ordinal;
 use super::relation::Ctes;
@@ -111,7 +111,7 @@ impl Compiler<'_> {
         let (exprs, modifiers) = match &select.group_by {
             GroupByExpr::All(modifiers) => {
                 let exprs =
-                    select.projection.iter().filter_map(item_expr).filter(|expr| !has_aggregate(*expr)).collect();
+                    select.projection.iter().filter_map(item_expr).filter(|expr| !has_aggregate(expr)).collect();
                 (exprs, modifiers)
             }
             GroupByExpr::Expressions(exprs, modifiers) => (exprs.iter().collect::<Vec<_>>(), modifiers),

@@ -243,5 +243,5 @@ fn decimal(info: &ExactNumberInfo) -> Option<Type> {
         ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
     };
     let (precision, scale) = (u8::try_from(precision).ok()?, u8::try_from(scale).ok()?);
-    (precision >= 1 && precision <= 38 && scale <= precision).then_some(Type::Decimal(precision, scale))
+    ((1..=38).contains(&precision) && scale <= precision).then_some(Type::Decimal(precision, scale))
 }

@@ -21,8 +21,13 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// What a JSON pointer leads to; null where it leads nowhere.
+    pub(crate) fn at(&self, pointer: &str) -> Value {
+        self.json().pointer(pointer).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn code(&self) -> String {
-        self.json()["error_code"].as_str().unwrap_or_default().to_owned()
+        self.at("/error_code").as_str().unwrap_or_default().to_owned()
     }
 }
 

@@ -61,8 +61,8 @@ impl Compiler<'_> {
                 Ok(Typed::new(format!("({} * 1000)", value.sql), Timestamp))
             }
             ("timestamp_micros", [value]) if value.kind.is_integer() => Ok(Typed::new(value.sql.clone(), Timestamp)),
-            ("from_unixtime", [value]) => self.from_unixtime(value, "yyyy-MM-dd HH:mm:ss"),
-            ("from_unixtime", [value, format]) => self.from_unixtime(value, format.sql.trim_matches('\'')),
+            ("from_unixtime", [value]) => self.unix_text(value, "yyyy-MM-dd HH:mm:ss"),
+            ("from_unixtime", [value, format]) => self.unix_text(value, format.sql.trim_matches('\'')),
             ("dayname", [_]) => self.call(
                 "dbx_date_format",
                 &[arguments.first()?.clone(), Typed::new("'EEE'", Text)],
@@ -133,7 +133,7 @@ impl Compiler<'_> {
         Ok(Typed::new(format!("({} {sign} {})", date.sql, days.sql), Date))
     }
 
-    fn from_unixtime(&self, value: &Typed, format: &str) -> Result<Typed, SqlError> {
+    fn unix_text(&self, value: &Typed, format: &str) -> Result<Typed, SqlError> {
         if matches!(value.kind, Decimal(..)) {
             return Err(SqlError::unsupported("from_unixtime of a decimal"));
         }

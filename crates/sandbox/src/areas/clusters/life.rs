@@ -1,0 +1,166 @@
+//! A cluster's states over time, its events, and its JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::json::Members;
+use crate::workspace::USER;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Pending,
+    Running,
+    Restarting,
+    Terminating,
+    Terminated,
+    Error,
+}
+
+impl State {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Restarting => "RESTARTING",
+            Self::Terminating => "TERMINATING",
+            Self::Terminated => "TERMINATED",
+            Self::Error => "ERROR",
+        }
+    }
+
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::Pending => "Finding instances for new nodes, acquiring more instances if necessary",
+            Self::Terminated => "Inactive cluster terminated (inactive for 60 minutes).",
+            Self::Error => "The cluster failed to start because its instances could not be launched.",
+            _ => "",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) settings: Map<String, Value>,
+    pub(crate) state: State,
+    /// The state to come, and when.
+    next: Option<(i64, State)>,
+    started: i64,
+    terminated: Option<i64>,
+    pub(super) reason: Option<Value>,
+    pub(super) pinned: bool,
+    pub(super) events: Vec<Value>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Clusters(pub(crate) BTreeMap<String, Cluster>);
+
+impl Cluster {
+    pub(crate) fn new(settings: Map<String, Value>, state: State, now: i64) -> Self {
+        let mut cluster = Self {
+            settings,
+            state,
+            next: None,
+            started: now,
+            terminated: None,
+            reason: None,
+            pinned: false,
+            events: Vec::new(),
+        };
+        cluster.event(now, "CREATING", json!({"user": USER}));
+        match state {
+            State::Running => cluster.event(
+                now + 60_000,
+                "RUNNING",
+                json!({"current_num_workers": cluster.workers(), "target_num_workers": cluster.workers()}),
+            ),
+            State::Terminated => {
+                cluster.terminated = Some(now + 3_600_000);
+                cluster.reason = Some(
+                    json!({"code": "INACTIVITY", "type": "SUCCESS", "parameters": {"inactivity_duration_min": "60"}}),
+                );
+                cluster.event(now + 3_600_000, "TERMINATING", json!({"reason": {"code": "INACTIVITY", "type": "SUCCESS", "parameters": {"inactivity_duration_min": "60"}}}));
+            }
+            State::Error => {
+                cluster.reason = Some(
+                    json!({"code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE", "parameters": {"databricks_error_message": "The instance type is not available in this zone."}}),
+                );
+                cluster.event(now + 30_000, "NODES_LOST", json!({}));
+            }
+            _ => {}
+        }
+        cluster
+    }
+
+    pub(super) fn workers(&self) -> i64 {
+        let fixed = self.settings.get("num_workers").and_then(Value::as_i64);
+        let scaled = self.settings.get("autoscale").and_then(|scale| scale.get("min_workers")).and_then(Value::as_i64);
+        fixed.or(scaled).unwrap_or(0)
+    }
+
+    pub(super) fn event(&mut self, at: i64, kind: &str, details: Value) {
+        self.events.push(json!({"timestamp": at, "type": kind, "details": details}));
+    }
+
+    pub(super) fn settle(&mut self, now: i64) {
+        let Some((at, state)) = self.next.filter(|(at, _)| *at <= now) else { return };
+        self.next = None;
+        self.state = state;
+        let workers = self.workers();
+        match state {
+            State::Running => {
+                self.started = at;
+                self.event(at, "RUNNING", json!({"current_num_workers": workers, "target_num_workers": workers}));
+            }
+            State::Terminated => self.terminated = Some(at),
+            _ => {}
+        }
+    }
+
+    pub(super) fn go(&mut self, through: State, to: State, at: i64) {
+        self.state = through;
+        self.next = Some((at, to));
+        if to == State::Running {
+            self.reason = None;
+            self.terminated = None;
+        }
+    }
+
+    pub(super) fn json(&self, id: &str) -> Value {
+        let mut json = json!({
+            "cluster_id": id, "creator_user_name": USER, "spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
+            "driver_node_type_id": self.settings.get("node_type_id").cloned().unwrap_or_else(|| json!("i3.xlarge")),
+            "autotermination_minutes": 60, "enable_elastic_disk": true, "cluster_source": "UI",
+            "data_security_mode": "USER_ISOLATION", "spark_conf": {}, "custom_tags": {},
+        });
+        if let Some(object) = json.as_object_mut() {
+            object.extend(self.settings.clone());
+        }
+        json.set("state", json!(self.state.name()));
+        json.set("state_message", json!(self.state.message()));
+        json.set("start_time", json!(self.started));
+        json.set("last_state_loss_time", json!(0));
+        json.set("pinned_by_user_name", if self.pinned { json!(USER) } else { Value::Null });
+        json.set(
+            "default_tags",
+            json!({"Vendor": "Databricks", "Creator": USER, "ClusterName": json.at("cluster_name"), "ClusterId": id}),
+        );
+        if self.state == State::Running {
+            json.set(
+                "driver",
+                json!({"node_id": format!("driver-{id}"), "private_ip": "10.0.0.1", "start_timestamp": self.started}),
+            );
+            json.set("spark_context_id", json!(crate::ids::mix(self.started.unsigned_abs()) >> 11));
+        }
+        if let Some(terminated) = self.terminated {
+            json.set("terminated_time", json!(terminated));
+        }
+        if let Some(reason) = &self.reason {
+            json.set("termination_reason", reason.clone());
+        }
+        if let Some(object) = json.as_object_mut() {
+            object.retain(|_, value| !value.is_null());
+        }
+        json
+    }
+}

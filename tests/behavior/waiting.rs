@@ -1,0 +1,118 @@
+//! Calls that wait: progress on the way, and cancellation that reaches the workspace.
+
+use std::time::Duration;
+
+use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest};
+use rmcp::service::PeerRequestOptions;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::house::{House, Outcome};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl House {
+    /// Asks until an answer passes the test.
+    async fn until(
+        &self,
+        tool: &'static str,
+        arguments: Value,
+        passes: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Box<dyn std::error::Error>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.answer(tool, arguments.clone()).await?;
+            if passes(&answer) {
+                return Ok(answer);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("`{tool}` still answers {answer}").into());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Calls a tool, and cancels the call as soon as `has_started` answers in the workspace.
+    async fn cancelled(
+        &self,
+        tool: &'static str,
+        arguments: Value,
+        list: (&'static str, Value),
+        has_started: impl Fn(&Value) -> bool,
+    ) -> Outcome {
+        let Value::Object(arguments) = arguments else { return Err("the arguments are no object".into()) };
+        let request = CallToolRequest::new(CallToolRequestParams::new(tool).with_arguments(arguments));
+        let options = PeerRequestOptions::no_options();
+        let call = self.client.send_cancellable_request(ClientRequest::CallToolRequest(request), options).await?;
+        self.until(list.0, list.1, has_started).await?;
+        Ok(call.cancel(Some("the person pressed stop".into())).await?)
+    }
+}
+
+fn items(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer["items"].as_array().into_iter().flatten()
+}
+
+#[tokio::test]
+async fn a_cancelled_query_is_cancelled_in_the_workspace() -> Outcome {
+    let house = House::default().await?;
+    let list = ("list_query_history", json!({ "fields": ["status", "query_text"] }));
+    let has = |status: &'static str| {
+        move |answer: &Value| {
+            let mut queries = items(answer);
+            queries
+                .any(|query| query["status"] == status && query["query_text"].to_string().contains("sandbox_sleep(25)"))
+        }
+    };
+    let query = json!({ "statement": "SELECT sandbox_sleep(25)" });
+    house.cancelled("execute_sql", query, list.clone(), has("RUNNING")).await?;
+    house.until(list.0, list.1, has("CANCELED")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cancelled_notebook_is_cancelled_in_the_workspace() -> Outcome {
+    let house = House::default().await?;
+    let path = "/Users/cancelled";
+    let source = "# Databricks notebook source\nimport time\ntime.sleep(25)\n";
+    house.answer("import_notebook", json!({ "path": path, "content": source, "language": "PYTHON" })).await?;
+    let list = ("list_job_runs", json!({ "fields": ["run_name", "state"] }));
+    let has = |field: &'static str, value: &'static str| {
+        move |answer: &Value| {
+            items(answer).any(|run| run["run_name"] == "to be cancelled" && run["state"][field] == value)
+        }
+    };
+    let call = json!({ "notebook_path": path, "run_name": "to be cancelled" });
+    house.cancelled("run_notebook", call, list.clone(), has("life_cycle_state", "RUNNING")).await?;
+    house.until(list.0, list.1, has("result_state", "CANCELED")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wait_that_runs_out_leaves_the_work_alone() -> Outcome {
+    let house = House::default().await?;
+    let answer =
+        house.answer("execute_sql", json!({ "statement": "SELECT sandbox_sleep(3)", "timeout_seconds": 1 })).await?;
+    assert_eq!(answer["still_running"], true, "{answer}");
+    let id = answer["statement_id"].clone();
+    let answer = house.answer("get_sql_result", json!({ "statement_id": id })).await?;
+    assert_eq!(answer["state"], "SUCCEEDED", "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn progress_tells_each_state_once_and_grows() -> Outcome {
+    let house = House::default().await?;
+    house.answer("execute_sql", json!({ "statement": "SELECT sandbox_sleep(2)", "timeout_seconds": 4 })).await?;
+    let listener = house.client.service();
+    let deadline = Instant::now() + PATIENCE;
+    // The client handles notifications beside answers.
+    while !listener.heard().iter().any(|(_, state)| state.contains("SUCCEEDED")) && Instant::now() < deadline {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let heard = listener.heard();
+    assert!(heard.iter().any(|(_, state)| state.contains("RUNNING")), "{heard:?}");
+    assert!(heard.last().is_some_and(|(_, state)| state.contains("SUCCEEDED")), "{heard:?}");
+    assert!(heard.is_sorted_by(|one, next| one.0 < next.0), "{heard:?}");
+    Ok(())
+}
