@@ -21,15 +21,15 @@ class Caller:
         self.report, self.era, self.client = report, era, client
         self.succeeded = set()
 
-    async def __call__(self, tool, **arguments):
+    async def __call__(self, tool, /, **arguments):
         """The structured content of an answer."""
         return await self.checked(tool, arguments, lambda answer: True, seconds=0)
 
-    async def until(self, is_so, tool, **arguments):
+    async def until(self, is_so, tool, /, **arguments):
         """Calls a tool until its answer is as wanted: one check, however many calls."""
         return await self.checked(tool, arguments, is_so, seconds=PATIENCE_SECONDS)
 
-    async def items(self, tool, **arguments):
+    async def items(self, tool, /, **arguments):
         """The items of a list's first page."""
         answer = await self.checked(tool, arguments, is_list, seconds=0)
         return answer["items"]
@@ -39,7 +39,7 @@ class Caller:
         answer = None
         with self.report.check(f"{self.era}: {tool} {brief(json.dumps(arguments, ensure_ascii=False), 100)}"):
             while not is_so(found := await self.ask(tool, arguments)):
-                expect(time.monotonic() < deadline, f"still not as wanted after {seconds} s: {found}")
+                expect(time.monotonic() < deadline, f"not as wanted: {brief(found, 1_500)}")
                 await anyio.sleep(0.1)
             answer = found
             self.succeeded.add(tool)
@@ -61,4 +61,4 @@ class Caller:
 def is_list(answer):
     """Whether the answer counts its items rightly, and says how to go on exactly where there is more."""
     is_counted = answer.get("returned") == len(answer.get("items", ()))
-    return is_counted and answer.get("truncated") is ("next_page_token" in answer)
+    return is_counted and (answer.get("truncated") is True or "next_page_token" not in answer)

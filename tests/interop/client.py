@@ -11,70 +11,195 @@ import sys
 sys.dont_write_bytecode = True
 
 import environment
-import report
+from report import Failed, Report, brief, expect, skipped
 
 if __name__ == "__main__":
     try:
         environment.enter_venv()
     except environment.Missing as missing:
-        sys.exit(report.skipped(missing))
+        sys.exit(skipped(missing))
 
 import json
-import logging
-from pathlib import Path
 
 import anyio
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 
 import paging
 import pipe
 import scenarios
-from report import Report, brief, expect
+from caller import Caller, Stopped
 
 MODERN = "2026-07-28"
 ERAS = {"legacy": "legacy", "modern": MODERN}
 INVALID_PARAMS = -32602
-NOT_FOUND = {"legacy": -32002, "modern": INVALID_PARAMS}
+RESOURCE_NOT_FOUND = {"legacy": -32002, "modern": INVALID_PARAMS}
+MOST_TOOLS = 40
+MOST_CHARACTERS_OF_INSTRUCTIONS = 2_048
 TIMEOUT_SECONDS = 60
 
 
 def connect(binary, mode, *options):
-    """A client of a new server, which has a sandbox of its own."""
-    parameters = StdioServerParameters(command=str(binary), args=["--sandbox", "--log-level", "error", *options])
-    return Client(stdio_client(parameters), mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=False)
+    """A client of a new server, which has a sandbox of its own; it keeps no answers."""
+    arguments = ["--sandbox", "--log-level", "off", *options]
+    parameters = StdioServerParameters(command=binary, args=arguments)
+    return Client(parameters, mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=None)
 
 
-class Caller:
-    """Calls tools and checks what holds for every answer; remembers which tools have answered with success."""
+async def check_era(report, binary, era):
+    with report.check(f"{era}: handshake"):
+        # A client that pins the modern version asks nothing before its first request: one that negotiates does.
+        async with connect(binary, "legacy" if era == "legacy" else "auto") as client:
+            check_identity(client, era)
+    with report.check(f"{era}: session"):
+        async with connect(binary, ERAS[era]) as client:
+            tools = await check_tools(report, client, era)
+            call = Caller(report, era, client)
+            known = scenarios.Known()
+            for area in scenarios.AREAS:
+                await check_area(report, call, known, area)
+            await check_resources(report, client, era, known)
+            await paging.check_lists(report, call)
+            await paging.check_resources(report, call, known)
+            await check_area(report, call, known, scenarios.cleanup)
+            with report.check(f"{era}: every tool was called with success"):
+                left = sorted(set(tools) - call.succeeded)
+                expect(tools, "no tool is known")
+                expect(not left, f"no successful call of {', '.join(left)}; see tests/interop/scenarios.py")
+            await check_errors(report, client, era)
+    with report.check(f"{era}: session with small answers"):
+        async with connect(binary, ERAS[era], "--max-result-tokens", "500") as client:
+            await paging.check_cuts(report, Caller(report, f"{era}, small answers", client))
 
-    def __init__(self, report, era, client):
-        self.report, self.era, self.client = report, era, client
-        self.succeeded = set()
 
-    async def __call__(self, tool, wanted=None, is_last=True, **arguments):
-        """The structured content of an answer. Where it is not as wanted and not the last try, nothing is reported."""
-        name = f"{self.era}: {tool} {brief(json.dumps(arguments, ensure_ascii=False), 120)}"
-        answer = None
-        with self.report.check(name) if is_last or wanted is None else Quiet(self.report, name) as check:
-            answer = await self.ask(tool, arguments)
-            is_wanted = wanted is None or wanted(answer)
-            expect(is_wanted or not is_last, f"still not as wanted: {brief(answer)}")
-            if check:
-                check.is_done = is_wanted
-            self.succeeded.add(tool)
-        if answer is None:
-            raise Stopped
-        return answer
+def check_identity(client, era):
+    is_modern = client.protocol_version >= MODERN
+    expect(is_modern == (era == "modern"), f"the version is {client.protocol_version}")
+    name = client.server_info and client.server_info.name
+    expect(name == "databricks-mcp-server", f"the server's name is {name}")
+    expect(client.server_info.version, "the server names no version")
+    length = len(client.instructions or "")
+    expect(0 < length <= MOST_CHARACTERS_OF_INSTRUCTIONS, f"the instructions have {length} characters")
+    capabilities = client.server_capabilities
+    expect(capabilities.tools is not None, "the server has no capability `tools`")
+    expect(capabilities.resources is not None, "the server has no capability `resources`")
 
-    async def ask(self, tool, arguments):
-        result = await self.client.call_tool(tool, arguments)
-        text = [block.text for block in result.content if block.type == "text"]
-        expect(not result.is_error, f"`isError` with {text}")
-        expect(isinstance(result.structured_content, dict), f"no structured content but {result.structured_content}")
-        expect(len(text) == len(result.content) == 1, f"not one text but {result.content}")
-        same = json.loads(text[0]) == result.structured_content
-        expect(same, f"the text {brief(text[0])} is not the structured content {brief(result.structured_content)}")
-        return result.structured_content
+
+async def check_tools(report, client, era):
+    """The names of the tools, whose list is as clients need it."""
+    tools = []
+    with report.check(f"{era}: tools/list"):
+        answer = await client.list_tools()
+        tools = answer.tools
+        names = [tool.name for tool in tools]
+        expect(0 < len(names) <= MOST_TOOLS, f"there are {len(names)} tools")
+        expect(answer.next_cursor is None, "the list has a second page")
+        expect(names == sorted(set(names)), f"the names are not sorted or not unique: {names}")
+        for tool in tools:
+            expect(tool.title and tool.description, f"{tool.name} lacks a title or a description")
+            hints = tool.annotations and (
+                tool.annotations.read_only_hint,
+                tool.annotations.destructive_hint,
+                tool.annotations.idempotent_hint,
+                tool.annotations.open_world_hint,
+            )
+            expect(hints and None not in hints, f"{tool.name} lacks annotations: {tool.annotations}")
+            expect(not (hints[0] and hints[1]), f"{tool.name} reads only and destroys")
+            expect(tool.input_schema.get("type") == "object", f"{tool.name} takes {tool.input_schema}")
+    return [tool.name for tool in tools]
+
+
+async def check_area(report, call, known, area):
+    with report.check(f"{call.era}: area {area.__name__}"):
+        try:
+            await area(call, known)
+        except Stopped as stopped:
+            raise Failed(f"stopped at {stopped}") from None
+
+
+async def check_resources(report, client, era, known):
+    templates = []
+    with report.check(f"{era}: resources/templates/list"):
+        templates = (await client.list_resource_templates()).resource_templates
+        names = {template.name for template in templates}
+        unknown = names ^ scenarios.RESOURCES.keys()
+        expect(not unknown, f"templates and tests/interop/scenarios.py differ in {sorted(unknown)}")
+    for template in templates:
+        with report.check(f"{era}: resources/read {template.uri_template}"):
+            variables = scenarios.RESOURCES[template.name](known)
+            texts = {name: str(value) for name, value in variables.items()}
+            uri = UriTemplate.parse(template.uri_template).expand(texts)
+            await check_resource(client, uri, template.mime_type)
+    listed = []
+    with report.check(f"{era}: resources/list"):
+        listed = (await client.list_resources()).resources
+        expect(listed, "there is no resource")
+        expect(all(resource.uri and resource.title and resource.mime_type for resource in listed), f"{brief(listed)}")
+    first = {}
+    for resource in listed:
+        first.setdefault(resource.name, resource)
+    for resource in first.values():
+        with report.check(f"{era}: resources/read {resource.uri}"):
+            await check_resource(client, resource.uri, resource.mime_type)
+
+
+async def check_resource(client, uri, mime_type):
+    contents = (await client.read_resource(uri)).contents
+    expect(len(contents) == 1, f"{uri} has {len(contents)} contents")
+    content = contents[0]
+    expect(str(content.uri) == uri, f"{uri} is answered as {content.uri}")
+    if mime_type == "application/json":
+        expect(content.mime_type == mime_type, f"{uri} has the type {content.mime_type}, not {mime_type}")
+        expect(json.loads(content.text), f"{uri} is empty")
+    else:
+        expect(content.mime_type and content.text.strip(), f"{uri} has no text, or its text no type: {content}")
+
+
+async def check_errors(report, client, era):
+    async def refused(name, code, request):
+        with report.check(f"{era}: {name} is refused with {code}"):
+            try:
+                answer = await request
+            except MCPError as error:
+                expect(error.code == code, f"refused with {error.code}: {error.message}")
+            else:
+                raise Failed(f"answered with {brief(answer)}")
+
+    async def failed(name, tool, arguments, *words):
+        with report.check(f"{era}: {name} is an answer with `isError`"):
+            answer = await client.call_tool(tool, arguments)
+            text = "\n".join(block.text for block in answer.content)
+            expect(answer.is_error, f"no error but {brief(text)}")
+            expect(answer.structured_content is None, "an error has structured content")
+            for word in words:
+                expect(word in text, f"no `{word}` in: {text}")
+
+    await refused("an unknown tool", INVALID_PARAMS, client.call_tool("get_jobb", {}))
+    await refused("a foreign cursor of resources", INVALID_PARAMS, client.list_resources(cursor="foreign"))
+    await refused("a foreign cursor of tools", INVALID_PARAMS, client.list_tools(cursor="foreign"))
+    missing = RESOURCE_NOT_FOUND[era]
+    await refused("a URI of no template", missing, client.read_resource("databricks://nothing/1"))
+    await refused("a resource that is gone", missing, client.read_resource("databricks://jobs/987654321"))
+    await failed("an unknown argument", "get_job", {"jobid": "1"}, "`jobid`", "`job_id`", "valid:")
+    await failed("an argument of another type", "list_jobs", {"limit": "many"}, "`limit`")
+    await failed("an argument out of range", "list_jobs", {"limit": 1_000}, "`limit`", "100")
+    await failed("a foreign page token", "list_jobs", {"page_token": "foreign"}, "`page_token`")
+    await failed("a job that does not exist", "get_job", {"job_id": "987654321"}, "hint: ", "`list_jobs`")
+    await failed("SQL that is wrong", "execute_sql", {"statement": "SELEC 1"}, "SELEC")
+    await failed("a table that does not exist", "execute_sql", {"statement": "SELECT * FROM nowhere.to.be"}, "hint: ")
+
+
+async def main(binary):
+    report = Report()
+    for era in ERAS:
+        await check_era(report, binary, era)
+    pipe.check(report, binary)
+    return report.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: client.py BINARY")
+    sys.exit(anyio.run(main, sys.argv[1]))

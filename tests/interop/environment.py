@@ -1,6 +1,7 @@
-"""What the interop checks run on, under `target/interop/`: a venv with the Python SDK, and the Inspector with a Node for it.
+"""What the interop checks run on: a venv with the Python SDK, and the Inspector with a Node for it.
 
-Made on first use and kept until a pin changes. Nothing is written anywhere else.
+All of it is under `target/interop/`. Made on first use and kept until a pin changes; two scripts that make it at once
+get in each other's way.
 """
 
 import hashlib
@@ -45,9 +46,11 @@ def venv():
         found = ".".join(map(str, sys.version_info[:3]))
         raise Missing(f"Python 3.11 or newer is needed, this is {found}")
     pins = HERE / "requirements.txt"
-    if not is_fresh(VENV, pins):
+    if not (is_fresh(VENV, pins) and VENV_PYTHON.exists()):
         shutil.rmtree(VENV, ignore_errors=True)
-        run([sys.executable, "-m", "venv", str(VENV)], "cannot make a venv (Debian and Ubuntu: install `python3-venv`)")
+        # Not the Python of the venv that was just removed, should that one run this.
+        python = getattr(sys, "_base_executable", sys.executable)
+        run([python, "-m", "venv", str(VENV)], "cannot make a venv (Debian and Ubuntu: install `python3-venv`)")
         install(pins)
     return VENV_PYTHON
 
@@ -56,7 +59,7 @@ def inspector():
     """The command that starts the Inspector."""
     node, npm = node_and_npm()
     pins = HERE / "package-lock.json"
-    if not is_fresh(INSPECTOR, pins):
+    if not (is_fresh(INSPECTOR, pins) and INSPECTOR_MAIN.exists()):
         shutil.rmtree(INSPECTOR, ignore_errors=True)
         INSPECTOR.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):

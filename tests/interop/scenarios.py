@@ -1,16 +1,23 @@
 """What a user of a fresh sandbox does: every default tool called with success, area by area.
 
 Each area is a function of `call`, which calls a tool, checks the answer and returns its structured content, and of
-`known`, where areas leave for later ones what they found or made. Ids are never written down here: they come from earlier
-answers. A new default tool needs a call in one of these functions; the checks fail until it has one.
+`known`, where areas leave for later ones what they found or made. Ids are never written down here: they come from
+earlier answers. A new default tool needs a call in one of these functions; the checks fail until it has one.
 """
 
-from report import expect
+from report import Failed, expect
 
 FOLDER = "/Shared/interop"
 NOTEBOOK = f"{FOLDER}/hello"
 SOURCE = 'print("hello from the interop checks")\n'
 SCHEMA = "interop"
+
+
+class Known(dict):
+    """What areas found or made, by name."""
+
+    def __missing__(self, name):
+        raise Failed(f"no {name} is known: the calls that find or make one failed")
 
 
 async def workspace(call, known):
@@ -26,20 +33,7 @@ async def workspace(call, known):
 
 
 async def catalog(call, known):
-    for listed in await call.items("list_catalogs"):
-        for schema in await call.items("list_schemas", catalog_name=listed["name"]):
-            place = dict(zip(("catalog_name", "schema_name"), schema["full_name"].split(".", 1)))
-            if place["schema_name"] == "information_schema":
-                continue
-            tables = await call.items("list_tables", **place)
-            if tables and "table" not in known:
-                known.update(catalog=listed["name"], schema=schema["full_name"], table=tables[0]["full_name"])
-            volumes = await call.items("list_volumes", **place)
-            if volumes and "volume" not in known:
-                known["volume"] = volumes[0]["full_name"]
-    expect("table" in known, "no schema has a table")
-    expect("volume" in known, "no schema has a volume")
-
+    await find_table_and_volume(call, known)
     table = await call("get_table_schema", full_name=known["table"])
     expect(table["full_name"] == known["table"] and table["columns"], f"no columns in {table}")
     await call.items("get_effective_permissions", securable_type="TABLE", full_name=known["table"])
@@ -47,6 +41,19 @@ async def catalog(call, known):
     await call("create_schema", catalog_name=known["catalog"], schema_name=SCHEMA, comment="made by the interop checks")
     schemas = [schema["full_name"] for schema in await call.items("list_schemas", catalog_name=known["catalog"])]
     expect(f"{known['catalog']}.{SCHEMA}" in schemas, f"the new schema is not among {schemas}")
+
+
+async def find_table_and_volume(call, known):
+    for listed in await call.items("list_catalogs"):
+        for schema in await call.items("list_schemas", catalog_name=listed["name"]):
+            place = dict(zip(("catalog_name", "schema_name"), schema["full_name"].split(".", 1)))
+            tables = await call.items("list_tables", **place)
+            volumes = await call.items("list_volumes", **place)
+            if tables and volumes and place["schema_name"] != "information_schema":
+                known.update(catalog=listed["name"], schema=schema["full_name"])
+                known.update(table=tables[0]["full_name"], volume=volumes[0]["full_name"])
+                return
+    raise Failed("no schema has both a table and a volume")
 
 
 async def sql(call, known):
@@ -121,7 +128,7 @@ async def jobs(call, known):
     expect(ended["state"]["result_state"] == "SUCCESS", f"the run ended as {ended}")
     await call("get_job_run_output", run_id=ended["tasks"][0]["run_id"])
     await call("repair_job_run", run_id=run, rerun_tasks=["hello"])
-    repaired = await call.until(is_over, run_id=run, "get_job_run", include_history=True)
+    repaired = await call.until(is_over, "get_job_run", run_id=run, include_history=True)
     expect(repaired.get("repair_history"), f"no repair in the history of {repaired}")
 
     second = (await call("run_job_now", job_id=job))["run_id"]
