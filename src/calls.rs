@@ -27,7 +27,7 @@ pub async fn call(
         Action::Composite(composite) => (composite.run)(context.clone(), arguments).await,
     };
     answer.map_err(|error| match error.api() {
-        Some(api) if api.is_not_found() => match registry.finders(definition, &given).as_slice() {
+        Some(api) if api.is_not_found() => match registry.finders(tool, &given).as_slice() {
             [] => error,
             tools => error.with_hint(format!("see what exists with `{}`", tools.join("`, `"))),
         },

@@ -153,24 +153,20 @@ impl Registry {
     }
 
     /// The enabled tools that show what exists, for a call that names something that does not: those that
-    /// list what the arguments identify, or else the lists of the same toolset.
-    pub(crate) fn finders(&self, tool: &ToolDefinition, arguments: &Map<String, Value>) -> Vec<&'static str> {
-        let lists = |definition: &ToolDefinition| match definition.action {
-            Action::Operation(plain) => plain.lists.as_ref(),
-            Action::Composite(_) => None,
-        };
-        let finds = |definition: &ToolDefinition| {
-            lists(definition).is_some_and(|lists| lists.bind.iter().any(|(name, _)| arguments.contains_key(*name)))
-        };
-        let names = |matches: &dyn Fn(&ToolDefinition) -> bool| -> Vec<&'static str> {
-            let tools = self.tools.values().map(|tool| tool.definition);
-            tools.filter(|other| other.name != tool.name && matches(other)).map(|other| other.name).collect()
-        };
-        let found = names(&finds);
-        if !found.is_empty() {
-            return found;
+    /// the given arguments name as their source, or else the lists of the same toolset.
+    pub(crate) fn finders(&self, tool: &Tool, arguments: &Map<String, Value>) -> Vec<&'static str> {
+        let properties = tool.input_schema.get("properties");
+        let described = |name: &String| properties?.get(name)?.get("description")?.as_str();
+        let texts: Vec<_> = arguments.keys().filter_map(described).collect();
+        let is_source = |name: &str| texts.iter().any(|text| text.contains(&format!("`{name}`")));
+        let lists = || self.tools.values().map(|tool| tool.definition).filter(|tool| tool.name.starts_with("list_"));
+        let sources: Vec<_> = lists().map(|list| list.name).filter(|name| is_source(name)).collect();
+        if !sources.is_empty() {
+            return sources;
         }
-        names(&|other| other.toolset == tool.toolset && other.name.starts_with("list_"))
+        let others =
+            lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
+        others.map(|list| list.name).collect()
     }
 }
 

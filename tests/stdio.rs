@@ -28,7 +28,11 @@ fn initialize() -> Value {
 }
 
 /// Sends the messages, closes stdin, and gives what came on stdout line by line, stderr, and the exit code.
-async fn talk(mut child: Child, messages: &[Value], answers: usize) -> Result<(Vec<Value>, String, Option<i32>), Box<dyn Error>> {
+async fn talk(
+    mut child: Child,
+    messages: &[Value],
+    answers: usize,
+) -> Result<(Vec<Value>, String, Option<i32>), Box<dyn Error>> {
     let mut stdin = child.stdin.take().ok_or("no stdin")?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
     for message in messages {

@@ -16,7 +16,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Statement id, from `execute_sql`.
+    /// Statement id, from `execute_sql` or `list_query_history`.
     statement_id: String,
     /// Cursor: `next_page_token` of the previous answer.
     page_token: Option<String>,

@@ -89,7 +89,10 @@ mod tests {
 
     #[test]
     fn abbreviations_do_not_end_a_sentence() {
-        assert_eq!(first_sentence("Restarts it, e.g. after a change. Not for jobs."), "Restarts it, e.g. after a change.");
+        assert_eq!(
+            first_sentence("Restarts it, e.g. after a change. Not for jobs."),
+            "Restarts it, e.g. after a change."
+        );
         assert_eq!(first_sentence("Works in `a`, e.g. `b`. `c` is other."), "Works in `a`, e.g. `b`.");
         assert_eq!(first_sentence("One sentence"), "One sentence");
     }
