@@ -18,12 +18,19 @@ pub struct Error {
 
 #[derive(Debug)]
 enum Kind {
-    Arguments { tool: String, faults: Vec<Fault>, example: Value },
+    Arguments(Box<BadArguments>),
     Api(Box<databricks::Error>),
     Failed(String),
     UnknownTool(String),
     UnknownResource(String),
     BadCursor,
+}
+
+#[derive(Debug)]
+struct BadArguments {
+    tool: String,
+    faults: Vec<Fault>,
+    example: Value,
 }
 
 impl Error {
@@ -33,7 +40,7 @@ impl Error {
     }
 
     pub(crate) fn arguments(tool: &str, faults: Vec<Fault>, example: Value) -> Self {
-        Kind::Arguments { tool: tool.to_owned(), faults, example }.into()
+        Kind::Arguments(Box::new(BadArguments { tool: tool.to_owned(), faults, example })).into()
     }
 
     pub(crate) fn unknown_tool(message: impl Into<String>) -> Self {
@@ -99,7 +106,8 @@ impl From<databricks::Error> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = match &self.kind {
-            Kind::Arguments { tool, faults, example } => {
+            Kind::Arguments(bad) => {
+                let BadArguments { tool, faults, example } = bad.as_ref();
                 let faults: Vec<_> =
                     faults.iter().map(|fault| format!("\n  `{}`: {}", fault.path, fault.message)).collect();
                 let problems = if faults.len() == 1 { "a problem" } else { "problems" };

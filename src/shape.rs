@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// How much one answer may hold.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +162,13 @@ fn cut(value: &mut Value, characters: usize, items: usize, path: &str, notices: 
     }
 }
 
+/// Sets a field of an answer, which is an object.
+pub(crate) fn put(answer: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Adds to an object what was cut inside it.
 pub(crate) fn notice(value: &mut Value, mut cuts: Vec<String>, advice: &str) {
     if cuts.is_empty() {
@@ -172,10 +179,8 @@ pub(crate) fn notice(value: &mut Value, mut cuts: Vec<String>, advice: &str) {
     if more > 0 {
         cuts.push(format!("and {more} more"));
     }
-    if let Some(object) = value.as_object_mut() {
-        object.insert("truncated".into(), json!(true));
-        object.insert("hint".into(), json!(format!("cut {}; {advice}", cuts.join(", "))));
-    }
+    put(value, "truncated", true);
+    put(value, "hint", format!("cut {}; {advice}", cuts.join(", ")));
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! What the server does: a real MCP client against it, and it against the sandbox workspace.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
 #[path = "behavior/house.rs"]
 mod house;

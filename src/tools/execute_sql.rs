@@ -14,6 +14,7 @@ use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
@@ -90,7 +91,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let answer = statement::finish(&context, statement, left, Cursor::default()).await;
     guard.keep();
     let mut answer = answer?;
-    answer["warehouse_id"] = warehouse_id.into();
+    shape::put(&mut answer, "warehouse_id", warehouse_id);
     Ok(answer)
 }
 

@@ -114,8 +114,8 @@ async fn list(
     let mut answer = json!({ "items": page.items, "returned": page.taken, "truncated": next.is_some() });
     if let Some(next) = next {
         let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
-        answer["next_page_token"] = next.encode().into();
-        answer["hint"] = format!("there is more: pass `page_token`, or use {advice}").into();
+        shape::put(&mut answer, "next_page_token", next.encode());
+        shape::put(&mut answer, "hint", format!("there is more: pass `page_token`, or use {advice}"));
     }
     shape::notice(&mut answer, page.cuts, "ask for that item alone");
     Ok(answer)

@@ -41,8 +41,8 @@ pub(crate) fn is_over(run: &Run) -> bool {
 /// The answer for a run that goes on after the time is up.
 pub(crate) fn still_running(run_id: i64, run: &Run) -> Value {
     let mut answer = summary(run_id, run);
-    answer["still_running"] = true.into();
-    answer["hint"] = "it goes on; follow it with `get_job_run`, or stop it with `cancel_job_run`".into();
+    shape::put(&mut answer, "still_running", true);
+    shape::put(&mut answer, "hint", "it goes on; follow it with `get_job_run`, or stop it with `cancel_job_run`");
     answer
 }
 

@@ -87,17 +87,17 @@ async fn finished(context: &Context, run_id: i64, run: Run) -> Result<Value, Err
             Ok(output) => {
                 let output = output.into_inner();
                 let notebook = output.notebook_output.unwrap_or_default();
-                answer["task_run_id"] = task_run_id.into();
+                shape::put(&mut answer, "task_run_id", task_run_id);
                 for (name, value) in
                     [("result", notebook.result), ("error", output.error), ("error_trace", output.error_trace)]
                 {
                     if let Some(value) = value {
-                        answer[name] = value.into();
+                        shape::put(&mut answer, name, value);
                     }
                 }
             }
             // What the run did is known; that its output cannot be read must not hide it.
-            Err(error) => answer["output_error"] = error.to_string().into(),
+            Err(error) => shape::put(&mut answer, "output_error", error.to_string()),
         }
     }
     shape::exact(&mut answer);

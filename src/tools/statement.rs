@@ -121,10 +121,14 @@ async fn rows(context: &Context, id: &str, statement: StatementResponse, cursor:
     shape::notice(&mut answer, cuts, "select fewer or shorter columns");
     if let Some((index, skip)) = next {
         let cursor = Cursor { page: Some(index.to_string()), skip, ..Cursor::default() };
-        answer["next_page_token"] = cursor.encode().into();
-        answer["hint"] = "more rows: pass `statement_id` and `page_token` to `get_sql_result`, or select less".into();
+        shape::put(&mut answer, "next_page_token", cursor.encode());
+        shape::put(
+            &mut answer,
+            "hint",
+            "more rows: pass `statement_id` and `page_token` to `get_sql_result`, or select less",
+        );
     } else if manifest.truncated.unwrap_or_default() {
-        answer["hint"] = "the row or byte limit cut the result; raise `row_limit` or select less".into();
+        shape::put(&mut answer, "hint", "the row or byte limit cut the result; raise `row_limit` or select less");
     }
     Ok(answer)
 }
