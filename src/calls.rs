@@ -24,7 +24,10 @@ pub async fn call(
     let given = arguments.clone();
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
-        Action::Composite(composite) => (composite.run)(context.clone(), arguments).await,
+        Action::Composite(composite) => {
+            let context = Context { read_only: context.read_only || registry.is_read_only(), ..context.clone() };
+            (composite.run)(context, arguments).await
+        }
     };
     answer.map_err(|error| match error.api() {
         Some(api) if api.is_not_found() => match registry.finders(tool, &given).as_slice() {

@@ -116,7 +116,7 @@ fn list_tools(registry: &Registry, json: bool) -> Result<(), Error> {
         print(&format!("{} ({})", toolset.title, toolset.name))?;
         for tool in registry.tools().filter(|tool| tool.definition.toolset == toolset.name) {
             let definition = tool.definition;
-            print(&format!("  {:width$}  {:11}  {}", definition.name, definition.risk.name(), definition.title))?;
+            print(&format!("  {:width$}  {:11}  {}", definition.name, tool.risk.name(), definition.title))?;
         }
     }
     Ok(())

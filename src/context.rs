@@ -15,6 +15,8 @@ pub struct Context {
     pub budget: Budget,
     /// The SQL warehouse to use where a call names none.
     pub warehouse_id: Option<String>,
+    /// Whether nothing but reading is allowed.
+    pub read_only: bool,
     /// What calls started, to be undone if they are cancelled.
     pub cleanup: Cleanup,
     /// Where this call tells how far it is.
@@ -22,8 +24,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of calls for a workspace, with the budget of one answer.
+    /// The context of calls for a workspace, with the budget of one answer. Each call narrows it to what its
+    /// registry allows.
     pub fn new(client: Client, budget: Budget, warehouse_id: Option<String>) -> Self {
-        Self { client, budget, warehouse_id, cleanup: Cleanup::default(), progress: Progress::default() }
+        Self {
+            client,
+            budget,
+            warehouse_id,
+            read_only: false,
+            cleanup: Cleanup::default(),
+            progress: Progress::default(),
+        }
     }
 }

@@ -55,6 +55,8 @@ pub struct ToolDefinition {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// Whether the tool stays where only reading is allowed, as it refuses by itself whatever does more.
+    pub guarded: bool,
     /// What a call does.
     pub action: Action,
 }

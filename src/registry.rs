@@ -24,7 +24,8 @@ pub struct Selection {
     pub tools: Vec<String>,
     /// Tools to leave out.
     pub exclude_tools: Vec<String>,
-    /// Leave out every tool that is not of risk `read`; wins over everything else.
+    /// Allow nothing but reading: leave out every tool of another risk, and guard those that can do both; wins
+    /// over everything else.
     pub read_only: bool,
 }
 
@@ -33,12 +34,14 @@ pub struct Selection {
 pub struct Tool {
     /// What the allowlist says.
     pub definition: &'static ToolDefinition,
+    /// What a call can do on this server: a guarded tool only reads where only reading is allowed.
+    pub risk: Risk,
     /// Its input schema, as clients see it.
     pub input_schema: Arc<Map<String, Value>>,
 }
 
 impl Tool {
-    fn new(definition: &'static ToolDefinition) -> Self {
+    fn new(definition: &'static ToolDefinition, read_only: bool) -> Self {
         let schema = match definition.action {
             Action::Operation(tool) => plain::json(tool.input_schema),
             Action::Composite(composite) => (composite.schema)(),
@@ -47,7 +50,8 @@ impl Tool {
             Value::Object(schema) => schema,
             _ => Map::new(),
         };
-        Self { definition, input_schema: Arc::new(schema) }
+        let risk = if read_only && definition.guarded { Risk::Read } else { definition.risk };
+        Self { definition, risk, input_schema: Arc::new(schema) }
     }
 }
 
@@ -72,14 +76,15 @@ impl Registry {
         };
         let is_allowed = |tool: &&'static ToolDefinition| {
             !selection.exclude_tools.iter().any(|name| name == tool.name)
-                && (!selection.read_only || tool.risk == Risk::Read)
+                && (!selection.read_only || tool.risk == Risk::Read || tool.guarded)
         };
+        let new = |tool| Tool::new(tool, selection.read_only);
         let mut tools: BTreeMap<_, _> =
-            TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, Tool::new(tool))).collect();
+            TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, new(tool))).collect();
         if tools.values().any(|tool| full_schema(tool.definition).is_some())
             && let Some(tool) = TOOLS.iter().find(|tool| tool.name == FULL_SCHEMA_TOOL).filter(is_allowed)
         {
-            tools.insert(tool.name, Tool::new(tool));
+            tools.insert(tool.name, new(tool));
         }
         let resources = RESOURCES.iter().filter(|resource| toolsets.contains(resource.toolset)).collect();
         let active: BTreeSet<_> = tools.values().map(|tool| tool.definition.toolset).chain(toolsets).collect();
@@ -89,7 +94,7 @@ impl Registry {
 
     /// Every tool that the allowlist defines.
     pub fn all() -> Vec<Tool> {
-        TOOLS.iter().map(Tool::new).collect()
+        TOOLS.iter().map(|tool| Tool::new(tool, false)).collect()
     }
 
     /// Every toolset that the allowlist defines.

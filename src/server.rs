@@ -60,9 +60,9 @@ pub fn describe(tool: &Tool) -> McpTool {
         .with_title(definition.title)
         .with_annotations(
             ToolAnnotations::new()
-                .read_only(definition.risk == Risk::Read)
-                .destructive(definition.risk == Risk::Destructive)
-                .idempotent(definition.idempotent)
+                .read_only(tool.risk == Risk::Read)
+                .destructive(tool.risk == Risk::Destructive)
+                .idempotent(tool.risk == Risk::Read || definition.idempotent)
                 .open_world(true),
         )
 }

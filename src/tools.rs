@@ -15,6 +15,7 @@ pub(crate) mod execute_sql;
 pub(crate) mod get_input_schema;
 pub(crate) mod get_sql_result;
 pub(crate) mod plain;
+mod read_only_sql;
 mod run;
 pub(crate) mod run_notebook;
 mod statement;

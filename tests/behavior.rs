@@ -151,3 +151,17 @@ async fn read_only_has_no_way_to_write() -> Outcome {
     assert!(refusal.to_string().contains("read-only"), "{refusal}");
     Ok(())
 }
+
+#[tokio::test]
+async fn read_only_sql_lets_queries_pass_and_nothing_else() -> Outcome {
+    let house = House::open(Selection { read_only: true, ..Selection::default() }, 6_000).await?;
+    let answer = house.answer("execute_sql", json!({ "statement": "SELECT 1" })).await?;
+    assert_eq!(answer["rows"], json!([[1]]));
+    let write = json!({ "statement": "WITH s AS (SELECT 'x') INSERT INTO main.default.greetings SELECT * FROM s" });
+    let refusal = house.refusal("execute_sql", write).await?;
+    assert!(refusal.contains("only queries are allowed"), "{refusal}");
+    let open = House::default().await?;
+    let refusal = open.refusal("execute_sql", json!({ "statement": "DROP TABLE t", "read_only": true })).await?;
+    assert!(refusal.contains("only queries are allowed"), "{refusal}");
+    Ok(())
+}

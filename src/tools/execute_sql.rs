@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Composite, input, input_schema, statement};
+use super::{Composite, input, input_schema, read_only_sql, statement};
 use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::cursor::Cursor;
@@ -41,6 +41,9 @@ struct Input {
     /// Most rows the statement may give.
     #[schemars(range(min = 1))]
     row_limit: Option<i64>,
+    /// Refuse everything but queries.
+    #[serde(default)]
+    read_only: bool,
     /// Time to wait; after it the statement goes on and its id is returned.
     #[serde(default = "default_timeout")]
     #[schemars(range(min = 0, max = 600))]
@@ -62,6 +65,9 @@ fn default_timeout() -> u64 {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    if context.read_only || input.read_only {
+        read_only_sql::check(&input.statement)?;
+    }
     let warehouse_id = match input.warehouse_id.or_else(|| context.warehouse_id.clone()) {
         Some(id) => id,
         None => choose_warehouse(&context).await?,

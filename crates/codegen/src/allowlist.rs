@@ -98,6 +98,8 @@ pub struct Tool {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// A composite that, where only reading is allowed, refuses by itself whatever does more.
+    pub guarded: bool,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
     pub operation: Option<OperationTool>,
 }

@@ -151,7 +151,17 @@ impl<'a> Reader<'a> {
             self.lists.push((position.clone(), lists.resource.clone()));
         }
         let operation = Some(OperationTool { id: source.id.clone(), arguments, result, lists });
-        Ok(Tool { name, position, toolset: toolset.to_owned(), title, description, risk, idempotent, operation })
+        Ok(Tool {
+            name,
+            position,
+            toolset: toolset.to_owned(),
+            title,
+            description,
+            risk,
+            idempotent,
+            guarded: false,
+            operation,
+        })
     }
 
     fn composite(&mut self, toolset: &str, key: Key, node: Node) -> Result<(), Problem> {
@@ -164,6 +174,7 @@ impl<'a> Reader<'a> {
             title: entry.string("title")?,
             description: entry.string("description")?,
             idempotent: entry.boolean("idempotent", risk == Risk::Read)?,
+            guarded: entry.boolean("guarded", false)?,
             risk,
             operation: None,
         };

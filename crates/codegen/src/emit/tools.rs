@@ -88,7 +88,7 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
 }
 
 fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
-    let Tool { name, toolset, title, idempotent, .. } = tool;
+    let Tool { name, toolset, title, idempotent, guarded, .. } = tool;
     let description = description(tool, tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain)));
     let risk = match tool.risk {
         Risk::Read => quote!(Risk::Read),
@@ -113,6 +113,7 @@ fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
             description: #description,
             risk: #risk,
             idempotent: #idempotent,
+            guarded: #guarded,
             action: #action,
         }
     })

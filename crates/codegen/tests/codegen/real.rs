@@ -17,7 +17,7 @@ fn entry(number: usize, operation: &Operation) -> String {
     let is_given = |parameter: &&Parameter| !parameter.from_config && cursor != Some(parameter.name.as_str());
     let parameters = operation.parameters.iter().filter(is_given).map(|parameter| {
         let key = operation.key(parameter);
-        format!("{key}: {{ as: {}, description: Value. }}", key.replace("body.", "body_"))
+        format!("{key}: {{ as: \"{}\", description: Value. }}", key.replace("body.", "body_"))
     });
     let parameters: Vec<_> = parameters.collect();
     format!(
