@@ -1,11 +1,12 @@
 //! What tools do: plain ones call one operation, composites run a function of this directory.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::de::DeserializeOwned;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
@@ -17,9 +18,11 @@ pub(crate) mod get_sql_result;
 pub(crate) mod plain;
 mod read_only_sql;
 mod run;
+pub(crate) mod run_job_now;
 pub(crate) mod run_notebook;
 mod statement;
 mod wait;
+pub(crate) mod wait_for_run;
 
 /// What a composite's function gives back.
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
@@ -31,6 +34,33 @@ pub struct Composite {
     pub(crate) schema: fn() -> Value,
     /// Runs it with checked arguments.
     pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
+}
+
+/// An identifier of the API: an int64 that callers may give as a number or as text, and that is shown as text,
+/// because above 2^53 JavaScript clients lose digits of numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identifier(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for Identifier {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = text.trim().parse();
+        number.map(Self).map_err(|_| D::Error::custom(format!("expected an identifier made of digits, got `{text}`")))
+    }
+}
+
+impl JsonSchema for Identifier {
+    fn schema_name() -> Cow<'static, str> {
+        "Identifier".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
 }
 
 /// The input schema of a composite, from its Rust type, in the dialect of the generated ones: inlined, one

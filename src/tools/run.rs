@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use databricks::api::types::{Run, RunLifeCycleState};
+use databricks::api::types::{Run, RunLifeCycleState, RunResultState};
 use databricks::{Arguments, Client, Location, operations};
 use serde_json::{Value, json};
 
@@ -42,8 +42,44 @@ pub(crate) fn is_over(run: &Run) -> bool {
 pub(crate) fn still_running(run_id: i64, run: &Run) -> Value {
     let mut answer = summary(run_id, run);
     shape::put(&mut answer, "still_running", true);
-    shape::put(&mut answer, "hint", "it goes on; follow it with `get_job_run`, or stop it with `cancel_job_run`");
+    shape::put(&mut answer, "hint", "it goes on; pass `run_id` to `wait_for_run`, or stop it with `cancel_job_run`");
     answer
+}
+
+/// The answer for a run that was waited for: its tasks and result, or how to go on. A run that did not succeed is
+/// an error.
+pub(crate) fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
+    if !is_over(run) {
+        return Ok(still_running(run_id, run));
+    }
+    let mut answer = summary(run_id, run);
+    let tasks = run.tasks.iter().map(|task| {
+        let state = task.state.clone().unwrap_or_default();
+        json!({
+            "task_key": task.task_key,
+            "run_id": task.run_id,
+            "life_cycle_state": state.life_cycle_state,
+            "result_state": state.result_state,
+            "state_message": state.state_message.filter(|message| !message.is_empty()),
+            "attempt_number": task.attempt_number,
+        })
+    });
+    shape::put(&mut answer, "tasks", tasks.collect::<Vec<_>>());
+    shape::exact(&mut answer);
+    let cuts = shape::fit(&mut answer, context.budget);
+    shape::notice(&mut answer, cuts, "see the tasks with `get_job_run`");
+    if succeeded(run) {
+        return Ok(answer);
+    }
+    let failed = Error::failed(format!("run {run_id} did not succeed: {answer}"));
+    Err(failed
+        .with_hint("pass a failed task's `run_id` to `get_job_run_output`; rerun what failed with `repair_job_run`"))
+}
+
+/// Whether a run that is over did what it was to do: the life cycle alone does not tell.
+pub(crate) fn succeeded(run: &Run) -> bool {
+    let result = run.state.as_ref().and_then(|state| state.result_state.as_ref());
+    matches!(result, Some(RunResultState::Success | RunResultState::SuccessWithFailures))
 }
 
 /// Asks the workspace to cancel a run.

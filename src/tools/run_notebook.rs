@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use databricks::api::types::{JobsJobsSubmitBody, NotebookTask, Run, RunResultState, SubmitTask};
+use databricks::api::types::{JobsJobsSubmitBody, NotebookTask, Run, SubmitTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -103,8 +103,7 @@ async fn finished(context: &Context, run_id: i64, run: Run) -> Result<Value, Err
     shape::exact(&mut answer);
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "the rest is on the run's page");
-    let result = run.state.as_ref().and_then(|state| state.result_state.as_ref());
-    if matches!(result, Some(RunResultState::Success | RunResultState::SuccessWithFailures)) {
+    if run::succeeded(&run) {
         return Ok(answer);
     }
     let message = format!("the notebook's run {run_id} did not succeed: {answer}");

@@ -116,3 +116,26 @@ async fn progress_tells_each_state_once_and_grows() -> Outcome {
     assert!(heard.is_sorted_by(|one, next| one.0 < next.0), "{heard:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_job_is_run_and_waited_for_in_one_call_or_two() -> Outcome {
+    let house = House::default().await?;
+    let jobs = house.answer("list_jobs", json!({})).await?;
+    let job = |name: &str| {
+        let found = items(&jobs).find(|job| job["settings"]["name"] == name).map(|job| job["job_id"].clone());
+        found.ok_or(format!("no job `{name}` in {jobs}"))
+    };
+    let arguments = json!({ "job_id": job("nightly-orders")?, "wait": true });
+    let answer = house.answer("run_job_now", arguments).await?;
+    assert_eq!(answer["result_state"], "SUCCESS", "{answer}");
+    assert_eq!(answer["tasks"].as_array().map(Vec::len), Some(1), "{answer}");
+    let started = house.answer("run_job_now", json!({ "job_id": job("data-quality-check")? })).await?;
+    let refusal = house.refusal("wait_for_run", json!({ "run_id": started["run_id"] })).await?;
+    assert!(refusal.contains("FAILED") && refusal.contains("`get_job_run_output`"), "{refusal}");
+    let slow = house.answer("run_job_now", json!({ "job_id": job("slow-export")? })).await?;
+    let answer = house.answer("wait_for_run", json!({ "run_id": slow["run_id"], "timeout_seconds": 0 })).await?;
+    assert_eq!(answer["still_running"], true, "{answer}");
+    let refusal = house.refusal("run_job_now", json!({ "job_id": "twelve" })).await?;
+    assert!(refusal.contains("made of digits"), "{refusal}");
+    Ok(())
+}

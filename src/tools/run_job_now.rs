@@ -1,0 +1,80 @@
+//! `run_job_now`: triggers a run of a job, and waits for it where that is asked for.
+
+use std::collections::HashMap;
+
+use databricks::api::types::JobsJobsRunNowBody;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Composite, Identifier, input, input_schema, run};
+use crate::cleanup::Guard;
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Job id, from `list_jobs`.
+    job_id: Identifier,
+    /// Values for job parameters, e.g. `{"day": "2026-01-31"}`; others keep their defaults.
+    #[serde(default)]
+    job_parameters: HashMap<String, String>,
+    /// Notebook widget values, for jobs without job parameters; not with `job_parameters`.
+    #[serde(default)]
+    notebook_params: HashMap<String, String>,
+    /// Run these task keys only, from `get_job`.
+    #[serde(default)]
+    only: Vec<String>,
+    /// Wait for the end of the run.
+    #[serde(default)]
+    wait: bool,
+    /// Time to wait; after it the run goes on.
+    #[serde(default = "default_timeout")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+fn default_timeout() -> u64 {
+    45
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let (wait, seconds) = (input.wait, input.timeout_seconds);
+    let ((run_id, number), guard) = start(&context, input).await?;
+    if !wait {
+        guard.keep();
+        let mut answer = json!({ "run_id": run_id, "number_in_job": number });
+        shape::put(&mut answer, "hint", "it was started; wait for its end with `wait_for_run`");
+        shape::exact(&mut answer);
+        return Ok(answer);
+    }
+    let run = run::wait(&context, run_id, seconds).await;
+    guard.keep();
+    run::outcome(&context, run_id, &run?)
+}
+
+/// Triggers the run; it is cancelled if this call is, but not if the time is up.
+async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), Guard), Error> {
+    let body = JobsJobsRunNowBody {
+        // Repeating the request after a lost answer starts no second run.
+        idempotency_token: Some(uuid::Uuid::new_v4().to_string()),
+        job_parameters: input.job_parameters,
+        notebook_params: input.notebook_params,
+        only: input.only,
+        ..serde_json::from_value(json!({ "job_id": input.job_id.0 }))
+            .map_err(|error| Error::failed(error.to_string()))?
+    };
+    let (starting, undoing) = (context.client.clone(), context.client.clone());
+    let start = async move {
+        let answer = starting.api().jobs_jobs_run_now(&body).await.map_err(databricks::Error::from)?.into_inner();
+        let run_id = answer.run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
+        Ok((run_id, (run_id, answer.number_in_job)))
+    };
+    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
+}
