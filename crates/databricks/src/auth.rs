@@ -1,77 +1,121 @@
-//! Proving who calls. Today a bearer token; this is the place where further methods join.
+//! Proving who calls: Databricks' unified authentication. The way of authenticating is chosen at the first call, among
+//! those that the settings and the machine offer.
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+mod attribute;
+mod azure;
+mod azure_cli;
+mod azure_client_secret;
+mod azure_devops_oidc;
+mod azure_msi;
+mod basic;
+mod cache;
+mod chain;
+mod cloud;
+mod config_file;
+mod context;
+mod credential;
+mod databricks_cli;
+mod env_oidc;
+mod environment;
+mod external_browser;
+mod file_oidc;
+mod flight;
+mod github_oidc;
+mod github_oidc_azure;
+mod google;
+mod google_credentials;
+mod google_id;
+mod identity;
+mod login;
+mod metadata;
+mod metadata_service;
+mod oauth_m2m;
+mod pat;
+mod precedence;
+mod program;
+mod settings;
+mod token;
+mod token_exchange;
+mod token_file;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
+use crate::host::Host;
 use crate::secret::Secret;
 
-/// The chosen way to authenticate.
-#[derive(Debug)]
-pub(crate) enum Authenticator {
-    /// Nothing is configured: calls are refused before they are sent.
-    Missing,
-    /// A personal access token.
-    Token(Secret),
+pub use attribute::Attribute;
+use chain::Chosen;
+pub(crate) use context::Context;
+pub use environment::{Environment, ProgramOutput, Running};
+use flight::Flight;
+pub use login::Login;
+pub(crate) use precedence::resolve;
+pub use settings::Settings;
+pub(crate) use settings::Source;
+
+/// Authenticates the calls of a client.
+pub(crate) struct Authenticator {
+    context: Arc<Context>,
+    /// The choice of a way of authenticating, under way or made.
+    choice: Mutex<Option<Flight<Arc<Chosen>>>>,
 }
 
 impl Authenticator {
-    pub(crate) fn new(token: Option<Secret>) -> Authenticator {
-        token.filter(|token| !token.is_empty()).map_or(Authenticator::Missing, Authenticator::Token)
+    pub(crate) fn new(context: Context) -> Authenticator {
+        Authenticator { context: Arc::new(context), choice: Mutex::default() }
     }
 
-    /// The name of the method, as the `User-Agent` reports it.
-    pub(crate) fn auth_type(&self) -> Option<&'static str> {
-        match self {
-            Authenticator::Missing => None,
-            Authenticator::Token(_) => Some("pat"),
-        }
+    /// What is known of the host.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
     }
 
-    /// The headers that authenticate one attempt. Asynchronous because a token may have to be fetched first.
-    pub(crate) async fn headers(&self) -> Result<HeaderMap, Error> {
-        let Authenticator::Token(token) = self else {
-            return Err(Error::configuration("no credentials are set")
-                .with_hint("set DATABRICKS_TOKEN to a personal access token of the workspace"));
+    /// The way of authenticating. It is chosen once; a failure is told to all who wait for it and then forgotten, so
+    /// that a later call tries again.
+    pub(crate) async fn chosen(&self) -> Result<Arc<Chosen>, Error> {
+        let flight = {
+            let mut choice = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
+            match choice.as_ref().filter(|flight| flight.is_good()) {
+                Some(flight) => flight.clone(),
+                None => {
+                    let context = Arc::clone(&self.context);
+                    let flight = Flight::start(async move { chain::choose(&context).await.map(Arc::new) });
+                    choice.insert(flight).clone()
+                }
+            }
         };
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
-            Error::configuration("the token contains characters that no token has")
-                .with_hint("check DATABRICKS_TOKEN for stray quotes and line breaks")
-        })?;
-        value.set_sensitive(true);
-        Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+        flight.land().await
     }
 
-    /// Replaces the credential in a text that came from outside, should somebody have echoed it.
-    pub(crate) fn redact(&self, text: String) -> String {
-        match self {
-            // Anything shorter is no token of Databricks and may be a part of any word.
-            Authenticator::Token(token) if token.expose().len() > 6 => text.replace(token.expose(), "***"),
-            Authenticator::Token(_) | Authenticator::Missing => text,
+    /// The host. Where only an Azure resource is named, Azure tells it on the way to a token.
+    pub(crate) async fn host(&self) -> Result<Option<&Host>, Error> {
+        let may_learn = self.context.settings.get(Attribute::AzureResourceId).is_some();
+        if self.context.host().is_none() && may_learn {
+            self.chosen().await?;
         }
+        Ok(self.context.host())
+    }
+
+    /// Replaces the secret settings in a text that came from outside, should somebody have echoed them.
+    pub(crate) fn redact(&self, text: String) -> String {
+        self.context.settings.secrets().fold(text, without)
+    }
+}
+
+/// A text with `***` in the place of a secret. Anything shorter is no secret of Databricks and may be a part of any
+/// word.
+pub(crate) fn without(text: String, secret: &Secret) -> String {
+    if secret.expose().len() > 6 { text.replace(secret.expose(), "***") } else { text }
+}
+
+/// The settings, of which the secret ones are not shown.
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Authenticator").field("settings", &self.context.settings).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_token_is_sent_and_never_shown() {
-        let authenticator = Authenticator::new(Some("dapi123".into()));
-        let headers = authenticator.headers().await.unwrap();
-        assert_eq!(headers.get(AUTHORIZATION).unwrap(), "Bearer dapi123");
-        assert!(!format!("{headers:?} {authenticator:?}").contains("dapi123"));
-        assert_eq!(authenticator.redact("token dapi123 is bad".to_owned()), "token *** is bad");
-    }
-
-    #[tokio::test]
-    async fn missing_and_broken_tokens_say_what_to_set() {
-        for token in [None, Some(Secret::from("")), Some(Secret::from("dapi\n123"))] {
-            let error = Authenticator::new(token).headers().await.unwrap_err();
-            assert!(error.is_configuration());
-            assert!(error.hint().unwrap().contains("DATABRICKS_TOKEN"));
-            assert!(!format!("{error:?}").contains("dapi"));
-        }
-    }
-}
+mod tests;

@@ -37,7 +37,7 @@ impl Client {
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.
     pub fn host(&self) -> &str {
-        self.transport.host().map_or("", Host::as_str)
+        self.transport.known_host().map_or("", Host::as_str)
     }
 
     /// The transport, for the generated client.
@@ -83,7 +83,7 @@ impl Client {
     }
 
     async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
-        let host = self.transport.host()?;
+        let host = self.transport.host().await?;
         let retry_budget = arguments.retry_budget();
         let encoded = encode(operation, arguments, self.transport.account_id())?;
         let call = Call { retry_budget, ..Call::new(operation, encoded.repeatable) };

@@ -1,14 +1,30 @@
 //! What a client needs to know, as one value that the caller builds.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::auth::{self, Attribute, Environment, Settings, Source};
 use crate::error::Error;
 use crate::host::Host;
 use crate::limit::Limits;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::user_agent::UserAgent;
+
+/// Variables that some ways of authenticating look up when they are tried.
+const LATER_VARIABLES: [&str; 10] = [
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "DATABRICKS_OIDC_TOKEN",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "SYSTEM_ACCESSTOKEN",
+    "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI",
+    "SYSTEM_TEAMPROJECTID",
+    "SYSTEM_HOSTTYPE",
+    "SYSTEM_PLANID",
+    "SYSTEM_JOBID",
+];
 
 /// The configuration of a [`Client`](crate::Client). The default has neither host nor credentials: a client can be
 /// made from it, and only a call will ask for what is missing.
@@ -22,6 +38,10 @@ pub struct Config {
     pub workspace_id: Option<String>,
     /// The account for account-level operations; taken from the host's URL when not set.
     pub account_id: Option<String>,
+    /// The other settings of unified authentication. Of what the fields above say as well, the fields count.
+    pub settings: Settings,
+    /// Where authentication looks for variables, files and programs.
+    pub environment: Environment,
     /// Who is calling.
     pub user_agent: UserAgent,
     /// How long making a connection may take.
@@ -43,6 +63,8 @@ impl Default for Config {
             token: None,
             workspace_id: None,
             account_id: None,
+            settings: Settings::default(),
+            environment: Environment::default(),
             user_agent: UserAgent::default(),
             connect_timeout: Duration::from_secs(10),
             // A SQL statement waits for up to 50 s on the service's side.
@@ -63,9 +85,28 @@ impl Config {
         Ok(Config { host: Some(host.parse()?), token: Some(token.into()), ..Config::default() })
     }
 
-    /// Reads the variables of Databricks' unified authentication through `lookup`: `DATABRICKS_HOST`,
-    /// `DATABRICKS_TOKEN`, `DATABRICKS_WORKSPACE_ID`, `DATABRICKS_ACCOUNT_ID`, `DATABRICKS_RATE_LIMIT` (requests per
-    /// second; 0 for no limit), and those of [`UserAgent::with_environment`]. An empty variable counts as unset.
+    /// Databricks' unified configuration: explicit settings, then variables, then the profile of `~/.databrickscfg`.
+    /// A profile that is named explicitly wins over variables. No network is used and no program run; how to
+    /// authenticate is decided at the first call.
+    ///
+    /// ```no_run
+    /// use databricks::{Attribute, Config, Environment, Settings};
+    ///
+    /// let explicit = Settings::default().with(Attribute::Profile, "dev");
+    /// let config = Config::resolve(explicit, Environment::system())?;
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the configuration file cannot be read, the profile named does not exist, the host is not a usable address,
+    /// or the rate limit not a number.
+    pub fn resolve(explicit: Settings, environment: Environment) -> Result<Config, Error> {
+        Config::from_settings(auth::resolve(explicit, &environment)?, environment)
+    }
+
+    /// Reads the variables of Databricks' unified authentication through `lookup`, such as `DATABRICKS_HOST` and
+    /// `DATABRICKS_TOKEN`, and those of [`UserAgent::with_environment`]. An empty variable counts as unset. Profiles
+    /// are not read and programs not run; [`Config::resolve`] does both.
     ///
     /// ```
     /// let config = databricks::Config::from_env(|name| std::env::var(name).ok())?;
@@ -75,23 +116,49 @@ impl Config {
     /// # Errors
     /// When the host is not a usable address or the rate limit not a number.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
-        let lookup = |name: &str| lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let mut settings = Settings::default();
+        settings.fill_from_variables(&lookup, |_| true);
+        // What is looked up later is kept: the closure may not live that long.
+        let named = settings.get(Attribute::OidcTokenEnv).into_iter();
+        let kept: HashMap<String, String> =
+            named.chain(LATER_VARIABLES).filter_map(|name| Some((name.to_owned(), lookup(name)?))).collect();
+        let environment = Environment::default().with_variables(move |name| kept.get(name).cloned());
+        let user_agent = UserAgent::default().with_environment(lookup);
+        Ok(Config { user_agent, ..Config::from_settings(settings, environment)? })
+    }
+
+    fn from_settings(settings: Settings, environment: Environment) -> Result<Config, Error> {
+        let text = |attribute| settings.get(attribute).map(str::to_owned);
         let mut config = Config {
-            host: lookup("DATABRICKS_HOST").map(|host| host.parse()).transpose()?,
-            token: lookup("DATABRICKS_TOKEN").map(Secret::from),
-            workspace_id: lookup("DATABRICKS_WORKSPACE_ID"),
-            account_id: lookup("DATABRICKS_ACCOUNT_ID"),
-            user_agent: UserAgent::default().with_environment(lookup),
+            host: settings.get(Attribute::Host).map(str::parse).transpose()?,
+            token: text(Attribute::Token).map(Secret::from),
+            workspace_id: text(Attribute::WorkspaceId),
+            account_id: text(Attribute::AccountId),
+            user_agent: UserAgent::default().with_environment(|name| environment.variable(name)),
             ..Config::default()
         };
-        if let Some(rate) = lookup("DATABRICKS_RATE_LIMIT") {
+        if let Some(rate) = settings.get(Attribute::RateLimit) {
+            let name = match settings.source(Attribute::RateLimit) {
+                Some(Source::Variable(name)) => name,
+                _ => "rate_limit",
+            };
             let rate = rate.parse::<u32>().map_err(|_| {
-                Error::configuration(format!("DATABRICKS_RATE_LIMIT is `{rate}`, not a whole number"))
-                    .with_hint("set DATABRICKS_RATE_LIMIT to requests per second, or to 0 for no limit")
+                Error::configuration(format!("{name} is `{rate}`, not a whole number"))
+                    .with_hint(format!("set {name} to requests per second, or to 0 for no limit"))
             })?;
             config.limits.requests_per_second = (rate > 0).then_some(rate);
         }
-        Ok(config)
+        Ok(Config { settings, environment, ..config })
+    }
+
+    /// The settings with what the fields of the configuration say.
+    pub(crate) fn effective_settings(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        settings.put(Attribute::Host, self.host.as_ref().map(Host::as_str));
+        settings.put(Attribute::Token, self.token.as_ref().map(Secret::expose));
+        settings.put(Attribute::WorkspaceId, self.workspace_id.as_deref());
+        settings.put(Attribute::AccountId, self.account_id.as_deref());
+        settings
     }
 
     /// The workspace to route to. `none` is how the Databricks CLI marks a profile that has no workspace.
@@ -113,8 +180,12 @@ impl Config {
 impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.host.as_ref().map_or("no host", Host::as_str);
-        let token = if self.token.is_some() { "a token" } else { "no token" };
-        write!(formatter, "{host} with {token}")
+        let groups: Vec<_> = self.settings.groups().into_iter().filter(|group| *group != "pat").collect();
+        match (&self.token, groups.as_slice()) {
+            (Some(_), _) => write!(formatter, "{host} with a token"),
+            (None, []) => write!(formatter, "{host} with no token"),
+            (None, groups) => write!(formatter, "{host} with settings for {}", groups.join(" and ")),
+        }
     }
 }
 

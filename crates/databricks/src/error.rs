@@ -34,6 +34,8 @@ struct Inner {
 enum Kind {
     /// The configuration lacks something or is wrong.
     Configuration(String),
+    /// No credential could be had, or none that is taken.
+    Credentials { message: String, transient: bool },
     /// The caller's values do not fit the operation.
     Argument(String),
     /// No connection was made, so nothing was sent.
@@ -83,6 +85,26 @@ impl Error {
 
     pub(crate) fn configuration(message: impl Into<String>) -> Error {
         Error::new(Kind::Configuration(message.into()))
+    }
+
+    pub(crate) fn credentials(message: impl Into<String>) -> Error {
+        Error::new(Kind::Credentials { message: message.into(), transient: false })
+    }
+
+    /// Marks an error about credentials as one that may go away by itself.
+    pub(crate) fn transient(mut self) -> Error {
+        if let Kind::Credentials { transient, .. } = &mut self.0.kind {
+            *transient = true;
+        }
+        self
+    }
+
+    /// Says around an error about credentials what it was in the way of.
+    pub(crate) fn within(mut self, failed: &str) -> Error {
+        if let Kind::Credentials { message, .. } | Kind::Configuration(message) = &mut self.0.kind {
+            *message = format!("{failed}: {message}");
+        }
+        self
     }
 
     pub(crate) fn argument(message: impl Into<String>) -> Error {
@@ -153,7 +175,9 @@ impl Error {
             Kind::Unreachable(_) => Repeat::Briefly,
             Kind::Interrupted(_) | Kind::TimedOut(_) => Repeat::IfSafe,
             Kind::Api(error) => class::repeat(error.class, error.status, &error.message),
+            // What may go away has been repeated already, by itself.
             Kind::Configuration(_)
+            | Kind::Credentials { .. }
             | Kind::Argument(_)
             | Kind::Untrusted(_)
             | Kind::LoginPage { .. }
@@ -182,9 +206,18 @@ impl Error {
         self.is_class(Class::PermissionDenied)
     }
 
-    /// The service does not know who is calling: no, a wrong or an expired credential, or a login page.
+    /// The service does not know who is calling: no, a wrong or an expired credential, or a login page. Or an identity
+    /// provider has refused to give a token.
     pub fn is_unauthenticated(&self) -> bool {
-        self.is_class(Class::Unauthenticated) || matches!(self.0.kind, Kind::LoginPage { .. })
+        self.is_class(Class::Unauthenticated)
+            || matches!(self.0.kind, Kind::LoginPage { .. } | Kind::Credentials { transient: false, .. })
+    }
+
+    /// Whether the service has refused the credential itself, which another one may cure.
+    pub(crate) fn refuses_credential(&self) -> bool {
+        self.api().is_some_and(|error| {
+            error.status == 401 || (error.status == 403 && error.message.starts_with("Invalid access token"))
+        })
     }
 
     /// Too many requests, also after the retries of this client.
@@ -220,7 +253,7 @@ impl Error {
     /// The same call may succeed later. It does not say that repeating it is harmless: after an interruption or a
     /// gateway error the call may already have happened.
     pub fn is_retryable(&self) -> bool {
-        self.repeat() != Repeat::Never
+        self.repeat() != Repeat::Never || matches!(self.0.kind, Kind::Credentials { transient: true, .. })
     }
 
     /// The HTTP status of the answer, where there was one.
@@ -241,7 +274,10 @@ impl Error {
     /// 2,000 characters of plain text.
     pub fn message(&self) -> Cow<'_, str> {
         match &self.0.kind {
-            Kind::Configuration(message) | Kind::Argument(message) | Kind::Answer(message) => message.into(),
+            Kind::Configuration(message)
+            | Kind::Credentials { message, .. }
+            | Kind::Argument(message)
+            | Kind::Answer(message) => message.into(),
             Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
             Kind::Interrupted(cause) => format!("the connection broke before the answer was complete: {cause}").into(),
             Kind::TimedOut(after) => format!("no answer within {} s", after.as_secs_f64()).into(),

@@ -41,6 +41,15 @@
 //! # }
 //! ```
 
+//!
+//! # Authentication
+//!
+//! [`Config::resolve`] reads Databricks' unified configuration: explicit [`Settings`], environment variables and the
+//! profiles of `~/.databrickscfg`. The way of authenticating is chosen at the first call, in the order of the official
+//! Go SDK: personal access token, user and password, service principals of Databricks, Azure and Google, the Databricks
+//! and Azure command lines, managed identities, and the OIDC tokens of CI systems; besides, a [`Login`] in the browser.
+//! Tokens are replaced ahead of their end, and once when the workspace refuses one.
+
 mod answer;
 pub mod api;
 mod arguments;
@@ -63,6 +72,7 @@ mod typed;
 mod user_agent;
 
 pub use arguments::{Arguments, Payload};
+pub use auth::{Attribute, Environment, Login, ProgramOutput, Running, Settings};
 pub use client::Client;
 pub use config::Config;
 pub use error::Error;

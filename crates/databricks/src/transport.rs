@@ -4,21 +4,23 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::{Request, Url};
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Context, without};
 use crate::config::Config;
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
 use crate::operation::{Operation, Response};
 use crate::retry::RetryPolicy;
+use crate::secret::Secret;
 use crate::tls;
 use crate::user_agent::UserAgent;
 
@@ -32,13 +34,10 @@ const SLOWEST_UPLOAD: usize = 64 * 1024;
 pub struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
-    user_agent_header: HeaderValue,
 }
 
 struct Shared {
-    host: Option<Host>,
     workspace_id: Option<HeaderValue>,
-    account_id: Option<String>,
     authenticator: Authenticator,
     http: reqwest::Client,
     gate: Gate,
@@ -82,29 +81,12 @@ impl Transport {
                     .with_hint("check DATABRICKS_WORKSPACE_ID")
             })
         });
-        let account_id = config.known_account();
-        let authenticator = Authenticator::new(config.token);
-        let mut http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config()?)
-            // A redirect of an API call leads to a login page. It is reported, and the credential goes nowhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(Duration::from_secs(90));
-        if config.host.as_ref().is_some_and(Host::is_loopback) {
-            // A proxy could not reach what runs on this machine.
-            http = http.no_proxy();
-        }
-        let http = http
-            .build()
-            .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))?;
-        let user_agent_header = config.user_agent.header(authenticator.auth_type());
+        let http = http_client(&config)?;
+        let authenticator = Authenticator::new(Context::new(&config, http.clone()));
         Ok(Transport {
             user_agent: Arc::new(config.user_agent),
-            user_agent_header,
             shared: Arc::new(Shared {
-                host: config.host,
                 workspace_id: workspace_id.transpose()?,
-                account_id,
                 authenticator,
                 http,
                 gate: Gate::new(config.limits),
@@ -118,8 +100,7 @@ impl Transport {
     /// The same transport, calling on behalf of another program.
     pub(crate) fn with_upstream(&self, name: &str, version: &str) -> Transport {
         let user_agent = UserAgent::clone(&self.user_agent).with_upstream(name, version);
-        let user_agent_header = user_agent.header(self.shared.authenticator.auth_type());
-        Transport { shared: Arc::clone(&self.shared), user_agent: Arc::new(user_agent), user_agent_header }
+        Transport { shared: Arc::clone(&self.shared), user_agent: Arc::new(user_agent) }
     }
 
     /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
@@ -129,13 +110,28 @@ impl Transport {
     }
 
     pub(crate) fn account_id(&self) -> Option<&str> {
-        self.shared.account_id.as_deref()
+        self.context().account_id()
+    }
+
+    fn context(&self) -> &Context {
+        self.shared.authenticator.context()
+    }
+
+    /// The host as far as it is known without asking anybody.
+    pub(crate) fn known_host(&self) -> Option<&Host> {
+        self.context().host()
     }
 
     /// The host, or what must be set to have one.
-    pub(crate) fn host(&self) -> Result<&Host, Error> {
-        self.shared.host.as_ref().ok_or_else(|| {
-            Error::configuration("no workspace host is set").with_hint("set DATABRICKS_HOST to the workspace's URL")
+    pub(crate) async fn host(&self) -> Result<&Host, Error> {
+        self.shared.authenticator.host().await?.ok_or_else(no_host)
+    }
+
+    /// The workspace to route to: as set, else as the host has told.
+    fn workspace_id(&self) -> Option<HeaderValue> {
+        self.shared.workspace_id.clone().or_else(|| {
+            let told = self.context().known_metadata()?.workspace_id.as_deref()?;
+            HeaderValue::try_from(told).ok()
         })
     }
 
@@ -143,7 +139,7 @@ impl Transport {
     ///
     /// Dropping the future aborts the attempt under way and makes no other.
     pub(crate) async fn send(&self, mut request: Request, call: Call) -> Result<Answer, Error> {
-        let host = self.host().map_err(|error| error.in_operation(call.operation))?;
+        let host = self.host().await.map_err(|error| error.in_operation(call.operation))?;
         if request.url().origin().ascii_serialization() != host.as_str() {
             // The credential is for this host alone.
             return Err(Error::argument("the request is for another host").in_operation(call.operation));
@@ -155,29 +151,42 @@ impl Transport {
             // Gateways answer 411 to these methods without a length, and hyper sends none by itself.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        headers.insert(USER_AGENT, self.user_agent_header.clone());
-        if let Some(id) = self.shared.workspace_id.as_ref().filter(|_| call.workspace_routing) {
-            headers.insert(WORKSPACE_HEADER, id.clone());
-        }
         let retry = RetryPolicy { budget: call.retry_budget.unwrap_or(self.shared.retry.budget), ..self.shared.retry };
-        let request = &request;
+        let (request, renewed) = (&request, &AtomicBool::new(false));
         let attempt = |number| async move {
-            let credentials = self.shared.authenticator.headers().await?;
-            let mut request = request
-                .try_clone()
-                .ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
-            request.headers_mut().extend(credentials);
-            let _slot = self.shared.gate.pass().await;
-            let start = Instant::now();
-            let result = self.attempt(request, call.response).await;
-            tracing::debug!(
-                operation = call.operation,
-                attempt = number,
-                status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16())),
-                milliseconds = start.elapsed().as_millis(),
-                "called the workspace"
-            );
-            result
+            loop {
+                let chosen = self.shared.authenticator.chosen().await?;
+                let proof = chosen.proof(self.context()).await?;
+                let mut request = request
+                    .try_clone()
+                    .ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
+                let headers = request.headers_mut();
+                headers.insert(USER_AGENT, self.user_agent.header(Some(chosen.name)));
+                if let Some(id) = self.workspace_id().filter(|_| call.workspace_routing) {
+                    headers.insert(WORKSPACE_HEADER, id);
+                }
+                headers.extend(proof.headers.clone());
+                let slot = self.shared.gate.pass().await;
+                let start = Instant::now();
+                let result = self.attempt(request, call.response).await;
+                drop(slot);
+                tracing::debug!(
+                    operation = call.operation,
+                    attempt = number,
+                    status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16())),
+                    milliseconds = start.elapsed().as_millis(),
+                    "called the workspace"
+                );
+                match result {
+                    // A call that is refused for its credential has not begun; it is made again with another, once.
+                    Err(error) if error.refuses_credential() => {
+                        if renewed.swap(true, Ordering::Relaxed) || !chosen.renew(self.context(), &proof).await? {
+                            return Err(chosen.explain(error));
+                        }
+                    }
+                    result => return result,
+                }
+            }
         };
         retry.run(call.repeatable, attempt).await.map_err(|error| error.in_operation(call.operation))
     }
@@ -188,7 +197,7 @@ impl Transport {
         let operation = "presigned download";
         let url =
             Url::parse(url).map_err(|_| Error::answer("the presigned URL is not a URL").in_operation(operation))?;
-        let local = is_loopback(&url) && self.shared.host.as_ref().is_some_and(Host::is_loopback);
+        let local = is_loopback(&url) && self.known_host().is_some_and(Host::is_loopback);
         if url.scheme() != "https" && !local {
             return Err(Error::answer("the presigned URL is not `https`").in_operation(operation));
         }
@@ -203,6 +212,7 @@ impl Transport {
 
     async fn attempt(&self, request: Request, expected: Response) -> Result<Answer, Error> {
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
+        let sent = sensitive(request.headers());
         let idle = self.shared.idle_timeout;
         let upload = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len) / SLOWEST_UPLOAD;
         let patience = idle.saturating_add(Duration::from_secs(upload as u64));
@@ -211,7 +221,7 @@ impl Transport {
             .map_err(|_| Error::timed_out(patience))?
             .map_err(Error::http)?;
         let raw = Answer::receive(response, idle, self.shared.max_response_bytes).await?;
-        raw.judge(&question, |text| self.shared.authenticator.redact(text))
+        raw.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
     }
 }
 
@@ -220,8 +230,34 @@ impl fmt::Debug for Transport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Transport")
-            .field("host", &self.shared.host.as_ref().map(Host::as_str))
+            .field("host", &self.known_host().map(Host::as_str))
             .field("authenticator", &self.shared.authenticator)
             .finish_non_exhaustive()
     }
+}
+
+/// The credentials of a request, each without its scheme.
+fn sensitive(headers: &HeaderMap) -> Vec<Secret> {
+    let sent = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
+    sent.map(|value| value.rsplit(' ').next().unwrap_or(value).into()).collect()
+}
+
+/// A client without credentials. It follows no redirect: one of an API call leads to a login page, which is reported,
+/// and the credential goes nowhere else.
+pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
+    let mut http = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config()?)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(Duration::from_secs(90));
+    if config.host.as_ref().is_some_and(Host::is_loopback) {
+        // A proxy could not reach what runs on this machine.
+        http = http.no_proxy();
+    }
+    http.build()
+        .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))
+}
+
+pub(crate) fn no_host() -> Error {
+    Error::configuration("no workspace host is set").with_hint("set DATABRICKS_HOST to the workspace's URL")
 }

@@ -5,12 +5,13 @@
 
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
-use reqwest::Request;
+use reqwest::{Request, Url};
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::encode::{conform, has_key};
 use crate::error::{Error, plain_text};
+use crate::host::Host;
 use crate::operation::{Operation, Response};
 use crate::transport::{Call, Transport};
 
@@ -26,7 +27,7 @@ struct Carried(Error);
 impl Transport {
     /// The base URL for the generated client.
     pub fn base_url(&self) -> &str {
-        self.host().map_or(NOWHERE, |host| host.as_str())
+        self.known_host().map_or(NOWHERE, Host::as_str)
     }
 
     /// What `progenitor_client::ClientHooks::exec` is to call. An error comes as a response of unexpected status;
@@ -42,6 +43,14 @@ impl Transport {
     }
 
     async fn forward(&self, mut request: Request, operation: &'static Operation) -> Result<Answer, Error> {
+        if request.url().as_str().starts_with(NOWHERE) {
+            // The client was made before Azure told the host.
+            let host = self.host().await.map_err(|error| error.in_operation(operation.id))?;
+            let rest = request.url().as_str().strip_prefix(NOWHERE).unwrap_or_default();
+            *request.url_mut() = Url::parse(&format!("{host}{rest}")).map_err(|error| {
+                Error::argument(format!("the path is not usable: {error}")).in_operation(operation.id)
+            })?;
+        }
         let path = conform(operation, request.url().path()).map_err(|error| error.in_operation(operation.id))?;
         request.url_mut().set_path(&path);
         request.headers_mut().remove(API_VERSION);

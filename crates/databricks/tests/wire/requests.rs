@@ -151,7 +151,12 @@ async fn a_client_without_settings_says_what_to_set() {
     let workspace = Workspace::always(200, &[], "{}").await.unwrap();
     let client = Client::new(Config { token: None, ..workspace.config().unwrap() }).unwrap();
     let error = call(&client, &LIST).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot call `jobs.jobs.list`: no credentials are set");
+    let message = error.to_string();
+    let expected = format!(
+        "cannot authenticate to `{}`: no credentials found\n  tried `pat`: DATABRICKS_TOKEN is not set",
+        workspace.url()
+    );
+    assert!(message.starts_with(&format!("cannot call `jobs.jobs.list`: {expected}\n  tried `basic`: ")), "{message}");
     assert!(error.is_configuration() && error.hint().unwrap().contains("DATABRICKS_TOKEN"));
     assert!(workspace.requests().is_empty());
 }

@@ -1,0 +1,17 @@
+//! `basic`: user name and password. Databricks has ended passwords for users; some gateways still take them.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::auth::attribute::Attribute;
+use crate::auth::chain::Declined;
+use crate::auth::context::Context;
+use crate::auth::credential::Credential;
+
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+    let (username, password) = (context.need(Attribute::Username)?, context.need(Attribute::Password)?);
+    context.need_host()?;
+    Ok(Credential::fixed(format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))))
+}

@@ -1,0 +1,168 @@
+//! The ways of authenticating, in the order in which they are tried.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::auth::attribute::Attribute;
+use crate::auth::context::Context;
+use crate::auth::credential::{Credential, Proof};
+use crate::auth::{
+    azure_cli, azure_client_secret, azure_devops_oidc, azure_msi, basic, databricks_cli, env_oidc, external_browser,
+    file_oidc, github_oidc, github_oidc_azure, google_credentials, google_id, metadata_service, oauth_m2m, pat,
+};
+use crate::error::Error;
+use crate::host::Host;
+
+/// Why a way of authenticating is not taken.
+#[derive(Debug)]
+pub(crate) enum Declined {
+    /// It is not set up.
+    Lacks(String),
+    /// It is set up and does not work.
+    Failed(Error),
+}
+
+impl From<Error> for Declined {
+    fn from(error: Error) -> Declined {
+        Declined::Failed(error)
+    }
+}
+
+type Attempt = Pin<Box<dyn Future<Output = Result<Credential, Declined>> + Send>>;
+
+/// The way of authenticating that was taken.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) name: &'static str,
+    pub(crate) credential: Credential,
+}
+
+/// A way of authenticating.
+struct Method {
+    name: &'static str,
+    /// Whether its tokens can be asked for in the role of a group.
+    takes_group: bool,
+    attempt: fn(Arc<Context>) -> Attempt,
+}
+
+macro_rules! method {
+    ($name:literal, $module:ident, $takes_group:literal) => {
+        Method { name: $name, takes_group: $takes_group, attempt: |context| Box::pin($module::configure(context)) }
+    };
+}
+
+/// The order is the Go SDK's. The last one is ours; it takes part only where a login is kept.
+static METHODS: [Method; 16] = [
+    method!("pat", pat, false),
+    method!("basic", basic, false),
+    method!("oauth-m2m", oauth_m2m, true),
+    method!("databricks-cli", databricks_cli, false),
+    method!("metadata-service", metadata_service, false),
+    method!("github-oidc", github_oidc, true),
+    method!("azure-devops-oidc", azure_devops_oidc, true),
+    method!("env-oidc", env_oidc, true),
+    method!("file-oidc", file_oidc, true),
+    method!("github-oidc-azure", github_oidc_azure, false),
+    method!("azure-msi", azure_msi, false),
+    method!("azure-client-secret", azure_client_secret, false),
+    method!("azure-cli", azure_cli, false),
+    method!("google-credentials", google_credentials, false),
+    method!("google-id", google_id, false),
+    method!("external-browser", external_browser, true),
+];
+
+impl Chosen {
+    /// The headers for one attempt.
+    pub(crate) async fn proof(&self, context: &Context) -> Result<Proof, Error> {
+        self.credential.proof().await.map_err(|error| error.within(&cannot(context, Some(self.name))))
+    }
+
+    /// Says whose token was refused. A fixed one has its own advice.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        if self.name == "pat" {
+            return error;
+        }
+        error.with_hint(format!(
+            "check that the identity of `{}` belongs to this workspace, or choose another method with DATABRICKS_AUTH_TYPE",
+            self.name
+        ))
+    }
+
+    /// Replaces what was refused. `false`: there is nothing to replace it with.
+    pub(crate) async fn renew(&self, context: &Context, refused: &Proof) -> Result<bool, Error> {
+        self.credential.renew(refused).await.map_err(|error| error.within(&cannot(context, Some(self.name))))
+    }
+}
+
+/// The first way that works, or the only one that the settings allow.
+pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
+    context.settings.validate()?;
+    if let Some(name) = context.settings.get(Attribute::AuthType) {
+        let method = METHODS.iter().find(|method| method.name == name).ok_or_else(|| unknown(name))?;
+        return match method.attempt(context).await {
+            Ok(credential) => Ok(Chosen { name: method.name, credential }),
+            Err(Declined::Lacks(what)) => Err(Error::configuration(format!("{}: {what}", cannot(context, Some(name))))
+                .with_hint(format!(
+                    "complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method"
+                ))),
+            Err(Declined::Failed(error)) => Err(error.within(&cannot(context, Some(name)))),
+        };
+    }
+    let mut tried = String::new();
+    let mut failure: Option<Error> = None;
+    for method in &METHODS {
+        match method.attempt(context).await {
+            Ok(credential) => {
+                tracing::debug!(method = method.name, "authenticating");
+                return Ok(Chosen { name: method.name, credential });
+            }
+            // Somebody else's credential must not be taken because the network hiccupped.
+            Err(Declined::Failed(error)) if error.is_retryable() => {
+                return Err(error.within(&cannot(context, Some(method.name))));
+            }
+            Err(Declined::Failed(error)) => {
+                tracing::debug!(method = method.name, %error, "cannot authenticate this way");
+                tried.push_str(&format!("\n  tried `{}`: {}", method.name, error.message()));
+                failure.get_or_insert(error);
+            }
+            Err(Declined::Lacks(what)) => tried.push_str(&format!("\n  tried `{}`: {what}", method.name)),
+        }
+    }
+    let message = format!("{}: no credentials found{tried}", cannot(context, None));
+    Err(match failure {
+        Some(failure) => {
+            let hint = failure.hint().unwrap_or("correct the settings of the method that failed").to_owned();
+            let is_configuration = failure.is_configuration();
+            (if is_configuration { Error::configuration(message) } else { Error::credentials(message) }).with_hint(hint)
+        }
+        None => Error::configuration(message)
+            .with_hint("set DATABRICKS_TOKEN, or run `databricks auth login`, or name a profile that has credentials"),
+    })
+}
+
+impl Method {
+    /// Configures it and gets a first token, so that only what works is chosen.
+    async fn attempt(&self, context: &Arc<Context>) -> Result<Credential, Declined> {
+        if context.settings.get(Attribute::GroupId).is_some() && !self.takes_group {
+            return Err(Declined::Lacks("it cannot take the role of a group (DATABRICKS_GROUP_ID)".to_owned()));
+        }
+        let credential = (self.attempt)(Arc::clone(context)).await?;
+        credential.proof().await?;
+        Ok(credential)
+    }
+}
+
+fn cannot(context: &Context, method: Option<&str>) -> String {
+    let host = context.host().map_or("the workspace", Host::as_str);
+    match method {
+        Some(method) => format!("cannot authenticate to `{host}` with `{method}`"),
+        None => format!("cannot authenticate to `{host}`"),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let known: Vec<_> = METHODS.iter().map(|method| format!("`{}`", method.name)).collect();
+    Error::configuration(format!("there is no way of authenticating called `{name}`"))
+        .with_hint(format!("set DATABRICKS_AUTH_TYPE to one of {}", known.join(", ")))
+}

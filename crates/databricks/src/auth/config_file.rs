@@ -1,0 +1,252 @@
+//! `.databrickscfg`: its grammar, which is that of the Databricks CLI and the Go SDK, and the choice of a profile.
+//!
+//! Written by hand because no crate reads it the same way: a comment needs a space before it, quotes around a value
+//! are taken off, `DEFAULT` is a profile like any other, and keys are told apart by case.
+
+use std::io;
+use std::path::Path;
+
+use crate::error::Error;
+
+/// The section that is no profile: the CLI keeps its own settings there.
+const SETTINGS: &str = "__settings__";
+/// The profile that is taken when none is named.
+const DEFAULT: &str = "DEFAULT";
+
+/// A configuration file, read.
+#[derive(Default)]
+pub(crate) struct ConfigFile {
+    sections: Vec<Section>,
+}
+
+struct Section {
+    name: String,
+    values: Vec<(String, String)>,
+}
+
+/// A profile with its values.
+pub(crate) struct Profile<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) values: &'a [(String, String)],
+}
+
+impl Profile<'_> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.values.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
+impl ConfigFile {
+    /// Reads a file; `None` if there is none.
+    pub(crate) fn load(path: &Path) -> Result<Option<ConfigFile>, Error> {
+        let shown = path.display();
+        match std::fs::read_to_string(path) {
+            Ok(text) => ConfigFile::parse(&text)
+                .map(Some)
+                .map_err(|(line, why)| Error::configuration(format!("cannot read `{shown}`: {why} in line {line}"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::configuration(format!("cannot read `{shown}`: {error}"))),
+        }
+    }
+
+    /// An error is the line's number and what is wrong with it. The line itself may hold a secret.
+    fn parse(text: &str) -> Result<ConfigFile, (usize, &'static str)> {
+        let mut file = ConfigFile::default();
+        let mut current = DEFAULT.to_owned();
+        let mut lines = text.trim_start_matches('\u{feff}').lines().zip(1..);
+        while let Some((line, number)) = lines.next() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(rest) = line.strip_prefix('[') {
+                let (name, _) = rest.rsplit_once(']').ok_or((number, "a section without `]`"))?;
+                current = name.trim().to_owned();
+                file.section(&current);
+                continue;
+            }
+            let (key, rest) = line.split_once(['=', ':']).ok_or((number, "neither a section nor `key = value`"))?;
+            let mut raw = rest.trim().to_owned();
+            while raw.ends_with('\\') {
+                raw.pop();
+                let Some((next, _)) = lines.next() else { break };
+                raw.push_str(next.trim());
+            }
+            let value = value(&raw).ok_or((number, "a quoted value without its end"))?;
+            let values = &mut file.section(&current).values;
+            let key = key.trim().trim_matches('"');
+            values.retain(|(name, _)| name != key);
+            values.push((key.to_owned(), value.to_owned()));
+        }
+        Ok(file)
+    }
+
+    /// The section of this name; a second one continues the first.
+    fn section(&mut self, name: &str) -> &mut Section {
+        let index = self.sections.iter().position(|section| section.name == name).unwrap_or(self.sections.len());
+        if index == self.sections.len() {
+            self.sections.push(Section { name: name.to_owned(), values: Vec::new() });
+        }
+        #[expect(clippy::indexing_slicing, reason = "the section was found or added just now")]
+        &mut self.sections[index]
+    }
+
+    fn find(&self, name: &str) -> Option<Profile<'_>> {
+        let section = self.sections.iter().find(|section| section.name == name && !section.values.is_empty())?;
+        Some(Profile { name: &section.name, values: &section.values })
+    }
+
+    /// The profile asked for; else the default that the CLI has stored; else `DEFAULT`, if there is one.
+    pub(crate) fn profile(&self, asked: Option<&str>, path: &Path) -> Result<Option<Profile<'_>>, Error> {
+        let stored = self.find(SETTINGS).and_then(|settings| {
+            let name = settings.values.iter().find(|(key, _)| key == "default_profile")?.1.trim();
+            (!name.is_empty()).then(|| name.to_owned())
+        });
+        let Some(name) = asked.map(str::to_owned).or(stored) else {
+            return Ok(self.find(DEFAULT));
+        };
+        let path = path.display();
+        if name == SETTINGS {
+            return Err(Error::configuration(format!(
+                "cannot use `{path}`: `{SETTINGS}` is a reserved section name and cannot be used as a profile"
+            )));
+        }
+        match self.find(&name) {
+            Some(profile) => Ok(Some(profile)),
+            None => Err(Error::configuration(format!("`{path}` has no `{name}` profile configured"))
+                .with_hint(self.known_profiles())),
+        }
+    }
+
+    fn known_profiles(&self) -> String {
+        let names: Vec<_> = self
+            .sections
+            .iter()
+            .filter(|section| section.name != SETTINGS && !section.values.is_empty())
+            .map(|section| format!("`{}`", section.name))
+            .collect();
+        if names.is_empty() {
+            return "create a profile with `databricks auth login`".to_owned();
+        }
+        format!("name one of {}", names.join(", "))
+    }
+}
+
+/// A value without its quotes and the comment behind it; `None` where a quote has no end.
+fn value(raw: &str) -> Option<&str> {
+    for quote in ["\"\"\"", "`"] {
+        if let Some(rest) = raw.strip_prefix(quote) {
+            return rest.rsplit_once(quote).map(|(value, _)| value);
+        }
+    }
+    let comment = raw.find(" #").or_else(|| raw.find(" ;"));
+    let value = raw.get(..comment.unwrap_or(raw.len())).unwrap_or(raw).trim();
+    let unquoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    Some(unquoted.unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(text: &str, profile: &str, key: &str) -> Option<String> {
+        let file = ConfigFile::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        file.find(profile)?.get(key).map(str::to_owned)
+    }
+
+    #[test]
+    fn values_are_read_as_the_cli_reads_them() {
+        for (line, expected) in [
+            ("password = plain", "plain"),
+            ("password=plain", "plain"),
+            ("  password   :  plain  ", "plain"),
+            ("password = \"%Y#X$Z\" # comment", "%Y#X$Z"),
+            ("password = '%Y#X$Z' # comment", "%Y#X$Z"),
+            ("password = %Y#X$Z # comment", "%Y#X$Z"),
+            ("password = a;b ; comment", "a;b"),
+            ("password = a=b:c", "a=b:c"),
+            ("password = https://acme.test/?o=1", "https://acme.test/?o=1"),
+            ("password = \"half", "\"half"),
+            ("password = 'a\"", "'a\""),
+            ("password = \"", "\""),
+            ("password = `a # b`", "a # b"),
+            ("password = \"\"\"a ; b\"\"\"", "a ; b"),
+            ("password = a\\\n  b", "ab"),
+            ("password = one\npassword = two", "two"),
+            ("\"password\" = x", "x"),
+            ("password =", ""),
+            ("password = ü\u{a0}", "ü"),
+        ] {
+            assert_eq!(get(&format!("[p]\n{line}\n"), "p", "password").as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn sections_are_told_apart() {
+        let text = "\u{feff}top = 1\r\n; comment\r\n[a] ; comment\r\nkey = x\r\nKEY = y\r\n# [no]\r\n[pat.with.dot]\r\nk=1\r\n[a]\r\nmore = z\r\n[empty]\r\n";
+        for (profile, key, expected) in [
+            ("DEFAULT", "top", Some("1")),
+            ("a", "key", Some("x")),
+            ("a", "KEY", Some("y")),
+            ("a", "more", Some("z")),
+            ("a", "top", None),
+            ("pat.with.dot", "k", Some("1")),
+            ("no", "key", None),
+            ("empty", "key", None),
+        ] {
+            assert_eq!(get(text, profile, key).as_deref(), expected, "{profile} {key}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_line_and_never_shown() {
+        for (text, expected) in [
+            ("[p", "a section without `]` in line 1"),
+            ("[p]\n\nsecret-value", "neither a section nor `key = value` in line 3"),
+            ("[p]\ntoken = `secret-value", "a quoted value without its end in line 2"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("cfg");
+            std::fs::write(&path, text).unwrap();
+            let error = ConfigFile::load(&path).err().unwrap().to_string();
+            assert!(error.ends_with(expected) && !error.contains("secret-value"), "{error}");
+        }
+        assert!(ConfigFile::load(Path::new("/nowhere/at/all")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_profile_is_chosen() {
+        let path = Path::new("cfg");
+        let both = "[__settings__]\ndefault_profile = work\n[DEFAULT]\nk=1\n[work]\nk=2\n[empty]\n";
+        for (text, asked, expected) in [
+            (both, None, Ok(Some("work"))),
+            (both, Some("DEFAULT"), Ok(Some("DEFAULT"))),
+            (both, Some("none"), Err("`cfg` has no `none` profile configured")),
+            (both, Some("empty"), Err("`cfg` has no `empty` profile configured")),
+            (both, Some("work "), Err("`cfg` has no `work ` profile configured")),
+            ("[DEFAULT]\nk=1\n[work]\nk=2\n", None, Ok(Some("DEFAULT"))),
+            ("[__settings__]\ndefault_profile =\n[DEFAULT]\nk=1\n", None, Ok(Some("DEFAULT"))),
+            ("[work]\nk=2\n", None, Ok(None)),
+            ("[DEFAULT]\n", None, Ok(None)),
+            ("", None, Ok(None)),
+            ("", Some("DEFAULT"), Err("`cfg` has no `DEFAULT` profile configured")),
+            (
+                "[__settings__]\ndefault_profile=gone\n[DEFAULT]\nk=1",
+                None,
+                Err("`cfg` has no `gone` profile configured"),
+            ),
+            (
+                "[__settings__]\ndefault_profile=__settings__\n",
+                None,
+                Err("cannot use `cfg`: `__settings__` is a reserved section name and cannot be used as a profile"),
+            ),
+        ] {
+            let file = ConfigFile::parse(text).ok().unwrap();
+            let result = file.profile(asked, path).map(|profile| profile.map(|profile| profile.name.to_owned()));
+            let expected = expected.map(|name| name.map(str::to_owned)).map_err(str::to_owned);
+            assert_eq!(result.map_err(|error| error.to_string()), expected, "{text} {asked:?}");
+        }
+        let error = ConfigFile::parse(both).ok().unwrap().profile(Some("x"), path).err().unwrap();
+        assert_eq!(error.hint(), Some("name one of `DEFAULT`, `work`"));
+    }
+}

@@ -1,0 +1,257 @@
+//! Talking to identity providers: forms and JSON, with retries, and errors that hold no secret.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Request, Url};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::answer::Answer;
+use crate::auth::environment::Environment;
+use crate::auth::without;
+use crate::error::{Error, Refusal};
+use crate::host::is_loopback;
+use crate::retry::RetryPolicy;
+use crate::secret::Secret;
+
+/// An answer of an identity provider is small.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+/// How long a provider may be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A provider on this machine or on its link answers at once or not at all.
+pub(crate) const NEARBY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long failed attempts are repeated.
+const BUDGET: Duration = Duration::from_secs(60);
+
+const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The way to identity providers.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    http: reqwest::Client,
+    user_agent: HeaderValue,
+    retry: RetryPolicy,
+    environment: Environment,
+    /// What must not come back in an error.
+    secrets: Vec<Secret>,
+}
+
+/// A request to an identity provider.
+pub(crate) struct Ask {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<String>,
+    /// What must not come back in an error, besides the settings.
+    secrets: Vec<Secret>,
+    patience: Duration,
+    retry: bool,
+}
+
+impl Ask {
+    /// A `GET`.
+    pub(crate) fn get(url: &str) -> Result<Ask, Error> {
+        Ask::new(Method::GET, url)
+    }
+
+    /// A `POST` without a body.
+    pub(crate) fn post(url: &str) -> Result<Ask, Error> {
+        let mut ask = Ask::new(Method::POST, url)?;
+        ask.body = Some(String::new());
+        Ok(ask)
+    }
+
+    /// A `POST` of a form.
+    pub(crate) fn form(url: &str, fields: &[(&str, &str)]) -> Result<Ask, Error> {
+        let mut ask = Ask::post(url)?;
+        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        ask.body = Some(urlencoded(fields));
+        let secret = |name: &str| {
+            let names = ["secret", "token", "assertion", "code", "verifier", "password"];
+            names.iter().any(|part| name.contains(part)) && !name.ends_with("_type") && name != "grant_type"
+        };
+        ask.secrets = fields.iter().filter(|(name, _)| secret(name)).map(|(_, value)| Secret::new(*value)).collect();
+        Ok(ask)
+    }
+
+    /// A `POST` of JSON.
+    pub(crate) fn json(url: &str, body: &Value) -> Result<Ask, Error> {
+        let mut ask = Ask::post(url)?;
+        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        ask.body = Some(body.to_string());
+        Ok(ask)
+    }
+
+    fn new(method: Method, url: &str) -> Result<Ask, Error> {
+        // The URL is not repeated: some carry credentials.
+        let url =
+            Url::parse(url).map_err(|error| Error::configuration(format!("not a URL to ask for a token: {error}")))?;
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        Ok(Ask { method, url, headers, body: None, secrets: Vec::new(), patience: PATIENCE, retry: true })
+    }
+
+    pub(crate) fn query(mut self, name: &str, value: &str) -> Ask {
+        self.url.query_pairs_mut().append_pair(name, value);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Result<Ask, Error> {
+        let mut value = HeaderValue::try_from(value).map_err(|_| {
+            Error::configuration(format!("the value of the header `{name}` contains a line break or worse"))
+        })?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// A header whose value must not come back in an error.
+    pub(crate) fn secret_header(mut self, name: HeaderName, scheme: &str, secret: &str) -> Result<Ask, Error> {
+        self.secrets.push(secret.into());
+        self.header(name, &format!("{scheme} {secret}"))
+    }
+
+    pub(crate) fn within(mut self, patience: Duration) -> Ask {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn once(mut self) -> Ask {
+        self.retry = false;
+        self
+    }
+
+    fn request(&self, identity: &Identity) -> Request {
+        let mut request = Request::new(self.method.clone(), identity.environment.route(self.url.clone()));
+        request.headers_mut().extend(self.headers.clone());
+        request.headers_mut().insert(USER_AGENT, identity.user_agent.clone());
+        if let Some(body) = &self.body {
+            *request.body_mut() = Some(body.clone().into());
+        }
+        request
+    }
+
+    fn refuse(&self, answer: &Answer, identity: &Identity) -> Error {
+        let mut body = String::from_utf8_lossy(&answer.bytes).into_owned();
+        for secret in self.secrets.iter().chain(&identity.secrets) {
+            body = without(body, secret);
+        }
+        let body = flattened(body);
+        Error::refused(Refusal::read(&self.method, self.url.path(), answer.status, &answer.headers, &body))
+    }
+}
+
+impl Identity {
+    pub(crate) fn new(
+        http: reqwest::Client,
+        user_agent: HeaderValue,
+        retry: RetryPolicy,
+        environment: Environment,
+        secrets: Vec<Secret>,
+    ) -> Identity {
+        let retry = RetryPolicy { budget: retry.budget.min(BUDGET), ..retry };
+        Identity { http, user_agent, retry, environment, secrets }
+    }
+
+    /// The JSON of a successful answer.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Value, Error> {
+        self.ask_through(&self.http, ask).await
+    }
+
+    /// As [`Identity::ask`], past any proxy: for what runs on this machine or on its link.
+    pub(crate) async fn ask_nearby(&self, direct: &reqwest::Client, ask: Ask) -> Result<Value, Error> {
+        self.ask_through(direct, ask.within(NEARBY_PATIENCE)).await
+    }
+
+    async fn ask_through(&self, http: &reqwest::Client, ask: Ask) -> Result<Value, Error> {
+        let answer = self.send(http, &ask, |answer| answer.status.is_success()).await?;
+        serde_json::from_slice(&answer.bytes)
+            .map_err(|_| Error::credentials(format!("the answer of `{}` is not JSON", origin(&ask.url))))
+    }
+
+    /// Where an answer redirects to; it is not followed.
+    pub(crate) async fn location(&self, url: &str) -> Result<String, Error> {
+        let ask = Ask::get(url)?;
+        let answer = self.send(&self.http, &ask, |answer| answer.status.is_redirection()).await?;
+        let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+        location
+            .map(str::to_owned)
+            .ok_or_else(|| Error::credentials(format!("the answer of `{}` redirects nowhere", origin(&ask.url))))
+    }
+
+    async fn send(&self, http: &reqwest::Client, ask: &Ask, good: impl Fn(&Answer) -> bool) -> Result<Answer, Error> {
+        let good = &good;
+        let attempt = |_| async move {
+            let late = |_| Error::timed_out(ask.patience);
+            let response = timeout(ask.patience, http.execute(ask.request(self))).await.map_err(late)?;
+            let answer = Answer::receive(response.map_err(Error::http)?, ask.patience, LARGEST_ANSWER).await?;
+            if good(&answer) { Ok(answer) } else { Err(ask.refuse(&answer, self)) }
+        };
+        let retry = if ask.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };
+        // Asking twice for a token does no harm.
+        retry.run(true, attempt).await.map_err(|error| told(&error, &ask.url))
+    }
+}
+
+/// The provider's error as ours.
+fn told(error: &Error, url: &Url) -> Error {
+    let origin = origin(url);
+    let message = error.message();
+    let told = match (error.status(), error.error_code()) {
+        (Some(status), Some(code)) => format!("`{origin}` answered with status {status}: {code}: {message}"),
+        (Some(status), None) => format!("`{origin}` answered with status {status}: {message}"),
+        (None, _) => format!("no answer from `{origin}`: {message}"),
+    };
+    let transient = error.is_retryable();
+    let told = Error::credentials(told);
+    if transient { told.transient() } else { told }
+}
+
+/// Only scheme, host and port: the rest of such a URL may be confidential.
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// Brings the shapes of Azure (`{"error": {"code", "message"}}`) and of Okta-like providers (`errorSummary`) into the
+/// one of RFC 6749.
+fn flattened(body: String) -> String {
+    let Ok(Value::Object(mut object)) = serde_json::from_str(&body) else { return body };
+    if let Some(Value::Object(inner)) = object.get("error") {
+        return Value::Object(
+            inner
+                .iter()
+                .map(|(name, value)| {
+                    (if name == "code" { "error_code".to_owned() } else { name.clone() }, value.clone())
+                })
+                .collect(),
+        )
+        .to_string();
+    }
+    if let Some(summary) = object.remove("errorSummary") {
+        object.insert("message".to_owned(), summary);
+    }
+    if let Some(Value::String(description)) = object.get_mut("error_description") {
+        // Entra ID adds a trace id, a correlation id and a time.
+        let end = [". Trace ID", "\r\nTrace ID", " Trace ID"].iter().find_map(|mark| description.find(mark));
+        description.truncate(end.unwrap_or(description.len()));
+    }
+    Value::Object(object).to_string()
+}
+
+/// Fields as a form or a query.
+pub(crate) fn urlencoded(fields: &[(&str, &str)]) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, &FORM).to_string();
+    fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+}
+
+/// Refuses to send a secret to an address where others could read it.
+pub(crate) fn require_secure(url: &str, host_is_loopback: bool) -> Result<(), Error> {
+    let parsed = Url::parse(url).ok();
+    let secure = parsed.is_some_and(|url| url.scheme() == "https" || (host_is_loopback && is_loopback(&url)));
+    if secure {
+        return Ok(());
+    }
+    Err(Error::credentials("the token endpoint that the host names is not `https`"))
+}

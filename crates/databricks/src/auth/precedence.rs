@@ -1,0 +1,60 @@
+//! Which setting counts where several are given.
+//!
+//! An explicit value wins over a variable, and a variable over the profile. As in the Databricks CLI, a profile that
+//! is named explicitly wins over variables: whoever says `--profile prod` does not mean the token that the shell has.
+
+use crate::auth::attribute::Attribute;
+use crate::auth::config_file::ConfigFile;
+use crate::auth::environment::Environment;
+use crate::auth::settings::{Settings, Source};
+use crate::error::Error;
+
+/// What an explicitly named profile lacks is not filled in from variables: they belong to another workspace.
+const OF_THE_PROFILE: [Attribute; 6] = [
+    Attribute::WorkspaceId,
+    Attribute::AccountId,
+    Attribute::AuthType,
+    Attribute::DiscoveryUrl,
+    Attribute::TokenAudience,
+    Attribute::Cloud,
+];
+
+/// Completes explicit settings from variables and the configuration file.
+pub(crate) fn resolve(mut settings: Settings, environment: &Environment) -> Result<Settings, Error> {
+    let lookup = |name: &str| environment.variable(name);
+    let is_named = settings.get(Attribute::Profile).is_some();
+    settings.fill_from_variables(lookup, |attribute| !is_named || attribute == Attribute::ConfigFile);
+    fill_from_profile(&mut settings, environment, is_named)?;
+    if is_named {
+        let groups = settings.groups();
+        // Nor with settings of another way of authenticating, which would only contradict the profile's.
+        settings.fill_from_variables(lookup, |attribute| match attribute.group() {
+            Some(group) => groups.is_empty() || groups.contains(group),
+            None => !OF_THE_PROFILE.contains(&attribute),
+        });
+    }
+    Ok(settings)
+}
+
+fn fill_from_profile(settings: &mut Settings, environment: &Environment, is_named: bool) -> Result<(), Error> {
+    let asked = settings.get(Attribute::Profile);
+    if asked.is_none() && (!settings.groups().is_empty() || settings.get(Attribute::Host).is_some()) {
+        // Somebody who says where to go or who he is does not mean the default profile.
+        return Ok(());
+    }
+    let path = environment.expand(settings.get(Attribute::ConfigFile).unwrap_or("~/.databrickscfg"));
+    let file = match ConfigFile::load(&path)? {
+        Some(file) => file,
+        None if is_named => ConfigFile::default(),
+        None => return Ok(()),
+    };
+    let Some(profile) = file.profile(asked, &path)? else { return Ok(()) };
+    let source = Source::Profile(profile.name.to_owned());
+    settings.fill(Attribute::Profile, profile.name, source.clone());
+    for attribute in Attribute::all() {
+        if let Some(value) = attribute.keys().iter().find_map(|key| profile.get(key)) {
+            settings.fill(attribute, value, source.clone());
+        }
+    }
+    Ok(())
+}
