@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use databricks::Attribute;
 use rmcp::service::ServiceExt;
 use serde_json::{Map, Value};
 
@@ -47,16 +48,15 @@ struct Workspace {
 
 impl Workspace {
     async fn open(options: &Options) -> Result<Self, Error> {
-        let mut config = options.client_config()?;
-        let mut sandbox = None;
-        if options.sandbox {
-            let started = start_sandbox(0).await?;
-            config.host = Some(started.url().parse()?);
-            config.token = Some(started.token().to_owned().into());
+        let (config, sandbox) = if options.sandbox {
+            let sandbox = start_sandbox(0).await?;
+            let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
             config.limits.requests_per_second = None;
-            sandbox = Some(started);
-        }
-        let warehouse_id = options.warehouse_id.clone().filter(|_| !options.sandbox);
+            (config, Some(sandbox))
+        } else {
+            (options.client_config()?, None)
+        };
+        let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
         let budget = Budget::tokens(options.max_result_tokens as usize);
         let context = Context::new(databricks::Client::new(config)?, budget, warehouse_id);
         Ok(Self { context, _sandbox: sandbox })

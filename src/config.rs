@@ -1,7 +1,7 @@
 //! Everything that can be configured, in one place: flags over environment.
 
 use clap::{Args, Parser, Subcommand};
-use databricks::Config;
+use databricks::{Attribute, Config, Environment, Settings};
 
 use crate::error::Error;
 use crate::registry::Selection;
@@ -76,11 +76,14 @@ pub enum ResourcesCommand {
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Workspace, e.g. `https://acme.cloud.databricks.com`; the token comes from DATABRICKS_TOKEN alone
-    #[arg(long, global = true, env = "DATABRICKS_HOST", value_name = "URL")]
+    /// Workspace, e.g. `https://acme.cloud.databricks.com`, instead of DATABRICKS_HOST; a secret has no flag
+    #[arg(long, global = true, value_name = "URL")]
     pub host: Option<String>,
-    /// SQL warehouse to use where a call names none
-    #[arg(long, global = true, env = "DATABRICKS_WAREHOUSE_ID", value_name = "ID")]
+    /// Profile of `~/.databrickscfg`; wins over the environment, which DATABRICKS_CONFIG_PROFILE does not
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// SQL warehouse to use where a call names none, instead of DATABRICKS_WAREHOUSE_ID
+    #[arg(long, global = true, value_name = "ID")]
     pub warehouse_id: Option<String>,
     /// Toolsets to enable: names, `default` or `all`
     #[arg(long, global = true, env = "DATABRICKS_MCP_TOOLSETS", value_delimiter = ',', value_name = "NAMES")]
@@ -120,17 +123,17 @@ impl Options {
         }
     }
 
-    /// How to reach the workspace; nothing is contacted. A missing host or token shows when it is needed.
+    /// How to reach the workspace: flags, then the environment, then a profile. Nothing is contacted; a missing
+    /// host or credential shows when it is needed.
     pub fn client_config(&self) -> Result<Config, Error> {
-        let mut config = Config::from_env(environment)?;
-        if let Some(host) = self.host.as_deref().filter(|host| !host.trim().is_empty()) {
-            config.host = Some(host.parse()?);
-        }
-        Ok(config)
+        let flags = [
+            (Attribute::Host, &self.host),
+            (Attribute::Profile, &self.profile),
+            (Attribute::WarehouseId, &self.warehouse_id),
+        ];
+        let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value.as_ref()?.trim())));
+        let given = given.filter(|(_, value)| !value.is_empty());
+        let settings = given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value));
+        Ok(Config::resolve(settings, Environment::system())?)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

@@ -68,18 +68,6 @@ async fn sql_takes_parameters_and_its_mistakes_teach() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_long_goes_on() -> Outcome {
-    let house = House::default().await?;
-    let slow = json!({ "statement": "SELECT sandbox_sleep(2)", "timeout_seconds": 0 });
-    let answer = house.answer("execute_sql", slow).await?;
-    assert_eq!(answer["still_running"], true, "{answer}");
-    let id = answer["statement_id"].clone();
-    let answer = house.answer("get_sql_result", json!({ "statement_id": id })).await?;
-    assert_eq!(answer["state"], "SUCCEEDED", "{answer}");
-    Ok(())
-}
-
-#[tokio::test]
 async fn mistakes_are_answered_by_what_is_right() -> Outcome {
     let house = House::default().await?;
     let refusal = house.refusal("list_jobs", json!({ "limt": 3, "limit": "many" })).await?;

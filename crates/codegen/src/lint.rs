@@ -1,7 +1,26 @@
 //! Refuses tool definitions that would break a client, over the list exactly as clients receive it.
 //!
-//! One bad schema can cost a client the whole server. The rules and who breaks are listed in
-//! `docs/tools.md`; each violation names the tool, the rule and the place.
+//! One bad schema can cost a client the whole server. Each violation names the tool, the rule and the place.
+//!
+//! | rule | what holds | who breaks otherwise |
+//! |---|---|---|
+//! | L1 | the root is an object with `properties`; `required` names properties | Claude Code, OpenAI |
+//! | L2 | no combinator and no enum at the root | the Anthropic API refuses the whole request |
+//! | L3 | property keys are 1 to 64 of `A-Za-z0-9_.-` | Anthropic, Bedrock |
+//! | L4 | tool names are 3 to 40 of `a-z0-9_`, and not alike | Cursor counts server and tool |
+//! | L5 | no `$ref`, no `$defs` | Gemini |
+//! | L6 | `type` is one text | many |
+//! | L7 | no boolean schemas | the Inspector, ADK |
+//! | L8 | arrays have `items` | OpenAI, VS Code |
+//! | L9 | no `const`, `oneOf` and their kin | Gemini, Cursor |
+//! | L10 | no `format` but `date` and `date-time` | gemini-cli, OpenAI |
+//! | L11 | enums are different texts, not too many | |
+//! | L12 | `additionalProperties` only as the schema of a map's values | Gemini |
+//! | L13 | no `$schema` | |
+//! | L14 | descriptions of 1 to 1,024 characters; each parameter has one | OpenAI |
+//! | L15 | an input schema is shorter than 16,384 characters | Claude drops it |
+//! | L17 | an output schema is an open object | the TypeScript SDK refuses the whole list |
+//! | L18 | a title, and all four annotations | clients ask before reads |
 
 use std::collections::BTreeMap;
 use std::fmt;

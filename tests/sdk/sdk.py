@@ -1,0 +1,390 @@
+"""Drives the sandbox with the official Python SDK: `sdk.py BINARY`."""
+
+import base64
+import io
+import sys
+import urllib.error
+import urllib.request
+from datetime import timedelta
+
+from workspace import environment, sandbox
+
+from report import Report, expect, skipped  # noqa: E402
+
+WAREHOUSE = "a1b2c3d4e5f60718"
+STOPPED = "b2c3d4e5f6071829"
+RUNNING = "0301-081500-etlmain1"
+TERMINATED = "0227-143000-adhoc001"
+JOBS = {"nightly-orders": 620_114_300_000_101, "data-quality-check": 620_114_300_000_102}
+SOON = timedelta(seconds=30)
+
+
+def main():
+    from databricks.sdk import WorkspaceClient
+
+    report = Report()
+    with sandbox() as (host, token):
+        workspace = WorkspaceClient(host=host, token=token, auth_type="pat")
+        for part in (catalog, statements, compute, jobs, files, secrets, access, code, pipelines, models):
+            part(report, workspace)
+        errors(report, workspace, host)
+    return report.close()
+
+
+def refused(kind, call):
+    """What a call is refused with, which has to be of this class."""
+    try:
+        answer = call()
+        if hasattr(answer, "__next__"):
+            list(answer)
+    except kind as error:
+        return error
+    expect(False, f"no {kind.__name__}")
+
+
+def catalog(report, workspace):
+    from databricks.sdk.errors import NotFound
+
+    with report.check("Unity Catalog: create, get, update, list, delete"):
+        workspace.catalogs.create(name="sdk", comment="by the SDK")
+        workspace.schemas.create(name="one", catalog_name="sdk")
+        expect(workspace.catalogs.get("sdk").comment == "by the SDK", "another comment")
+        workspace.catalogs.update("sdk", comment="changed")
+        expect(workspace.catalogs.get("sdk").comment == "changed", "the comment was not changed")
+        expect("one" in {schema.name for schema in workspace.schemas.list("sdk")}, "the schema is not listed")
+        workspace.catalogs.delete("sdk", force=True)
+        refused(NotFound, lambda: workspace.catalogs.get("sdk"))
+
+    with report.check("Unity Catalog: small pages are the same as one"):
+        whole = [table.full_name for table in workspace.tables.list("samples", "retail")]
+        paged = [table.full_name for table in workspace.tables.list("samples", "retail", max_results=1)]
+        expect(len(whole) > 2 and whole == paged, f"{whole} and {paged}")
+        columns = workspace.tables.get("samples.retail.orders").columns
+        expect("order_id" in {column.name for column in columns}, columns)
+        expect(workspace.tables.exists("samples.retail.orders").table_exists, "the table is said not to exist")
+
+    with report.check("grants: update, get, effective"):
+        from databricks.sdk.service.catalog import PermissionsChange, Privilege
+
+        change = PermissionsChange(principal="analysts", add=[Privilege.SELECT])
+        workspace.grants.update("table", "samples.retail.orders", changes=[change])
+        given = workspace.grants.get("table", "samples.retail.orders").privilege_assignments
+        expect(any(entry.principal == "analysts" for entry in given), given)
+        workspace.grants.get_effective("table", "samples.retail.orders")
+
+
+def statements(report, workspace):
+    from databricks.sdk.service.sql import (
+        Disposition,
+        Format,
+        StatementParameterListItem as Parameter,
+        StatementState,
+    )
+
+    run = workspace.statement_execution.execute_statement
+
+    with report.check("statements: parameters and errors"):
+        done = run("SELECT :n + 1 AS n", WAREHOUSE, parameters=[Parameter("n", type="INT", value="41")])
+        expect(done.result.data_array == [["42"]], done)
+        failed = run("SELECT * FROM main.default.nowhere", WAREHOUSE)
+        expect(failed.status.state == StatementState.FAILED, failed.status)
+        expect("TABLE_OR_VIEW_NOT_FOUND" in failed.status.error.message, failed.status)
+
+    with report.check("statements: chunks"):
+        first = run("SELECT trip_id FROM samples.taxi.trips ORDER BY 1", WAREHOUSE)
+        rows, chunk = list(first.result.data_array), first.result
+        while chunk.next_chunk_index:
+            index = chunk.next_chunk_index
+            chunk = workspace.statement_execution.get_statement_result_chunk_n(first.statement_id, index)
+            rows += chunk.data_array
+        expect(len(rows) == first.manifest.total_row_count == 2500, f"{len(rows)} rows")
+
+    with report.check("statements: who does not wait sees PENDING, then polls"):
+        started = run("SELECT 1", WAREHOUSE, wait_timeout="0s")
+        expect(started.status.state == StatementState.PENDING, started.status)
+        state = started.status.state
+        while state in (StatementState.PENDING, StatementState.RUNNING):
+            state = workspace.statement_execution.get_statement(started.statement_id).status.state
+        expect(state == StatementState.SUCCEEDED, state)
+
+    with report.check("statements: external links refuse a token"):
+        done = run(
+            "SELECT trip_id FROM samples.taxi.trips",
+            WAREHOUSE,
+            disposition=Disposition.EXTERNAL_LINKS,
+            format=Format.CSV,
+            row_limit=5,
+        )
+        link = done.result.external_links[0].external_link
+        lines = urllib.request.urlopen(link).read().decode().splitlines()
+        expect(lines[0] == "trip_id" and len(lines) == 6, lines)
+        request = urllib.request.Request(link, headers={"Authorization": "Bearer x"})
+        try:
+            urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            expect(error.code == 400, error)
+        else:
+            expect(False, "a token was taken")
+
+    with report.check("statements: cancel, and the query history"):
+        started = run("SELECT sandbox_sleep(60)", WAREHOUSE, wait_timeout="0s")
+        workspace.statement_execution.cancel_execution(started.statement_id)
+        state = workspace.statement_execution.get_statement(started.statement_id).status.state
+        expect(state == StatementState.CANCELED, state)
+        expect(len(workspace.query_history.list(max_results=5).res) == 5, "another number of queries")
+
+    with report.check("warehouses: start_and_wait, stop_and_wait, create, edit, delete"):
+        expect(workspace.warehouses.start_and_wait(STOPPED, timeout=SOON).state.value == "RUNNING", "not running")
+        expect(workspace.warehouses.stop_and_wait(STOPPED, timeout=SOON).state.value == "STOPPED", "not stopped")
+        made = workspace.warehouses.create_and_wait(
+            name="sdk", cluster_size="2X-Small", max_num_clusters=1, timeout=SOON
+        )
+        workspace.warehouses.edit(made.id, name="sdk-2")
+        expect(workspace.warehouses.get(made.id).name == "sdk-2", "another name")
+        workspace.warehouses.delete(made.id)
+        expect(made.id not in {entry.id for entry in workspace.warehouses.list()}, "still listed")
+
+
+def compute(report, workspace):
+    with report.check("clusters: create, start().result(), events, delete"):
+        made = workspace.clusters.create(
+            spark_version="16.4.x-scala2.12", cluster_name="sdk", node_type_id="i3.xlarge", num_workers=1
+        ).result(timeout=SOON)
+        expect(made.state.value == "RUNNING", made.state)
+        started = workspace.clusters.start(TERMINATED).result(timeout=SOON)
+        expect(started.state.value == "RUNNING", started.state)
+        workspace.clusters.ensure_cluster_is_running(TERMINATED)
+        kinds = [event.type.value for event in workspace.clusters.events(TERMINATED, limit=1)]
+        expect("STARTING" in kinds, kinds)
+        workspace.clusters.delete_and_wait(made.cluster_id, timeout=SOON)
+        workspace.clusters.permanent_delete(made.cluster_id)
+        names = [cluster.cluster_name for cluster in workspace.clusters.list(page_size=1)]
+        expect("shared-etl" in names and "sdk" not in names, names)
+        workspace.clusters.select_node_type(local_disk=False)
+        workspace.clusters.select_spark_version(long_term_support=True)
+
+
+def jobs(report, workspace):
+    from databricks.sdk.errors import BadRequest
+    from databricks.sdk.service.jobs import NotebookTask, SubmitTask, Task
+
+    with report.check("jobs: create, get, update, list in small pages, delete"):
+        task = Task(task_key="one", notebook_task=NotebookTask("/Shared/etl/load_orders"), existing_cluster_id=RUNNING)
+        made = workspace.jobs.create(name="sdk", tasks=[task])
+        from databricks.sdk.service.jobs import JobSettings
+
+        workspace.jobs.update(made.job_id, new_settings=JobSettings(name="sdk-2"))
+        expect(workspace.jobs.get(made.job_id).settings.name == "sdk-2", "another name")
+        paged = [job.job_id for job in workspace.jobs.list(limit=2)]
+        expect(made.job_id in paged and len(paged) == len(set(paged)) > 5, paged)
+        workspace.jobs.delete(made.job_id)
+        expect(made.job_id not in {job.job_id for job in workspace.jobs.list()}, "still listed")
+
+    with report.check("jobs: run_now_and_wait, and the output of its task"):
+        run = workspace.jobs.run_now_and_wait(JOBS["nightly-orders"], timeout=SOON)
+        expect(run.state.result_state.value == "SUCCESS", run.state)
+        output = workspace.jobs.get_run_output(run.tasks[0].run_id)
+        expect(output.notebook_output is not None, output)
+        refused(BadRequest, lambda: workspace.jobs.get_run_output(run.run_id))
+
+    with report.check("jobs: a run that fails, and is repaired"):
+        run = workspace.jobs.run_now_and_wait(JOBS["data-quality-check"], timeout=SOON)
+        expect(run.state.result_state.value == "FAILED", run.state)
+        expect(workspace.jobs.get_run_output(run.tasks[0].run_id).error, "no error")
+        workspace.jobs.repair_run(run.run_id, rerun_all_failed_tasks=True).result(timeout=SOON)
+        history = workspace.jobs.get_run(run.run_id, include_history=True).repair_history
+        expect(len(history) == 2, history)
+
+    with report.check("jobs: submit, list_runs, cancel"):
+        task = SubmitTask(task_key="one", notebook_task=NotebookTask("/Shared/etl/slow_export"))
+        wait = workspace.jobs.submit(run_name="sdk", tasks=[task])
+        workspace.jobs.cancel_run_and_wait(wait.run_id, timeout=SOON)
+        expect(workspace.jobs.get_run(wait.run_id).state.result_state.value == "CANCELED", "not canceled")
+        runs = [run.run_id for run in workspace.jobs.list_runs(job_id=JOBS["nightly-orders"], limit=3)]
+        expect(len(runs) == len(set(runs)) >= 8, runs)
+
+
+def files(report, workspace):
+    from databricks.sdk.errors import NotFound
+    from databricks.sdk.service.workspace import ImportFormat, Language
+
+    with report.check("workspace: mkdirs, upload, download, list, delete"):
+        workspace.workspace.mkdirs("/Shared/sdk")
+        workspace.workspace.upload(
+            "/Shared/sdk/one", io.BytesIO(b"print(1)\n"), format=ImportFormat.SOURCE, language=Language.PYTHON
+        )
+        text = workspace.workspace.download("/Shared/sdk/one").read()
+        expect(b"print(1)" in text, text)
+        workspace.workspace.upload("/Shared/sdk/data.txt", io.BytesIO(b"data"), format=ImportFormat.AUTO)
+        kinds = {entry.path: entry.object_type.value for entry in workspace.workspace.list("/Shared/sdk")}
+        expect(kinds == {"/Shared/sdk/one": "NOTEBOOK", "/Shared/sdk/data.txt": "FILE"}, kinds)
+        found = [entry.path for entry in workspace.workspace.list("/Shared", recursive=True)]
+        expect("/Shared/sdk/one" in found, found)
+        exported = workspace.workspace.export("/Shared/sdk/one").content
+        expect(b"print(1)" in base64.b64decode(exported), exported)
+        workspace.workspace.delete("/Shared/sdk", recursive=True)
+        refused(NotFound, lambda: workspace.workspace.get_status("/Shared/sdk"))
+
+    with report.check("files: upload, download, list_directory_contents, delete"):
+        root = "/Volumes/main/default/landing/sdk"
+        workspace.files.create_directory(root)
+        for index in range(3):
+            workspace.files.upload(f"{root}/{index}.txt", io.BytesIO(b"text %d" % index))
+        expect(workspace.files.download(f"{root}/1.txt").contents.read() == b"text 1", "another content")
+        expect(workspace.files.get_metadata(f"{root}/1.txt").content_length == 6, "another length")
+        paged = [entry.name for entry in workspace.files.list_directory_contents(root, page_size=1)]
+        expect(paged == ["0.txt", "1.txt", "2.txt"], paged)
+        for name in paged:
+            workspace.files.delete(f"{root}/{name}")
+        workspace.files.delete_directory(root)
+        refused(NotFound, lambda: workspace.files.list_directory_contents(root))
+
+    with report.check("DBFS: write, read, list"):
+        with workspace.dbfs.open("/tmp/sdk.txt", write=True, overwrite=True) as file:
+            file.write(b"x" * 1_500_000)
+        with workspace.dbfs.open("/tmp/sdk.txt", read=True) as file:
+            read = b""
+            while part := file.read(1_000_000):
+                read += part
+        expect(len(read) == 1_500_000, len(read))
+
+
+def secrets(report, workspace):
+    from databricks.sdk.errors import BadRequest, NotFound
+    from databricks.sdk.service.workspace import AclPermission
+
+    with report.check("secrets: scopes, keys, access control lists"):
+        workspace.secrets.create_scope("sdk")
+        workspace.secrets.put_secret("sdk", "key", string_value="value")
+        expect([entry.key for entry in workspace.secrets.list_secrets("sdk")] == ["key"], "other keys")
+        workspace.secrets.put_acl("sdk", "users", AclPermission.READ)
+        expect(workspace.secrets.get_acl("sdk", "users").permission == AclPermission.READ, "another level")
+        expect(len(list(workspace.secrets.list_acls("sdk"))) == 2, "another number of entries")
+        refused(BadRequest, lambda: workspace.secrets.create_scope("sdk"))
+        workspace.secrets.delete_secret("sdk", "key")
+        workspace.secrets.delete_scope("sdk")
+        refused(NotFound, lambda: workspace.secrets.list_secrets("sdk"))
+
+
+def access(report, workspace):
+    from databricks.sdk.service.iam import AccessControlRequest, PermissionLevel
+
+    with report.check("permissions: levels, get, set, update"):
+        job = str(JOBS["nightly-orders"])
+        levels = workspace.permissions.get_permission_levels("jobs", job).permission_levels
+        expect("CAN_MANAGE_RUN" in {level.permission_level.value for level in levels}, levels)
+        entry = AccessControlRequest(group_name="users", permission_level=PermissionLevel.CAN_VIEW)
+        workspace.permissions.update("jobs", job, access_control_list=[entry])
+        found = workspace.permissions.get("jobs", job).access_control_list
+        expect({entry.group_name for entry in found} >= {"users", "admins"}, found)
+        workspace.permissions.set("jobs", job, access_control_list=[])
+        found = workspace.permissions.get("jobs", job).access_control_list
+        expect("users" not in {entry.group_name for entry in found}, found)
+
+    with report.check("the current user"):
+        expect("@" in workspace.current_user.me().user_name, "no name")
+
+
+def code(report, workspace):
+    from databricks.sdk.service.compute import Language
+
+    with report.check("commands: a context, Python, SQL, an error"):
+        context = workspace.command_execution.create_and_wait(
+            cluster_id=RUNNING, language=Language.PYTHON, timeout=SOON
+        )
+
+        def run(command, language=Language.PYTHON):
+            return workspace.command_execution.execute_and_wait(
+                cluster_id=RUNNING, context_id=context.id, language=language, command=command, timeout=SOON
+            ).results
+
+        expect(run("print('hello')").data == "hello", "another text")
+        table = run("SELECT 1 AS n", Language.SQL)
+        expect(table.result_type.value == "table" and table.data == [["1"]], table)
+        failed = run("raise ValueError('no')")
+        expect(failed.result_type.value == "error" and "ValueError: no" in failed.cause, failed)
+        workspace.command_execution.destroy(RUNNING, context.id)
+
+
+def pipelines(report, workspace):
+    with report.check("pipelines: create, update, events, delete"):
+        made = workspace.pipelines.create(name="sdk", catalog="main", schema="sales", serverless=True)
+        started = workspace.pipelines.start_update(made.pipeline_id)
+        workspace.pipelines.wait_get_pipeline_idle(made.pipeline_id, timeout=SOON)
+        update = workspace.pipelines.get_update(made.pipeline_id, started.update_id).update
+        expect(update.state.value == "COMPLETED", update.state)
+        events = [event.id for event in workspace.pipelines.list_pipeline_events(made.pipeline_id, max_results=2)]
+        expect(len(events) == len(set(events)) > 4, events)
+        workspace.pipelines.delete(made.pipeline_id)
+
+    with report.check("pipelines: why an update failed"):
+        name = "returns-pipeline"
+        failing = next(iter(workspace.pipelines.list_pipelines(filter=f"name LIKE '{name}'")))
+        events = workspace.pipelines.list_pipeline_events(failing.pipeline_id, filter="level='ERROR'")
+        texts = [exception.message for event in events for exception in (event.error and event.error.exceptions) or []]
+        expect(any("DELTA_SCHEMA_CHANGED" in text for text in texts), texts)
+
+
+def models(report, workspace):
+    from databricks.sdk.service.serving import ChatMessage, ChatMessageRole
+
+    with report.check("serving: list, get, query"):
+        expect("sandbox-chat" in {endpoint.name for endpoint in workspace.serving_endpoints.list()}, "not listed")
+        expect(workspace.serving_endpoints.get("sandbox-chat").state.ready.value == "READY", "not ready")
+        said = ChatMessage(role=ChatMessageRole.USER, content="hello there")
+        answer = workspace.serving_endpoints.query("sandbox-chat", messages=[said])
+        expect(answer.choices[0].message.content == "hello there", answer)
+        answer = workspace.serving_endpoints.query("churn-model", dataframe_records=[{"age": 3}])
+        expect(answer.predictions == [{"age": 3}], answer)
+
+    with report.check("vector search: an index answers"):
+        index = "main.default.support_articles_index"
+        expect(workspace.vector_search_indexes.get_index(index).status.ready, "not ready")
+        found = workspace.vector_search_indexes.query_index(
+            index, columns=["title"], query_text="how do I get a refund", num_results=2
+        )
+        expect(found.result.data_array[0][0] == "Refunds", found.result.data_array)
+
+
+def errors(report, workspace, host):
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.credentials_provider import CredentialsStrategy
+    from databricks.sdk.errors import (
+        BadRequest,
+        NotFound,
+        PermissionDenied,
+        ResourceDoesNotExist,
+        Unauthenticated,
+    )
+
+    class Nobody(CredentialsStrategy):
+        """Sends no token at all."""
+
+        def auth_type(self):
+            return "nobody"
+
+        def __call__(self, _):
+            return dict
+
+    with report.check("errors: not found"):
+        refused(NotFound, lambda: workspace.warehouses.get("nope"))
+        error = refused(ResourceDoesNotExist, lambda: workspace.workspace.get_status("/nope"))
+        expect(error.error_code == "RESOURCE_DOES_NOT_EXIST", error.error_code)
+
+    with report.check("errors: a bad request"):
+        refused(BadRequest, lambda: workspace.api_client.do("POST", "/api/2.2/jobs/create", body={"nmae": "x"}))
+        refused(NotFound, lambda: workspace.api_client.do("GET", "/api/2.0/nope"))
+
+    with report.check("errors: a wrong token, and none"):
+        wrong = WorkspaceClient(host=host, token="dapi-wrong", auth_type="pat")
+        refused(PermissionDenied, lambda: wrong.current_user.me())
+        nobody = WorkspaceClient(host=host, credentials_strategy=Nobody())
+        refused(Unauthenticated, lambda: nobody.current_user.me())
+
+
+if __name__ == "__main__":
+    try:
+        environment.enter_venv()
+    except environment.Missing as error:
+        sys.exit(skipped(error))
+    sys.exit(main())
