@@ -1,5 +1,4 @@
 //! The real binary: what is on stdout, when it ends, what it never says.
-#![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
 use std::error::Error;
 use std::process::Stdio;
