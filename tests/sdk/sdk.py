@@ -25,7 +25,7 @@ def main():
     report = Report()
     with sandbox() as (host, token):
         workspace = WorkspaceClient(host=host, token=token, auth_type="pat")
-        for part in (catalog, statements, compute, jobs, files, secrets, access, code, pipelines, models):
+        for part in (catalog, statements, compute, jobs, files, secrets, access, code, pipelines, models, genie):
             part(report, workspace)
         errors(report, workspace, host)
     return report.close()
@@ -250,7 +250,7 @@ def files(report, workspace):
 
 
 def secrets(report, workspace):
-    from databricks.sdk.errors import BadRequest, NotFound
+    from databricks.sdk.errors import NotFound, ResourceAlreadyExists
     from databricks.sdk.service.workspace import AclPermission
 
     with report.check("secrets: scopes, keys, access control lists"):
@@ -260,7 +260,7 @@ def secrets(report, workspace):
         workspace.secrets.put_acl("sdk", "users", AclPermission.READ)
         expect(workspace.secrets.get_acl("sdk", "users").permission == AclPermission.READ, "another level")
         expect(len(list(workspace.secrets.list_acls("sdk"))) == 2, "another number of entries")
-        refused(BadRequest, lambda: workspace.secrets.create_scope("sdk"))
+        refused(ResourceAlreadyExists, lambda: workspace.secrets.create_scope("sdk"))
         workspace.secrets.delete_secret("sdk", "key")
         workspace.secrets.delete_scope("sdk")
         refused(NotFound, lambda: workspace.secrets.list_secrets("sdk"))
@@ -344,6 +344,18 @@ def models(report, workspace):
             index, columns=["title"], query_text="how do I get a refund", num_results=2
         )
         expect(found.result.data_array[0][0] == "Refunds", found.result.data_array)
+
+
+def genie(report, workspace):
+    with report.check("Genie: a question, its SQL and its rows"):
+        space = workspace.genie.list_spaces().spaces[0].space_id
+        message = workspace.genie.start_conversation_and_wait(space, "Who are the top customers?", timeout=SOON)
+        attachment = message.attachments[0]
+        expect("top_customers" in attachment.query.query, attachment)
+        result = workspace.genie.get_message_attachment_query_result(
+            space, message.conversation_id, message.id, attachment.attachment_id
+        )
+        expect(len(result.statement_response.result.data_array) == 5, result)
 
 
 def errors(report, workspace, host):

@@ -8,7 +8,8 @@ use clap::Args;
 
 use crate::print;
 
-/// Drive the real binary with the official Python SDK of MCP and with the MCP Inspector
+/// Drive the real binary with the official Python SDK of MCP and with the MCP Inspector, and its sandbox with the
+/// official Python SDK of Databricks and its SQL connector
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The binary to drive
@@ -16,8 +17,9 @@ pub(crate) struct Arguments {
     binary: PathBuf,
 }
 
-/// Each makes and keeps what it needs under `target/interop/`.
-const SCRIPTS: [&str; 2] = ["tests/interop/client.py", "tests/interop/inspector.py"];
+/// Each makes and keeps what it needs under `target/interop/` or `target/sdk/`.
+const SCRIPTS: [&str; 4] =
+    ["tests/interop/client.py", "tests/interop/inspector.py", "tests/sdk/sdk.py", "tests/sdk/connector.py"];
 /// The exit code of a script that cannot run on this machine.
 const SKIPPED: i32 = 77;
 

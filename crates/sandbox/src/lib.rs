@@ -3,23 +3,29 @@
 //! Start one with [`Sandbox::start`], point any Databricks client at [`Sandbox::url`] with
 //! [`Sandbox::token`], and drop it to stop it. Two sandboxes in one process share nothing.
 //!
-//! The way through the crate: `server` takes a request off the wire, `router` finds its handler in
-//! the tables of `areas`, each area keeps its state in `workspace`, `sql` is the engine that the
-//! catalog, statements and jobs share, and `seed` fills a new workspace.
+//! The way through the crate: `server` takes a request off the wire, `faults` may spoil it, `contract`
+//! checks it against the specs, `router` finds its handler in the tables of `areas`, each area keeps its
+//! state in `workspace`, `synthesize` answers for operations without a handler, `sql` is the engine that
+//! the catalog, statements and jobs share, and `seed` fills a new workspace.
 
 mod areas;
 mod clock;
+mod contract;
 mod error;
+mod faults;
 mod form;
 mod ids;
 mod json;
+mod line;
 mod page;
+mod pattern;
 mod reply;
 mod request;
 mod router;
 mod seed;
 mod server;
 mod sql;
+mod synthesize;
 mod text;
 mod workspace;
 
@@ -31,6 +37,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use crate::clock::Speed;
+pub use crate::faults::Faults;
 use crate::workspace::Workspace;
 
 /// The token of a sandbox whose [`Options`] name none.
@@ -53,11 +60,19 @@ pub struct Options {
     pub token: String,
     /// What the sandbox's clock shows when it starts, in milliseconds since 1970 (UTC).
     pub epoch_millis: i64,
+    /// What goes wrong from the start; more can be asked for at `/__sandbox/faults`.
+    pub faults: Faults,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, speed: Speed::Fast, token: DEFAULT_TOKEN.to_owned(), epoch_millis: DEFAULT_EPOCH_MILLIS }
+        Self {
+            port: 0,
+            speed: Speed::Fast,
+            token: DEFAULT_TOKEN.to_owned(),
+            epoch_millis: DEFAULT_EPOCH_MILLIS,
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -89,17 +104,32 @@ impl Options {
         self.epoch_millis = epoch_millis;
         self
     }
+
+    /// The same options with faults on demand.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
 }
 
-/// Why a sandbox did not start.
+/// Why a sandbox did not start, or faults were not understood.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(#[from] Kind);
+
+impl Error {
+    pub(crate) fn faults(message: String) -> Self {
+        Self(Kind::Faults(message))
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
     #[error("cannot listen on `127.0.0.1:{port}`: {source}")]
     Listen { port: u16, source: std::io::Error },
+    #[error("{0}")]
+    Faults(String),
     #[error("cannot fill the sandbox with its seed data: {0}")]
     Seed(String),
 }

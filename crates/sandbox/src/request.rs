@@ -1,13 +1,13 @@
 //! A request as handlers see it: decoded path parameters, query and JSON body, each read with a check.
 
 use axum::body::Bytes;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::text::{parse_query, percent_decode};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -31,6 +31,22 @@ impl Request {
 
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All query parameters, in order.
+    pub(crate) fn queries(&self) -> &[(String, String)] {
+        &self.query
+    }
+
+    /// Keeps the query parameters of which the condition holds.
+    pub(crate) fn retain_queries(&mut self, keep: impl Fn(&str, &str) -> bool) {
+        self.query.retain(|(name, value)| keep(name, value));
+    }
+
+    /// Whether the body is a form rather than JSON.
+    pub(crate) fn is_form(&self) -> bool {
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        content_type.is_some_and(|content_type| content_type.starts_with("multipart/form-data"))
     }
 
     /// All values of a repeated query parameter.

@@ -56,7 +56,7 @@ pub(crate) const fn public(
     Route { method, template, handler: Handler::Now(handler), public: true }
 }
 
-type Bound = Vec<(&'static str, String)>;
+pub(crate) type Bound = Vec<(&'static str, String)>;
 
 pub(crate) struct Router {
     by_length: HashMap<(&'static str, usize), Vec<Route>>,

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use axum::Router as Http;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::areas;
+use crate::contract::{self, Contract, Found, is_exempt_route};
 use crate::error::ApiError;
+use crate::faults::{self, Kind as Fault, Target};
+use crate::line::{Cutter, Lines};
 use crate::reply::{Content, Reply};
 use crate::request::Request;
-use crate::router::{Handler, Router};
+use crate::router::{Bound, Handler, Route, Router};
+use crate::synthesize;
 use crate::workspace::Workspace;
 
 /// Larger than any body the API takes inline.
@@ -28,39 +32,117 @@ struct Surface {
 
 pub(crate) async fn serve(listener: TcpListener, workspace: Arc<Workspace>, stopped: oneshot::Receiver<()>) {
     let surface = Surface { workspace, router: Arc::new(Router::new(areas::routes())) };
-    let http = Http::new().fallback(answer).with_state(surface);
+    let http = Http::new().fallback(answer).with_state(surface).into_make_service_with_connect_info::<Cutter>();
     // The listener is ours and loopback only; what `serve` could report has nobody to tell.
-    let _ = axum::serve(listener, http).with_graceful_shutdown(async { drop(stopped.await) }).await;
+    let _ = axum::serve(Lines(listener), http).with_graceful_shutdown(async { drop(stopped.await) }).await;
 }
 
-async fn answer(State(surface): State<Surface>, request: axum::extract::Request) -> Response {
+async fn answer(
+    State(surface): State<Surface>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    request: axum::extract::Request,
+) -> Response {
     let request_id = surface.workspace.ids.uuid();
     let head = request.method() == axum::http::Method::HEAD;
-    let reply = dispatch(&surface, request).await.unwrap_or_else(ApiError::into_reply);
-    respond(reply, &request_id, head, surface.workspace.id())
+    let mut fault = None;
+    let reply = dispatch(&surface, request, &mut fault).await.unwrap_or_else(ApiError::into_reply);
+    if fault == Some(Fault::ConnectionReset) {
+        cutter.cut();
+    }
+    respond(reply, &request_id, head, surface.workspace.id(), fault)
 }
 
-async fn dispatch(surface: &Surface, request: axum::extract::Request) -> Result<Reply, ApiError> {
+/// Answers a request. `fault` becomes the one that has spoilt it, or shall spoil it on its way.
+async fn dispatch(
+    surface: &Surface,
+    request: axum::extract::Request,
+    fault: &mut Option<Fault>,
+) -> Result<Reply, ApiError> {
+    let workspace = &surface.workspace;
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path();
-    let found = surface.router.find(parts.method.as_str(), path);
-    if !found.as_ref().is_some_and(|(route, _)| route.public) {
-        authenticate(&parts.headers, surface.workspace.token())?;
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    let routed = surface.router.find(method, path);
+    if !routed.as_ref().is_some_and(|(route, _)| route.public) {
+        authenticate(&parts.headers, workspace.token())?;
     }
-    let Some((route, bound)) = found else {
-        return Err(ApiError::no_endpoint(parts.method.as_str(), path));
-    };
-    let body = to_bytes(body, BODY_LIMIT)
-        .await
-        .map_err(|_| ApiError::new(413, "MAX_REQUEST_SIZE_EXCEEDED", "The request body is too large or was cut off"))?;
     let query = parts.uri.query().unwrap_or_default();
-    let mut request = Request::new(query, parts.headers, body);
-    request.bind(bound);
-    surface.workspace.tick();
-    match route.handler {
-        Handler::Now(handler) => handler(&surface.workspace, &request),
-        Handler::Later(handler) => handler(Arc::clone(&surface.workspace), request).await,
+    if path == faults::PATH {
+        let request = Request::new(query, parts.headers.clone(), read(body).await?);
+        return faults::control(&workspace.faults, method, &request);
     }
+    let found = match &routed {
+        Some((route, _)) if is_exempt_route(route.method, route.template) => Vec::new(),
+        _ => Contract::get().find(method, path),
+    };
+    if routed.is_none() && found.is_empty() {
+        return Err(ApiError::no_endpoint(method, path));
+    }
+    let operation = found.first().map(|found| found.operation.id.as_str());
+    let target = Target { method, path, operation };
+    *fault = workspace.faults.due(target);
+    if let Some(fault) = fault
+        && let Some(reply) = faults::instead(*fault).await
+    {
+        return Ok(reply);
+    }
+    let mut request = Request::new(query, parts.headers, read(body).await?);
+    let has_faults = !workspace.faults.is_empty();
+    if has_faults {
+        faults::undo_cursor(&mut request);
+        let names = faults::named(found.first(), &request);
+        if matches!(method, "GET" | "HEAD")
+            && let Some(name) = workspace.faults.not_there_yet(target, &names)
+        {
+            return Err(ApiError::does_not_exist(format!("'{name}' does not exist.")));
+        }
+    }
+    let found = fitting(found, method, &request)?;
+    let mut reply = handle(workspace, routed, found.as_ref(), &mut request).await?;
+    if has_faults && matches!(method, "POST" | "PUT") && matches!(reply.status, 200..=299) {
+        workspace.faults.created(target, || faults::names_of_new(&request, &reply));
+    }
+    if let Some(fault) = fault {
+        faults::on_json(*fault, found.as_ref(), &request, &mut reply);
+    }
+    Ok(reply)
+}
+
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let too_large = "The request body is too large or was cut off";
+    to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::new(413, "MAX_REQUEST_SIZE_EXCEEDED", too_large))
+}
+
+/// By the route's handler, or made up where the specs have an operation and the workspace no state for it.
+async fn handle(
+    workspace: &Arc<Workspace>,
+    routed: Option<(Route, Bound)>,
+    found: Option<&Found>,
+    request: &mut Request,
+) -> Result<Reply, ApiError> {
+    workspace.tick();
+    match (routed, found) {
+        (Some((route, bound)), _) => {
+            request.bind(bound);
+            match route.handler {
+                Handler::Now(handler) => handler(workspace, request),
+                Handler::Later(handler) => handler(Arc::clone(workspace), request.clone()).await,
+            }
+        }
+        (None, Some(found)) => Ok(synthesize::answer(Contract::get(), found, request, workspace.clock.epoch())),
+        (None, None) => Ok(Reply::nothing()),
+    }
+}
+
+/// The first operation that the request keeps to; nothing where the specs have none to keep to.
+fn fitting(found: Vec<Found>, method: &str, request: &Request) -> Result<Option<Found>, ApiError> {
+    let mut refused = None;
+    for found in found {
+        match contract::check(Contract::get(), &found, method, request) {
+            Ok(()) => return Ok(Some(found)),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    refused.map_or(Ok(None), Err)
 }
 
 fn authenticate(headers: &HeaderMap, token: &str) -> Result<(), ApiError> {
@@ -78,11 +160,11 @@ fn authenticate(headers: &HeaderMap, token: &str) -> Result<(), ApiError> {
     }
 }
 
-fn respond(reply: Reply, request_id: &str, head: bool, workspace_id: i64) -> Response {
+fn respond(reply: Reply, request_id: &str, head: bool, workspace_id: i64, fault: Option<Fault>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (media_type, bytes) = match reply.content {
-        Content::Empty => (None, axum::body::Bytes::new()),
+        Content::Empty => (None, Bytes::new()),
         Content::Json(value) => (Some("application/json"), value.to_string().into()),
         Content::Bytes(media_type, bytes) => (Some(media_type), bytes),
     };
@@ -105,7 +187,7 @@ fn respond(reply: Reply, request_id: &str, head: bool, workspace_id: i64) -> Res
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         }
     } else {
-        *response.body_mut() = Body::from(bytes);
+        *response.body_mut() = faults::body(fault, bytes);
     }
     response
 }

@@ -6,14 +6,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Options;
 use crate::areas::clusters::Clusters;
+use crate::areas::commands::Commands;
+use crate::areas::dbfs::Dbfs;
+use crate::areas::genie::Genie;
 use crate::areas::history::History;
 use crate::areas::jobs::Jobs;
+use crate::areas::libraries::Libraries;
 use crate::areas::objects::Objects;
+use crate::areas::permissions::Permissions;
+use crate::areas::pipelines::Pipelines;
+use crate::areas::policies::Policies;
 use crate::areas::secrets::Secrets;
 use crate::areas::statements::Statements;
 use crate::areas::volumes::Files;
 use crate::areas::warehouses::Warehouses;
 use crate::clock::Clock;
+use crate::faults::Active;
 use crate::ids::Ids;
 use crate::sql::{Engine, Session};
 use catalog::Catalog;
@@ -29,6 +37,7 @@ pub(crate) struct Workspace {
     url: String,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
+    pub(crate) faults: Active,
     pub(crate) engine: Engine,
     pub(crate) catalog: Mutex<Catalog>,
     pub(crate) statements: Mutex<Statements>,
@@ -39,6 +48,13 @@ pub(crate) struct Workspace {
     pub(crate) objects: Mutex<Objects>,
     pub(crate) files: Mutex<Files>,
     pub(crate) secrets: Mutex<Secrets>,
+    pub(crate) commands: Mutex<Commands>,
+    pub(crate) dbfs: Mutex<Dbfs>,
+    pub(crate) genie: Mutex<Genie>,
+    pub(crate) libraries: Mutex<Libraries>,
+    pub(crate) policies: Mutex<Policies>,
+    pub(crate) permissions: Mutex<Permissions>,
+    pub(crate) pipelines: Mutex<Pipelines>,
 }
 
 impl Workspace {
@@ -48,6 +64,7 @@ impl Workspace {
             url,
             clock: Clock::new(options.speed, options.epoch_millis),
             ids: Ids::new(),
+            faults: Active::new(&options.faults),
             engine: Engine::default(),
             catalog: Mutex::default(),
             statements: Mutex::default(),
@@ -58,6 +75,13 @@ impl Workspace {
             objects: Mutex::default(),
             files: Mutex::default(),
             secrets: Mutex::default(),
+            commands: Mutex::default(),
+            dbfs: Mutex::default(),
+            genie: Mutex::default(),
+            libraries: Mutex::default(),
+            policies: Mutex::default(),
+            permissions: Mutex::default(),
+            pipelines: Mutex::default(),
         }
     }
 

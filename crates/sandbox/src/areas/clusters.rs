@@ -66,6 +66,11 @@ pub(crate) fn usable(workspace: &Workspace, id: &str) -> bool {
     lock(&workspace.clusters).0.get(id).is_some_and(|cluster| cluster.state != State::Error)
 }
 
+/// Whether commands can run on a cluster now.
+pub(crate) fn is_running(workspace: &Workspace, id: &str) -> bool {
+    with(workspace, id, |cluster, _| Ok(cluster.state == State::Running)).unwrap_or(false)
+}
+
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let size = page::size(request.query_integer("page_size")?, 100, 100)?;
     let now = workspace.clock.now();
@@ -160,6 +165,7 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
         State::Terminated | State::Error => {
             cluster.event(now, "STARTING", json!({"user": USER}));
             cluster.go(State::Pending, State::Running, now + lapse);
+            super::libraries::restarted(workspace, &id);
             Ok(Reply::nothing())
         }
         state => Err(ApiError::invalid_state(format!("Cluster {id} is in unexpected state {}.", state.name()))),
@@ -173,6 +179,7 @@ fn restart(workspace: &Workspace, request: &Request) -> Outcome {
         State::Running => {
             cluster.event(now, "RESTARTING", json!({"user": USER}));
             cluster.go(State::Restarting, State::Running, now + lapse);
+            super::libraries::restarted(workspace, &id);
             Ok(Reply::nothing())
         }
         state => Err(ApiError::invalid_state(format!("Cluster {id} is in unexpected state {}.", state.name()))),
@@ -242,6 +249,10 @@ fn events(workspace: &Workspace, request: &Request) -> Outcome {
         let page = page::page(found, size, token)?;
         let mut reply = json!({"events": page.items, "total_count": total});
         if let Some(next) = page.next {
+            // The whole next request, as the SDK sends it; `next_page_token` is the newer form.
+            let mut request = Value::Object(fields.0.clone());
+            request.set("page_token", json!(next));
+            reply.set("next_page", request);
             reply.set("next_page_token", json!(next));
         }
         Ok(Reply::json(reply))

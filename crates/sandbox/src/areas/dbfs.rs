@@ -1,6 +1,8 @@
-//! DBFS, as far as reading goes: `/databricks-datasets` and the volumes under `dbfs:/Volumes`.
+//! DBFS: files by blocks, `/databricks-datasets`, and for reading the volumes under `dbfs:/Volumes`.
 //!
 //! Derived: the files behind `/databricks-datasets` are the sandbox's own.
+
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{Workspace, lock};
 
@@ -16,7 +18,36 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/dbfs/list", list),
     route("GET", "/api/2.0/dbfs/get-status", get_status),
     route("GET", "/api/2.0/dbfs/read", read),
+    route("POST", "/api/2.0/dbfs/create", create),
+    route("POST", "/api/2.0/dbfs/add-block", add_block),
+    route("POST", "/api/2.0/dbfs/close", close),
+    route("POST", "/api/2.0/dbfs/put", put),
+    route("POST", "/api/2.0/dbfs/mkdirs", mkdirs),
+    route("POST", "/api/2.0/dbfs/delete", delete),
 ];
+
+/// Files and directories that were written, and files that are open; a directory has no content.
+#[derive(Debug, Default)]
+pub(crate) struct Dbfs {
+    entries: BTreeMap<String, Option<Vec<u8>>>,
+    open: BTreeMap<i64, (String, Vec<u8>)>,
+}
+
+impl Dbfs {
+    /// Adds the directories above a path.
+    fn make_parents(&mut self, path: &str) {
+        let mut path = path;
+        while let Some((above, _)) = path.rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
+            self.entries.entry(above.to_owned()).or_insert(None);
+            path = above;
+        }
+    }
+
+    fn write(&mut self, path: &str, content: Vec<u8>) {
+        self.make_parents(path);
+        self.entries.insert(path.to_owned(), Some(content));
+    }
+}
 
 /// What one read gives unless asked for less.
 const BLOCK: usize = 512 * 1024;
@@ -28,7 +59,10 @@ const FILES: [(&str, &str); 2] = [
 ];
 
 fn path(request: &Request) -> Result<String, ApiError> {
-    let path = request.required_query("path")?;
+    normal(request.required_query("path")?)
+}
+
+fn normal(path: &str) -> Result<String, ApiError> {
     let path = path.strip_prefix("dbfs:").unwrap_or(path);
     if !path.starts_with('/') {
         return Err(ApiError::invalid_parameter(format!("Path must be absolute: {path}")));
@@ -42,34 +76,143 @@ fn missing(path: &str) -> ApiError {
 
 fn content(workspace: &Workspace, path: &str) -> Option<Vec<u8>> {
     let fixed = FILES.iter().find(|(name, _)| *name == path).map(|(_, text)| text.as_bytes().to_vec());
-    fixed.or_else(|| lock(&workspace.files).get(path).map(<[u8]>::to_vec))
+    let fixed = fixed.or_else(|| lock(&workspace.files).get(path).map(<[u8]>::to_vec));
+    fixed.or_else(|| lock(&workspace.dbfs).entries.get(path).cloned().flatten())
 }
 
 fn info(workspace: &Workspace, path: &str, size: Option<usize>) -> Value {
     json!({"path": if path.is_empty() { "/" } else { path }, "is_dir": size.is_none(), "file_size": size.unwrap_or(0), "modification_time": workspace.clock.epoch()})
 }
 
-fn directories() -> [&'static str; 2] {
-    ["", "/databricks-datasets"]
+fn is_directory(workspace: &Workspace, path: &str) -> bool {
+    matches!(path, "" | "/databricks-datasets") || matches!(lock(&workspace.dbfs).entries.get(path), Some(None))
+}
+
+/// Everything right inside of a directory.
+fn children(workspace: &Workspace, path: &str) -> Vec<Value> {
+    let prefix = format!("{path}/");
+    let inside = |child: &str| child.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'));
+    let mut children = Vec::new();
+    if path.is_empty() {
+        children.push(info(workspace, "/databricks-datasets", None));
+    }
+    let fixed = FILES.iter().filter(|(name, _)| inside(name));
+    children.extend(fixed.map(|(name, text)| info(workspace, name, Some(text.len()))));
+    let dbfs = lock(&workspace.dbfs);
+    let written = dbfs.entries.iter().filter(|(name, _)| inside(name));
+    children.extend(written.map(|(name, content)| info(workspace, name, content.as_ref().map(Vec::len))));
+    children
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let path = path(request)?;
-    let files: Vec<_> = match path.as_str() {
-        "" => vec![info(workspace, "/databricks-datasets", None)],
-        "/databricks-datasets" => FILES.iter().map(|(name, text)| info(workspace, name, Some(text.len()))).collect(),
-        path => vec![info(workspace, path, Some(content(workspace, path).ok_or_else(|| missing(path))?.len()))],
+    let files = if is_directory(workspace, &path) {
+        children(workspace, &path)
+    } else {
+        vec![info(workspace, &path, Some(content(workspace, &path).ok_or_else(|| missing(&path))?.len()))]
     };
     Ok(Reply::json(json!({"files": files})))
 }
 
 fn get_status(workspace: &Workspace, request: &Request) -> Outcome {
     let path = path(request)?;
-    if directories().contains(&path.as_str()) {
+    if is_directory(workspace, &path) {
         return Ok(Reply::json(info(workspace, &path, None)));
     }
     let content = content(workspace, &path).ok_or_else(|| missing(&path))?;
     Ok(Reply::json(info(workspace, &path, Some(content.len()))))
+}
+
+/// Where a file may be written.
+fn target(workspace: &Workspace, fields: &Fields) -> Result<String, ApiError> {
+    let path = normal(fields.required_text("path")?)?;
+    if path.starts_with("/Volumes/") || path.starts_with("/databricks-datasets") {
+        return Err(ApiError::new(
+            403,
+            "PERMISSION_DENIED",
+            format!("The path {path} cannot be written through DBFS here"),
+        ));
+    }
+    if is_directory(workspace, &path) {
+        return Err(ApiError::invalid_parameter(format!("{path} is a directory")));
+    }
+    if content(workspace, &path).is_some() && !fields.flag("overwrite")? {
+        return Err(ApiError::new(
+            400,
+            "RESOURCE_ALREADY_EXISTS",
+            format!("A file or directory already exists at the input path {path}."),
+        ));
+    }
+    Ok(path)
+}
+
+fn create(workspace: &Workspace, request: &Request) -> Outcome {
+    let path = target(workspace, &request.fields()?)?;
+    let handle = workspace.ids.number();
+    lock(&workspace.dbfs).open.insert(handle, (path, Vec::new()));
+    Ok(Reply::json(json!({"handle": handle})))
+}
+
+fn no_handle(handle: i64) -> ApiError {
+    ApiError::does_not_exist(format!("No stream found for handle {handle}."))
+}
+
+fn block(fields: &Fields, name: &str) -> Result<Vec<u8>, ApiError> {
+    let data = STANDARD.decode(fields.text(name)?.unwrap_or_default());
+    let data = data.map_err(|_| ApiError::invalid_parameter(format!("{name} is not valid base64")))?;
+    if i64::try_from(data.len()).is_ok_and(|length| length <= LARGEST_BLOCK) {
+        return Ok(data);
+    }
+    Err(ApiError::new(400, "MAX_BLOCK_SIZE_EXCEEDED", "A block must be at most 1 MB"))
+}
+
+fn add_block(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let handle = fields.required_integer("handle")?;
+    let data = block(&fields, "data")?;
+    let mut dbfs = lock(&workspace.dbfs);
+    let (_, content) = dbfs.open.get_mut(&handle).ok_or_else(|| no_handle(handle))?;
+    content.extend(data);
+    Ok(Reply::nothing())
+}
+
+fn close(workspace: &Workspace, request: &Request) -> Outcome {
+    let handle = request.fields()?.required_integer("handle")?;
+    let mut dbfs = lock(&workspace.dbfs);
+    let (path, content) = dbfs.open.remove(&handle).ok_or_else(|| no_handle(handle))?;
+    dbfs.write(&path, content);
+    Ok(Reply::nothing())
+}
+
+fn put(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let path = target(workspace, &fields)?;
+    let content = block(&fields, "contents")?;
+    lock(&workspace.dbfs).write(&path, content);
+    Ok(Reply::nothing())
+}
+
+fn mkdirs(workspace: &Workspace, request: &Request) -> Outcome {
+    let path = normal(request.fields()?.required_text("path")?)?;
+    if content(workspace, &path).is_some() {
+        return Err(ApiError::new(400, "RESOURCE_ALREADY_EXISTS", format!("A file already exists at {path}.")));
+    }
+    lock(&workspace.dbfs).make_parents(&format!("{path}/"));
+    Ok(Reply::nothing())
+}
+
+fn delete(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let path = normal(fields.required_text("path")?)?;
+    let recursive = fields.flag("recursive")?;
+    let prefix = format!("{path}/");
+    let mut dbfs = lock(&workspace.dbfs);
+    if !recursive && dbfs.entries.keys().any(|other| other.starts_with(&prefix)) {
+        return Err(ApiError::new(400, "DIRECTORY_NOT_EMPTY", format!("The directory {path} is not empty")));
+    }
+    // What is not there is deleted already.
+    dbfs.entries.retain(|other, _| *other != path && !other.starts_with(&prefix));
+    Ok(Reply::nothing())
 }
 
 fn read(workspace: &Workspace, request: &Request) -> Outcome {

@@ -1,12 +1,15 @@
 //! SQL statement execution: submit, wait, poll, chunks, cancel.
 //!
-//! Derived: how long results are kept and the texts of refused requests.
+//! Derived: the texts of refused requests.
+
+mod results;
+mod sessions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
 use tokio::sync::watch;
@@ -15,14 +18,18 @@ use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
-use crate::router::{Outcome, Pending, Route, route, waiting};
-use crate::sql::{Cancel, SqlError, Table, Type, sleep_millis};
+use crate::router::{Outcome, Pending, Route, public, route, waiting};
+use crate::sql::{Cancel, Limits, SqlError, Table, Type, sleep_millis, use_target};
 use crate::workspace::{Workspace, lock};
+use results::{Delivery, Told, cut};
+use sessions::Place;
 
-/// Small, so that a few thousand rows are several chunks.
-const CHUNK_ROWS: usize = 1000;
 /// Finished statements that are remembered.
 const KEPT: usize = 500;
+/// How long a result is kept, in milliseconds.
+const RESULT_LIFE: i64 = 3_600_000;
+/// Bytes of a result that may leave by links; the sandbox keeps them in memory.
+const LINKED_BYTES: usize = 100 * 1024 * 1024;
 
 pub(crate) const ROUTES: &[Route] = &[
     waiting("POST", "/api/2.0/sql/statements", execute),
@@ -30,13 +37,17 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}", chunk),
     route("POST", "/api/2.0/sql/statements/{statement_id}/cancel", cancel),
     route("DELETE", "/api/2.0/sql/statements/{statement_id}", close),
+    route("POST", "/api/2.0/sql/sessions", sessions::create),
+    route("DELETE", "/api/2.0/sql/sessions/{session_id}", sessions::delete),
+    public("GET", "/sandbox-storage/results/{statement_id}/{chunk_index}", results::download),
 ];
 
 #[derive(Debug, Clone)]
 enum State {
     Pending,
     Running,
-    Succeeded(Arc<Table>),
+    /// With the instant it ended at.
+    Succeeded(Arc<Table>, i64),
     Failed(SqlError),
     Canceled,
     Closed,
@@ -47,7 +58,7 @@ impl State {
         match self {
             Self::Pending => "PENDING",
             Self::Running => "RUNNING",
-            Self::Succeeded(_) => "SUCCEEDED",
+            Self::Succeeded(..) => "SUCCEEDED",
             Self::Failed(_) => "FAILED",
             Self::Canceled => "CANCELED",
             Self::Closed => "CLOSED",
@@ -63,12 +74,16 @@ impl State {
 struct Statement {
     state: watch::Sender<State>,
     cancel: Cancel,
+    delivery: Delivery,
+    /// What the signatures of its links are made from.
+    seed: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
     by_id: BTreeMap<String, Statement>,
     order: VecDeque<String>,
+    sessions: BTreeMap<String, Place>,
 }
 
 /// What a request asks to run.
@@ -77,8 +92,20 @@ struct Order {
     warehouse: String,
     wait: Duration,
     cancel_on_timeout: bool,
+    delivery: Delivery,
     row_limit: Option<usize>,
+    byte_limit: Option<usize>,
     session: crate::sql::Session,
+    /// The SQL session to which a USE belongs.
+    session_id: Option<String>,
+}
+
+impl Order {
+    fn limits(&self) -> Limits {
+        let bytes = if self.delivery == Delivery::Inline { Limits::default().bytes } else { LINKED_BYTES };
+        // Rows beyond an asked limit are cut off, so they need not be refused.
+        Limits { rows: self.row_limit, bytes, cut: self.byte_limit.is_some() }
+    }
 }
 
 fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
@@ -90,7 +117,9 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         let cancel = Cancel::default();
         {
             let mut statements = lock(&workspace.statements);
-            statements.by_id.insert(id.clone(), Statement { state: state.clone(), cancel: cancel.clone() });
+            let seed = crate::ids::mix(u64::from_str_radix(&workspace.ids.hex16(), 16).unwrap_or_default());
+            let statement = Statement { state: state.clone(), cancel: cancel.clone(), delivery: order.delivery, seed };
+            statements.by_id.insert(id.clone(), statement);
             statements.order.push_back(id.clone());
             if statements.order.len() > KEPT
                 && let Some(oldest) = statements.order.pop_front()
@@ -101,12 +130,36 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         super::history::begin(&workspace, &id, &order.sql, &order.warehouse);
         let (wait, cancel_on_timeout) = (order.wait, order.cancel_on_timeout);
         tokio::spawn(run(Arc::clone(&workspace), id.clone(), order, state, cancel.clone(), ready_at));
+        if wait.is_zero() {
+            // Who does not wait is answered before anything runs.
+            return Ok(Reply::json(json!({"statement_id": id, "status": {"state": State::Pending.name()}})));
+        }
         let finished = tokio::time::timeout(wait, watched.wait_for(State::is_final)).await.is_ok();
         if !finished && cancel_on_timeout {
             stop(&workspace, &id);
         }
         describe(&workspace, &id)
     })
+}
+
+/// Enters a statement that another area ran; gives its id.
+pub(super) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: Result<Table, SqlError>) -> String {
+    let id = workspace.ids.statement();
+    super::history::begin(workspace, &id, sql, warehouse);
+    let (state, rows, message) = match outcome {
+        Ok(table) => {
+            let rows = table.rows.len();
+            (State::Succeeded(Arc::new(table), workspace.clock.now()), rows, None)
+        }
+        Err(error) => (State::Failed(error.clone()), 0, Some(error.message)),
+    };
+    super::history::end(workspace, &id, state.name(), rows, message);
+    let (state, _) = watch::channel(state);
+    let statement = Statement { state, cancel: Cancel::default(), delivery: Delivery::Inline, seed: 0 };
+    let mut statements = lock(&workspace.statements);
+    statements.by_id.insert(id.clone(), statement);
+    statements.order.push_back(id.clone());
+    id
 }
 
 async fn run(
@@ -137,15 +190,20 @@ async fn run(
     }
     let worker = Arc::clone(&workspace);
     let result = tokio::task::spawn_blocking(move || {
-        worker.engine.run(&worker.catalog, &order.session, &order.sql, order.row_limit, &cancel)
+        let mut table = worker.engine.run(&worker.catalog, &order.session, &order.sql, order.limits(), &cancel)?;
+        if let Some(limit) = order.byte_limit {
+            cut(&mut table, limit);
+        }
+        move_session(&worker, &order);
+        Ok(table)
     })
     .await;
     let outcome = match result {
-        Ok(Ok(table)) => State::Succeeded(Arc::new(table)),
+        Ok(Ok(table)) => State::Succeeded(Arc::new(table), workspace.clock.now()),
         Ok(Err(error)) => State::Failed(error),
         Err(_) => State::Failed(SqlError::unsupported("this statement (its engine gave up)")),
     };
-    let rows = if let State::Succeeded(table) = &outcome { table.rows.len() } else { 0 };
+    let rows = if let State::Succeeded(table, _) = &outcome { table.rows.len() } else { 0 };
     let message = if let State::Failed(error) = &outcome { Some(error.message.clone()) } else { None };
     let name = outcome.name();
     let changed = state.send_if_modified(|state| {
@@ -161,31 +219,37 @@ async fn run(
     }
 }
 
+/// After a USE, the session is elsewhere.
+fn move_session(workspace: &Workspace, order: &Order) {
+    let Some(id) = &order.session_id else { return };
+    if let Some((catalog, schema)) = use_target(&order.sql, &order.session)
+        && let Some(place) = lock(&workspace.statements).sessions.get_mut(id)
+    {
+        *place = Place { catalog, schema };
+    }
+}
+
 fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
     let sql = fields.required_text("statement")?.to_owned();
     let warehouse = fields.required_text("warehouse_id")?.to_owned();
-    let disposition = fields.text("disposition")?.unwrap_or("INLINE");
-    let format = fields.text("format")?.unwrap_or("JSON_ARRAY");
-    if disposition != "INLINE" || format != "JSON_ARRAY" {
-        return Err(ApiError::invalid_parameter(format!(
-            "The sandbox delivers results with disposition INLINE and format JSON_ARRAY only, not {disposition} and {format}"
-        )));
-    }
+    let delivery = Delivery::read(
+        fields.text("disposition")?.unwrap_or("INLINE"),
+        fields.text("format")?.unwrap_or("JSON_ARRAY"),
+    )?;
     let cancel_on_timeout = match fields.text("on_wait_timeout")?.unwrap_or("CONTINUE") {
         "CONTINUE" => false,
         "CANCEL" => true,
         other => return Err(ApiError::invalid_parameter(format!("Invalid on_wait_timeout: {other}"))),
     };
-    let row_limit = match fields.integer("row_limit")? {
-        None => None,
-        Some(limit) => Some(
-            usize::try_from(limit)
-                .ok()
-                .filter(|limit| *limit > 0)
-                .ok_or_else(|| ApiError::invalid_parameter(format!("row_limit must be positive, not {limit}")))?,
-        ),
-    };
+    let row_limit = limit(fields, "row_limit")?;
+    let byte_limit = limit(fields, "byte_limit")?;
     let mut session = workspace.session();
+    let session_id = fields.text("session_id")?.map(str::to_owned);
+    if let Some(id) = &session_id {
+        let place = lock(&workspace.statements).sessions.get(id).cloned().ok_or_else(|| sessions::missing(id))?;
+        session.catalog = place.catalog;
+        session.schema = place.schema;
+    }
     if let Some(catalog) = fields.text("catalog")? {
         session.catalog = catalog.to_lowercase();
     }
@@ -197,7 +261,15 @@ fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
         session.parameters.insert(name, value);
     }
     let wait = wait(fields.text("wait_timeout")?.unwrap_or("10s"))?;
-    Ok(Order { sql, warehouse, wait, cancel_on_timeout, row_limit, session })
+    Ok(Order { sql, warehouse, wait, cancel_on_timeout, delivery, row_limit, byte_limit, session, session_id })
+}
+
+fn limit(fields: &Fields, name: &str) -> Result<Option<usize>, ApiError> {
+    let Some(limit) = fields.integer(name)? else { return Ok(None) };
+    match usize::try_from(limit) {
+        Ok(limit) if limit > 0 => Ok(Some(limit)),
+        _ => Err(ApiError::invalid_parameter(format!("{name} must be positive, not {limit}"))),
+    }
 }
 
 fn wait(text: &str) -> Result<Duration, ApiError> {
@@ -239,11 +311,18 @@ fn read_parameter(parameter: &Value) -> Result<(String, (Type, Option<String>)),
     Ok((name, (kind, value)))
 }
 
-fn find(workspace: &Workspace, id: &str) -> Result<State, ApiError> {
-    let statements = lock(&workspace.statements);
+/// A statement's state, delivery and seed, after an hour without its result.
+fn find_statement(statements: &mut Statements, id: &str, now: i64) -> Result<(State, Delivery, u64), ApiError> {
     let statement = statements.by_id.get(id).ok_or_else(|| missing(id))?;
+    statement.state.send_if_modified(|state| {
+        let expired = matches!(state, State::Succeeded(_, ended) if *ended + RESULT_LIFE <= now);
+        if expired {
+            *state = State::Closed;
+        }
+        expired
+    });
     let state = statement.state.borrow().clone();
-    Ok(state)
+    Ok((state, statement.delivery, statement.seed))
 }
 
 fn missing(id: &str) -> ApiError {
@@ -255,94 +334,38 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn describe(workspace: &Workspace, id: &str) -> Outcome {
-    let state = find(workspace, id)?;
+    told(workspace, id).map(Reply::json)
+}
+
+/// A statement as its own API tells it.
+pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
+    let (state, delivery, seed) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())?;
     let mut reply = json!({"statement_id": id, "status": {"state": state.name()}});
     match &state {
         State::Failed(error) => {
             let error_json = json!({"error_code": "BAD_REQUEST", "message": error.message});
             reply.set("status", json!({"state": state.name(), "error": error_json, "sql_state": error.sql_state}));
         }
-        State::Succeeded(table) => {
-            reply.set("manifest", manifest(table));
-            reply.set("result", if table.columns.is_empty() { json!({}) } else { chunk_json(id, table, 0) });
+        State::Succeeded(table, _) => {
+            let told = Told { id, table, delivery, seed };
+            reply.set("manifest", told.manifest());
+            reply.set("result", told.chunk(workspace, 0));
         }
         _ => {}
     }
-    Ok(Reply::json(reply))
-}
-
-fn manifest(table: &Table) -> Value {
-    if table.columns.is_empty() {
-        return json!({"format": "ARROW_STREAM", "schema": {"column_count": 0}, "total_chunk_count": 0, "total_row_count": 0, "total_byte_count": 0, "truncated": false});
-    }
-    let columns: Vec<_> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(position, column)| {
-            let mut json = json!({"name": column.name, "type_text": column.kind.text(), "type_name": column.kind.name(), "position": position});
-            if let Type::Decimal(precision, scale) = column.kind {
-                json.set("type_precision", json!(precision));
-                json.set("type_scale", json!(scale));
-            }
-            json
-        })
-        .collect();
-    let mut total = 0;
-    let chunks: Vec<_> = table
-        .rows
-        .chunks(CHUNK_ROWS)
-        .enumerate()
-        .map(|(index, rows)| {
-            let bytes = byte_count(rows);
-            total += bytes;
-            json!({"chunk_index": index, "row_offset": index * CHUNK_ROWS, "row_count": rows.len(), "byte_count": bytes})
-        })
-        .collect();
-    let mut manifest = Map::new();
-    manifest.insert("format".to_owned(), json!("JSON_ARRAY"));
-    manifest.insert("schema".to_owned(), json!({"column_count": columns.len(), "columns": columns}));
-    manifest.insert("total_chunk_count".to_owned(), json!(chunks.len()));
-    if !chunks.is_empty() {
-        manifest.insert("chunks".to_owned(), json!(chunks));
-    }
-    manifest.insert("total_row_count".to_owned(), json!(table.rows.len()));
-    manifest.insert("total_byte_count".to_owned(), json!(total));
-    manifest.insert("truncated".to_owned(), json!(table.truncated));
-    Value::Object(manifest)
-}
-
-fn byte_count(rows: &[Vec<Option<String>>]) -> usize {
-    rows.iter().flatten().map(|cell| cell.as_ref().map_or(4, |text| text.len() + 3)).sum()
-}
-
-fn chunk_json(id: &str, table: &Table, index: usize) -> Value {
-    let rows = table.rows.chunks(CHUNK_ROWS).nth(index).unwrap_or_default();
-    let mut chunk = json!({"chunk_index": index, "row_offset": index * CHUNK_ROWS, "row_count": rows.len()});
-    if table.rows.len() > (index + 1) * CHUNK_ROWS {
-        chunk.set("next_chunk_index", json!(index + 1));
-        chunk.set(
-            "next_chunk_internal_link",
-            json!(format!(
-                "/api/2.0/sql/statements/{id}/result/chunks/{}?row_offset={}",
-                index + 1,
-                (index + 1) * CHUNK_ROWS
-            )),
-        );
-    }
-    chunk.set("data_array", json!(rows));
-    chunk
+    Ok(reply)
 }
 
 fn chunk(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.parameter("statement_id");
-    let State::Succeeded(table) = find(workspace, id)? else {
+    let (state, delivery, seed) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())?;
+    let State::Succeeded(table, _) = &state else {
         return Err(ApiError::not_found(format!("The statement {id} has no result.")));
     };
-    let index = request.parameter("chunk_index");
-    let count = table.rows.len().div_ceil(CHUNK_ROWS).max(1);
+    let told = Told { id, table, delivery, seed };
+    let (index, count) = (request.parameter("chunk_index"), told.chunks());
     match index.parse::<usize>() {
-        Ok(index) if index < count => Ok(Reply::json(chunk_json(id, &table, index))),
+        Ok(index) if index < count => Ok(Reply::json(told.chunk(workspace, index))),
         Ok(index) => {
             Err(ApiError::invalid_parameter(format!("Invalid chunk index {index}: the result has {count} chunks.")))
         }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::objects::{Kind, cells, normal};
 use crate::clock::Lapse;
 use crate::json::Members;
-use crate::sql::{Cancel, Session, SqlError, Table};
+use crate::sql::{Cancel, Limits, Session, SqlError, Table};
 use crate::workspace::{Workspace, lock};
 
 /// What a finished task left.
@@ -114,15 +114,34 @@ static SLEEP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"time\.slee
 
 /// How long a task runs, in milliseconds.
 pub(crate) fn duration(workspace: &Workspace, spec: &Map<String, Value>) -> i64 {
-    let asleep: f64 = match (source(workspace, spec), SLEEP.as_ref()) {
-        (Some((source, _)), Some(pattern)) => {
-            pattern.captures_iter(&source).filter_map(|found| found.get(1)?.as_str().parse::<f64>().ok()).sum()
-        }
-        _ => 0.0,
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to a day")]
-    let asleep = (asleep.clamp(0.0, 86_400.0) * 1000.0) as i64;
+    let asleep = source(workspace, spec).map_or(0, |(source, _)| sleep_in(&source));
     workspace.clock.lapse(USUAL) + asleep
+}
+
+/// How long a Python source sleeps, in milliseconds.
+pub(super) fn sleep_in(source: &str) -> i64 {
+    let Some(pattern) = SLEEP.as_ref() else { return 0 };
+    let seconds: f64 =
+        pattern.captures_iter(source).filter_map(|found| found.get(1)?.as_str().parse::<f64>().ok()).sum();
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to a day")]
+    let millis = (seconds.clamp(0.0, 86_400.0) * 1000.0) as i64;
+    millis
+}
+
+/// Runs a Python source that belongs to no task; what it prints is in the logs.
+pub(super) fn run_python(workspace: &Workspace, source: &str) -> Done {
+    let spec = Map::new();
+    let call = Call { spec: &spec, parameters: BTreeMap::new(), run_number: 1, attempt: 0 };
+    python(workspace, source, &call, false)
+}
+
+/// Runs the statements of a SQL source; gives what the last one gave.
+pub(super) fn run_statements(workspace: &Workspace, source: &str) -> Result<Option<Table>, SqlError> {
+    let mut last = None;
+    for statement in sql_statements(source) {
+        last = Some(run_sql(workspace, &statement, &BTreeMap::new())?);
+    }
+    Ok(last)
 }
 
 pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
@@ -203,7 +222,8 @@ fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Sess
 }
 
 fn run_sql(workspace: &Workspace, sql: &str, parameters: &BTreeMap<String, String>) -> Result<Table, SqlError> {
-    workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, Some(1000), &Cancel::within(LONGEST))
+    let limits = Limits { rows: Some(1000), ..Limits::default() };
+    workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, limits, &Cancel::within(LONGEST))
 }
 
 fn sql_failure(error: &SqlError) -> Done {

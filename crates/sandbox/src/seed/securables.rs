@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::DAY;
 use crate::ids::mix;
-use crate::sql::{Cancel, Column, Type};
+use crate::sql::{Cancel, Column, Limits, Type};
 use crate::workspace::catalog::{Catalog, Name, Node, Table};
 use crate::workspace::{USER, Workspace, lock};
 
@@ -157,7 +157,7 @@ pub(super) fn views(workspace: &Workspace) -> Result<(), String> {
     for sql in statements {
         workspace
             .engine
-            .run(&workspace.catalog, &session, sql, None, &Cancel::default())
+            .run(&workspace.catalog, &session, sql, Limits::default(), &Cancel::default())
             .map_err(|error| format!("{sql}: {}", error.message))?;
     }
     let mut catalog = lock(&workspace.catalog);

@@ -1,11 +1,14 @@
-//! Statements that the catalog answers: SHOW, DESCRIBE, EXPLAIN, USE, and CREATE and DROP of catalogs and schemas.
+//! Statements that the catalog answers: SHOW, DESCRIBE, EXPLAIN, USE, ALTER, and CREATE and DROP of catalogs and schemas.
 
+mod alter;
 mod answers;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::engine::Session;
 use super::error::SqlError;
 use super::parse::word;
+pub(crate) use alter::Change;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -17,8 +20,10 @@ pub(crate) enum Command {
     Describe { name: Vec<String>, extended: bool },
     DescribeSchema(Vec<String>),
     DescribeCatalog(String),
+    ShowProperties(Vec<String>),
     Explain(String),
-    Use,
+    Alter { name: Vec<String>, is_view: bool, change: Change },
+    Use { catalog: bool, name: Vec<String> },
     CreateCatalog { name: String, if_not_exists: bool, comment: Option<String> },
     CreateSchema { name: Vec<String>, if_not_exists: bool, comment: Option<String> },
     DropCatalog { name: String, if_exists: bool, cascade: bool },
@@ -60,6 +65,20 @@ impl Cursor<'_> {
         }
         self.position += ahead;
         true
+    }
+
+    fn accept_token(&mut self, wanted: &Token) -> bool {
+        let found = self.peek() == Some(wanted);
+        self.position += usize::from(found);
+        found
+    }
+
+    /// A name of one part, as written.
+    fn plain(&mut self) -> Result<String, SqlError> {
+        match self.name()?.as_slice() {
+            [name] => Ok(name.clone()),
+            _ => Err(self.unexpected()),
+        }
     }
 
     fn name(&mut self) -> Result<Vec<String>, SqlError> {
@@ -145,10 +164,11 @@ pub(crate) fn parse(tokens: &[TokenWithSpan], sql: &str) -> Result<Option<Comman
         }
         "USE" => {
             cursor.position += 1;
-            let _ = cursor.accept("CATALOG") || cursor.accept("SCHEMA") || cursor.accept("DATABASE");
-            cursor.name()?;
-            Command::Use
+            let catalog = cursor.accept("CATALOG");
+            let _ = !catalog && (cursor.accept("SCHEMA") || cursor.accept("DATABASE"));
+            Command::Use { catalog, name: cursor.name()? }
         }
+        "ALTER" => alter::parse(&mut cursor)?,
         "CREATE" | "DROP" => match change(&mut cursor)? {
             Some(command) => command,
             None => return Ok(None),
@@ -158,6 +178,22 @@ pub(crate) fn parse(tokens: &[TokenWithSpan], sql: &str) -> Result<Option<Comman
     match cursor.peek() {
         None => Ok(Some(command)),
         Some(_) => Err(cursor.unexpected()),
+    }
+}
+
+/// The current catalog and schema after a statement that is a USE.
+pub(crate) fn use_target(sql: &str, session: &Session) -> Option<(String, String)> {
+    let tokens = super::parse::tokens(sql).ok()?;
+    let Some(Command::Use { catalog, name }) = parse(&tokens, sql).ok()? else { return None };
+    used(catalog, &name, session)
+}
+
+fn used(is_catalog: bool, name: &[String], session: &Session) -> Option<(String, String)> {
+    match name {
+        [name] if is_catalog => Some((name.to_lowercase(), "default".to_owned())),
+        [schema] => Some((session.catalog.clone(), schema.to_lowercase())),
+        [catalog, schema] if !is_catalog => Some((catalog.to_lowercase(), schema.to_lowercase())),
+        _ => None,
     }
 }
 
@@ -176,6 +212,9 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
     let _ = cursor.accept("USER") || cursor.accept("ALL");
     if cursor.accept("CREATE TABLE") {
         return Ok(Command::ShowCreateTable(cursor.name()?));
+    }
+    if cursor.accept("TBLPROPERTIES") {
+        return Ok(Command::ShowProperties(cursor.name()?));
     }
     let kind = cursor.word();
     cursor.position += 1;

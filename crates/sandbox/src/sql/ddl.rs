@@ -1,7 +1,10 @@
 //! CREATE and DROP of tables and views, in step with the catalog.
 
+use std::collections::BTreeMap;
+
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateView, ObjectName, ObjectType,
+    ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateTableOptions, CreateView, ObjectName,
+    ObjectType, SqlOption,
 };
 
 use crate::workspace::catalog::{Name, Node, Table as CatalogTable};
@@ -16,7 +19,11 @@ use super::relation::Ctes;
 use super::types::{Column, Type};
 
 impl Work<'_> {
-    pub(crate) fn create_table(&self, create: &CreateTable) -> Result<Table, SqlError> {
+    pub(crate) fn create_table(
+        &self,
+        create: &CreateTable,
+        properties: BTreeMap<String, String>,
+    ) -> Result<Table, SqlError> {
         if create.temporary
             || create.external
             || create.like.is_some()
@@ -59,9 +66,18 @@ impl Work<'_> {
             self.execute(&format!("DROP TABLE IF EXISTS {}", identifier(&full_name)))?;
             self.execute(&format!("ALTER TABLE {} RENAME TO {}", identifier(&building), identifier(&full_name)))
         })?;
-        let comment =
-            create.comment.as_ref().map(|(CommentDef::WithEq(text) | CommentDef::WithoutEq(text))| text.clone());
-        self.enter(CatalogTable { name, node: self.node(comment), kind: "MANAGED", columns, view_definition: None });
+        // The parser keeps a comment in either place.
+        let comment = create.comment.as_ref().or_else(|| match &create.table_options {
+            CreateTableOptions::Plain(options) => options.iter().find_map(|option| match option {
+                SqlOption::Comment(comment) => Some(comment),
+                _ => None,
+            }),
+            _ => None,
+        });
+        let comment = comment.map(|(CommentDef::WithEq(text) | CommentDef::WithoutEq(text))| text.clone());
+        let mut node = self.node(comment);
+        node.properties = properties;
+        self.enter(CatalogTable { name, node, kind: "MANAGED", columns, view_definition: None });
         Ok(Table::default())
     }
 
@@ -200,7 +216,7 @@ fn check_names(columns: &[Column]) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn column(definition: &ColumnDef) -> Result<Column, SqlError> {
+pub(crate) fn column(definition: &ColumnDef) -> Result<Column, SqlError> {
     let kind = Type::from_ast(&definition.data_type)
         .ok_or_else(|| SqlError::unsupported(format!("the type {}", definition.data_type)))?;
     let mut column = Column::new(definition.name.value.clone(), kind);

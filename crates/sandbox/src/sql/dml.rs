@@ -1,4 +1,4 @@
-//! INSERT, UPDATE, DELETE and TRUNCATE.
+//! INSERT, UPDATE, DELETE and TRUNCATE; MERGE is next door.
 
 use sqlparser::ast::{
     AssignmentTarget, Delete, FromTable, Insert, ObjectName, TableFactor, TableObject, TableWithJoins, Truncate, Update,
@@ -201,8 +201,8 @@ fn base_table<'a>(compiler: &Compiler<'a>, name: &ObjectName) -> Result<&'a cata
     }
 }
 
-/// The table that UPDATE or DELETE changes, and the scope of its columns.
-fn target<'a>(
+/// The table that UPDATE, DELETE or MERGE changes, and the scope of its columns.
+pub(crate) fn target<'a>(
     compiler: &Compiler<'a>,
     table: &TableWithJoins,
 ) -> Result<(&'a catalog::Table, Scope<'static>), SqlError> {

@@ -21,7 +21,7 @@ use super::{commands, parse, render, runtime};
 
 /// Rows of a result that are kept; more than any client reads here.
 const ROW_LIMIT: usize = 1_000_000;
-/// Bytes of a result that are kept: the limit of INLINE results.
+/// Bytes of a result by default: the limit of INLINE results.
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
 /// Only the part that is used takes memory.
 const STACK: usize = 64 * 1024 * 1024;
@@ -79,6 +79,21 @@ impl Table {
     }
 }
 
+/// How much of a result is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) rows: Option<usize>,
+    /// More than these fail, or are cut off.
+    pub(crate) bytes: usize,
+    pub(crate) cut: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rows: None, bytes: BYTE_LIMIT, cut: false }
+    }
+}
+
 /// Asks a running statement to stop, or stops it after a time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancel {
@@ -112,7 +127,7 @@ pub(crate) struct Work<'a> {
     pub(crate) catalog: &'a Mutex<Catalog>,
     pub(crate) session: &'a Session,
     pub(crate) sql: &'a str,
-    pub(crate) row_limit: Option<usize>,
+    pub(crate) limits: Limits,
 }
 
 impl Engine {
@@ -122,12 +137,12 @@ impl Engine {
         catalog: &Mutex<Catalog>,
         session: &Session,
         sql: &str,
-        row_limit: Option<usize>,
+        limits: Limits,
         cancel: &Cancel,
     ) -> Result<Table, SqlError> {
         let gave_up = || SqlError::unsupported("this statement (its engine gave up)");
         std::thread::scope(|scope| {
-            let body = || self.run_here(catalog, session, sql, row_limit, cancel);
+            let body = || self.run_here(catalog, session, sql, limits, cancel);
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, body);
             thread.map_err(|_| gave_up())?.join().map_err(|_| gave_up())?
         })
@@ -138,14 +153,14 @@ impl Engine {
         catalog: &Mutex<Catalog>,
         session: &Session,
         sql: &str,
-        row_limit: Option<usize>,
+        limits: Limits,
         cancel: &Cancel,
     ) -> Result<Table, SqlError> {
         let mut slot = lock(&self.connection);
         let connection = open(&mut slot)?;
         let canceled = cancel.clone();
         connection.progress_handler(STEPS, Some(move || canceled.is_canceled())).map_err(internal)?;
-        let work = Work { connection: &*connection, catalog, session, sql, row_limit };
+        let work = Work { connection: &*connection, catalog, session, sql, limits };
         let result = work.drop_garbage().and_then(|()| work.run());
         let _ = connection.progress_handler(STEPS, None::<fn() -> bool>);
         result
@@ -224,6 +239,7 @@ impl Work<'_> {
             return self.command(command);
         }
         let view_comment = parse::take_view_comment(&mut tokens);
+        let properties = parse::take_properties(&mut tokens)?;
         match parse::statement(self.sql, tokens)? {
             Statement::Query(query) => {
                 let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
@@ -232,8 +248,9 @@ impl Work<'_> {
             Statement::Insert(insert) => self.insert(&insert),
             Statement::Update(update) => self.update(&update),
             Statement::Delete(delete) => self.delete(&delete),
+            Statement::Merge(merge) => self.merge(&merge),
             Statement::Truncate(truncate) => self.truncate(&truncate),
-            Statement::CreateTable(create) => self.create_table(&create),
+            Statement::CreateTable(create) => self.create_table(&create, properties),
             Statement::CreateView(create) => self.create_view(&create, view_comment),
             Statement::Drop { object_type, if_exists, names, .. } => self.drop(object_type, if_exists, &names),
             Statement::Comment { object_type, object_name, comment, .. } => {
@@ -249,7 +266,7 @@ impl Work<'_> {
 
     /// The rows of a compiled query, as text.
     pub(crate) fn fetch(&self, compiled: &Compiled) -> Result<Table, SqlError> {
-        let limit = self.row_limit.unwrap_or(ROW_LIMIT).min(ROW_LIMIT);
+        let limit = self.limits.rows.unwrap_or(ROW_LIMIT).min(ROW_LIMIT);
         let mut statement = self.connection.prepare(&compiled.sql).map_err(|error| failed(&error))?;
         let mut rows = statement.query([]).map_err(|error| failed(&error))?;
         let mut table = Table { columns: compiled.columns.clone(), ..Table::default() };
@@ -266,7 +283,11 @@ impl Work<'_> {
                 bytes += cell.as_ref().map_or(0, String::len);
                 cells.push(cell);
             }
-            if bytes > BYTE_LIMIT {
+            if bytes > self.limits.bytes && self.limits.cut {
+                table.truncated = true;
+                break;
+            }
+            if bytes > self.limits.bytes {
                 return Err(SqlError {
                     message: "Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at most 26214400 bytes. Please execute the statement with disposition=EXTERNAL_LINKS if you want to download the full result.".to_owned(),
                     sql_state: "54000".to_owned(),

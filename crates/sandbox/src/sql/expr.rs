@@ -1,8 +1,8 @@
 //! Compiles expressions, each to SQLite's dialect with its Databricks type.
 
 use sqlparser::ast::{
-    AccessExpr, CastKind, CeilFloorKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Subscript,
-    TrimWhereField, UnaryOperator, Value,
+    AccessExpr, CastKind, CeilFloorKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, JsonPath, JsonPathElem,
+    Subscript, TrimWhereField, UnaryOperator, Value,
 };
 
 use super::compile::{Compiler, Mode, Scope, Typed, access, text_literal};
@@ -170,10 +170,37 @@ impl Compiler<'_> {
                     _ => Err(SqlError::unsupported("this access path")),
                 })
             }
+            Expr::JsonAccess { value, path } => self.json_path(value, path, scope),
             Expr::Function(function) => self.function(function, expr, scope),
             Expr::Interval(_) => Err(SqlError::unsupported("intervals outside of `+` and `-` on dates and timestamps")),
             _ => Err(SqlError::unsupported(format!("the expression `{expr}`"))),
         }
+    }
+
+    /// `column:a.b[0]` on a string of JSON. Keys after dots match in any case, those in brackets exactly.
+    fn json_path(&self, value: &Expr, path: &JsonPath, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let value = self.expr(value, scope)?;
+        if value.kind != Type::String {
+            return Err(SqlError::mismatch(&path.to_string(), "`:` reads from a STRING of JSON here"));
+        }
+        let mut steps = Vec::new();
+        for step in &path.path {
+            steps.push(match step {
+                JsonPathElem::Dot { key, quoted: false } => serde_json::json!(format!("i{key}")),
+                JsonPathElem::Dot { key, quoted: true } => serde_json::json!(format!("={key}")),
+                JsonPathElem::Bracket { key: Expr::Value(key) }
+                | JsonPathElem::ColonBracket { key: Expr::Value(key) } => match &key.value {
+                    Value::Number(number, false) => serde_json::json!(number.parse::<u32>().unwrap_or(u32::MAX)),
+                    Value::SingleQuotedString(key) | Value::DoubleQuotedString(key) => {
+                        serde_json::json!(format!("={key}"))
+                    }
+                    _ => return Err(SqlError::unsupported("this step of a JSON path")),
+                },
+                _ => return Err(SqlError::unsupported("this step of a JSON path")),
+            });
+        }
+        let steps = text_typed(&serde_json::json!(steps).to_string())?;
+        Ok(Typed::new(format!("dbx_json_path({}, {})", value.sql, steps.sql), Type::String))
     }
 
     fn name(&self, name: &[String], scope: &Scope<'_>) -> Result<Typed, SqlError> {

@@ -1,5 +1,7 @@
 //! From statement text to the parser's tree, with syntax errors as Databricks words them.
 
+use std::collections::BTreeMap;
+
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Statement};
 use sqlparser::dialect::DatabricksDialect;
 use sqlparser::keywords::Keyword;
@@ -119,6 +121,36 @@ pub(crate) fn take_view_comment(tokens: &mut Vec<TokenWithSpan>) -> Option<Strin
     }
     tokens.drain(head..head + 2);
     Some(text)
+}
+
+/// Takes `TBLPROPERTIES ('a' = 'b')` out of a CREATE, where the parser knows it in some places only.
+pub(crate) fn take_properties(tokens: &mut Vec<TokenWithSpan>) -> Result<BTreeMap<String, String>, SqlError> {
+    let mut properties = BTreeMap::new();
+    if tokens.first().and_then(|token| word(&token.token)).as_deref() != Some("CREATE") {
+        return Ok(properties);
+    }
+    let is_start = |pair: &[TokenWithSpan]| matches!(pair, [a, b] if word(&a.token).as_deref() == Some("TBLPROPERTIES") && b.token == Token::LParen);
+    let Some(start) = tokens.windows(2).position(is_start) else { return Ok(properties) };
+    let length = tokens.iter().skip(start).position(|token| token.token == Token::RParen);
+    let inner: Vec<_> = tokens.drain(start..=start + length.unwrap_or(1)).collect();
+    let inner = inner.get(2..inner.len().saturating_sub(1)).unwrap_or_default();
+    for pair in inner.split(|token| token.token == Token::Comma) {
+        let texts: Vec<_> = pair
+            .iter()
+            .filter_map(|token| match &token.token {
+                Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) | Token::Number(text, _) => {
+                    Some(text.clone())
+                }
+                Token::Word(word) => Some(word.value.clone()),
+                _ => None,
+            })
+            .collect();
+        let Some((value, key)) = texts.split_last() else {
+            return Err(SqlError::unsupported("this form of TBLPROPERTIES"));
+        };
+        properties.insert(key.join("."), value.clone());
+    }
+    Ok(properties)
 }
 
 /// An unquoted word in capitals.

@@ -31,6 +31,10 @@ impl Compiler<'_> {
         let mut from = From { sql: String::new(), scope: Scope::empty(parent), conditions: Vec::new() };
         from.scope.ctes = Rc::new(ctes.clone());
         for table in tables {
+            if let TableFactor::Function { name, args, alias, with_ordinality: false, .. } = &table.relation {
+                self.table_generator(&parts(name)?, args, alias.as_ref(), &mut from)?;
+                continue;
+            }
             if !from.sql.is_empty() {
                 from.sql.push_str(" CROSS JOIN ");
             }
@@ -91,7 +95,7 @@ impl Compiler<'_> {
         Ok(self.boolean(value, condition)?.sql)
     }
 
-    fn factor(&self, factor: &TableFactor, ctes: &Ctes) -> Result<(String, Relation), SqlError> {
+    pub(crate) fn factor(&self, factor: &TableFactor, ctes: &Ctes) -> Result<(String, Relation), SqlError> {
         match factor {
             TableFactor::Table {
                 name, alias, args, version, sample, json_path, partitions, with_ordinality, ..

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 use super::compile::{Compiled, Compiler, Mode, Readable, Scope, Typed};
 use super::error::SqlError;
 use super::functions::is_aggregate;
+use super::generate::Generated;
 use super::literals::display_name;
 use super::parse::parts;
 use super::query::ordinal;
@@ -28,16 +29,21 @@ impl Compiler<'_> {
         ctes: &Ctes,
     ) -> Result<Compiled, SqlError> {
         check(select)?;
-        let from = self.from(&select.from, parent, ctes)?;
+        let mut from = self.from(&select.from, parent, ctes)?;
+        self.lateral_views(&select.lateral_views, &mut from)?;
+        let generated = self.select_generator(select, &mut from)?;
         let mut conditions = from.conditions;
         if let Some(condition) = &select.selection {
             conditions.push(self.condition(condition, &from.scope)?);
         }
         let grouped = is_grouped(select, order);
+        if grouped && generated.is_some() {
+            return Err(SqlError::unsupported("explode next to aggregates; put it in a subquery"));
+        }
         let groups = if grouped { self.groups(select, &from.scope)? } else { Vec::new() };
         let mode = if grouped { Mode::Group(&groups) } else { Mode::Row };
         let mut scope = from.scope.with_mode(mode);
-        let items = self.items(&select.projection, &mut scope)?;
+        let items = self.items(&select.projection, generated, &mut scope)?;
 
         let mut tail = String::new();
         if !from.sql.is_empty() {
@@ -81,9 +87,21 @@ impl Compiler<'_> {
         Ok(Compiled { sql, columns })
     }
 
-    fn items(&self, projection: &[SelectItem], scope: &mut Scope<'_>) -> Result<Vec<Item>, SqlError> {
+    fn items(
+        &self,
+        projection: &[SelectItem],
+        generated: Option<Generated>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Vec<Item>, SqlError> {
         let mut items = Vec::new();
-        for item in projection {
+        for (index, item) in projection.iter().enumerate() {
+            if let Some(generated) = generated.as_ref().filter(|generated| generated.index == index) {
+                for Readable { name, value, .. } in &generated.columns {
+                    items.push((Column::new(name.clone(), value.kind.clone()), value.sql.clone()));
+                    Rc::make_mut(&mut scope.aliases).push((name.clone(), value.clone()));
+                }
+                continue;
+            }
             let (name, expr) = match item {
                 SelectItem::UnnamedExpr(expr) => (display_name(expr), expr),
                 SelectItem::ExprWithAlias { expr, alias } => (alias.value.clone(), expr),
@@ -252,7 +270,6 @@ fn check(select: &Select) -> Result<(), SqlError> {
         (select.top.is_some(), "TOP"),
         (select.exclude.is_some(), "EXCLUDE"),
         (select.into.is_some(), "SELECT INTO"),
-        (!select.lateral_views.is_empty(), "LATERAL VIEW"),
         (select.prewhere.is_some(), "PREWHERE"),
         (!select.connect_by.is_empty(), "CONNECT BY"),
         (

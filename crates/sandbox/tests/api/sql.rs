@@ -41,7 +41,7 @@ async fn shown(sandbox: &Sandbox, sql: &str) -> Result<String, Box<dyn Error>> {
     Ok(lines.join(" / "))
 }
 
-async fn check(cases: &[(&str, &str)]) -> Checked {
+pub(crate) async fn check(cases: &[(&str, &str)]) -> Checked {
     let sandbox = start().await?;
     let mut wrong = Vec::new();
     for (sql, expected) in cases {
@@ -159,11 +159,11 @@ async fn errors() -> Checked {
         ("SELECT nam FROM samples.retail.customers", "[UNRESOLVED_COLUMN.WITH_SUGGESTION]"),
         ("INSER INTO x VALUES (1)", "[PARSE_SYNTAX_ERROR]"),
         ("SELECT 'open", "[PARSE_SYNTAX_ERROR]"),
-        ("MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+        ("OPTIMIZE samples.taxi.trips", "[UNSUPPORTED_FEATURE.SANDBOX]"),
         ("SELECT 7 div 2", "[UNSUPPORTED_FEATURE.SANDBOX]"),
         ("COPY INTO t FROM '/Volumes/x' FILEFORMAT = CSV", "[UNSUPPORTED_FEATURE.SANDBOX]"),
         ("ALTER TABLE t SET TAGS ('a' = 'b')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-        ("SELECT explode(array(1))", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+        ("SELECT inline(array(1))", "[UNSUPPORTED_FEATURE.SANDBOX]"),
         ("OPTIMIZE main.default.greetings", "[UNSUPPORTED_FEATURE.SANDBOX]"),
         ("SELECT id FROM greetings g JOIN greetings h ON g.id = h.id", "[AMBIGUOUS_REFERENCE]"),
         ("SELECT 1; SELECT 2", "[PARSE_SYNTAX_ERROR]"),

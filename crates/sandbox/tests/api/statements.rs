@@ -1,8 +1,11 @@
 //! Statements over time: waiting, polling, chunks, cancelling; warehouses; history.
 
+use std::time::Duration;
+
+use databricks_sandbox::{Options, Sandbox, Speed};
 use serde_json::json;
 
-use crate::client::{Checked, get, post, start};
+use crate::client::{Checked, get, post, raw, send, start};
 
 const WAREHOUSE: &str = "a1b2c3d4e5f60718";
 const STOPPED: &str = "b2c3d4e5f6071829";
@@ -114,5 +117,75 @@ async fn warehouses_wake_and_stop() -> Checked {
     let next = get(&sandbox, &format!("/api/2.0/sql/warehouses?page_size=1&page_token={token}")).await?.json();
     assert_eq!(next["warehouses"][0]["id"], STOPPED);
     assert!(next.get("next_page_token").is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_does_not_wait_sees_pending_first() -> Checked {
+    let sandbox = start().await?;
+    let body = json!({"warehouse_id": WAREHOUSE, "statement": "SELECT 1", "wait_timeout": "0s"});
+    let reply = post(&sandbox, STATEMENTS, body).await?.json();
+    assert_eq!(reply, json!({"statement_id": reply["statement_id"], "status": {"state": "PENDING"}}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn external_links_carry_results_without_a_token() -> Checked {
+    let sandbox = Sandbox::start(Options::default().with_speed(Speed::Manual)).await?;
+    let body = json!({"warehouse_id": WAREHOUSE, "disposition": "EXTERNAL_LINKS", "format": "CSV",
+        "statement": "SELECT trip_id, 'a,b' AS text, NULL AS nothing FROM samples.taxi.trips ORDER BY trip_id"});
+    let reply = post(&sandbox, STATEMENTS, body).await?.json();
+    assert_eq!((&reply["manifest"]["format"], &reply["manifest"]["total_chunk_count"]), (&json!("CSV"), &json!(3)));
+    let link = &reply["result"]["external_links"][0];
+    assert_eq!((&link["row_count"], &link["next_chunk_index"]), (&json!(1000), &json!(1)));
+    let path = link["external_link"].as_str().unwrap_or_default().trim_start_matches(sandbox.url()).to_owned();
+    let bare = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\n\r\n");
+    let found = raw(&sandbox, bare(&path).as_bytes()).await?;
+    let csv = String::from_utf8_lossy(&found.body).into_owned();
+    assert!(csv.starts_with("trip_id,text,nothing\r\n1,\"a,b\",null\r\n"), "{csv}");
+    assert_eq!(get(&sandbox, &path).await?.status, 400);
+    let forged = raw(&sandbox, bare(&path.replace("/0?", "/1?")).as_bytes()).await?;
+    assert!(forged.status == 403 && String::from_utf8_lossy(&forged.body).contains("SignatureDoesNotMatch"));
+    sandbox.advance(Duration::from_secs(900));
+    let late = raw(&sandbox, bare(&path).as_bytes()).await?;
+    assert!(late.status == 403 && String::from_utf8_lossy(&late.body).contains("Request has expired"));
+    let next = link["next_chunk_internal_link"].as_str().unwrap_or_default();
+    assert_eq!(get(&sandbox, next).await?.at("/external_links/0/chunk_index"), 1);
+    // After an hour the result is gone.
+    sandbox.advance(Duration::from_secs(3600));
+    let id = reply["statement_id"].as_str().unwrap_or_default();
+    assert_eq!(get(&sandbox, &format!("{STATEMENTS}/{id}")).await?.at("/status/state"), "CLOSED");
+    let arrow = json!({"warehouse_id": WAREHOUSE, "statement": "SELECT 1", "disposition": "EXTERNAL_LINKS", "format": "ARROW_STREAM"});
+    assert_eq!(post(&sandbox, STATEMENTS, arrow).await?.code(), "INVALID_PARAMETER_VALUE");
+    Ok(())
+}
+
+#[tokio::test]
+async fn results_are_cut_to_bytes() -> Checked {
+    let sandbox = start().await?;
+    let body =
+        json!({"warehouse_id": WAREHOUSE, "statement": "SELECT trip_id FROM samples.taxi.trips", "byte_limit": 100});
+    let reply = post(&sandbox, STATEMENTS, body).await?.json();
+    assert_eq!(reply["manifest"]["truncated"], true);
+    assert!(reply["manifest"]["total_byte_count"].as_i64().is_some_and(|bytes| (50..=100).contains(&bytes)), "{reply}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_keeps_where_it_is() -> Checked {
+    let sandbox = start().await?;
+    let session =
+        post(&sandbox, "/api/2.0/sql/sessions", json!({"warehouse_id": WAREHOUSE, "catalog": "samples"})).await?;
+    let id = session.at("/session_id");
+    let run = |sql: &str| json!({"warehouse_id": WAREHOUSE, "session_id": id, "statement": sql});
+    let reply = post(&sandbox, STATEMENTS, run("USE SCHEMA taxi")).await?;
+    assert_eq!(reply.at("/status/state"), "SUCCEEDED");
+    let reply = post(&sandbox, STATEMENTS, run("SELECT current_catalog(), current_schema()")).await?;
+    assert_eq!(reply.at("/result/data_array/0"), json!(["samples", "taxi"]));
+    let reply = post(&sandbox, STATEMENTS, run("USE nowhere")).await?;
+    assert_eq!(reply.at("/status/state"), "FAILED");
+    let path = format!("/api/2.0/sql/sessions/{}", id.as_str().unwrap_or_default());
+    assert_eq!(send(&sandbox, "DELETE", &path, b"").await?.status, 200);
+    assert_eq!(post(&sandbox, STATEMENTS, run("SELECT 1")).await?.status, 404);
     Ok(())
 }

@@ -11,12 +11,15 @@ use crate::sql::types::Type;
 use crate::workspace::catalog::{Catalog, Table as CatalogTable};
 use crate::workspace::lock;
 
-use super::{Command, Listed};
+use super::{Command, Listed, used};
 
 impl Work<'_> {
     pub(crate) fn command(&self, command: Command) -> Result<Table, SqlError> {
         if let Command::Explain(sql) = &command {
             return self.explain(sql);
+        }
+        if let Command::Alter { name, is_view, change } = command {
+            return self.alter(&name, is_view, change);
         }
         let mut catalog = lock(self.catalog);
         match command {
@@ -71,8 +74,23 @@ impl Work<'_> {
                 ];
                 Ok(Table::of_texts(["info_name", "info_value"], rows.map(|(item, value)| [item.to_owned(), value])))
             }
-            // Each statement has a session of its own, so there is nothing to keep.
-            Command::Use | Command::Explain(_) => Ok(Table::default()),
+            // Where the session is now, its keeper reads from the statement itself.
+            Command::Use { catalog: is_catalog, name } => {
+                let (c, s) = used(is_catalog, &name, self.session).ok_or_else(|| SqlError::schema_not_found(&name))?;
+                if !catalog.catalogs.contains_key(&c) {
+                    return Err(SqlError::catalog_not_found(&c));
+                }
+                if !is_catalog && !catalog.has_schema(&c, &s) {
+                    return Err(SqlError::schema_not_found(&[c, s]));
+                }
+                Ok(Table::default())
+            }
+            Command::ShowProperties(name) => {
+                let table = self.find(&catalog, &name)?;
+                let rows = table.node.properties.iter().map(|(key, value)| [key.clone(), value.clone()]);
+                Ok(Table::of_texts(["key", "value"], rows))
+            }
+            Command::Explain(_) | Command::Alter { .. } => Ok(Table::default()),
             Command::CreateCatalog { name, if_not_exists, comment } => {
                 match (catalog.catalogs.contains_key(&name), if_not_exists) {
                     (true, true) => return Ok(Table::default()),
@@ -254,6 +272,14 @@ fn describe_table(table: &CatalogTable, extended: bool) -> Table {
             ("Owner", table.node.owner.clone()),
         ];
         rows.extend(details.map(|(item, value)| [Some(item.to_owned()), Some(value), blank()]));
+        if table.view_definition.is_none() {
+            rows.push([Some("Provider".to_owned()), Some("delta".to_owned()), blank()]);
+        }
+        if !table.node.properties.is_empty() {
+            let properties: Vec<_> =
+                table.node.properties.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            rows.push([Some("Table Properties".to_owned()), Some(format!("[{}]", properties.join(","))), blank()]);
+        }
         if let Some(view) = &table.view_definition {
             rows.push([Some("View Text".to_owned()), Some(view.clone()), blank()]);
         }
@@ -284,5 +310,18 @@ fn create_statement(table: &CatalogTable) -> String {
             )
         })
         .collect();
-    format!("CREATE TABLE {full_name} (\n{})\nUSING delta\n", columns.join(",\n"))
+    let mut sql = format!("CREATE TABLE {full_name} (\n{})\nUSING delta\n", columns.join(",\n"));
+    if let Some(comment) = &table.node.comment {
+        sql.push_str(&format!("COMMENT '{}'\n", comment.replace('\'', "\\'")));
+    }
+    if !table.node.properties.is_empty() {
+        let properties: Vec<_> = table
+            .node
+            .properties
+            .iter()
+            .map(|(key, value)| format!("  '{key}' = '{}'", value.replace('\'', "\\'")))
+            .collect();
+        sql.push_str(&format!("TBLPROPERTIES (\n{})\n", properties.join(",\n")));
+    }
+    sql
 }

@@ -101,6 +101,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_map_get", |a| Ok(member(a.text(0), a.text(1)))),
     ("dbx_json_object", json_object),
+    ("dbx_json_path", json_path),
 ];
 
 pub(super) const LENIENT: &[Definition] = &[("dbx_concat_ws", |a| {
@@ -299,5 +300,33 @@ fn json_object(a: &Arguments) -> Outcome {
         None | Some(serde_json::Value::Null) => Ok(Value::Null),
         Some(serde_json::Value::String(found)) => text(found.clone()),
         Some(found) => text(found.to_string()),
+    }
+}
+
+/// Steps of `a:b.c[0]`, as a JSON array: numbers, keys after `=`, and keys in any case after `i`.
+fn json_path(a: &Arguments) -> Outcome {
+    let Ok(mut json) = serde_json::from_str::<serde_json::Value>(a.text(0)) else { return Ok(Value::Null) };
+    let Ok(serde_json::Value::Array(steps)) = serde_json::from_str(a.text(1)) else { return Ok(Value::Null) };
+    for step in steps {
+        let found = match (&mut json, &step) {
+            (serde_json::Value::Array(items), serde_json::Value::Number(index)) => {
+                index.as_u64().and_then(|index| items.get_mut(usize::try_from(index).ok()?))
+            }
+            (serde_json::Value::Object(members), serde_json::Value::String(key)) => match key.split_at_checked(1) {
+                Some(("=", key)) => members.get_mut(key),
+                Some((_, key)) => {
+                    members.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        let Some(found) = found else { return Ok(Value::Null) };
+        json = found.take();
+    }
+    match json {
+        serde_json::Value::Null => Ok(Value::Null),
+        serde_json::Value::String(found) => text(found),
+        found => text(found.to_string()),
     }
 }
