@@ -36,7 +36,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
             let workspace = Workspace::open(&options).await?;
             print(&resources::read(&registry, &workspace.context, &uri).await?.text)
         }
-        Command::Sandbox { port } => run_sandbox(port).await,
+        Command::Sandbox { port } => run_sandbox(&options, port).await,
     }
 }
 
@@ -49,7 +49,7 @@ struct Workspace {
 impl Workspace {
     async fn open(options: &Options) -> Result<Self, Error> {
         let (config, sandbox) = if options.sandbox {
-            let sandbox = start_sandbox(0).await?;
+            let sandbox = start_sandbox(options, 0).await?;
             let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
             config.limits.requests_per_second = None;
             (config, Some(sandbox))
@@ -96,13 +96,18 @@ fn greet(registry: &Registry, context: &Context) {
     }
 }
 
-async fn start_sandbox(port: u16) -> Result<databricks_sandbox::Sandbox, Error> {
-    let options = databricks_sandbox::Options::default().with_port(port);
-    databricks_sandbox::Sandbox::start(options).await.map_err(|error| Error::failed(error.to_string()))
+async fn start_sandbox(options: &Options, port: u16) -> Result<databricks_sandbox::Sandbox, Error> {
+    let mut sandbox = databricks_sandbox::Options::default().with_port(port);
+    if let Some(path) = &options.sandbox_faults {
+        let in_file = |error: &dyn std::fmt::Display| Error::failed(format!("faults in `{}`: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
+        sandbox = sandbox.with_faults(databricks_sandbox::Faults::parse(&text).map_err(|error| in_file(&error))?);
+    }
+    databricks_sandbox::Sandbox::start(sandbox).await.map_err(|error| Error::failed(error.to_string()))
 }
 
-async fn run_sandbox(port: u16) -> Result<(), Error> {
-    let sandbox = start_sandbox(port).await?;
+async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
+    let sandbox = start_sandbox(options, port).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
     tokio::signal::ctrl_c().await.map_err(|error| Error::failed(format!("cannot wait for Ctrl-C: {error}")))
 }

@@ -1,5 +1,7 @@
 //! Everything that can be configured, in one place: flags over environment.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use databricks::{Attribute, Config, Environment, Settings};
 
@@ -104,6 +106,9 @@ pub struct Options {
     /// Use the embedded sandbox workspace instead of a real one
     #[arg(long, global = true, env = "DATABRICKS_MCP_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
     pub sandbox: bool,
+    /// Faults that the sandbox injects, as a JSON file: what a client does when Databricks misbehaves
+    #[arg(long, global = true, value_name = "FILE")]
+    pub sandbox_faults: Option<PathBuf>,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(long, global = true, env = "DATABRICKS_MCP_LOG_LEVEL", default_value = "warn", value_name = "LEVEL")]
     pub log_level: tracing::level_filters::LevelFilter,
