@@ -36,23 +36,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut report = String::new();
     let mut findings = 0;
     for (name, package) in &packages {
-        let Package { operations, exposed, excluded, undecided } = package;
+        let Package { operations, exposed, excluded, undecided, .. } = package;
         writeln!(
             report,
             "{name:22} {operations:4} operations: {exposed:3} exposed, {excluded:3} excluded, {:3} undecided",
             undecided.len()
         )?;
-        if package.is_closed() || arguments.undecided {
+        if package.closed || arguments.undecided {
             undecided.iter().try_for_each(|id| writeln!(report, "  undecided: {id}"))?;
         }
-        if package.is_closed() {
+        if package.closed {
             findings += undecided.len();
         }
     }
     if findings > 0 {
         writeln!(
             report,
-            "{findings} operation(s) of packages in use are undecided: give each a `tool`, a `resource` or `used_by` in \
+            "{findings} operation(s) of packages that must be decided are not: give each a `tool`, a `resource` or `used_by` in \
              a file of `{}`, or name it under `exclude` with a reason",
             arguments.allowlist.display()
         )?;

@@ -1,7 +1,7 @@
 //! What nobody has decided on, and what changed since somebody did.
 //!
-//! A package with any decision is closed: each of its operations must be decided. What was decided is
-//! recorded in a lock file, `allowlist/exposure.lock`: method, path, risk and parameters of each exposed
+//! A package that a toolset file names under `packages` is closed: each of its operations must be decided.
+//! What was decided is recorded in a lock file, `allowlist/exposure.lock`: method, path, risk and parameters of each exposed
 //! operation, so that a change of the API shows up as a difference that a person reviews.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,13 +24,8 @@ pub struct Package {
     pub excluded: usize,
     /// Ids that nobody has decided on.
     pub undecided: Vec<String>,
-}
-
-impl Package {
-    /// Whether any operation is decided, so that all must be.
-    pub fn is_closed(&self) -> bool {
-        self.exposed + self.excluded > 0
-    }
+    /// Whether the allowlist says that all of its operations are decided.
+    pub closed: bool,
 }
 
 /// How each package of the specs stands.
@@ -39,6 +34,7 @@ pub fn packages(api: &Api, allowlist: &Allowlist) -> BTreeMap<String, Package> {
     for (id, operation) in &api.operations {
         let package = packages.entry(operation.package().to_owned()).or_default();
         package.operations += 1;
+        package.closed = allowlist.packages.contains(operation.package());
         match allowlist.decisions.get(id) {
             None => package.undecided.push(id.clone()),
             Some(decision) if decision.excluded.is_some() => package.excluded += 1,

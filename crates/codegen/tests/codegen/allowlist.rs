@@ -62,7 +62,7 @@ fn unknown_keys() {
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, used_by, resource, tool
         allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded
         allowlist/jobs.yaml:7:5: `reason` is missing
-        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, operations, composites, exclude
+        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, composites, exclude
         ",
     );
     check_entry("params: { name: { descripton: Name. } }", "3:21: `description` is missing");
