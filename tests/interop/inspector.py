@@ -10,12 +10,26 @@ import sys
 # Nothing is written into `tests/`, not even compiled modules.
 sys.dont_write_bytecode = True
 
+import environment
+from report import Report, brief, expect, skipped
+
+if __name__ == "__main__":
+    try:
+        environment.enter_venv()
+    except environment.Missing as missing:
+        sys.exit(skipped(missing))
+
 import json
 import os
 import subprocess
+from contextlib import contextmanager
+from types import SimpleNamespace
 
-import environment
-from report import Report, brief, expect, skipped
+import anyio
+from mcp.shared.uri_template import UriTemplate
+
+import scenarios
+from caller import Caller, Stopped
 
 ERAS = ("legacy", "auto", "modern")
 TIMEOUT_SECONDS = 120
@@ -87,6 +101,61 @@ def check_era(report, inspector, binary, era):
         expect(contents[0]["uri"] == uri and json.loads(contents[0]["text"]), f"{uri} is {brief(contents)}")
 
 
+class Session:
+    """A client of which each call is a new session of the Inspector, all with one sandbox."""
+
+    def __init__(self, inspector, server):
+        self.inspector, self.server = inspector, server
+
+    async def call_tool(self, tool, arguments):
+        options = ("--tool-name", tool, "--tool-args-json", json.dumps(arguments))
+        result = self.inspector(self.server, "tools/call", *options)["result"]
+        content = [SimpleNamespace(type=block["type"], text=block.get("text")) for block in result["content"]]
+        structured = result.get("structuredContent")
+        return SimpleNamespace(content=content, is_error=result.get("isError", False), structured_content=structured)
+
+
+async def check_every_tool(report, inspector, binary):
+    """Every default tool is called with success, and every resource template read."""
+    with sandbox(binary) as (host, token):
+        server = ["env", f"DATABRICKS_TOKEN={token}", binary, "--host", host, "--log-level", "off"]
+        call = Caller(report, "inspector", Session(inspector, server))
+        known = scenarios.Known()
+        for area in scenarios.AREAS:
+            try:
+                await area(call, known)
+            except Stopped:
+                pass
+        with report.check("inspector: every default tool was called with success"):
+            tools = {tool["name"] for tool in inspector(server, "tools/list")["result"]["tools"]}
+            missing = tools - call.succeeded - {"delete_job", "delete_workspace_item"}
+            expect(not missing, f"not called: {sorted(missing)}")
+        for template in inspector(server, "resources/templates/list")["result"]["resourceTemplates"]:
+            with report.check(f"inspector: a {template['name']} is read"):
+                variables = scenarios.RESOURCES[template["name"]](known)
+                uri = UriTemplate.parse(template["uriTemplate"]).expand(
+                    {name: str(value).lstrip("/") for name, value in variables.items()}
+                )
+                contents = inspector(server, "resources/read", "--uri", uri)["result"]["contents"]
+                expect(contents[0]["text"], f"{uri} is {brief(contents)}")
+        try:
+            await scenarios.cleanup(call, known)
+        except Stopped:
+            pass
+
+
+@contextmanager
+def sandbox(binary):
+    """Starts a sandbox alone; gives its host and token."""
+    child = subprocess.Popen([binary, "sandbox"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        told = dict(child.stdout.readline().strip().split("=", 1) for _ in range(2))
+        yield told["DATABRICKS_HOST"], told["DATABRICKS_TOKEN"]
+    finally:
+        child.kill()
+        child.wait()
+
+
 def check_strict(report, inspector, binary):
     with report.check("--strict tells of a warning"):
         found = findings(inspector([sys.executable, "-c", SUSPECT], "tools/list", "--strict"))
@@ -115,6 +184,7 @@ def main(binary):
     check_strict(report, inspector, binary)
     for era in ERAS:
         check_era(report, inspector, binary, era)
+    anyio.run(check_every_tool, report, inspector, binary)
     return report.close()
 
 
