@@ -1,6 +1,6 @@
 //! Resources: what a URI names, read through the same operations as tools, and the lists of what exists.
 
-use databricks::{Arguments, Payload};
+use databricks::Payload;
 use serde_json::{Map, Value};
 
 use crate::context::Context;
@@ -54,7 +54,7 @@ pub async fn read(registry: &Registry, context: &Context, uri: &str) -> Result<C
         let hint = did_you_mean(uri, templates);
         return Err(Error::unknown_resource(format!("no resource has the URI `{uri}`{hint}")));
     };
-    let mut request = plain::request(resource.fixed, Map::new())?.idempotent(true);
+    let mut request = plain::request(resource.fixed, Map::new()).idempotent(true);
     for (variable, wire) in resource.variables {
         if let Some((_, value)) = variables.iter().find(|(name, _)| name == variable) {
             request.insert(plain::location(resource.operation, wire), *wire, value.clone());
@@ -88,12 +88,7 @@ pub async fn list(
     let mut listed = Vec::new();
     while let Some((tool, of, resource)) = lists.get(cursor.list) {
         let fixed = tool.arguments.iter().filter(|argument| !is_from_caller(argument));
-        let mut request = Arguments::new().idempotent(true);
-        for argument in fixed {
-            if let Source::Fixed(text) = argument.source {
-                request.insert(argument.location, argument.wire, plain::json(text));
-            }
-        }
+        let request = plain::request(fixed, Map::new()).idempotent(true);
         let next = match plain::page(context, tool, request, &cursor).await {
             Ok((items, next)) => {
                 listed.extend(items.iter().filter_map(|item| one(of, resource, item)));
@@ -122,7 +117,7 @@ fn is_from_caller(argument: &Argument) -> bool {
 }
 
 fn one(lists: &Lists, resource: &'static ResourceDefinition, item: &Value) -> Option<Listed> {
-    let field = |path: &str| item.pointer(&format!("/{}", path.replace('.', "/"))).and_then(text);
+    let field = |path: &str| shape::at(item, path).and_then(text);
     let variables: Vec<_> = lists.bind.iter().filter_map(|(name, path)| Some((*name, field(path)?))).collect();
     let value = |asked: &str| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.as_str());
     let uri = uri::expand(resource.uri, value)?;

@@ -65,10 +65,19 @@ pub(crate) fn keep(value: &Value, paths: &[&str]) -> Value {
     }
 }
 
+/// The field at a dotted path.
+pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    value.pointer(&pointer(path))
+}
+
+fn pointer(path: &str) -> String {
+    format!("/{}", path.replace('.', "/"))
+}
+
 /// Turns base64 fields into text. What is no base64 or no text stays as it is.
 pub(crate) fn decode(value: &mut Value, paths: &[&str]) {
     for path in paths {
-        let Some(field) = value.pointer_mut(&format!("/{}", path.replace('.', "/"))) else { continue };
+        let Some(field) = value.pointer_mut(&pointer(path)) else { continue };
         let bytes = field.as_str().and_then(|text| STANDARD.decode(text).ok());
         if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
             *field = Value::String(text);

@@ -45,7 +45,7 @@ struct Input {
     #[serde(default)]
     read_only: bool,
     /// Time to wait; after it the statement goes on and its id is returned.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
 }
@@ -58,10 +58,6 @@ struct Parameter {
     value: Option<String>,
     /// SQL type such as `DATE` or `INT`; `STRING` if unset.
     r#type: Option<String>,
-}
-
-fn default_timeout() -> u64 {
-    45
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {

@@ -21,13 +21,9 @@ struct Input {
     /// Cursor: `next_page_token` of the previous answer.
     page_token: Option<String>,
     /// Time to wait for a statement that still runs.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
-}
-
-fn default_timeout() -> u64 {
-    45
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {

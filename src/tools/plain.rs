@@ -25,10 +25,10 @@ pub(crate) async fn run(
     };
     if tool.result.items.is_some() {
         let cursor = cursor(&mut arguments)?;
-        let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+        let request = request(tool.arguments, arguments).idempotent(risk == Risk::Read);
         return list(context, tool, request, cursor, &keep).await;
     }
-    let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+    let request = request(tool.arguments, arguments).idempotent(risk == Risk::Read);
     let mut value = match context.client.execute(tool.operation, request).await? {
         Payload::Empty => json!({}),
         Payload::Json(value) => value,
@@ -45,7 +45,10 @@ pub(crate) async fn run(
 }
 
 /// The values of one request. Fixed values and defaults come from the definition.
-pub(crate) fn request(definitions: &[Argument], mut given: Map<String, Value>) -> Result<Arguments, Error> {
+pub(crate) fn request<'a>(
+    definitions: impl IntoIterator<Item = &'a Argument>,
+    mut given: Map<String, Value>,
+) -> Arguments {
     let mut request = Arguments::new();
     for argument in definitions {
         let value = match argument.source {
@@ -63,7 +66,7 @@ pub(crate) fn request(definitions: &[Argument], mut given: Map<String, Value>) -
             request.insert(argument.location, argument.wire, value);
         }
     }
-    Ok(request)
+    request
 }
 
 /// JSON text of a definition, which the build wrote.
@@ -139,7 +142,7 @@ pub(crate) async fn page(
     }
     let answer = context.client.execute(tool.operation, request).await?;
     let Payload::Json(answer) = answer else { return Ok((Vec::new(), None)) };
-    let items = tool.result.items.and_then(|items| answer.pointer(&format!("/{}", items.replace('.', "/"))));
+    let items = tool.result.items.and_then(|items| shape::at(&answer, items));
     Ok((items.and_then(Value::as_array).cloned().unwrap_or_default(), None))
 }
 

@@ -35,13 +35,9 @@ struct Input {
     #[serde(default)]
     wait: bool,
     /// Time to wait; after it the run goes on.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
-}
-
-fn default_timeout() -> u64 {
-    45
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {

@@ -34,13 +34,9 @@ struct Input {
     /// Name of the run in the list of runs.
     run_name: Option<String>,
     /// Time to wait; after it the run goes on and its id is returned.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
-}
-
-fn default_timeout() -> u64 {
-    45
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How long a call waits unless it says otherwise: less than common clients wait for an answer.
+pub(crate) fn default_seconds() -> u64 {
+    45
+}
+
 /// A wait with a deadline.
 #[derive(Debug)]
 pub(crate) struct Wait {
