@@ -1,6 +1,9 @@
 //! The client: a configured transport and the executor of the operation table.
 
+use std::ops::Range;
+
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Request, Url};
 use serde_json::{Map, Value};
@@ -8,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::answer::Answer;
 use crate::arguments::{Arguments, Payload};
 use crate::config::Config;
+use crate::content::{Content, Part};
 use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
@@ -82,12 +86,59 @@ impl Client {
         }
     }
 
-    async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
+    /// Calls an operation that takes raw bytes, and reads these while they are sent. [`Arguments::idempotent`] says
+    /// whether to send them again when it is not known if the first attempt arrived.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the content cannot be read.
+    pub async fn upload(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        content: &Content,
+    ) -> Result<Payload, Error> {
+        let arguments = arguments.with_bytes(Bytes::new());
+        let answer = self.send(operation, arguments, HeaderMap::new(), Some(content)).await;
+        answer.and_then(|answer| payload(operation.response, answer)).map_err(|error| error.in_operation(operation.id))
+    }
+
+    /// Reads a part of a file: the bytes of `range`, counted from 0, its end excluded. `unmodified_since`, the time
+    /// that an earlier part told, makes it an error (412) if the file has changed meanwhile.
+    ///
+    /// # Errors
+    /// As [`Client::execute`]; 416 where the file ends before the part begins.
+    pub async fn read_part(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        range: Range<u64>,
+        unmodified_since: Option<&str>,
+    ) -> Result<Part, Error> {
+        let answer = match Part::headers(&range, unmodified_since) {
+            Ok(headers) => self.send(operation, arguments, headers, None).await,
+            Err(error) => Err(error),
+        };
+        answer.map(Part::read).map_err(|error| error.in_operation(operation.id))
+    }
+
+    async fn send(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        headers: HeaderMap,
+        content: Option<&Content>,
+    ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
         let retry_budget = arguments.retry_budget();
         let encoded = encode(operation, arguments, self.transport.account_id())?;
         let call = Call { retry_budget, ..Call::new(operation, encoded.repeatable) };
-        let answer = self.transport.send(request(operation, host, encoded)?, call).await?;
+        let mut request = request(operation, host, encoded)?;
+        request.headers_mut().extend(headers);
+        self.transport.send_content(request, content, call).await
+    }
+
+    async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
+        let answer = self.send(operation, arguments, HeaderMap::new(), None).await?;
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use crate::answer::{Answer, Question};
 use crate::auth::{Authenticator, Context, without};
 use crate::config::Config;
+use crate::content::Content;
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
@@ -27,7 +28,7 @@ use crate::user_agent::UserAgent;
 /// Routes a call to one of the workspaces behind a host.
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
 /// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
-const SLOWEST_UPLOAD: usize = 64 * 1024;
+const SLOWEST_UPLOAD: u64 = 64 * 1024;
 
 /// A cheap handle: clones share connections, limits and credentials.
 #[derive(Clone)]
@@ -138,7 +139,17 @@ impl Transport {
     /// Sends a request to the workspace, repeats it where that is allowed, and returns the whole successful answer.
     ///
     /// Dropping the future aborts the attempt under way and makes no other.
-    pub(crate) async fn send(&self, mut request: Request, call: Call) -> Result<Answer, Error> {
+    pub(crate) async fn send(&self, request: Request, call: Call) -> Result<Answer, Error> {
+        self.send_content(request, None, call).await
+    }
+
+    /// As [`Transport::send`], with a body that is read while it is sent.
+    pub(crate) async fn send_content(
+        &self,
+        mut request: Request,
+        content: Option<&Content>,
+        call: Call,
+    ) -> Result<Answer, Error> {
         let host = self.host().await.map_err(|error| error.in_operation(call.operation))?;
         if request.url().origin().ascii_serialization() != host.as_str() {
             // The credential is for this host alone.
@@ -147,7 +158,9 @@ impl Transport {
         let lacks_body =
             request.body().is_none() && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
         let headers = request.headers_mut();
-        if lacks_body {
+        if let Some(content) = content {
+            headers.insert(CONTENT_LENGTH, content.length().into());
+        } else if lacks_body {
             // Gateways answer 411 to these methods without a length, and hyper sends none by itself.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -166,6 +179,9 @@ impl Transport {
                     headers.insert(WORKSPACE_HEADER, id);
                 }
                 headers.extend(proof.headers.clone());
+                if let Some(content) = content {
+                    *request.body_mut() = Some(content.body());
+                }
                 let slot = self.shared.gate.pass().await;
                 let start = Instant::now();
                 let result = self.attempt(request, call.response).await;
@@ -214,8 +230,9 @@ impl Transport {
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
         let sent = sensitive(request.headers());
         let idle = self.shared.idle_timeout;
-        let upload = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len) / SLOWEST_UPLOAD;
-        let patience = idle.saturating_add(Duration::from_secs(upload as u64));
+        let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
+        let patience = idle.saturating_add(Duration::from_secs(told.unwrap_or_else(held) / SLOWEST_UPLOAD));
         let response = timeout(patience, self.shared.http.execute(request))
             .await
             .map_err(|_| Error::timed_out(patience))?

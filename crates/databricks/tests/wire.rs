@@ -2,6 +2,8 @@
 
 #[path = "wire/answers.rs"]
 mod answers;
+#[path = "wire/content.rs"]
+mod content;
 #[path = "wire/repetition.rs"]
 mod repetition;
 #[path = "wire/requests.rs"]

@@ -1,0 +1,116 @@
+//! Files of any size: uploads are streamed from disk, downloads come in parts, and neither is held whole.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::try_unfold;
+use http::HeaderMap;
+use http::header::{CONTENT_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE};
+
+use crate::answer::Answer;
+use crate::error::Error;
+
+/// What one read from disk asks for.
+const READ_BYTES: u64 = 256 * 1024;
+
+/// The content of an upload, opened anew for each attempt, so that a failed one can be made again.
+///
+/// Exactly as many bytes are sent as the content said to have; a file that has shrunk since fails the upload.
+#[derive(Clone)]
+pub struct Content {
+    open: Arc<dyn Fn() -> io::Result<File> + Send + Sync>,
+    length: u64,
+}
+
+impl Content {
+    /// A content of `length` bytes that `open` gives access to, from its first byte, on each call.
+    pub fn new(length: u64, open: impl Fn() -> io::Result<File> + Send + Sync + 'static) -> Content {
+        Content { open: Arc::new(open), length }
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The body of one attempt.
+    pub(crate) fn body(&self) -> reqwest::Body {
+        let start = Reading { open: Some(Arc::clone(&self.open)), file: None, left: self.length };
+        reqwest::Body::wrap_stream(try_unfold(start, |reading| async move {
+            // Disks block; a thread of the runtime's pool for blocking work does not.
+            tokio::task::spawn_blocking(|| reading.next()).await.map_err(io::Error::other)?
+        }))
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Content").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+struct Reading {
+    open: Option<Arc<dyn Fn() -> io::Result<File> + Send + Sync>>,
+    file: Option<File>,
+    left: u64,
+}
+
+impl Reading {
+    fn next(mut self) -> io::Result<Option<(Bytes, Reading)>> {
+        if let Some(open) = self.open.take() {
+            self.file = Some(open()?);
+        }
+        let Some(file) = self.file.as_mut().filter(|_| self.left > 0) else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(self.left.min(READ_BYTES)).read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
+        }
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(Some((bytes.into(), self)))
+    }
+}
+
+/// A part of a file, as [`Client::read_part`](crate::Client::read_part) gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The bytes; fewer than asked for at the end of the file, all of it where the service knows no parts.
+    pub bytes: Bytes,
+    /// Where in the file they begin.
+    pub start: u64,
+    /// The size of the whole file, where the service tells it.
+    pub total: Option<u64>,
+    /// When the file was changed last, as the service writes it; goes into the request for the next part.
+    pub last_modified: Option<String>,
+}
+
+impl Part {
+    /// The headers that ask for a part of what has not changed since.
+    pub(crate) fn headers(range: &Range<u64>, unmodified_since: Option<&str>) -> Result<HeaderMap, Error> {
+        let last = range.end.checked_sub(1).filter(|last| *last >= range.start);
+        let last = last.ok_or_else(|| Error::argument("the part is empty"))?;
+        let header = |text: String| text.parse().map_err(|_| Error::argument("the time is not one"));
+        let mut headers = HeaderMap::from_iter([(RANGE, header(format!("bytes={}-{last}", range.start))?)]);
+        if let Some(time) = unmodified_since {
+            headers.insert(IF_UNMODIFIED_SINCE, header(time.to_owned())?);
+        }
+        Ok(headers)
+    }
+
+    pub(crate) fn read(answer: Answer) -> Part {
+        let text = |name| answer.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        // `bytes 0-99/1234`; the total may be `*`.
+        let range = text(CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes ")?.split_once('/'));
+        let start = range.and_then(|(range, _)| range.split_once('-')?.0.parse().ok()).unwrap_or(0);
+        let total = match range {
+            Some((_, total)) => total.parse().ok(),
+            None => Some(answer.bytes.len() as u64),
+        };
+        let last_modified = text(LAST_MODIFIED).map(str::to_owned);
+        Part { start, total, last_modified, bytes: answer.bytes }
+    }
+}
