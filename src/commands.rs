@@ -11,6 +11,7 @@ use crate::calls;
 use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
 use crate::context::Context;
 use crate::error::Error;
+use crate::local::LocalRoots;
 use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
@@ -58,7 +59,8 @@ impl Workspace {
         };
         let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
         let budget = Budget::tokens(options.max_result_tokens as usize);
-        let context = Context::new(databricks::Client::new(config)?, budget, warehouse_id);
+        let mut context = Context::new(databricks::Client::new(config)?, budget, warehouse_id);
+        context.local = LocalRoots::open(&options.local_roots)?;
         Ok(Self { context, _sandbox: sandbox })
     }
 }

@@ -103,6 +103,9 @@ pub struct Options {
     #[arg(long, global = true, env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = 6_000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(500..=25_000))]
     pub max_result_tokens: u32,
+    /// A directory of this machine that tools may read from and write to (repeatable); without it they cannot
+    #[arg(long = "local-root", global = true, env = "DATABRICKS_MCP_LOCAL_ROOT", value_name = "DIR")]
+    pub local_roots: Vec<PathBuf>,
     /// Use the embedded sandbox workspace instead of a real one
     #[arg(long, global = true, env = "DATABRICKS_MCP_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
     pub sandbox: bool,

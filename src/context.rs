@@ -3,6 +3,7 @@
 use databricks::Client;
 
 use crate::cleanup::Cleanup;
+use crate::local::LocalRoots;
 use crate::progress::Progress;
 use crate::shape::Budget;
 
@@ -19,6 +20,8 @@ pub struct Context {
     pub read_only: bool,
     /// What calls started, to be undone if they are cancelled.
     pub cleanup: Cleanup,
+    /// The directories of this machine that tools may use.
+    pub local: LocalRoots,
     /// Where this call tells how far it is.
     pub progress: Progress,
 }
@@ -33,6 +36,7 @@ impl Context {
             warehouse_id,
             read_only: false,
             cleanup: Cleanup::default(),
+            local: LocalRoots::default(),
             progress: Progress::default(),
         }
     }

@@ -14,6 +14,7 @@ pub mod definition;
 pub mod error;
 mod generated;
 pub mod instructions;
+pub mod local;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;

@@ -12,15 +12,22 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::error::Error;
 
+pub(crate) mod download_file;
 pub(crate) mod execute_sql;
+pub(crate) mod export_notebook;
 pub(crate) mod get_input_schema;
 pub(crate) mod get_sql_result;
+pub(crate) mod import_notebook;
 pub(crate) mod plain;
 mod read_only_sql;
+pub(crate) mod read_volume_file;
+pub(crate) mod remote;
 mod run;
 pub(crate) mod run_job_now;
 pub(crate) mod run_notebook;
 mod statement;
+pub(crate) mod upload_file;
+pub(crate) mod upload_folder;
 mod wait;
 pub(crate) mod wait_for_run;
 
@@ -112,4 +119,9 @@ fn plain_dialect(schema: &mut Value) {
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
         properties.values_mut().for_each(plain_dialect);
     }
+}
+
+/// Runs what blocks, such as reading a disk, apart from what waits for the network.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::failed(error.to_string()))?
 }

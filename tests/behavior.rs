@@ -1,6 +1,8 @@
 //! What the server does: a real MCP client against it, and it against the sandbox workspace.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
+#[path = "behavior/files.rs"]
+mod files;
 #[path = "behavior/house.rs"]
 mod house;
 #[path = "behavior/waiting.rs"]
@@ -93,7 +95,6 @@ async fn a_notebook_runs_and_its_failure_is_a_failure() -> Outcome {
     let house = House::default().await?;
     let source = "# Databricks notebook source\ndbutils.notebook.exit(\"done\")\n";
     let folder = "/Users/test@sandbox.test/behavior";
-    house.answer("create_workspace_folder", json!({ "path": folder })).await?;
     let import = |name: &str, source: &str| json!({ "path": format!("{folder}/{name}"), "content": source, "language": "PYTHON", "format": "SOURCE" });
     house.answer("import_notebook", import("good", source)).await?;
     house

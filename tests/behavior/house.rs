@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use databricks_mcp_server::context::Context;
+use databricks_mcp_server::local::LocalRoots;
 use databricks_mcp_server::registry::{Registry, Selection};
 use databricks_mcp_server::server::Server;
 use databricks_mcp_server::shape::Budget;
@@ -44,10 +45,20 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn open(selection: Selection, tokens: usize) -> Result<Self, Box<dyn Error>> {
+        Self::furnished(selection, tokens, LocalRoots::default()).await
+    }
+
+    /// A server that may use local directories.
+    pub(crate) async fn furnished(
+        selection: Selection,
+        tokens: usize,
+        local: LocalRoots,
+    ) -> Result<Self, Box<dyn Error>> {
         let sandbox = Sandbox::start(Options::default()).await?;
         let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
         config.limits.requests_per_second = None;
-        let context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
+        let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
+        context.local = local;
         let server = Server::new(Registry::new(&selection)?, context);
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {

@@ -128,7 +128,7 @@ async def check_every_tool(report, inspector, binary):
                 pass
         with report.check("inspector: every default tool was called with success"):
             tools = {tool["name"] for tool in inspector(server, "tools/list")["result"]["tools"]}
-            missing = tools - call.succeeded - {"delete_job", "delete_workspace_item"}
+            missing = tools - call.succeeded - {"delete_job"}
             expect(not missing, f"not called: {sorted(missing)}")
         for template in inspector(server, "resources/templates/list")["result"]["resourceTemplates"]:
             with report.check(f"inspector: a {template['name']} is read"):

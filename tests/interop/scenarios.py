@@ -22,7 +22,6 @@ class Known(dict):
 async def workspace(call, known):
     root = await call.items("list_workspace_items", path="/")
     expect(root, "the root folder is empty")
-    await call("create_workspace_folder", path=FOLDER)
     await call("import_notebook", path=NOTEBOOK, content=SOURCE, language="PYTHON", overwrite=True)
     known["notebook"], known["folder"] = NOTEBOOK, FOLDER
     paths = [item["path"] for item in await call.items("list_workspace_items", path=FOLDER)]
@@ -148,11 +147,6 @@ async def cleanup(call, known):
         await call("delete_job", job_id=job)
         left = [listed["job_id"] for listed in await call.items("list_jobs", name="interop, renamed")]
         expect(not left, f"the deleted job is listed: {left}")
-    if known.get("folder"):
-        await call("delete_workspace_item", path=NOTEBOOK)
-        await call("delete_workspace_item", path=FOLDER, recursive=True)
-        left = [item["path"] for item in await call.items("list_workspace_items", path="/Shared")]
-        expect(FOLDER not in left, f"the deleted folder is listed: {left}")
 
 
 AREAS = (workspace, catalog, sql, compute, jobs, server)

@@ -1,12 +1,11 @@
 //! Files of any size: uploads are streamed from disk, downloads come in parts, and neither is held whole.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::try_unfold;
 use http::HeaderMap;
 use http::header::{CONTENT_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE};
@@ -22,14 +21,19 @@ const READ_BYTES: u64 = 256 * 1024;
 /// Exactly as many bytes are sent as the content said to have; a file that has shrunk since fails the upload.
 #[derive(Clone)]
 pub struct Content {
-    open: Arc<dyn Fn() -> io::Result<File> + Send + Sync>,
+    open: Arc<Open>,
     length: u64,
 }
 
+type Open = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync;
+
 impl Content {
     /// A content of `length` bytes that `open` gives access to, from its first byte, on each call.
-    pub fn new(length: u64, open: impl Fn() -> io::Result<File> + Send + Sync + 'static) -> Content {
-        Content { open: Arc::new(open), length }
+    pub fn new<R: Read + Send + 'static>(
+        length: u64,
+        open: impl Fn() -> io::Result<R> + Send + Sync + 'static,
+    ) -> Content {
+        Content { open: Arc::new(move || Ok(Box::new(open()?))), length }
     }
 
     /// How many bytes it has.
@@ -37,13 +41,34 @@ impl Content {
         self.length
     }
 
+    /// All of it at once, for what takes no stream.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has become shorter.
+    pub async fn read(&self) -> Result<Bytes, Error> {
+        let mut reading = Some(self.reading());
+        let mut bytes = BytesMut::new();
+        while let Some(before) = reading.take() {
+            let read = tokio::task::spawn_blocking(|| before.next()).await.map_err(io::Error::other).flatten();
+            let read = read.map_err(|error| Error::argument(format!("the content cannot be read: {error}")))?;
+            if let Some((part, after)) = read {
+                bytes.extend_from_slice(&part);
+                reading = Some(after);
+            }
+        }
+        Ok(bytes.freeze())
+    }
+
     /// The body of one attempt.
     pub(crate) fn body(&self) -> reqwest::Body {
-        let start = Reading { open: Some(Arc::clone(&self.open)), file: None, left: self.length };
-        reqwest::Body::wrap_stream(try_unfold(start, |reading| async move {
+        reqwest::Body::wrap_stream(try_unfold(self.reading(), |reading| async move {
             // Disks block; a thread of the runtime's pool for blocking work does not.
-            tokio::task::spawn_blocking(|| reading.next()).await.map_err(io::Error::other)?
+            tokio::task::spawn_blocking(|| reading.next()).await.map_err(io::Error::other).flatten()
         }))
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { open: Some(Arc::clone(&self.open)), file: None, left: self.length }
     }
 }
 
@@ -54,8 +79,8 @@ impl fmt::Debug for Content {
 }
 
 struct Reading {
-    open: Option<Arc<dyn Fn() -> io::Result<File> + Send + Sync>>,
-    file: Option<File>,
+    open: Option<Arc<Open>>,
+    file: Option<Box<dyn Read + Send>>,
     left: u64,
 }
 
@@ -72,6 +97,12 @@ impl Reading {
         }
         self.left = self.left.saturating_sub(bytes.len() as u64);
         Ok(Some((bytes.into(), self)))
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Content {
+        Content::new(bytes.len() as u64, move || Ok(io::Cursor::new(bytes.clone())))
     }
 }
 

@@ -1,0 +1,114 @@
+//! `export_notebook`: reads a notebook or workspace file, part by part where it is long.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::remote::Remote;
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Absolute path, from `list_workspace_items`; notebooks without file extension.
+    path: String,
+    /// `SOURCE`: code of a notebook; `JUPYTER`: .ipynb JSON; `HTML`: with outputs, as a web page; `AUTO`: plain
+    /// workspace files.
+    #[serde(default)]
+    format: Format,
+    /// First character to return: 0, or `next_offset` of the answer before.
+    #[serde(default)]
+    offset: usize,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Format {
+    #[default]
+    Source,
+    Jupyter,
+    Html,
+    Auto,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let remote = Remote::parse(&input.path)?;
+    let Remote::Workspace(path) = &remote else {
+        return Err(Error::failed(format!("`{}` is in a volume, where no notebooks are", input.path))
+            .with_hint("list with `list_volume_files`; read with `read_volume_file`, or tables with `execute_sql`"));
+    };
+    let request = Arguments::new().with(Location::Query, "path", path.as_str()).with(
+        Location::Query,
+        "format",
+        json!(input.format),
+    );
+    let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await?;
+    let answer = answer.into_json().unwrap_or_default();
+    let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
+    let bytes = STANDARD.decode(content).map_err(|_| Error::failed("the answer's content is not base64"))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::failed(format!("`{path}` is not text")).with_hint("get the file with `download_file` (toolset `files`)")
+    })?;
+    let total = text.chars().count();
+    if input.offset > 0 && input.offset >= total {
+        return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end")));
+    }
+    let (part, next) = part(&text, input.offset, context.budget.characters);
+    let mut result = json!({ "path": path, "content": part });
+    if let Some(file_type) = answer.get("file_type").and_then(Value::as_str) {
+        shape::put(&mut result, "file_type", file_type);
+    }
+    if let Some(next) = next {
+        shape::put(&mut result, "truncated", true);
+        shape::put(&mut result, "characters", total);
+        shape::put(&mut result, "next_offset", next);
+    }
+    Ok(result)
+}
+
+/// As much of a text from a character on as makes so many characters of JSON, and where the rest begins.
+fn part(text: &str, offset: usize, room: usize) -> (String, Option<usize>) {
+    let mut used = 0;
+    let mut part = String::new();
+    for (index, character) in text.chars().enumerate().skip(offset) {
+        used += match character {
+            '"' | '\\' | '\n' | '\r' | '\t' => 2,
+            character if character.is_control() => 6,
+            _ => 1,
+        };
+        if used > room {
+            return (part, Some(index));
+        }
+        part.push(character);
+    }
+    (part, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn parts_make_the_whole() {
+        let text = "a\"é\n".repeat(50);
+        let (mut whole, mut offset, mut parts) = (String::new(), Some(0), 0);
+        while let Some(start) = offset {
+            let (part, next) = part(&text, start, 60);
+            assert!(serde_json::json!(part).to_string().chars().count() <= 62);
+            whole.push_str(&part);
+            offset = next;
+            parts += 1;
+        }
+        assert_eq!((whole, parts), (text, 5));
+    }
+}

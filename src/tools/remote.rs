@@ -1,0 +1,222 @@
+//! Files of the workspace by their path: `/Volumes/…` is a Unity Catalog volume, everything else the workspace tree.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use databricks::{Arguments, Content, Location, Part, operations};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::context::Context;
+use crate::error::Error;
+
+/// The most that the workspace tree takes as one file. [Workspace API, limits]
+const LARGEST_WORKSPACE_FILE: u64 = 10 * 1024 * 1024;
+/// The most that a volume takes in one upload. [Files API, limits]
+const LARGEST_VOLUME_FILE: u64 = 5 * 1024 * 1024 * 1024;
+
+/// A file or folder of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Remote {
+    /// In a volume.
+    Volume(String),
+    /// In the workspace tree.
+    Workspace(String),
+}
+
+impl Remote {
+    /// The place of an absolute path; `dbfs:` before `/Volumes` and a final slash are taken off.
+    pub(crate) fn parse(path: &str) -> Result<Self, Error> {
+        let given = path.trim();
+        let given = given.strip_prefix("dbfs:").filter(|path| path.starts_with("/Volumes/")).unwrap_or(given);
+        let path = given.trim_end_matches('/');
+        let mut parts = path.split('/');
+        if parts.next() != Some("") || path.is_empty() {
+            return Err(Error::failed(format!("`{given}` is not an absolute path"))
+                .with_hint("give e.g. `/Volumes/catalog/schema/volume/file.csv` or `/Users/me@example.com/file.txt`"));
+        }
+        if parts.any(|part| matches!(part, "" | "." | "..")) {
+            return Err(Error::failed(format!("`{given}` has an empty, `.` or `..` part")));
+        }
+        if path != "/Volumes" && !path.starts_with("/Volumes/") {
+            return Ok(Self::Workspace(path.to_owned()));
+        }
+        if path.split('/').count() < 5 {
+            return Err(Error::failed(format!("`{given}` names no volume"))
+                .with_hint("volume paths are `/Volumes/<catalog>/<schema>/<volume>/…`; see `list_volumes`"));
+        }
+        Ok(Self::Volume(path.to_owned()))
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::Volume(path) | Self::Workspace(path) => path,
+        }
+    }
+
+    /// The place of something below this folder.
+    pub(crate) fn join(&self, relative: &str) -> Self {
+        let path = format!("{}/{relative}", self.path());
+        match self {
+            Self::Volume(_) => Self::Volume(path),
+            Self::Workspace(_) => Self::Workspace(path),
+        }
+    }
+
+    /// The folder it is in.
+    fn parent(&self) -> Option<Self> {
+        let (parent, _) = self.path().rsplit_once('/')?;
+        match self {
+            Self::Volume(_) => (parent.split('/').count() >= 5).then(|| Self::Volume(parent.to_owned())),
+            Self::Workspace(_) => (!parent.is_empty()).then(|| Self::Workspace(parent.to_owned())),
+        }
+    }
+
+    /// Makes it a folder, with those above it; one that exists is left as it is.
+    pub(crate) async fn make_folder(&self, context: &Context) -> Result<(), Error> {
+        let request = Arguments::new().idempotent(true);
+        let answer = match self {
+            Self::Volume(path) => {
+                // The volume itself is there or not; it is not made by a folder.
+                if path.split('/').count() == 5 {
+                    return Ok(());
+                }
+                let request = request.with(Location::Path, "directory_path", path.as_str());
+                context.client.execute(&operations::FILES_FILES_CREATE_DIRECTORY, request).await
+            }
+            Self::Workspace(path) => {
+                let request = request.with(Location::Body, "path", path.as_str());
+                context.client.execute(&operations::WORKSPACE_WORKSPACE_MKDIRS, request).await
+            }
+        };
+        answer.map(drop).map_err(Error::from)
+    }
+
+    /// Makes the folder it is in, with those above.
+    pub(crate) async fn make_parent(&self, context: &Context) -> Result<(), Error> {
+        match self.parent() {
+            Some(parent) => parent.make_folder(context).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a file. A folder that is missing above it is made.
+    pub(crate) async fn write(&self, context: &Context, content: &Content, overwrite: bool) -> Result<(), Error> {
+        let most = match self {
+            Self::Volume(_) => LARGEST_VOLUME_FILE,
+            Self::Workspace(_) => LARGEST_WORKSPACE_FILE,
+        };
+        if content.length() > most {
+            let error = format!("`{}`: {} bytes are more than {most}", self.path(), content.length());
+            return Err(Error::failed(error).with_hint(match self {
+                Self::Volume(_) => "split the file",
+                Self::Workspace(_) => "put large files into a volume: `/Volumes/<catalog>/<schema>/<volume>/…`",
+            }));
+        }
+        match self.send(context, content, overwrite).await {
+            Err(error) if error.is_not_found() => {
+                self.make_parent(context).await?;
+                Ok(self.send(context, content, overwrite).await?)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn send(&self, context: &Context, content: &Content, overwrite: bool) -> Result<(), databricks::Error> {
+        // With `overwrite` a second arrival writes the same again; without, it would be refused as a conflict.
+        let request = Arguments::new().idempotent(overwrite);
+        match self {
+            Self::Volume(path) => {
+                let request = request.with(Location::Path, "file_path", path.as_str()).with(
+                    Location::Query,
+                    "overwrite",
+                    overwrite,
+                );
+                context.client.upload(&operations::FILES_FILES_UPLOAD, request, content).await.map(drop)
+            }
+            Self::Workspace(path) => {
+                let bytes = content.read().await?;
+                // As the official clients do: a source file with the header of a notebook becomes one.
+                let request = request
+                    .with(Location::Body, "path", path.as_str())
+                    .with(Location::Body, "format", "AUTO")
+                    .with(Location::Body, "content", STANDARD.encode(bytes))
+                    .with(Location::Body, "overwrite", overwrite);
+                context.client.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await.map(drop)
+            }
+        }
+    }
+
+    /// Reads a part of a file: `length` bytes from `offset`.
+    pub(crate) async fn read(
+        &self,
+        context: &Context,
+        offset: u64,
+        length: u64,
+        unmodified_since: Option<&str>,
+    ) -> Result<Part, Error> {
+        match self {
+            Self::Volume(path) => {
+                let request = Arguments::new().with(Location::Path, "file_path", path.as_str());
+                let range = offset..offset.saturating_add(length);
+                let operation = &operations::FILES_FILES_DOWNLOAD;
+                match context.client.read_part(operation, request, range, unmodified_since).await {
+                    // An empty file has no first byte.
+                    Err(error) if error.status() == Some(416) => {
+                        Ok(Part { bytes: Bytes::new(), start: offset, total: None, last_modified: None })
+                    }
+                    Err(error) if error.status() == Some(412) => {
+                        Err(Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it anew"))
+                    }
+                    part => Ok(part?),
+                }
+            }
+            Self::Workspace(path) => {
+                let request = Arguments::new().with(Location::Query, "path", path.as_str()).with(
+                    Location::Query,
+                    "format",
+                    "AUTO",
+                );
+                let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await?;
+                let answer = answer.into_json().unwrap_or_default();
+                let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
+                let bytes = STANDARD.decode(content);
+                let bytes = Bytes::from(bytes.map_err(|_| Error::failed("the answer's content is not base64"))?);
+                Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None })
+            }
+        }
+    }
+}
+
+/// The SHA-256 of what is read, in hexadecimal digits.
+#[derive(Debug, Default)]
+pub(crate) struct Digits(Sha256);
+
+impl Digits {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Remote;
+
+    #[test]
+    fn a_path_says_where_it_is() {
+        let volume = Remote::Volume("/Volumes/c/s/v/a b.csv".to_owned());
+        for path in ["/Volumes/c/s/v/a b.csv", "dbfs:/Volumes/c/s/v/a b.csv", " /Volumes/c/s/v/a b.csv/ "] {
+            assert_eq!(Remote::parse(path).expect(path), volume);
+        }
+        let workspace = Remote::Workspace("/Users/me@example.test/x".to_owned());
+        assert_eq!(Remote::parse("/Users/me@example.test/x").expect("a path"), workspace);
+        assert_eq!(Remote::Volume("/Volumes/c/s/v".to_owned()).parent(), None);
+        for path in ["", "/", "a/b", "//a", "/a//b", "/a/../b", "/Volumes", "/Volumes/c/s", "s3://bucket/key"] {
+            Remote::parse(path).expect_err(path);
+        }
+    }
+}

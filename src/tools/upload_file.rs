@@ -1,0 +1,85 @@
+//! `upload_file`: text, or a file of this machine, into a volume or the workspace tree.
+
+use databricks::{Arguments, Content, Location, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::remote::{Digits, Remote};
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Where to: `/Volumes/catalog/schema/volume/file.csv`, or a workspace path; ending in `/`, the local name is kept.
+    path: String,
+    /// The text to write; or `local_path`.
+    content: Option<String>,
+    /// A file of the machine the server runs on, below its `--local-root`.
+    local_path: Option<String>,
+    /// Replace an existing file.
+    #[serde(default)]
+    overwrite: bool,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let mut remote = Remote::parse(&input.path)?;
+    let (content, digest) = match (input.content, input.local_path) {
+        (Some(text), None) => {
+            let mut digits = Digits::default();
+            digits.add(text.as_bytes());
+            (Content::from(bytes::Bytes::from(text)), digits.finish())
+        }
+        (None, Some(path)) => {
+            let place = context.local.place(&path)?;
+            if let Some(name) = place.name().filter(|_| input.path.trim_end().ends_with('/')) {
+                remote = remote.join(name);
+            }
+            let content = place.content()?;
+            (content, super::blocking(move || place.digest()).await?)
+        }
+        _ => return Err(Error::failed("give either `content`, the text, or `local_path`, a file, but not both")),
+    };
+    let size = content.length();
+    context.progress.report(format!("uploading {size} bytes to {}", remote.path()));
+    remote.write(&context, &content, input.overwrite).await.map_err(exists)?;
+    let mut answer = json!({ "path": remote.path(), "size": size, "sha256": digest });
+    if let Remote::Workspace(path) = &remote {
+        let object = object(&context, path).await?;
+        for name in ["path", "object_type", "object_id", "language"] {
+            if let Some(value) = object.get(name) {
+                shape::put(&mut answer, name, value.clone());
+            }
+        }
+        shape::exact(&mut answer);
+    }
+    Ok(answer)
+}
+
+/// What is at a workspace path. An import that made a notebook took the extension off.
+pub(crate) async fn object(context: &Context, path: &str) -> Result<Value, Error> {
+    let status = |path: String| async move {
+        let request = Arguments::new().with(Location::Query, "path", path);
+        context.client.execute(&operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await
+    };
+    let answer = match (status(path.to_owned()).await, path.rsplit_once('.')) {
+        (Err(error), Some((stem, _))) if error.is_not_found() => status(stem.to_owned()).await,
+        (answer, _) => answer,
+    };
+    Ok(answer?.into_json().unwrap_or_default())
+}
+
+/// Adds to a conflict what the caller can do about it.
+pub(crate) fn exists(error: Error) -> Error {
+    match error.api().is_some_and(databricks::Error::is_conflict) {
+        true => error.with_hint("something is at this path already: give another, or `overwrite: true`"),
+        false => error,
+    }
+}
