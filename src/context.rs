@@ -1,8 +1,10 @@
 //! What every call has at hand.
 
-use databricks::Client;
+use databricks::{Arguments, Client, Operation};
+use serde_json::Value;
 
 use crate::cleanup::Cleanup;
+use crate::error::Error;
 use crate::local::LocalRoots;
 use crate::progress::Progress;
 use crate::shape::Budget;
@@ -39,5 +41,10 @@ impl Context {
             local: LocalRoots::default(),
             progress: Progress::default(),
         }
+    }
+
+    /// Calls an operation that answers with JSON.
+    pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
+        Ok(self.client.execute(operation, arguments).await?.into_json().unwrap_or_default())
     }
 }

@@ -12,20 +12,27 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::error::Error;
 
+pub(crate) mod ask_genie;
 pub(crate) mod download_file;
 pub(crate) mod execute_sql;
 pub(crate) mod export_notebook;
 pub(crate) mod get_input_schema;
 pub(crate) mod get_sql_result;
 pub(crate) mod import_notebook;
+pub(crate) mod list_vector_indexes;
+mod pipeline;
 pub(crate) mod plain;
+pub(crate) mod query_endpoint;
+pub(crate) mod query_index;
 mod read_only_sql;
 pub(crate) mod read_volume_file;
 pub(crate) mod remote;
 mod run;
 pub(crate) mod run_job_now;
 pub(crate) mod run_notebook;
+pub(crate) mod run_pipeline;
 mod statement;
+pub(crate) mod stop_pipeline;
 pub(crate) mod upload_file;
 pub(crate) mod upload_folder;
 mod wait;
@@ -124,4 +131,9 @@ fn plain_dialect(schema: &mut Value) {
 /// Runs what blocks, such as reading a disk, apart from what waits for the network.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::failed(error.to_string()))?
+}
+
+/// The default of arguments that are on unless said otherwise.
+fn yes() -> bool {
+    true
 }

@@ -1,10 +1,14 @@
 //! What the server does: a real MCP client against it, and it against the sandbox workspace.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
+#[path = "behavior/ai.rs"]
+mod ai;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]
 mod house;
+#[path = "behavior/pipelines.rs"]
+mod pipelines;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl House {
     /// Asks until an answer passes the test.
-    async fn until(
+    pub(crate) async fn until(
         &self,
         tool: &'static str,
         arguments: Value,
@@ -33,7 +33,7 @@ impl House {
     }
 
     /// Calls a tool, and cancels the call as soon as `has_started` answers in the workspace.
-    async fn cancelled(
+    pub(crate) async fn cancelled(
         &self,
         tool: &'static str,
         arguments: Value,

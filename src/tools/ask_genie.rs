@@ -1,0 +1,185 @@
+//! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows.
+
+use std::time::Duration;
+
+use databricks::api::types::StatementResponse;
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::wait::Wait;
+use super::{Composite, input, input_schema, statement};
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Id of the space, from `list_genie_spaces`.
+    space_id: String,
+    /// The question; leave it out to go on waiting for `message_id`.
+    question: Option<String>,
+    /// Conversation to go on with, from an answer before; a new one if unset.
+    conversation_id: Option<String>,
+    /// Message to wait for, from an answer with `still_running`.
+    message_id: Option<String>,
+    /// Time to wait; after it Genie goes on.
+    #[serde(default = "super::wait::default_seconds")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+/// Where a message is.
+#[derive(Debug)]
+struct Place {
+    space: String,
+    conversation: String,
+    message: String,
+}
+
+impl Place {
+    fn arguments(&self) -> Arguments {
+        Arguments::new()
+            .with(Location::Path, "space_id", self.space.as_str())
+            .with(Location::Path, "conversation_id", self.conversation.as_str())
+            .with(Location::Path, "message_id", self.message.as_str())
+    }
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let seconds = input.timeout_seconds;
+    let place = asked(&context, input).await?;
+    let mut wait = Wait::new(seconds, LONGEST_PAUSE);
+    let mut reported = String::new();
+    let message = loop {
+        let message = context.json(&operations::DASHBOARDS_GENIE_GET_MESSAGE, place.arguments()).await?;
+        let status = text(&message, "status").unwrap_or("SUBMITTED").to_owned();
+        if status != reported {
+            context.progress.report(format!("Genie: {status} after {} s", wait.elapsed().as_secs()));
+            reported.clone_from(&status);
+        }
+        match status.as_str() {
+            // An expired result is there again once its query is.
+            "COMPLETED" | "QUERY_RESULT_EXPIRED" => break message,
+            "FAILED" | "CANCELLED" => return Err(failure(&place, &status, &message)),
+            _ if wait.pause().await => {}
+            _ => {
+                return Ok(json!({
+                    "conversation_id": place.conversation, "message_id": place.message, "status": status,
+                    "still_running": true,
+                    "hint": "it goes on; pass `conversation_id` and `message_id` to `ask_genie`, without `question`",
+                }));
+            }
+        }
+    };
+    answer(&context, &place, &message, &mut wait).await
+}
+
+/// Puts the question, or finds the message that is asked for.
+async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
+    let Input { space_id: space, question, conversation_id, message_id, .. } = input;
+    let request = Arguments::new().with(Location::Path, "space_id", space.as_str());
+    let (answer, conversation) = match (question, conversation_id, message_id) {
+        (None, Some(conversation), Some(message)) => return Ok(Place { space, conversation, message }),
+        (Some(question), None, None) => {
+            let request = request.with(Location::Body, "content", question);
+            (context.json(&operations::DASHBOARDS_GENIE_START_CONVERSATION, request).await?, None)
+        }
+        (Some(question), Some(conversation), None) => {
+            let request = request.with(Location::Path, "conversation_id", conversation.as_str()).with(
+                Location::Body,
+                "content",
+                question,
+            );
+            (context.json(&operations::DASHBOARDS_GENIE_CREATE_MESSAGE, request).await?, Some(conversation))
+        }
+        _ => {
+            return Err(Error::failed(
+                "give `question`, with `conversation_id` to follow up; or, to go on waiting, \
+                                      `conversation_id` and `message_id` without `question`",
+            ));
+        }
+    };
+    let conversation = conversation.or_else(|| text(&answer, "conversation_id").map(str::to_owned));
+    let message = text(&answer, "message_id").or_else(|| text(&answer, "id")).map(str::to_owned);
+    match (conversation, message) {
+        (Some(conversation), Some(message)) => Ok(Place { space, conversation, message }),
+        _ => Err(Error::failed("the answer names no message")),
+    }
+}
+
+fn failure(place: &Place, status: &str, message: &Value) -> Error {
+    let error = message.get("error").cloned().unwrap_or_default();
+    let kind = text(&error, "type").map(|kind| format!(" `{kind}`")).unwrap_or_default();
+    let reason = text(&error, "error").unwrap_or("Genie gives no reason");
+    let Place { conversation, message, .. } = place;
+    let failed = format!("message `{message}` of conversation `{conversation}` is {status}{kind}: {reason}");
+    Error::failed(failed).with_hint("ask in other words, or query with `execute_sql`")
+}
+
+/// What Genie said: texts, and of each query the SQL with its rows.
+async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wait) -> Result<Value, Error> {
+    let mut answer = json!({ "conversation_id": place.conversation, "message_id": place.message });
+    let attachments = message.get("attachments").and_then(Value::as_array).into_iter().flatten();
+    let (mut texts, mut queries, mut questions) = (Vec::new(), Vec::new(), Vec::new());
+    for attachment in attachments {
+        if let Some(said) = shape::at(attachment, "text.content") {
+            texts.push(said.clone());
+        }
+        if let Some(suggested) = shape::at(attachment, "suggested_questions.questions").and_then(Value::as_array) {
+            questions.extend(suggested.iter().cloned());
+        }
+        if let Some(query) = attachment.get("query") {
+            let mut told = json!({ "sql": query.get("query"), "description": query.get("description") });
+            let id = text(attachment, "attachment_id").unwrap_or_default();
+            // The SQL is worth having even where its rows cannot be had.
+            match result(context, place, id, wait).await {
+                Ok(rows) => shape::put(&mut told, "result", rows),
+                Err(error) => shape::put(&mut told, "result_error", error.to_string()),
+            }
+            queries.push(told);
+        }
+    }
+    for (name, list) in [("text", texts), ("queries", queries), ("suggested_questions", questions)] {
+        if !list.is_empty() {
+            shape::put(&mut answer, name, list);
+        }
+    }
+    let cuts = shape::fit(&mut answer, context.budget);
+    shape::notice(&mut answer, cuts, "run the SQL with `execute_sql` to page through all rows");
+    Ok(answer)
+}
+
+/// The rows of a query; one whose result is gone is run again.
+async fn result(context: &Context, place: &Place, attachment: &str, wait: &mut Wait) -> Result<Value, Error> {
+    let request = place.arguments().with(Location::Path, "attachment_id", attachment);
+    let mut operation = &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT;
+    loop {
+        let answer = context.json(operation, request.clone()).await?;
+        let response = answer.get("statement_response").cloned().unwrap_or_default();
+        let statement: StatementResponse =
+            serde_json::from_value(response).map_err(|error| Error::failed(format!("no result: {error}")))?;
+        let state = statement.status.as_ref().and_then(|status| status.state.as_ref()).map(ToString::to_string);
+        operation = match state.as_deref() {
+            Some("CLOSED") => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
+            Some("PENDING" | "RUNNING") => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
+            _ => return statement::finish(context, statement, 0, Cursor::default()).await,
+        };
+        if !wait.pause().await {
+            return Err(Error::failed("the query was still running when the time was up"));
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name)?.as_str().filter(|text| !text.is_empty())
+}

@@ -1,0 +1,89 @@
+//! `query_endpoint`: asks a model serving endpoint, in the form its task takes.
+
+use std::time::Duration;
+
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+/// An endpoint that has scaled to zero refuses with 503 until it is up again.
+const COLD_START: Duration = Duration::from_secs(240);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Name of the endpoint, from `list_serving_endpoints`.
+    name: String,
+    /// Text for a chat, completion or embedding model; or `body`.
+    prompt: Option<String>,
+    /// The request as the endpoint takes it, e.g. `{"dataframe_records": [{"x": 1}]}` or
+    /// `{"messages": [{"role": "user", "content": "Hi"}], "temperature": 0}`.
+    body: Option<Map<String, Value>>,
+    /// Longest answer of a language model.
+    #[schemars(range(min = 1, max = 100_000))]
+    max_tokens: Option<u32>,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let path = Arguments::new().with(Location::Path, "name", input.name.as_str());
+    let endpoint = context.json(&operations::SERVING_SERVING_ENDPOINTS_GET, path.clone()).await?;
+    let task = endpoint.get("task").and_then(Value::as_str).unwrap_or_default();
+    let mut body = match (input.prompt, input.body) {
+        (Some(prompt), None) => prompted(&input.name, task, prompt)?,
+        (None, Some(body)) => body,
+        _ => return Err(Error::failed("give either `prompt`, a text, or `body`, the request, but not both")),
+    };
+    // A stream would come as one text of many events.
+    body.shift_remove("stream");
+    if let Some(most) = input.max_tokens {
+        body.insert("max_tokens".to_owned(), most.into());
+    }
+    context.progress.report(format!("asking `{}`", input.name));
+    let request = body.into_iter().fold(path, |request, (name, value)| request.with(Location::Body, name, value));
+    let request = request.with_retry_budget(COLD_START);
+    let answer = context.json(&operations::SERVING_SERVING_ENDPOINTS_QUERY, request).await;
+    let mut answer = answer.map_err(|error| explain(error, &endpoint))?;
+    shape::exact(&mut answer);
+    let cuts = shape::fit(&mut answer, context.budget);
+    shape::notice(&mut answer, cuts, "ask for less at once");
+    Ok(answer)
+}
+
+/// The request for a text, by the endpoint's task.
+fn prompted(name: &str, task: &str, prompt: String) -> Result<Map<String, Value>, Error> {
+    let body = match task {
+        "llm/v1/chat" | "agent/v1/chat" => json!({ "messages": [{ "role": "user", "content": prompt }] }),
+        "llm/v1/completions" => json!({ "prompt": prompt }),
+        "llm/v1/embeddings" => json!({ "input": [prompt] }),
+        "agent/v1/responses" => json!({ "input": [{ "role": "user", "content": prompt }] }),
+        task => {
+            let task = if task.is_empty() { "no language task".to_owned() } else { format!("the task `{task}`") };
+            return Err(Error::failed(format!("endpoint `{name}` has {task}, and takes no prompt")).with_hint(
+                "give `body`, e.g. `{\"dataframe_records\": [{…}]}` with the columns that the model was logged with",
+            ));
+        }
+    };
+    Ok(body.as_object().cloned().unwrap_or_default())
+}
+
+/// Adds to a failure the state of an endpoint that is not ready.
+fn explain(error: Error, endpoint: &Value) -> Error {
+    let state = |name: &str| endpoint.get("state").and_then(|state| state.get(name)).and_then(Value::as_str);
+    match (state("ready"), state("config_update")) {
+        (Some("READY"), _) | (None, _) => error,
+        (Some(ready), update) => {
+            let update = update.unwrap_or("unknown");
+            error.with_hint(format!("the endpoint is {ready}, its configuration {update}; try again once it is READY"))
+        }
+    }
+}

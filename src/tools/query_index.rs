@@ -1,0 +1,136 @@
+//! `query_index`: the rows of a vector search index that are nearest to a text or vector.
+
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Full name of the index, `catalog.schema.index`, from `list_vector_indexes`.
+    index_name: String,
+    /// Text to search for.
+    query_text: Option<String>,
+    /// Vector to search for, where the index does not embed texts itself.
+    #[serde(default)]
+    query_vector: Vec<f64>,
+    /// Columns to return; if unset, the key and the text that is embedded.
+    #[serde(default)]
+    columns: Vec<String>,
+    /// Most rows to return.
+    #[serde(default = "default_results")]
+    #[schemars(range(min = 1, max = 100))]
+    num_results: u32,
+    /// Conditions on columns, e.g. `{"country": "NL", "year >=": 2020}`.
+    filters: Option<Map<String, Value>>,
+    /// `ANN`: by meaning; `HYBRID`: by meaning and words; `FULL_TEXT`: by words.
+    query_type: Option<QueryType>,
+    /// `next_page_token` of the answer before, with the same `index_name`.
+    page_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+enum QueryType {
+    #[serde(rename = "ANN")]
+    Ann,
+    #[serde(rename = "HYBRID")]
+    Hybrid,
+    #[serde(rename = "FULL_TEXT")]
+    FullText,
+}
+
+fn default_results() -> u32 {
+    10
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let path = Arguments::new().with(Location::Path, "index_name", input.index_name.as_str()).idempotent(true);
+    let index = context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_GET_INDEX, path.clone()).await?;
+    let answer = match input.page_token {
+        Some(token) => {
+            let endpoint = index.get("endpoint_name").cloned().unwrap_or_default();
+            let request =
+                path.with(Location::Body, "page_token", token).with(Location::Body, "endpoint_name", endpoint);
+            context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_QUERY_NEXT_PAGE, request).await
+        }
+        None => {
+            let request = request(path, input, &index)?;
+            context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_QUERY_INDEX, request).await
+        }
+    };
+    Ok(rows(&context, &answer.map_err(|error| explain(error, &index))?))
+}
+
+fn request(path: Arguments, input: Input, index: &Value) -> Result<Arguments, Error> {
+    let columns = if input.columns.is_empty() { usual_columns(index) } else { input.columns };
+    let mut request =
+        path.with(Location::Body, "columns", json!(columns)).with(Location::Body, "num_results", input.num_results);
+    match (input.query_text, input.query_vector.is_empty()) {
+        (Some(text), true) => request.insert(Location::Body, "query_text", text),
+        (None, false) => request.insert(Location::Body, "query_vector", json!(input.query_vector)),
+        _ => return Err(Error::failed("give either `query_text` or `query_vector`, but not both")),
+    }
+    if let Some(filters) = input.filters {
+        // The API takes the filters as JSON in a text.
+        request.insert(Location::Body, "filters_json", Value::Object(filters).to_string());
+    }
+    if let Some(kind) = input.query_type {
+        request.insert(Location::Body, "query_type", json!(kind));
+    }
+    Ok(request)
+}
+
+/// The key, and the columns whose text is embedded.
+fn usual_columns(index: &Value) -> Vec<String> {
+    let specs = ["delta_sync_index_spec", "direct_access_index_spec"].iter().filter_map(|name| index.get(name));
+    let sources = specs.filter_map(|spec| spec.get("embedding_source_columns")?.as_array()).flatten();
+    let key = index.get("primary_key").into_iter();
+    let names = key.chain(sources.filter_map(|column| column.get("name")));
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Columns once, then rows; the last column is how near each is.
+fn rows(context: &Context, answer: &Value) -> Value {
+    let columns = shape::at(answer, "manifest.columns").and_then(Value::as_array).into_iter().flatten();
+    let columns: Vec<_> = columns.filter_map(|column| column.get("name").cloned()).collect();
+    let data = shape::at(answer, "result.data_array").and_then(Value::as_array).cloned().unwrap_or_default();
+    let found = data.len();
+    let page = shape::page(data, context.budget);
+    let mut answer = json!({
+        "columns": columns, "returned": page.items.len(), "rows": page.items,
+        "next_page_token": answer.get("next_page_token").filter(|token| token.as_str().is_some_and(|token| !token.is_empty())),
+    });
+    if let Some(fields) = answer.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    shape::exact(&mut answer);
+    shape::notice(&mut answer, page.cuts, "ask for fewer `columns`");
+    if page.taken < found {
+        shape::put(&mut answer, "truncated", true);
+        let hint = format!("{} nearest of {found} fit; ask for fewer `columns` or a smaller `num_results`", page.taken);
+        shape::put(&mut answer, "hint", hint);
+    }
+    answer
+}
+
+/// Adds to a failure what the index can and cannot do.
+fn explain(error: Error, index: &Value) -> Error {
+    if shape::at(index, "status.ready").and_then(Value::as_bool) == Some(false) {
+        let message = shape::at(index, "status.message").and_then(Value::as_str).unwrap_or("no reason is given");
+        return error.with_hint(format!("the index is not ready: {message}"));
+    }
+    if usual_columns(index).len() < 2 {
+        return error.with_hint("this index does not embed texts: give `query_vector`, and name `columns`");
+    }
+    error
+}

@@ -1,0 +1,86 @@
+//! `run_pipeline`: starts an update of a pipeline, waits, and tells how each flow ended.
+
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Composite, input, input_schema, pipeline};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Pipeline id, from `list_pipelines`.
+    pipeline_id: String,
+    /// Empty all tables and compute them anew; what the sources no longer hold is lost.
+    #[serde(default)]
+    full_refresh: bool,
+    /// Only these tables, e.g. `["sales_daily"]`.
+    #[serde(default)]
+    refresh_selection: Vec<String>,
+    /// Only check the code, and change nothing.
+    #[serde(default)]
+    validate_only: bool,
+    /// Wait for the end; otherwise poll with `get_pipeline`.
+    #[serde(default = "super::yes")]
+    wait: bool,
+    /// Time to wait; after it the update goes on.
+    #[serde(default = "super::wait::default_seconds")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let id = input.pipeline_id.clone();
+    let settings = pipeline::get(&context, &id).await?;
+    let is_continuous = shape::at(&settings, "spec.continuous").and_then(Value::as_bool) == Some(true);
+    let (starting, undoing) = (context.clone(), context.client.clone());
+    let start = async move {
+        let update = start(&starting, &input).await?;
+        Ok((input.pipeline_id, (update, input.wait, input.timeout_seconds)))
+    };
+    let undo = move |id: String| async move { pipeline::request_stop(&undoing, &id).await };
+    let started = context.cleanup.start(start, undo).await;
+    let ((update, wait, seconds), guard) = match started {
+        Err(error) => return Err(busy(&context, &id, error).await),
+        Ok(started) => started,
+    };
+    let seconds = if wait { seconds } else { 0 };
+    let outcome = pipeline::wait(&context, &id, &update, is_continuous, seconds).await;
+    guard.keep();
+    pipeline::outcome(&context, &id, &update, is_continuous, outcome?).await
+}
+
+async fn start(context: &Context, input: &Input) -> Result<String, Error> {
+    let mut request = Arguments::new()
+        .with(Location::Path, "pipeline_id", input.pipeline_id.as_str())
+        .with(Location::Body, "full_refresh", input.full_refresh && input.refresh_selection.is_empty())
+        .with(Location::Body, "validate_only", input.validate_only);
+    if !input.refresh_selection.is_empty() {
+        let name = if input.full_refresh { "full_refresh_selection" } else { "refresh_selection" };
+        request.insert(Location::Body, name, json!(input.refresh_selection));
+    }
+    let answer = context.json(&operations::PIPELINES_PIPELINES_START_UPDATE, request).await?;
+    let update = answer.get("update_id").and_then(Value::as_str);
+    update.map(str::to_owned).ok_or_else(|| Error::failed("the answer names no update"))
+}
+
+/// A pipeline has one update at a time. One that goes on is told, and left alone: it is not of this call.
+async fn busy(context: &Context, id: &str, error: Error) -> Error {
+    let Ok(settings) = pipeline::get(context, id).await else { return error };
+    let latest = settings.get("latest_updates").and_then(Value::as_array).and_then(|updates| updates.first()).cloned();
+    let Some(latest) = latest.filter(|update| !pipeline::is_over(update)) else { return error };
+    let text = |name| latest.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    error.with_hint(format!(
+        "its update `{}` is {} already; wait for it with `get_pipeline`, or stop it with `stop_pipeline`",
+        text("update_id"),
+        text("state")
+    ))
+}

@@ -1,0 +1,66 @@
+//! `stop_pipeline`: ends the update that a pipeline runs, and waits until it has.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::wait::Wait;
+use super::{Composite, input, input_schema, pipeline};
+use crate::context::Context;
+use crate::error::Error;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Pipeline id, from `list_pipelines`.
+    pipeline_id: String,
+    /// Wait until it is idle; otherwise poll with `get_pipeline`.
+    #[serde(default = "super::yes")]
+    wait: bool,
+    /// Time to wait; the stopping goes on after it.
+    #[serde(default = "super::wait::default_seconds")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let id = input.pipeline_id;
+    let before = state(&pipeline::get(&context, &id).await?);
+    if is_idle(&before) {
+        return Ok(json!({ "pipeline_id": id, "state": before, "note": "it was not running" }));
+    }
+    pipeline::request_stop(&context.client, &id).await?;
+    let mut wait = Wait::new(if input.wait { input.timeout_seconds } else { 0 }, Duration::from_secs(5));
+    let mut reported = String::new();
+    loop {
+        let state = state(&pipeline::get(&context, &id).await?);
+        if state != reported {
+            context.progress.report(format!("pipeline {id}: {state} after {} s", wait.elapsed().as_secs()));
+            reported.clone_from(&state);
+        }
+        if is_idle(&state) {
+            return Ok(json!({ "pipeline_id": id, "state": state }));
+        }
+        if !wait.pause().await {
+            return Ok(json!({
+                "pipeline_id": id, "state": state, "still_running": true,
+                "hint": "it is being stopped; see its state with `get_pipeline`",
+            }));
+        }
+    }
+}
+
+fn state(pipeline: &Value) -> String {
+    pipeline.get("state").and_then(Value::as_str).unwrap_or("UNKNOWN").to_owned()
+}
+
+/// A pipeline whose last update failed is as still as one that is idle.
+fn is_idle(state: &str) -> bool {
+    matches!(state, "IDLE" | "FAILED" | "DELETED")
+}
