@@ -12,6 +12,7 @@ use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
 use crate::context::Context;
 use crate::error::Error;
 use crate::local::LocalRoots;
+use crate::pretty::pretty;
 use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
@@ -28,7 +29,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Tools(ToolsCommand::List { json }) => list_tools(&Registry::new(&options.selection())?, json),
         Command::Tools(ToolsCommand::Show { name }) => {
             let registry = Registry::new(&options.selection())?;
-            print(&pretty(&describe(registry.tool(&name)?))?)
+            print(&json(&describe(registry.tool(&name)?))?)
         }
         Command::Call { name, arguments } => call(&options, &name, &arguments).await,
         Command::Resources(ResourcesCommand::List) => list_resources(&options).await,
@@ -114,9 +115,9 @@ async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
     tokio::signal::ctrl_c().await.map_err(|error| Error::failed(format!("cannot wait for Ctrl-C: {error}")))
 }
 
-fn list_tools(registry: &Registry, json: bool) -> Result<(), Error> {
-    if json {
-        return print(&pretty(&registry.tools().map(describe).collect::<Vec<_>>())?);
+fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
+    if as_json {
+        return print(&json(&registry.tools().map(describe).collect::<Vec<_>>())?);
     }
     let width = registry.tools().map(|tool| tool.definition.name.len()).max().unwrap_or_default();
     for toolset in registry.toolsets() {
@@ -135,7 +136,7 @@ async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Erro
     let arguments: Map<String, Value> = serde_json::from_str(arguments)
         .map_err(|error| Error::failed(format!("the arguments are no JSON object: {error}")))?;
     let workspace = Workspace::open(options).await?;
-    print(&pretty(&calls::call(&registry, &workspace.context, name, arguments).await?)?)
+    print(&pretty(&calls::call(&registry, &workspace.context, name, arguments).await?))
 }
 
 async fn list_resources(options: &Options) -> Result<(), Error> {
@@ -158,7 +159,8 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn pretty(value: &impl serde::Serialize) -> Result<String, Error> {
+/// The definitions exactly as clients receive them.
+fn json(value: &impl serde::Serialize) -> Result<String, Error> {
     serde_json::to_string_pretty(value).map_err(|error| Error::failed(error.to_string()))
 }
 

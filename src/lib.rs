@@ -18,6 +18,7 @@ pub mod local;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
+mod pretty;
 pub mod progress;
 pub mod registry;
 pub mod resources;
