@@ -140,7 +140,8 @@ impl Checker {
     fn text(&mut self, schema: &Value, text: String, path: &str) -> Value {
         let Some(values) = schema.get("enum").and_then(Value::as_array) else { return Value::String(text) };
         let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
-        match values.iter().find(|value| value.eq_ignore_ascii_case(&text)) {
+        let is_meant = |value: &&&str| value.eq_ignore_ascii_case(&text);
+        match values.iter().find(|value| **value == text).or_else(|| values.iter().find(is_meant)) {
             Some(value) => json!(value),
             None => {
                 let hint = did_you_mean(&text, values.iter().copied());

@@ -4,23 +4,82 @@ use serde_json::{Map, Value};
 
 use crate::arguments;
 use crate::context::Context;
+use crate::cursor;
 use crate::definition::Action;
 use crate::error::Error;
-use crate::registry::Registry;
+use crate::registry::{Registry, Tool};
 use crate::tools::plain;
+use crate::workspaces::{self, Access, Workspaces};
 
-/// Checks the arguments, runs the tool and adds to an error what the caller can do about it.
+/// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
+/// about it.
 pub async fn call(
     registry: &Registry,
-    context: &Context,
+    workspaces: &Workspaces,
     name: &str,
-    arguments: Map<String, Value>,
+    mut arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
     let tool = registry.tool(name)?;
-    let definition = tool.definition;
+    if registry.workspaces().is_empty() {
+        let arguments = checked(tool, arguments)?;
+        return run(registry, workspaces.first(), tool, arguments).await;
+    }
+    let asked = workspaces::asked(&arguments);
+    let Some(access) = registry.workspace(tool, asked.as_deref())? else {
+        checked(tool, arguments)?;
+        // The arguments name no unknown workspace, so the page does.
+        return Err(Error::bad_page_token());
+    };
+    if asked.is_some() {
+        arguments.insert(workspaces::ARGUMENT.to_owned(), access.name.clone().into());
+    }
+    let mut arguments = checked(tool, arguments)?;
+    arguments.remove(workspaces::ARGUMENT);
+    let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
+        (Some(context), Ok(())) => {
+            let read_only = context.read_only || access.read_only;
+            run(registry, &Context { read_only, ..context.clone() }, tool, arguments).await
+        }
+        (_, Err(error)) => Err(error),
+        (None, _) => Err(Error::failed("this server has no access to the workspace")),
+    };
+    match answer {
+        Ok(mut answer) => {
+            workspaces::sign(&mut answer, &access.name);
+            Ok(answer)
+        }
+        Err(error) => Err(error.in_workspace(&access.name)),
+    }
+}
+
+fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
     let schema = Value::Object(tool.input_schema.as_ref().clone());
-    let arguments = arguments::check(&schema, arguments)
-        .map_err(|faults| Error::arguments(name, faults, arguments::example(&schema)))?;
+    arguments::check(&schema, arguments)
+        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))
+}
+
+/// The cursor as the tool knows it: without the workspace, which has to be this one.
+fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(), Error> {
+    let Some(Value::String(token)) = arguments.get_mut("page_token") else { return Ok(()) };
+    if token.is_empty() {
+        return Ok(());
+    }
+    let (cursor, name) = cursor::unbound(token).ok_or_else(Error::bad_page_token)?;
+    if name != access.name {
+        let message = format!("`page_token` is of workspace `{name}`, and the call is for `{}`", access.name);
+        return Err(Error::failed(message).with_hint("pass `page_token` with the `workspace` of the answer it is from"));
+    }
+    *token = cursor.to_owned();
+    Ok(())
+}
+
+async fn run(
+    registry: &Registry,
+    context: &Context,
+    tool: &Tool,
+    arguments: Map<String, Value>,
+) -> Result<Value, Error> {
+    let definition = tool.definition;
     let given = arguments.clone();
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
@@ -30,10 +89,16 @@ pub async fn call(
         }
     };
     answer.map_err(|error| match error.api() {
-        Some(api) if api.is_not_found() => match registry.finders(tool, &given).as_slice() {
-            [] => error,
-            tools => error.with_hint(format!("see what exists with `{}`", tools.join("`, `"))),
-        },
+        Some(api) if api.is_not_found() => {
+            let elsewhere = match registry.workspaces() {
+                [] => "",
+                _ => "; what another workspace named exists only there",
+            };
+            match registry.finders(tool, &given).as_slice() {
+                [] => error,
+                tools => error.with_hint(format!("see what exists with `{}`{elsewhere}", tools.join("`, `"))),
+            }
+        }
         Some(api) if api.is_permission_denied() => {
             error.with_hint("the identity of this server lacks the permission; ask the owner to grant it")
         }

@@ -1,80 +1,62 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
 use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use databricks::Attribute;
 use rmcp::service::ServiceExt;
 use serde_json::{Map, Value};
 
 use crate::calls;
 use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
-use crate::context::Context;
+use crate::doctor;
 use crate::error::Error;
-use crate::local::LocalRoots;
+use crate::opening::{self, Opened};
 use crate::pretty::pretty;
 use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
-use crate::shape::Budget;
+use crate::workspaces::Workspaces;
 
 /// How long a server whose client has gone may take to undo what cancelled calls had started.
 const UNDO_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the command line.
-pub async fn run(cli: Cli) -> Result<(), Error> {
+pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let options = cli.options;
-    match cli.command.unwrap_or(Command::Serve) {
+    let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&options).await,
-        Command::Tools(ToolsCommand::List { json }) => list_tools(&Registry::new(&options.selection())?, json),
+        Command::Doctor { sql, json: as_json } => {
+            let report = doctor::examine(&options, sql).await?;
+            print(&if as_json { json(&report.to_json())? } else { report.to_string() })?;
+            return Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Tools(ToolsCommand::List { json }) => list_tools(&Registry::new(&options.selection()?)?, json),
         Command::Tools(ToolsCommand::Show { name }) => {
-            let registry = Registry::new(&options.selection())?;
+            let registry = Registry::new(&options.selection()?)?;
             print(&json(&describe(registry.tool(&name)?))?)
         }
         Command::Call { name, arguments } => call(&options, &name, &arguments).await,
         Command::Resources(ResourcesCommand::List) => list_resources(&options).await,
         Command::Resources(ResourcesCommand::Read { uri }) => {
-            let registry = Registry::new(&options.selection())?;
-            let workspace = Workspace::open(&options).await?;
-            print(&resources::read(&registry, &workspace.context, &uri).await?.text)
+            let registry = Registry::new(&options.selection()?)?;
+            let opened = Opened::open(&options).await?;
+            print(&resources::read(&registry, &opened.workspaces, &uri).await?.text)
         }
         Command::Sandbox { port } => run_sandbox(&options, port).await,
-    }
-}
-
-/// The workspace that calls go to, with the sandbox if it is one.
-struct Workspace {
-    context: Context,
-    _sandbox: Option<databricks_sandbox::Sandbox>,
-}
-
-impl Workspace {
-    async fn open(options: &Options) -> Result<Self, Error> {
-        let (config, sandbox) = if options.sandbox {
-            let sandbox = start_sandbox(options, 0).await?;
-            let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
-            config.limits.requests_per_second = None;
-            (config, Some(sandbox))
-        } else {
-            (options.client_config()?, None)
-        };
-        let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
-        let budget = Budget::tokens(options.max_result_tokens as usize);
-        let mut context = Context::new(databricks::Client::new(config)?, budget, warehouse_id);
-        context.local = LocalRoots::open(&options.local_roots)?;
-        Ok(Self { context, _sandbox: sandbox })
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 async fn serve(options: &Options) -> Result<(), Error> {
-    let registry = Registry::new(&options.selection())?;
-    let workspace = Workspace::open(options).await?;
-    greet(&registry, &workspace.context);
-    let server = Server::new(registry, workspace.context.clone());
+    let registry = Registry::new(&options.selection()?)?;
+    let opened = Opened::open(options).await?;
+    greet(&registry, &opened.workspaces);
+    let server = Server::new(registry, opened.workspaces.clone());
     match server.serve(rmcp::transport::stdio()).await {
         Ok(running) => {
             let ended = running.waiting().await;
-            workspace.context.cleanup.finish(UNDO_TIME).await;
+            opened.workspaces.finish(UNDO_TIME).await;
             ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
         }
         // A client that leaves before it speaks is no failure of the server.
@@ -84,11 +66,12 @@ async fn serve(options: &Options) -> Result<(), Error> {
 }
 
 /// A person who starts the server by hand sees what it waits for; a client's pipe stays silent.
-fn greet(registry: &Registry, context: &Context) {
+fn greet(registry: &Registry, workspaces: &Workspaces) {
     if std::io::stdin().is_terminal() {
-        let host = match context.client.host() {
-            "" => "no workspace (set DATABRICKS_HOST)",
-            host => host,
+        let hosts: Vec<_> = workspaces.iter().map(|(_, context)| context.client.host()).collect();
+        let host = match hosts.as_slice() {
+            [""] => "no workspace (set DATABRICKS_HOST)".to_owned(),
+            hosts => hosts.join(" and "),
         };
         let _ = writeln!(
             std::io::stderr().lock(),
@@ -99,18 +82,8 @@ fn greet(registry: &Registry, context: &Context) {
     }
 }
 
-async fn start_sandbox(options: &Options, port: u16) -> Result<databricks_sandbox::Sandbox, Error> {
-    let mut sandbox = databricks_sandbox::Options::default().with_port(port);
-    if let Some(path) = &options.sandbox_faults {
-        let in_file = |error: &dyn std::fmt::Display| Error::failed(format!("faults in `{}`: {error}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
-        sandbox = sandbox.with_faults(databricks_sandbox::Faults::parse(&text).map_err(|error| in_file(&error))?);
-    }
-    databricks_sandbox::Sandbox::start(sandbox).await.map_err(|error| Error::failed(error.to_string()))
-}
-
 async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
-    let sandbox = start_sandbox(options, port).await?;
+    let sandbox = opening::start_sandbox(options, port, 0).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
     tokio::signal::ctrl_c().await.map_err(|error| Error::failed(format!("cannot wait for Ctrl-C: {error}")))
 }
@@ -131,20 +104,20 @@ fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
 }
 
 async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
-    let registry = Registry::new(&options.selection())?;
+    let registry = Registry::new(&options.selection()?)?;
     registry.tool(name)?;
     let arguments: Map<String, Value> = serde_json::from_str(arguments)
         .map_err(|error| Error::failed(format!("the arguments are no JSON object: {error}")))?;
-    let workspace = Workspace::open(options).await?;
-    print(&pretty(&calls::call(&registry, &workspace.context, name, arguments).await?))
+    let opened = Opened::open(options).await?;
+    print(&pretty(&calls::call(&registry, &opened.workspaces, name, arguments).await?))
 }
 
 async fn list_resources(options: &Options) -> Result<(), Error> {
-    let registry = Registry::new(&options.selection())?;
-    let workspace = Workspace::open(options).await?;
+    let registry = Registry::new(&options.selection()?)?;
+    let opened = Opened::open(options).await?;
     let mut cursor: Option<String> = None;
     loop {
-        let (listed, next) = resources::list(&registry, &workspace.context, cursor.as_deref()).await?;
+        let (listed, next) = resources::list(&registry, &opened.workspaces, cursor.as_deref()).await?;
         for resource in listed {
             print(&format!("{}  {}", resource.uri, resource.title))?;
         }
@@ -154,7 +127,7 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
         }
     }
     for template in registry.resources() {
-        print(&format!("{}  {} (template)", template.uri, template.title))?;
+        print(&format!("{}  {} (template)", registry.template(template), template.title))?;
     }
     Ok(())
 }

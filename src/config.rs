@@ -6,7 +6,22 @@ use clap::{Args, Parser, Subcommand};
 use databricks::{Attribute, Config, Environment, Settings};
 
 use crate::error::Error;
+use crate::nearest::did_you_mean;
 use crate::registry::Selection;
+use crate::workspaces::Access;
+
+/// What a variable says of these holds for one workspace, so it is not taken for several at once.
+const OF_ONE_WORKSPACE: [Attribute; 9] = [
+    Attribute::Host,
+    Attribute::Token,
+    Attribute::Username,
+    Attribute::Password,
+    Attribute::MetadataServiceUrl,
+    Attribute::AzureResourceId,
+    Attribute::WarehouseId,
+    Attribute::ClusterId,
+    Attribute::ServerlessComputeId,
+];
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -39,6 +54,15 @@ pub enum Command {
     /// List or read resources
     #[command(subcommand)]
     Resources(ResourcesCommand),
+    /// Check the set-up step by step: host, authentication, identity, permissions, warehouse and what is between
+    Doctor {
+        /// Also run `SELECT 1`, which starts the warehouse if it is stopped, and costs
+        #[arg(long)]
+        sql: bool,
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the embedded sandbox workspace alone
     Sandbox {
         /// Loopback port; 0 takes a free one
@@ -81,9 +105,25 @@ pub struct Options {
     /// Workspace, e.g. `https://acme.cloud.databricks.com`, instead of DATABRICKS_HOST; a secret has no flag
     #[arg(long, global = true, value_name = "URL")]
     pub host: Option<String>,
-    /// Profile of `~/.databrickscfg`; wins over the environment, which DATABRICKS_CONFIG_PROFILE does not
-    #[arg(long, global = true, value_name = "NAME")]
-    pub profile: Option<String>,
+    /// Profile of `~/.databrickscfg`; wins over the environment, which DATABRICKS_CONFIG_PROFILE does not. Given several
+    /// times, the workspaces of all are served, and tools take the name as `workspace`; the first is the default
+    #[arg(
+        long = "profile",
+        global = true,
+        env = "DATABRICKS_MCP_PROFILES",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub profiles: Vec<String>,
+    /// One of these profiles in which nothing can be changed
+    #[arg(
+        long = "read-only-profile",
+        global = true,
+        env = "DATABRICKS_MCP_READ_ONLY_PROFILES",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub read_only_profiles: Vec<String>,
     /// SQL warehouse to use where a call names none, instead of DATABRICKS_WAREHOUSE_ID
     #[arg(long, global = true, value_name = "ID")]
     pub warehouse_id: Option<String>,
@@ -118,30 +158,77 @@ pub struct Options {
 }
 
 impl Options {
-    /// Which tools to enable.
-    pub fn selection(&self) -> Selection {
-        let names = |names: &[String]| {
-            names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-        };
-        Selection {
+    /// Which tools to enable, and for which workspaces.
+    pub fn selection(&self) -> Result<Selection, Error> {
+        let workspaces = self.workspaces()?;
+        Ok(Selection {
             toolsets: names(&self.toolsets),
             tools: names(&self.tools),
             exclude_tools: names(&self.exclude_tools),
-            read_only: self.read_only,
-        }
+            read_only: workspaces.iter().all(|access| access.read_only),
+            workspaces,
+        })
     }
 
-    /// How to reach the workspace: flags, then the environment, then a profile. Nothing is contacted; a missing
-    /// host or credential shows when it is needed.
-    pub fn client_config(&self) -> Result<Config, Error> {
+    /// The workspaces to serve, the default first: one per profile, or the one that is configured without.
+    pub fn workspaces(&self) -> Result<Vec<Access>, Error> {
+        let (profiles, read_only) = (names(&self.profiles), names(&self.read_only_profiles));
+        if let Some(name) = read_only.iter().find(|name| !profiles.contains(name)) {
+            let hint = did_you_mean(name, profiles.iter().map(String::as_str));
+            let message = format!("`--read-only-profile {name}` is none of the profiles that are served{hint}");
+            return Err(Error::failed(message).with_hint(format!("to serve it as well, add `--profile {name}`")));
+        }
+        if profiles.len() > 1 {
+            if let Some(flag) =
+                self.host.as_ref().map(|_| "host").or(self.warehouse_id.as_ref().map(|_| "warehouse-id"))
+            {
+                let message = format!("`--{flag}` is for one workspace, and there are {}", profiles.len());
+                let key = flag.replace('-', "_");
+                return Err(Error::failed(message).with_hint(format!("set `{key}` in each profile")));
+            }
+            for (index, name) in profiles.iter().enumerate() {
+                if let Some(other) = profiles.iter().take(index).find(|other| other.eq_ignore_ascii_case(name)) {
+                    let message = format!("the profiles `{other}` and `{name}` have the same name but for its case");
+                    return Err(Error::failed(message).with_hint("rename one of them in `~/.databrickscfg`"));
+                }
+            }
+        }
+        let read_only = |name: &String| self.read_only || read_only.contains(name);
+        if profiles.is_empty() {
+            return Ok(vec![Access { name: String::new(), read_only: self.read_only }]);
+        }
+        Ok(profiles.into_iter().map(|name| Access { read_only: read_only(&name), name }).collect())
+    }
+
+    /// How to reach a workspace of [`Options::workspaces`]: flags, then the environment, then the profile. Nothing is
+    /// contacted; a missing host or credential shows when it is needed.
+    pub fn client_config(&self, workspace: &Access) -> Result<Config, Error> {
+        let is_one_of_several = names(&self.profiles).len() > 1;
         let flags = [
-            (Attribute::Host, &self.host),
-            (Attribute::Profile, &self.profile),
-            (Attribute::WarehouseId, &self.warehouse_id),
+            (Attribute::Host, self.host.as_deref()),
+            (Attribute::Profile, Some(workspace.name.as_str())),
+            (Attribute::WarehouseId, self.warehouse_id.as_deref()),
         ];
-        let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value.as_ref()?.trim())));
+        let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value?.trim())));
         let given = given.filter(|(_, value)| !value.is_empty());
         let settings = given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value));
-        Ok(Config::resolve(settings, Environment::system())?)
+        let system = Environment::system();
+        let environment = system.clone().with_variables(move |name| {
+            let is_hidden = |attribute: Attribute| attribute.variable() == Some(name);
+            let hidden = is_one_of_several && OF_ONE_WORKSPACE.into_iter().any(is_hidden);
+            if hidden { None } else { system.variable(name) }
+        });
+        Ok(Config::resolve(settings, environment)?)
     }
+}
+
+/// Names as given, without blanks, empty ones and repetitions.
+fn names(given: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }

@@ -32,6 +32,18 @@ impl Cursor {
     }
 }
 
+/// A cursor that belongs to one of several workspaces, as text for a client.
+pub(crate) fn bound(cursor: &str, workspace: &str) -> String {
+    // The name's alphabet has no dot, whatever that of the cursor is.
+    format!("{cursor}.{}", URL_SAFE_NO_PAD.encode(workspace))
+}
+
+/// The cursor and the workspace of a text that [`bound`] made; `None` for any other text.
+pub(crate) fn unbound(text: &str) -> Option<(&str, String)> {
+    let (cursor, workspace) = text.rsplit_once('.')?;
+    Some((cursor, String::from_utf8(URL_SAFE_NO_PAD.decode(workspace).ok()?).ok()?))
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
@@ -39,13 +51,24 @@ fn is_zero(number: &usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Cursor;
+    use super::{Cursor, bound, unbound};
 
     #[test]
     fn cursors_survive_the_way_to_the_client() {
         let cursor = Cursor { page: Some("next=\"page\"/ü".into()), skip: 7, list: 2 };
         assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         assert_eq!(Cursor::decode(&Cursor::default().encode()), Some(Cursor::default()));
+    }
+
+    #[test]
+    fn a_cursor_knows_its_workspace() {
+        for name in ["prod", "a.b", "ü=/?"] {
+            let text = bound("next.page", name);
+            assert_eq!(unbound(&text), Some(("next.page", name.to_owned())));
+            assert_eq!(Cursor::decode(&bound(&Cursor::default().encode(), name)), None, "not bound by accident");
+        }
+        assert_eq!(unbound(&Cursor::default().encode()), None);
+        assert_eq!(unbound("e30.not base64"), None);
     }
 
     #[test]

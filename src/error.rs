@@ -14,6 +14,8 @@ const MOST_CHARACTERS: usize = 2_000;
 pub struct Error {
     kind: Kind,
     hint: Option<String>,
+    /// Where there are several.
+    workspace: Option<String>,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,12 @@ impl Error {
         self
     }
 
+    /// Says in which of several workspaces it happened.
+    pub(crate) fn in_workspace(mut self, name: impl Into<String>) -> Self {
+        self.workspace.get_or_insert_with(|| name.into());
+        self
+    }
+
     /// The API's own error, if it answered with one.
     pub fn api(&self) -> Option<&databricks::Error> {
         match &self.kind {
@@ -93,7 +101,7 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, hint: None }
+        Self { kind, hint: None, workspace: None }
     }
 }
 
@@ -103,9 +111,15 @@ impl From<databricks::Error> for Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = match &self.kind {
+impl Error {
+    /// What the caller can do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref().or_else(|| self.api().and_then(databricks::Error::hint))
+    }
+
+    /// What went wrong, without advice.
+    pub(crate) fn message(&self) -> String {
+        match &self.kind {
             Kind::Arguments(bad) => {
                 let BadArguments { tool, faults, example } = bad.as_ref();
                 let faults: Vec<_> =
@@ -116,9 +130,16 @@ impl fmt::Display for Error {
             Kind::Api(error) => error.to_string(),
             Kind::Failed(message) | Kind::UnknownTool(message) | Kind::UnknownResource(message) => message.clone(),
             Kind::BadCursor => "`cursor` is none that this server gave; start again without it".to_owned(),
-        };
-        let hint = self.hint.as_deref().or_else(|| self.api().and_then(databricks::Error::hint));
-        let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.message();
+        let hint = self.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        let workspace = self.workspace.as_ref().map(|name| format!("\nworkspace: `{name}`")).unwrap_or_default();
+        let hint = format!("{workspace}{hint}");
         let room = MOST_CHARACTERS.saturating_sub(hint.chars().count());
         if text.chars().count() > room {
             text = text.chars().take(room.saturating_sub(1)).collect();

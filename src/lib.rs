@@ -11,6 +11,7 @@ pub mod config;
 pub mod context;
 mod cursor;
 pub mod definition;
+mod doctor;
 pub mod error;
 mod generated;
 pub mod instructions;
@@ -18,6 +19,7 @@ pub mod local;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
+mod opening;
 mod pretty;
 pub mod progress;
 pub mod registry;
@@ -26,3 +28,4 @@ pub mod server;
 pub mod shape;
 pub mod tools;
 mod uri;
+pub mod workspaces;

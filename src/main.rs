@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
         .with_ansi(false)
         .init();
     match commands::run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr().lock(), "error: {error}");
             ExitCode::FAILURE

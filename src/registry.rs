@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::did_you_mean;
 use crate::tools::plain;
+use crate::workspaces::{self, Access};
 
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
 const FULL_SCHEMA_TOOL: &str = "get_input_schema";
@@ -27,6 +28,8 @@ pub struct Selection {
     /// Allow nothing but reading: leave out every tool of another risk, and guard those that can do both; wins
     /// over everything else.
     pub read_only: bool,
+    /// The workspaces that calls choose from, the default first; none or one = there is nothing to choose.
+    pub workspaces: Vec<Access>,
 }
 
 /// An enabled tool.
@@ -41,15 +44,16 @@ pub struct Tool {
 }
 
 impl Tool {
-    fn new(definition: &'static ToolDefinition, read_only: bool) -> Self {
+    fn new(definition: &'static ToolDefinition, read_only: bool, workspaces: &[Access]) -> Self {
         let schema = match definition.action {
             Action::Operation(tool) => plain::json(tool.input_schema),
             Action::Composite(composite) => (composite.schema)(),
         };
-        let schema = match schema {
+        let mut schema = match schema {
             Value::Object(schema) => schema,
             _ => Map::new(),
         };
+        workspaces::offer(&mut schema, workspaces, |access| !access.read_only || is_for_reading(definition));
         let risk = if read_only && definition.guarded { Risk::Read } else { definition.risk };
         Self { definition, risk, input_schema: Arc::new(schema) }
     }
@@ -62,12 +66,16 @@ pub struct Registry {
     resources: Vec<&'static ResourceDefinition>,
     toolsets: Vec<&'static ToolsetDefinition>,
     read_only: bool,
+    workspaces: Vec<Access>,
 }
 
 impl Registry {
     /// Applies a selection; an unknown name is an error with the nearest match.
     pub fn new(selection: &Selection) -> Result<Self, Error> {
         let toolsets = toolsets(selection)?;
+        let several = if selection.workspaces.len() > 1 { selection.workspaces.as_slice() } else { &[] };
+        // What no workspace allows is not there at all.
+        let read_only = selection.read_only || (!several.is_empty() && several.iter().all(|access| access.read_only));
         for name in selection.tools.iter().chain(&selection.exclude_tools) {
             definition(name)?;
         }
@@ -75,10 +83,9 @@ impl Registry {
             toolsets.contains(tool.toolset) || selection.tools.iter().any(|name| name == tool.name)
         };
         let is_allowed = |tool: &&'static ToolDefinition| {
-            !selection.exclude_tools.iter().any(|name| name == tool.name)
-                && (!selection.read_only || tool.risk == Risk::Read || tool.guarded)
+            !selection.exclude_tools.iter().any(|name| name == tool.name) && (!read_only || is_for_reading(tool))
         };
-        let new = |tool| Tool::new(tool, selection.read_only);
+        let new = |tool| Tool::new(tool, read_only, several);
         let mut tools: BTreeMap<_, _> =
             TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, new(tool))).collect();
         if tools.values().any(|tool| full_schema(tool.definition).is_some())
@@ -89,12 +96,12 @@ impl Registry {
         let resources = RESOURCES.iter().filter(|resource| toolsets.contains(resource.toolset)).collect();
         let active: BTreeSet<_> = tools.values().map(|tool| tool.definition.toolset).chain(toolsets).collect();
         let toolsets = TOOLSETS.iter().filter(|toolset| active.contains(toolset.name)).collect();
-        Ok(Self { tools, resources, toolsets, read_only: selection.read_only })
+        Ok(Self { tools, resources, toolsets, read_only, workspaces: several.to_vec() })
     }
 
     /// Every tool that the allowlist defines.
     pub fn all() -> Vec<Tool> {
-        TOOLS.iter().map(|tool| Tool::new(tool, false)).collect()
+        TOOLS.iter().map(|tool| Tool::new(tool, false, &[])).collect()
     }
 
     /// Every toolset that the allowlist defines.
@@ -120,6 +127,39 @@ impl Registry {
     /// Whether only reading is allowed.
     pub fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// The workspaces to choose from, the default first; empty where there is one only.
+    pub fn workspaces(&self) -> &[Access] {
+        &self.workspaces
+    }
+
+    /// The workspace of a call, of several: the one of this name, or the default. `None` for a name of none, which
+    /// the input schema refuses. A workspace that this tool may not touch is an error.
+    pub(crate) fn workspace(&self, tool: &Tool, name: Option<&str>) -> Result<Option<&Access>, Error> {
+        let access = match name {
+            Some(name) => self.workspaces.iter().find(|access| access.name.eq_ignore_ascii_case(name)),
+            None => self.workspaces.first(),
+        };
+        let Some(closed) = access.filter(|access| access.read_only && !is_for_reading(tool.definition)) else {
+            return Ok(access);
+        };
+        let open = self.workspaces.iter().filter(|access| !access.read_only);
+        let open: Vec<_> = open.map(|access| format!("`{}`", access.name)).collect();
+        let (tool, closed) = (tool.definition.name, &closed.name);
+        let which = if name.is_some() { "workspace" } else { "the default workspace" };
+        let message = format!("`{tool}` can change things, and {which} `{closed}` is read-only on this server");
+        Err(Error::failed(message).with_hint(format!(
+            "with `workspace` it can be called in {}; to allow it in `{closed}`, start the server without \
+             `--read-only-profile {closed}`",
+            open.join(", ")
+        )))
+    }
+
+    /// The URI template of a resource, with its workspace where there are several.
+    pub(crate) fn template(&self, resource: &ResourceDefinition) -> String {
+        let workspace = if self.workspaces.is_empty() { "" } else { "{?workspace}" };
+        format!("{}{workspace}", resource.uri)
     }
 
     /// An enabled tool by name; for any other name, why it is not enabled and what would enable it.
@@ -173,6 +213,11 @@ impl Registry {
             lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
         others.map(|list| list.name).collect()
     }
+}
+
+/// Whether the tool stays where only reading is allowed.
+fn is_for_reading(tool: &ToolDefinition) -> bool {
+    tool.risk == Risk::Read || tool.guarded
 }
 
 /// The unbounded schemas of a tool's arguments, as JSON text.

@@ -4,7 +4,7 @@ use databricks::Payload;
 use serde_json::{Map, Value};
 
 use crate::context::Context;
-use crate::cursor::Cursor;
+use crate::cursor::{self, Cursor};
 use crate::definition::{Argument, Lists, Read, ResourceDefinition, Source};
 use crate::error::Error;
 use crate::nearest::did_you_mean;
@@ -12,11 +12,14 @@ use crate::registry::Registry;
 use crate::shape;
 use crate::tools::plain;
 use crate::uri;
+use crate::workspaces::{ARGUMENT, Workspaces};
 
 pub(crate) mod notebook;
 
 /// Resources listed at once.
 const PAGE: usize = 100;
+/// The protocol's limit.
+const MOST_COMPLETIONS: usize = 100;
 
 /// A resource that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +49,23 @@ pub struct Reader {
     pub(crate) read: fn(Value) -> Result<Contents, Error>,
 }
 
-/// Reads the resource of a URI.
-pub async fn read(registry: &Registry, context: &Context, uri: &str) -> Result<Contents, Error> {
+/// Reads the resource of a URI, in the workspace that it names.
+pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Result<Contents, Error> {
+    let (uri, name) = uri::workspace(uri);
+    let context = match &name {
+        None => workspaces.first(),
+        Some(name) => workspaces.get(name).ok_or_else(|| {
+            let known = || workspaces.iter().map(|(name, _)| name).filter(|name| !name.is_empty());
+            let hint = did_you_mean(name, known());
+            let known = known().map(|name| format!("; there is `{name}`")).collect::<String>();
+            Error::unknown_resource(format!("no workspace is named `{name}`{hint}{known}"))
+        })?,
+    };
+    let contents = read_in(registry, context, uri).await;
+    contents.map_err(|error| if let Some(name) = name { error.in_workspace(name) } else { error })
+}
+
+async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Contents, Error> {
     let found = registry.resources().iter().find_map(|resource| Some((resource, uri::matches(resource.uri, uri)?)));
     let Some((resource, variables)) = found else {
         let templates = registry.resources().iter().map(|resource| resource.uri);
@@ -74,16 +92,78 @@ pub async fn read(registry: &Registry, context: &Context, uri: &str) -> Result<C
     }
 }
 
-/// The resources that exist, from a cursor on, and the cursor of the next.
+/// The resources that exist, from a cursor on, and the cursor of the next; one workspace after the other.
 pub async fn list(
     registry: &Registry,
-    context: &Context,
+    workspaces: &Workspaces,
     cursor: Option<&str>,
 ) -> Result<(Vec<Listed>, Option<String>), Error> {
-    let mut cursor = match cursor {
-        Some(text) => Cursor::decode(text).ok_or_else(Error::bad_cursor)?,
-        None => Cursor::default(),
+    let decoded = |text| Cursor::decode(text).ok_or_else(Error::bad_cursor);
+    if registry.workspaces().is_empty() {
+        let (listed, next) = list_in(registry, workspaces.first(), cursor.map(decoded).transpose()?).await?;
+        return Ok((listed, next.map(|next| next.encode())));
+    }
+    let (mut cursor, from) = match cursor {
+        Some(text) => {
+            let (cursor, name) = cursor::unbound(text).ok_or_else(Error::bad_cursor)?;
+            (Some(decoded(cursor)?), Some(name))
+        }
+        None => (None, None),
     };
+    let is_before = |(name, _): &(&str, &Context)| from.as_ref().is_some_and(|from| from != name);
+    let rest: Vec<_> = workspaces.iter().skip_while(is_before).collect();
+    let mut rest = rest.into_iter().peekable();
+    if rest.peek().is_none() {
+        return Err(Error::bad_cursor());
+    }
+    let mut failure = None;
+    while let Some((name, context)) = rest.next() {
+        let (mut listed, next) = match list_in(registry, context, cursor.take()).await {
+            Ok(found) => found,
+            // One workspace that cannot be reached does not hide the others.
+            Err(error) => {
+                tracing::warn!(workspace = name, "not listed: {error}");
+                failure.get_or_insert(error.in_workspace(name));
+                (Vec::new(), None)
+            }
+        };
+        for resource in &mut listed {
+            resource.title = format!("{} ({name})", resource.title);
+            if name != workspaces.first_name() {
+                resource.uri = uri::in_workspace(&resource.uri, name);
+            }
+        }
+        let next = match next {
+            Some(next) => Some(cursor::bound(&next.encode(), name)),
+            None => rest.peek().map(|(name, _)| cursor::bound(&Cursor::default().encode(), name)),
+        };
+        // An empty page is not worth the client's question for the next.
+        if !listed.is_empty() {
+            return Ok((listed, next));
+        }
+        cursor = None;
+    }
+    failure.map_or(Ok((Vec::new(), None)), Err)
+}
+
+/// What a variable of a template may be, given its beginning. Only workspaces are few enough to be offered.
+pub fn complete(registry: &Registry, template: &str, variable: &str, start: &str) -> Result<Vec<String>, Error> {
+    let mut known = registry.resources().iter().map(|resource| registry.template(resource));
+    if !known.any(|known| known == template) {
+        return Err(Error::unknown_resource(format!("no resource has the template `{template}`")));
+    }
+    let names = registry.workspaces().iter().map(|access| access.name.as_str());
+    let begins = |name: &&str| name.to_lowercase().starts_with(&start.to_lowercase());
+    let names = names.filter(|name| variable == ARGUMENT && begins(name)).map(str::to_owned);
+    Ok(names.take(MOST_COMPLETIONS).collect())
+}
+
+async fn list_in(
+    registry: &Registry,
+    context: &Context,
+    cursor: Option<Cursor>,
+) -> Result<(Vec<Listed>, Option<Cursor>), Error> {
+    let mut cursor = cursor.unwrap_or_default();
     let lists = registry.lists();
     let mut listed = Vec::new();
     while let Some((tool, of, resource)) = lists.get(cursor.list) {
@@ -108,7 +188,7 @@ pub async fn list(
             break;
         }
     }
-    let next = (cursor.list < lists.len()).then(|| cursor.encode());
+    let next = (cursor.list < lists.len()).then_some(cursor);
     Ok((listed, next))
 }
 

@@ -6,23 +6,24 @@ use std::time::Instant;
 
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
-    DiscoverResult, ErrorCode, ErrorData, Implementation, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
-    ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig,
+    Tool as McpTool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
 use crate::calls;
-use crate::context::Context;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
 use crate::progress::Progress;
 use crate::registry::{Registry, Tool};
 use crate::resources;
+use crate::workspaces::Workspaces;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
 const DEFINITIONS_TTL_MS: u64 = 3_600_000;
@@ -34,22 +35,21 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 #[derive(Debug, Clone)]
 pub struct Server {
     registry: Arc<Registry>,
-    context: Context,
+    workspaces: Workspaces,
 }
 
 impl Server {
-    /// A server of the registry's tools for the context's workspace.
-    pub fn new(registry: Registry, context: Context) -> Self {
-        Self { registry: Arc::new(registry), context }
+    /// A server of the registry's tools for these workspaces, or for one.
+    pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
+        Self { registry: Arc::new(registry), workspaces: workspaces.into() }
     }
 
-    /// The context of one request: calls to Databricks name the client on whose behalf they are made.
-    fn context(&self, request: &RequestContext<RoleServer>) -> Context {
-        let mut context = self.context.clone();
-        if let Some(client) = request.client_info() {
-            context.client = context.client.with_upstream(&client.name, &client.version);
+    /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
+    fn workspaces(&self, request: &RequestContext<RoleServer>) -> Workspaces {
+        match request.client_info() {
+            Some(client) => self.workspaces.on_behalf_of(&client.name, &client.version),
+            None => self.workspaces.clone(),
         }
-        context
     }
 }
 
@@ -69,7 +69,10 @@ pub fn describe(tool: &Tool) -> McpTool {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let mut capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        if !self.registry.workspaces().is_empty() {
+            capabilities.completions = Some(serde_json::Map::new());
+        }
         let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&self.registry));
         config.server_info = server_info();
         config
@@ -106,17 +109,17 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
-        let mut context = self.context(&request);
+        let mut workspaces = self.workspaces(&request);
         let (progress, mut states) = Progress::listened();
         let token = request.meta.get_progress_token();
         if token.is_some() {
-            context.progress = progress;
+            workspaces = workspaces.listened(&progress);
         }
         let arguments = call.arguments.unwrap_or_default();
         let mut reported = 0.0;
         let outcome = {
             // Dropping the call undoes what it started; reports go out before the result, on this task.
-            let mut running = pin!(calls::call(&self.registry, &context, &call.name, arguments));
+            let mut running = pin!(calls::call(&self.registry, &workspaces, &call.name, arguments));
             loop {
                 tokio::select! {
                     biased;
@@ -156,9 +159,9 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = page.and_then(|page| page.cursor);
-        let context = self.context(&request);
+        let workspaces = self.workspaces(&request);
         let (listed, next) =
-            resources::list(&self.registry, &context, cursor.as_deref()).await.map_err(protocol_error)?;
+            resources::list(&self.registry, &workspaces, cursor.as_deref()).await.map_err(protocol_error)?;
         let resources = listed.into_iter().map(|listed| {
             Resource::new(listed.uri, listed.name).with_title(listed.title).with_mime_type(listed.mime_type)
         });
@@ -177,7 +180,7 @@ impl ServerHandler for Server {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         refuse_cursor(page)?;
         let templates = self.registry.resources().iter().map(|resource| {
-            let template = ResourceTemplate::new(resource.uri, resource.name)
+            let template = ResourceTemplate::new(self.registry.template(resource), resource.name)
                 .with_title(resource.title)
                 .with_description(resource.description);
             match resource.mime_type {
@@ -197,9 +200,9 @@ impl ServerHandler for Server {
         read: ReadResourceRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let context = self.context(&request);
+        let workspaces = self.workspaces(&request);
         let contents = tokio::select! {
-            contents = resources::read(&self.registry, &context, &read.uri) => contents.map_err(protocol_error)?,
+            contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(protocol_error)?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
         let text = ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type);
@@ -208,6 +211,21 @@ impl ServerHandler for Server {
         result.cache_scope = Some(CacheScope::Private);
         result.meta = meta(&request);
         Ok(result.into())
+    }
+
+    async fn complete(
+        &self,
+        asked: CompleteRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let Reference::Resource(template) = &asked.r#ref else {
+            return Err(ErrorData::invalid_params("there are no prompts", None));
+        };
+        let values = resources::complete(&self.registry, &template.uri, &asked.argument.name, &asked.argument.value);
+        let values = CompletionInfo::with_all_values(values.map_err(protocol_error)?);
+        let mut result = CompleteResult::new(values.map_err(|error| ErrorData::internal_error(error, None))?);
+        result.meta = meta(&request);
+        Ok(result)
     }
 
     /// A known method with parameters that do not parse arrives here, as rmcp takes it for an unknown one.
@@ -240,6 +258,11 @@ async fn report(request: &RequestContext<RoleServer>, token: Option<ProgressToke
     if let Err(error) = request.peer.notify_progress(progress).await {
         tracing::debug!(%error, "progress was not sent");
     }
+}
+
+/// The revisions of the protocol that are spoken, the newest first.
+pub(crate) fn versions() -> impl DoubleEndedIterator<Item = &'static str> {
+    ProtocolVersion::KNOWN_VERSIONS.iter().rev().map(ProtocolVersion::as_str)
 }
 
 fn server_info() -> Implementation {

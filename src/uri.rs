@@ -1,11 +1,14 @@
 //! The URIs of resources: templates with `{name}` for one segment and `{+path}` for a path.
 //!
+//! Where there are several workspaces, `?workspace=NAME` at the end says which; without it, it is the first.
+//!
 //! A path is written without its leading slash: `databricks://notebooks/Users/me/etl` is `/Users/me/etl`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
+const QUERY: &str = "?workspace=";
 
 /// The URI of a template for the given variables; `None` where one is missing.
 pub(crate) fn expand<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
@@ -49,6 +52,17 @@ pub(crate) fn matches<'t>(template: &'t str, uri: &str) -> Option<Vec<(&'t str, 
     rest.is_empty().then_some(variables)
 }
 
+/// The URI of the same thing in a named workspace.
+pub(crate) fn in_workspace(uri: &str, name: &str) -> String {
+    format!("{uri}{QUERY}{}", utf8_percent_encode(name, SEGMENT))
+}
+
+/// The URI without its workspace, and the name of that.
+pub(crate) fn workspace(uri: &str) -> (&str, Option<String>) {
+    let named = uri.rsplit_once(QUERY).and_then(|(uri, name)| Some((uri, decoded(name)?)));
+    named.map_or((uri, None), |(uri, name)| (uri, Some(name)))
+}
+
 enum Part<'a> {
     Literal(&'a str),
     Segment(&'a str),
@@ -79,7 +93,7 @@ fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{expand, matches};
+    use super::{expand, in_workspace, matches, workspace};
 
     #[test]
     fn uris_go_there_and_back() {
@@ -93,6 +107,14 @@ mod tests {
             assert_eq!(expand(template, |asked| (asked == name).then_some(value)).as_deref(), Some(uri));
             assert_eq!(matches(template, uri), Some(vec![(name, value.to_owned())]));
         }
+    }
+
+    #[test]
+    fn workspaces_go_there_and_back() {
+        let named = in_workspace("databricks://notebooks/a%3Fworkspace=b", "pro d&?");
+        assert_eq!(named, "databricks://notebooks/a%3Fworkspace=b?workspace=pro%20d%26%3F");
+        assert_eq!(workspace(&named), ("databricks://notebooks/a%3Fworkspace=b", Some("pro d&?".to_owned())));
+        assert_eq!(workspace("databricks://jobs/1"), ("databricks://jobs/1", None));
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod house;
 mod pipelines;
 #[path = "behavior/waiting.rs"]
 mod waiting;
+#[path = "behavior/workspaces.rs"]
+mod workspaces;
 
 use databricks_mcp_server::registry::Selection;
 use serde_json::{Value, json};

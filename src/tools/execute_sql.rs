@@ -1,7 +1,7 @@
 //! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
 
 use databricks::api::types::{
-    Disposition, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
+    Disposition, EndpointInfo, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
     StatementParameterListItem, StatementResponse,
 };
 use databricks::{Arguments, Location, operations};
@@ -115,8 +115,18 @@ async fn start(
     context.cleanup.start(start, undo).await
 }
 
-/// The warehouse that answers soonest: one that runs, else one that starts, else one that can be started.
+/// The warehouse that answers soonest.
 async fn choose_warehouse(context: &Context) -> Result<String, Error> {
+    warehouses(context).await?.into_iter().find_map(|warehouse| warehouse.id).ok_or_else(|| {
+        Error::failed("there is no SQL warehouse that you may use").with_hint(
+            "ask for CAN USE on one, or name one in `warehouse_id` or in the variable DATABRICKS_WAREHOUSE_ID",
+        )
+    })
+}
+
+/// The warehouses in the order in which they are chosen: one that runs, else one that starts, else one that can be
+/// started.
+pub(crate) async fn warehouses(context: &Context) -> Result<Vec<EndpointInfo>, Error> {
     let answer = context.client.api().sql_warehouses_list(None, None, None).await;
     let mut warehouses = answer.map_err(databricks::Error::from)?.into_inner().warehouses;
     warehouses.sort_by_cached_key(|warehouse| {
@@ -125,9 +135,5 @@ async fn choose_warehouse(context: &Context) -> Result<String, Error> {
         let rank = order.iter().position(|known| *known == state).unwrap_or(order.len());
         (rank, warehouse.name.clone())
     });
-    warehouses.into_iter().find_map(|warehouse| warehouse.id).ok_or_else(|| {
-        Error::failed("there is no SQL warehouse that you may use").with_hint(
-            "ask for CAN USE on one, or name one in `warehouse_id` or in the variable DATABRICKS_WAREHOUSE_ID",
-        )
-    })
+    Ok(warehouses)
 }

@@ -59,7 +59,11 @@ impl House {
         config.limits.requests_per_second = None;
         let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
         context.local = local;
-        let server = Server::new(Registry::new(&selection)?, context);
+        Self::of(Server::new(Registry::new(&selection)?, context), sandbox).await
+    }
+
+    /// A client of this server, which ends with its sandbox.
+    pub(crate) async fn of(server: Server, sandbox: Sandbox) -> Result<Self, Box<dyn Error>> {
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {
             if let Ok(running) = server.serve(near).await {

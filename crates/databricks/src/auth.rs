@@ -51,6 +51,7 @@ pub(crate) use context::Context;
 pub use environment::{Environment, ProgramOutput, Running};
 use flight::Flight;
 pub use login::Login;
+pub(crate) use metadata::Metadata;
 pub(crate) use precedence::resolve;
 pub use settings::Settings;
 pub(crate) use settings::Source;

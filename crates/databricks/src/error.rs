@@ -16,6 +16,8 @@ pub(crate) use body::{Refusal, is_html, plain_text};
 use class::Class;
 pub(crate) use class::PRIVATE_LINK_CODE;
 
+const CHECK_THE_WAY: &str = "check DATABRICKS_HOST, the network and the proxy settings";
+
 /// What went wrong with a call, or with setting up a client.
 ///
 /// `Display` gives one line in the style ``cannot call `jobs.jobs.list`: no workspace host is set``; advice is apart,
@@ -125,6 +127,11 @@ impl Error {
         )
     }
 
+    /// No connection, for this reason.
+    pub(crate) fn unreachable(cause: impl Into<String>) -> Error {
+        Error::new(Kind::Unreachable(cause.into())).with_hint(CHECK_THE_WAY)
+    }
+
     /// An error of the HTTP layer. Its URL is dropped, and of its causes only the innermost is told: the ones around
     /// it name the layers of the HTTP library.
     pub(crate) fn http(error: reqwest::Error) -> Error {
@@ -137,7 +144,7 @@ impl Error {
             return Error::new(Kind::Untrusted(cause))
                 .with_hint("set SSL_CERT_FILE to a file that holds the certificate authority of your network");
         }
-        Error::new(Kind::Unreachable(cause)).with_hint("check DATABRICKS_HOST, the network and the proxy settings")
+        Error::unreachable(cause)
     }
 
     /// An error answer of the service.
@@ -243,6 +250,21 @@ impl Error {
     /// No connection to the host could be made; nothing was sent.
     pub fn is_unreachable(&self) -> bool {
         matches!(self.0.kind, Kind::Unreachable(_) | Kind::Untrusted(_))
+    }
+
+    /// The certificate of the host is not trusted.
+    pub fn is_untrusted(&self) -> bool {
+        matches!(self.0.kind, Kind::Untrusted(_))
+    }
+
+    /// A web page came where the API should answer: that of a login, or of a host that is no workspace.
+    pub fn is_login_page(&self) -> bool {
+        matches!(self.0.kind, Kind::LoginPage { .. })
+    }
+
+    /// The workspace takes calls over its private link only.
+    pub fn is_private_link(&self) -> bool {
+        self.error_code() == Some(PRIVATE_LINK_CODE)
     }
 
     /// No answer came in time; the call may have happened nevertheless.

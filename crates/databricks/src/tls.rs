@@ -33,6 +33,12 @@ pub(crate) fn client_config() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
+/// Whose certificates are trusted.
+pub(crate) fn store() -> &'static str {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    if Verifier::new(provider).is_ok() { "the system's certificate store" } else { "the built-in list of authorities" }
+}
+
 fn versions(
     provider: &Arc<CryptoProvider>,
 ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {

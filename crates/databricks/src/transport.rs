@@ -43,6 +43,7 @@ struct Shared {
     http: reqwest::Client,
     gate: Gate,
     retry: RetryPolicy,
+    connect_timeout: Duration,
     idle_timeout: Duration,
     max_response_bytes: usize,
 }
@@ -92,6 +93,7 @@ impl Transport {
                 http,
                 gate: Gate::new(config.limits),
                 retry: config.retry,
+                connect_timeout: config.connect_timeout,
                 idle_timeout: config.idle_timeout,
                 max_response_bytes: config.max_response_bytes,
             }),
@@ -114,8 +116,25 @@ impl Transport {
         self.context().account_id()
     }
 
-    fn context(&self) -> &Context {
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.shared.authenticator
+    }
+
+    pub(crate) fn context(&self) -> &Context {
         self.shared.authenticator.context()
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.shared.connect_timeout
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.shared.idle_timeout
+    }
+
+    /// Who is calling, where nobody has authenticated.
+    pub(crate) fn plain_user_agent(&self) -> HeaderValue {
+        self.user_agent.header(None)
     }
 
     /// The host as far as it is known without asking anybody.

@@ -109,25 +109,12 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
             Err(Declined::Failed(error)) => Err(error.within(&cannot(context, Some(name)))),
         };
     }
-    let mut tried = String::new();
-    let mut failure: Option<Error> = None;
-    for method in &METHODS {
-        match method.attempt(context).await {
-            Ok(credential) => {
-                tracing::debug!(method = method.name, "authenticating");
-                return Ok(Chosen { name: method.name, credential });
-            }
-            // Somebody else's credential must not be taken because the network hiccupped.
-            Err(Declined::Failed(error)) if error.is_retryable() => {
-                return Err(error.within(&cannot(context, Some(method.name))));
-            }
-            Err(Declined::Failed(error)) => {
-                tracing::debug!(method = method.name, %error, "cannot authenticate this way");
-                tried.push_str(&format!("\n  tried `{}`: {}", method.name, error.message()));
-                failure.get_or_insert(error);
-            }
-            Err(Declined::Lacks(what)) => tried.push_str(&format!("\n  tried `{}`: {what}", method.name)),
-        }
+    let (mut declined, mut failure) = (Vec::new(), None);
+    let chosen = first(context, &mut declined, &mut failure).await;
+    let tried: String = declined.iter().map(|(name, why)| format!("\n  tried `{name}`: {why}")).collect();
+    context.set_declined(declined);
+    if let Some(chosen) = chosen? {
+        return Ok(chosen);
     }
     let message = format!("{}: no credentials found{tried}", cannot(context, None));
     Err(match failure {
@@ -139,6 +126,33 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
         None => Error::configuration(message)
             .with_hint("set DATABRICKS_TOKEN, or run `databricks auth login`, or name a profile that has credentials"),
     })
+}
+
+/// The first way that works, after those that were declined and the first error among them.
+async fn first(
+    context: &Arc<Context>,
+    declined: &mut Vec<(&'static str, String)>,
+    failure: &mut Option<Error>,
+) -> Result<Option<Chosen>, Error> {
+    for method in &METHODS {
+        match method.attempt(context).await {
+            Ok(credential) => {
+                tracing::debug!(method = method.name, "authenticating");
+                return Ok(Some(Chosen { name: method.name, credential }));
+            }
+            // Somebody else's credential must not be taken because the network hiccupped.
+            Err(Declined::Failed(error)) if error.is_retryable() => {
+                return Err(error.within(&cannot(context, Some(method.name))));
+            }
+            Err(Declined::Failed(error)) => {
+                tracing::debug!(method = method.name, %error, "cannot authenticate this way");
+                declined.push((method.name, error.message().into_owned()));
+                failure.get_or_insert(error);
+            }
+            Err(Declined::Lacks(what)) => declined.push((method.name, what)),
+        }
+    }
+    Ok(None)
 }
 
 impl Method {

@@ -1,6 +1,6 @@
 //! What every way of authenticating starts from: the settings, the host and the world around.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
@@ -29,6 +29,8 @@ pub(crate) struct Context {
     account_id: Option<String>,
     metadata: OnceCell<Option<Metadata>>,
     endpoints: OnceCell<Endpoints>,
+    /// The ways of authenticating that were not taken at the last choice, with the reasons.
+    declined: Mutex<Vec<(&'static str, String)>>,
 }
 
 impl Context {
@@ -44,6 +46,7 @@ impl Context {
             account_id: config.known_account(),
             metadata: OnceCell::new(),
             endpoints: OnceCell::new(),
+            declined: Mutex::default(),
         }
     }
 
@@ -95,6 +98,15 @@ impl Context {
     /// The same, if it has been asked already.
     pub(crate) fn known_metadata(&self) -> Option<&Metadata> {
         self.metadata.get()?.as_ref()
+    }
+
+    /// The ways of authenticating that were not taken at the last choice, with the reasons.
+    pub(crate) fn declined(&self) -> Vec<(&'static str, String)> {
+        self.declined.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_declined(&self, declined: Vec<(&'static str, String)>) {
+        *self.declined.lock().unwrap_or_else(PoisonError::into_inner) = declined;
     }
 
     /// The host's OAuth endpoints.

@@ -33,9 +33,12 @@ pub(crate) struct Endpoints {
 }
 
 impl Metadata {
+    /// Where a host tells it.
+    pub(crate) const PATH: &str = "/.well-known/databricks-config";
+
     /// Asks the host. That it does not know, or does not answer, is no error.
     pub(crate) async fn fetch(context: &Context) -> Option<Metadata> {
-        let url = format!("{}/.well-known/databricks-config", context.host()?);
+        let url = format!("{}{}", context.host()?, Metadata::PATH);
         let ask = Ask::get(&url).ok()?.within(PATIENCE).once();
         match context.identity.ask(ask).await {
             Ok(answer) => Some(Metadata::read(&answer)),
@@ -46,7 +49,7 @@ impl Metadata {
         }
     }
 
-    fn read(answer: &Value) -> Metadata {
+    pub(crate) fn read(answer: &Value) -> Metadata {
         // Ids are text today; nothing is lost by taking a number as well.
         let text = |pointer: &str| match answer.pointer(pointer)? {
             Value::String(text) if !text.is_empty() => Some(text.clone()),

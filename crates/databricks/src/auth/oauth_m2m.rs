@@ -33,5 +33,14 @@ async fn fetch(context: Arc<Context>) -> Result<Token, Error> {
     let part = |attribute| urlencoded(&[("", setting(attribute))]).split_off(1);
     let pair = STANDARD.encode(format!("{}:{}", part(Attribute::ClientId), part(Attribute::ClientSecret)));
     let ask = Ask::form(&endpoints.token_endpoint, &fields)?.secret_header(AUTHORIZATION, "Basic", &pair)?;
-    Token::read(&context.identity.ask(ask).await?, asked)
+    let answer = context.identity.ask(ask).await.map_err(|error| {
+        if error.is_retryable() {
+            return error;
+        }
+        error.with_hint(
+            "check DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; a secret that has expired needs a successor, made \
+             in the settings of the service principal",
+        )
+    })?;
+    Token::read(&answer, asked)
 }

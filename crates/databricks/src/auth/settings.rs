@@ -59,6 +59,11 @@ impl Settings {
         Some(self.0.get(&attribute)?.value.expose())
     }
 
+    /// What is set, and where it comes from, in words such as `from DATABRICKS_HOST`.
+    pub fn sources(&self) -> impl Iterator<Item = (Attribute, String)> {
+        self.0.iter().map(|(attribute, setting)| (*attribute, setting.source.to_string()))
+    }
+
     /// Makes a value what the program says it is. Its source stays if it was that before.
     pub(crate) fn put(&mut self, attribute: Attribute, value: Option<&str>) {
         match value.map(str::trim).filter(|value| !value.is_empty()) {

@@ -1,0 +1,75 @@
+//! Whether the enabled toolsets may do the least of what they need: list what exists.
+
+use serde_json::{Map, Value, json};
+
+use super::Patient;
+use super::report::Check;
+use crate::definition::{Action, OperationTool};
+use crate::registry::Tool;
+use crate::tools::plain;
+
+const NAME: &str = "permissions";
+/// The arguments that say how much a list gives at once.
+const SIZES: [&str; 3] = ["limit", "page_size", "max_results"];
+
+/// Calls every list that needs no knowledge of the workspace, for a single item.
+pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
+    if !may_ask {
+        return Check::skipped(NAME, "nobody is known to ask for");
+    }
+    let (mut allowed, mut denied, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+    for tool in patient.registry.tools() {
+        let Some((plain, arguments)) = question(tool) else { continue };
+        let name = tool.definition.name;
+        let request = plain::request(plain.arguments, arguments).idempotent(true);
+        match patient.context.client.execute(plain.operation, request).await {
+            Ok(_) => allowed.push(name),
+            Err(error) if error.is_permission_denied() => {
+                denied.push(format!("`{name}` of toolset `{}`: {}", tool.definition.toolset, error.message()));
+            }
+            Err(error) => {
+                broken.push(format!("`{name}` of toolset `{}`: {}", tool.definition.toolset, error.message()));
+                if error.is_rate_limited() || error.is_unreachable() || error.is_unauthenticated() {
+                    break;
+                }
+            }
+        }
+    }
+    let all = allowed.len() + denied.len() + broken.len();
+    if !denied.is_empty() {
+        let saw = format!("{} of {all} lists are denied", denied.len());
+        let hint = "ask the owner for these permissions, or leave out the toolset with `--toolsets`";
+        return Check::failed(NAME, saw, hint).with_notes([denied, broken].concat());
+    }
+    if !broken.is_empty() {
+        let saw = format!("{} of {all} lists could not be had", broken.len());
+        return Check::warning(NAME, saw, "nothing, if this workspace does not use them; else try again")
+            .with_notes(broken);
+    }
+    match allowed.as_slice() {
+        [] => Check::skipped(NAME, "no enabled tool lists anything"),
+        allowed => Check::ok(NAME, allowed.join(", ")),
+    }
+}
+
+/// The smallest call of a list, if its arguments are known without the workspace.
+fn question(tool: &Tool) -> Option<(&'static OperationTool, Map<String, Value>)> {
+    let Action::Operation(plain) = tool.definition.action else { return None };
+    plain.result.items?;
+    let mut arguments = Map::new();
+    let required = tool.input_schema.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        match (name, tool.definition.toolset) {
+            // The root of the workspace; other paths mean other things.
+            ("path", "workspace") if tool.definition.name == "list_workspace_items" => {
+                arguments.insert(name.to_owned(), json!("/"));
+            }
+            _ => return None,
+        }
+    }
+    let properties = tool.input_schema.get("properties").and_then(Value::as_object)?;
+    if let Some((name, _)) = properties.iter().find(|(name, _)| SIZES.contains(&name.as_str())) {
+        arguments.insert(name.clone(), json!(1));
+    }
+    Some((plain, arguments))
+}

@@ -1,0 +1,69 @@
+//! Opening the workspaces of the command line: clients that contact nobody yet, or sandboxes.
+
+use databricks::{Attribute, Client, Config};
+use databricks_sandbox::{Faults, Sandbox};
+
+use crate::config::Options;
+use crate::context::Context;
+use crate::error::Error;
+use crate::local::LocalRoots;
+use crate::shape::Budget;
+use crate::workspaces::{Access, Workspaces};
+
+/// The workspaces that calls go to, with the sandboxes that some are.
+pub(crate) struct Opened {
+    pub(crate) workspaces: Workspaces,
+    /// They stop when they are dropped.
+    _sandboxes: Vec<Sandbox>,
+}
+
+impl Opened {
+    /// Opens every workspace of the options; the first error ends it.
+    pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
+        let local = LocalRoots::open(&options.local_roots)?;
+        let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
+        for (number, access) in options.workspaces()?.into_iter().enumerate() {
+            let (config, sandbox) = config(options, &access, number).await?;
+            sandboxes.extend(sandbox);
+            let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
+            let budget = Budget::tokens(options.max_result_tokens as usize);
+            let context = Context::new(Client::new(config)?, budget, warehouse_id);
+            let context = Context { read_only: access.read_only, local: local.clone(), ..context };
+            workspaces = Some(match workspaces {
+                None => Workspaces::new(access.name, context),
+                Some(workspaces) => workspaces.and(access.name, context),
+            });
+        }
+        let workspaces = workspaces.ok_or_else(|| Error::failed("there is no workspace to serve"))?;
+        Ok(Self { workspaces, _sandboxes: sandboxes })
+    }
+}
+
+/// How to reach a workspace. With `--sandbox`, each has its own, which is started.
+pub(crate) async fn config(
+    options: &Options,
+    access: &Access,
+    number: usize,
+) -> Result<(Config, Option<Sandbox>), Error> {
+    if !options.sandbox {
+        return Ok((options.client_config(access)?, None));
+    }
+    let sandbox = start_sandbox(options, 0, number).await?;
+    let mut config = Config::new(sandbox.url(), sandbox.token())?;
+    config.limits.requests_per_second = None;
+    Ok((config, Some(sandbox)))
+}
+
+/// Starts a sandbox. Each of several has another token, so that no call reaches the wrong one.
+pub(crate) async fn start_sandbox(options: &Options, port: u16, number: usize) -> Result<Sandbox, Error> {
+    let mut sandbox = databricks_sandbox::Options::default().with_port(port);
+    if number > 0 {
+        sandbox = sandbox.with_token(format!("{}-{number}", databricks_sandbox::DEFAULT_TOKEN));
+    }
+    if let Some(path) = &options.sandbox_faults {
+        let in_file = |error: &dyn std::fmt::Display| Error::failed(format!("faults in `{}`: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
+        sandbox = sandbox.with_faults(Faults::parse(&text).map_err(|error| in_file(&error))?);
+    }
+    Sandbox::start(sandbox).await.map_err(|error| Error::failed(error.to_string()))
+}
