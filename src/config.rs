@@ -232,3 +232,50 @@ fn names(given: &[String]) -> Vec<String> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &str) -> Options {
+        Cli::parse_from(["databricks-mcp-server"].into_iter().chain(arguments.split_whitespace())).options
+    }
+
+    fn served(arguments: &str) -> Result<Vec<(String, bool)>, String> {
+        let workspaces = options(arguments).workspaces().map_err(|error| error.to_string())?;
+        Ok(workspaces.into_iter().map(|access| (access.name, access.read_only)).collect())
+    }
+
+    #[test]
+    fn profiles_are_served_in_their_order() {
+        for (arguments, expected) in [
+            ("", vec![("", false)]),
+            ("--read-only", vec![("", true)]),
+            ("--profile dev", vec![("dev", false)]),
+            ("--profile dev --read-only-profile dev", vec![("dev", true)]),
+            ("--profile prod --profile dev --profile prod", vec![("prod", false), ("dev", false)]),
+            ("--profile dev,prod --read-only-profile prod", vec![("dev", false), ("prod", true)]),
+            ("--profile dev --profile prod --read-only", vec![("dev", true), ("prod", true)]),
+        ] {
+            let expected = expected.into_iter().map(|(name, read_only)| (name.to_owned(), read_only)).collect();
+            assert_eq!(served(arguments), Ok(expected), "{arguments}");
+        }
+        let selection = options("--profile dev --read-only-profile dev").selection();
+        assert!(selection.is_ok_and(|selection| selection.read_only));
+    }
+
+    #[test]
+    fn what_could_be_mistaken_is_refused() {
+        for (arguments, expected) in [
+            ("--read-only-profile prod", "is none of the profiles that are served\nhint: to serve it as well, add"),
+            ("--profile dev --profile prod --read-only-profile prd", "did you mean `prod`?"),
+            ("--profile dev --profile prod --read-only-profile PROD", "is none of the profiles"),
+            ("--profile dev --profile prod --host acme.test", "`--host` is for one workspace, and there are 2"),
+            ("--profile dev --profile prod --warehouse-id 1", "set `warehouse_id` in each profile"),
+            ("--profile dev --profile Dev", "the same name but for its case"),
+        ] {
+            let error = served(arguments);
+            assert!(error.as_ref().is_err_and(|text| text.contains(expected)), "{arguments}: {error:?}");
+        }
+    }
+}

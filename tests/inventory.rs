@@ -4,7 +4,8 @@ use databricks_mcp_server::definition::Risk;
 use databricks_mcp_server::instructions::instructions;
 use databricks_mcp_server::registry::{Registry, Selection, Tool};
 use databricks_mcp_server::server::describe;
-use serde_json::Value;
+use databricks_mcp_server::workspaces::Access;
+use serde_json::{Value, json};
 use tiktoken_rs::CoreBPE;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -54,6 +55,36 @@ fn profiles_stay_within_their_budgets() -> Outcome {
             assert!(tokens <= 1_000, "{}: {tokens} tokens", tool["name"]);
         }
     }
+    Ok(())
+}
+
+/// Two workspaces, of which the second is read-only.
+fn side_by_side(toolsets: &[&str]) -> Result<Registry, databricks_mcp_server::error::Error> {
+    let access = |name: &str| Access { name: name.to_owned(), read_only: name == "prod" };
+    let workspaces = vec![access("dev"), access("prod")];
+    let toolsets = toolsets.iter().map(|name| (*name).to_owned()).collect();
+    Registry::new(&Selection { toolsets, workspaces, ..Selection::default() })
+}
+
+#[test]
+fn a_second_workspace_costs_little() -> Outcome {
+    let tokenizer = tiktoken_rs::o200k_base()?;
+    let (alone, both) = (profile(&["all"])?, side_by_side(&["all"])?);
+    let (before, after) = (shown(alone.tools())?, shown(both.tools())?);
+    assert_eq!(before.len(), after.len());
+    for ((tool, before), after) in both.tools().zip(&before).zip(&after) {
+        let name = tool.definition.name;
+        assert!(before["inputSchema"]["properties"].get("workspace").is_none(), "{name} has one of its own");
+        let argument = &after["inputSchema"]["properties"]["workspace"];
+        let reads = tool.definition.risk == Risk::Read || tool.definition.guarded;
+        let names = if reads { json!(["dev", "prod"]) } else { json!(["dev"]) };
+        assert_eq!(*argument, json!({ "type": "string", "enum": names, "description": "Default: dev." }), "{name}");
+        let more = tokens(&tokenizer, after) - tokens(&tokenizer, before);
+        assert!(more <= 25, "{name}: {more} tokens more");
+        assert_eq!(before["annotations"], after["annotations"], "{name}");
+    }
+    let violations: Vec<_> = codegen::lint::lint(&after).iter().map(ToString::to_string).collect();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
     Ok(())
 }
 

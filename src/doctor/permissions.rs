@@ -15,7 +15,7 @@ const SIZES: [&str; 3] = ["limit", "page_size", "max_results"];
 /// Calls every list that needs no knowledge of the workspace, for a single item.
 pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
     if !may_ask {
-        return Check::skipped(NAME, "nobody is known to ask for");
+        return Check::skipped(NAME, "the identity is not known");
     }
     let (mut allowed, mut denied, mut broken) = (Vec::new(), Vec::new(), Vec::new());
     for tool in patient.registry.tools() {

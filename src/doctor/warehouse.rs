@@ -20,7 +20,7 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
         return Check::skipped(NAME, "no tool that runs SQL is enabled");
     }
     if !may_ask {
-        return Check::skipped(NAME, "nobody is known to ask for");
+        return Check::skipped(NAME, "the identity is not known");
     }
     let (id, saw, state) = match found(&patient.context, patient).await {
         Ok(found) => found,
