@@ -203,7 +203,6 @@ impl Options {
     /// How to reach a workspace of [`Options::workspaces`]: flags, then the environment, then the profile. Nothing is
     /// contacted; a missing host or credential shows when it is needed.
     pub fn client_config(&self, workspace: &Access) -> Result<Config, Error> {
-        let is_one_of_several = names(&self.profiles).len() > 1;
         let flags = [
             (Attribute::Host, self.host.as_deref()),
             (Attribute::Profile, Some(workspace.name.as_str())),
@@ -213,12 +212,24 @@ impl Options {
         let given = given.filter(|(_, value)| !value.is_empty());
         let settings = given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value));
         let system = Environment::system();
-        let environment = system.clone().with_variables(move |name| {
-            let is_hidden = |attribute: Attribute| attribute.variable() == Some(name);
-            let hidden = is_one_of_several && OF_ONE_WORKSPACE.into_iter().any(is_hidden);
-            if hidden { None } else { system.variable(name) }
-        });
+        let hidden = self.hidden_variables();
+        let environment = system
+            .clone()
+            .with_variables(move |name| if hidden.contains(&name) { None } else { system.variable(name) });
         Ok(Config::resolve(settings, environment)?)
+    }
+
+    /// The variables that are set and not taken, as each of several profiles stands alone.
+    pub fn passed_over(&self) -> Vec<&'static str> {
+        let system = Environment::system();
+        self.hidden_variables().into_iter().filter(|name| system.variable(name).is_some()).collect()
+    }
+
+    fn hidden_variables(&self) -> Vec<&'static str> {
+        if names(&self.profiles).len() <= 1 {
+            return Vec::new();
+        }
+        OF_ONE_WORKSPACE.into_iter().filter_map(Attribute::variable).collect()
     }
 }
 

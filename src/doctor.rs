@@ -72,7 +72,7 @@ async fn workspace(options: &Options, registry: &Registry, access: &Access, numb
             return section;
         }
     };
-    let configuration = configuration(&config, options.sandbox);
+    let configuration = configuration(options, &config);
     let budget = Budget::tokens(options.max_result_tokens as usize);
     let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
     let context = Context { read_only: access.read_only, ..Context::new(client, budget, warehouse_id) };
@@ -95,8 +95,8 @@ async fn workspace(options: &Options, registry: &Registry, access: &Access, numb
 }
 
 /// Where the settings come from; never what they are.
-fn configuration(config: &Config, sandbox: bool) -> Check {
-    if sandbox {
+fn configuration(options: &Options, config: &Config) -> Check {
+    if options.sandbox {
         return Check::ok("configuration", "the embedded sandbox");
     }
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
@@ -106,7 +106,11 @@ fn configuration(config: &Config, sandbox: bool) -> Check {
             None => groups.push((source, vec![attribute.key()])),
         }
     }
-    let told: Vec<_> = groups.iter().map(|(source, keys)| format!("{} {source}", keys.join(", "))).collect();
+    let mut told: Vec<_> = groups.iter().map(|(source, keys)| format!("{} {source}", keys.join(", "))).collect();
+    let passed_over = options.passed_over();
+    if !passed_over.is_empty() {
+        told.push(format!("not {}, as each of several profiles stands alone", passed_over.join(", ")));
+    }
     match told.as_slice() {
         [] => Check::ok("configuration", "no flag, variable or profile sets anything"),
         told => Check::ok("configuration", told.join("; ")),

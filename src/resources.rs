@@ -116,11 +116,13 @@ pub async fn list(
     if rest.peek().is_none() {
         return Err(Error::bad_cursor());
     }
-    let mut failure = None;
+    let (mut failure, is_first) = (None, from.is_none());
     while let Some((name, context)) = rest.next() {
+        let is_begun = cursor.as_ref().is_some_and(|cursor| *cursor != Cursor::default());
         let (mut listed, next) = match list_in(registry, context, cursor.take()).await {
             Ok(found) => found,
-            // One workspace that cannot be reached does not hide the others.
+            // One workspace that cannot be reached does not hide the others; what it has shown in part is asked again.
+            Err(error) if is_begun => return Err(error.in_workspace(name)),
             Err(error) => {
                 tracing::warn!(workspace = name, "not listed: {error}");
                 failure.get_or_insert(error.in_workspace(name));
@@ -143,7 +145,10 @@ pub async fn list(
         }
         cursor = None;
     }
-    failure.map_or(Ok((Vec::new(), None)), Err)
+    match failure {
+        Some(error) if is_first => Err(error),
+        Some(_) | None => Ok((Vec::new(), None)),
+    }
 }
 
 /// What a variable of a template may be, given its beginning. Only workspaces are few enough to be offered.

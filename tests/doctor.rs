@@ -158,9 +158,7 @@ async fn a_certificate_is_trusted_or_not() -> Outcome {
 
 #[tokio::test]
 async fn a_host_that_is_no_workspace() -> Outcome {
-    let (text, code) = Setup::of(&http(|_| page())?).examined().await?;
-    assert_eq!(code, Some(1));
-    compare("no_workspace", &settled(&text))
+    Setup::of(&http(|_| page())?).shows("no_workspace", Some("metadata")).await
 }
 
 #[tokio::test]

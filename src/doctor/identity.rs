@@ -1,6 +1,6 @@
 //! How the server authenticates, and as whom.
 
-use databricks::{Attribute, Authentication, Error};
+use databricks::{Attribute, Authentication, DeclinedMethod, Error};
 use serde_json::Value;
 
 use super::Patient;
@@ -24,18 +24,34 @@ pub(super) async fn check(patient: &Patient<'_>, way: &Way) -> (Check, Identity)
     let Authentication { chosen, declined, .. } = patient.context.client.authentication().await;
     let name = match chosen {
         Ok(name) => name,
-        Err(error) => return (failed("authentication", &error), skipped("there is no credential")),
+        Err(error) => return (unauthenticated(patient, &declined, &error), skipped("there is no credential")),
     };
-    let before: String = declined.iter().map(|(method, why)| format!("; not `{method}`: {why}")).collect();
+    let before: String =
+        declined.iter().map(|declined| format!("; not `{}`: {}", declined.method, declined.reason)).collect();
     let authentication = Check::ok("authentication", format!("`{name}`{before}"));
     let identity = match patient.context.client.me().await {
         Ok(me) => Identity { check: person(&me), may_ask: true },
         Err(error) => Identity {
             check: refused(patient, way, name, &error),
-            may_ask: error.is_permission_denied() && !error.is_private_link(),
+            may_ask: error.is_permission_denied() && !error.is_private_link() && !error.refuses_credential(),
         },
     };
     (authentication, identity)
+}
+
+/// Where a method is set up and does not work, that is the fault, whatever the others lack.
+fn unauthenticated(patient: &Patient<'_>, declined: &[DeclinedMethod], error: &Error) -> Check {
+    const NAME: &str = "authentication";
+    let faulty: Vec<_> = declined.iter().filter(|declined| declined.failed).collect();
+    if faulty.is_empty() {
+        // Variables are not taken for one of several.
+        let stands_alone = !declined.is_empty() && !patient.registry.workspaces().is_empty();
+        let hint =
+            format!("put credentials into profile `{0}`, or run `databricks auth login --profile {0}`", patient.name);
+        return if stands_alone { Check::failed(NAME, error.message(), hint) } else { failed(NAME, error) };
+    }
+    let told: Vec<_> = faulty.iter().map(|faulty| format!("`{}`: {}", faulty.method, faulty.reason)).collect();
+    Check::failed(NAME, told.join("; "), error.hint().unwrap_or("correct the settings of this method"))
 }
 
 fn person(me: &Value) -> Check {
@@ -62,16 +78,16 @@ fn refused(patient: &Patient<'_>, way: &Way, method: &str, error: &Error) -> Che
                 "set DATABRICKS_WORKSPACE_ID, or `workspace_id` of the profile: the number after `?o=` in the browser",
             ),
             (true, true) => failed(NAME, error),
-            (false, _) => Check::failed(
-                NAME,
-                "a web page came instead of an answer",
-                "check DATABRICKS_HOST, or `host` of the profile: the address of the workspace in the browser",
-            ),
+            // The fault of the metadata: the host is no workspace.
+            (false, _) if way.greeting().is_some_and(|greeting| greeting.is_page) => {
+                Check::skipped(NAME, "a web page came here, too")
+            }
+            (false, _) => failed(NAME, error),
         };
     }
     if error.is_rate_limited() {
         let after = error.retry_after().map_or_else(String::new, |after| format!(" in {} s", after.as_secs().max(1)));
-        let saw = format!("not told: the workspace limits the rate of requests (status 429): {}", error.message());
+        let saw = "refused (status 429): the workspace limits the rate of requests";
         return Check::failed(NAME, saw, format!("try again{after}; another program may use up the same limit"));
     }
     if error.is_private_link() {

@@ -43,7 +43,7 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
     }
     if !broken.is_empty() {
         let saw = format!("{} of {all} lists could not be had", broken.len());
-        return Check::warning(NAME, saw, "nothing, if this workspace does not use them; else try again")
+        return Check::warning(NAME, saw, "nothing to do if this workspace does not use them; else try again")
             .with_notes(broken);
     }
     match allowed.as_slice() {

@@ -32,13 +32,17 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
     match state.as_str() {
         "RUNNING" | "STARTING" => Check::ok(NAME, saw),
         "DELETED" | "DELETING" => Check::failed(NAME, saw, "name another in DATABRICKS_WAREHOUSE_ID or in the profile"),
-        _ => Check::warning(NAME, saw, "nothing: the first statement starts it, which takes a while and costs"),
+        _ => Check::warning(NAME, saw, "nothing to do: the first statement starts it, which takes a while and costs"),
     }
 }
 
 /// The id of the warehouse, a sentence about it, and its state.
 async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, String, String), Check> {
     let all = execute_sql::warehouses(context).await.map_err(|error| match error.api() {
+        Some(error) if error.is_permission_denied() => {
+            let saw = format!("the warehouses are not shown: {}", error.message());
+            Check::failed(NAME, saw, "ask the owner for access, or leave out SQL with `--exclude-tools execute_sql`")
+        }
         Some(error) => failed(NAME, error),
         None => Check::failed(NAME, error.to_string(), "try again"),
     })?;

@@ -53,7 +53,7 @@ impl Way {
             (Err(_), _) if self.route.proxy.is_some() => {
                 Check::skipped(NAME, "it is behind a proxy that does not answer")
             }
-            (Err(error), _) => failed(NAME, error),
+            (Err(error), _) => Check::failed(NAME, cause(error), error.hint().unwrap_or_default()),
             (Ok(_), Some(Err(error))) if error.is_untrusted() => Check::ok(NAME, format!("{host} takes connections")),
             (Ok(_), Some(Err(_))) if self.route.proxy.is_some() => {
                 Check::skipped(NAME, "the proxy does not lead to it")
@@ -76,7 +76,7 @@ impl Way {
                 part("workspace", &greeting.workspace_id),
                 part("account", &greeting.account_id),
                 part("cloud", &greeting.cloud),
-                part("a host of kind", &greeting.host_type),
+                part("host type", &greeting.host_type),
             ];
             return Check::ok(NAME, parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
         }
@@ -88,7 +88,7 @@ impl Way {
             );
         }
         let saw = format!("the host says nothing of itself (status {status})");
-        Check::warning(NAME, saw, "nothing, while the rest works; OAuth falls back on the usual places")
+        Check::warning(NAME, saw, "nothing to do while the rest works: OAuth falls back on the usual places")
     }
 
     pub(super) fn clock(&self, client: &Client) -> Check {
@@ -99,7 +99,7 @@ impl Way {
         };
         // The header has whole seconds, and the answer took its time.
         if skew <= TOLERABLE {
-            return Check::ok(NAME, "as the host's");
+            return Check::ok(NAME, "agrees with the host's");
         }
         let direction = if is_host_ahead { "behind" } else { "ahead of" };
         let saw = format!("{} {direction} the host's", span(skew));
@@ -130,7 +130,7 @@ impl Way {
             None => Check::ok(NAME, format!("{proxy}, by {by}")),
             Some(error) => Check::failed(
                 NAME,
-                format!("{proxy}, by {by}: {}", error.message()),
+                format!("{proxy}, by {by}: {}", cause(error)),
                 "correct the variable, or name the workspace in NO_PROXY if it is reached without a proxy",
             ),
         }
@@ -170,6 +170,12 @@ pub(super) fn failed(name: &'static str, error: &Error) -> Check {
         error.message(),
         error.hint().unwrap_or("try again; if it stays, see the logs with `--log-level debug`"),
     )
+}
+
+/// What is behind a failed connection; where it was to, the check says.
+fn cause(error: &Error) -> String {
+    let message = error.message();
+    message.strip_prefix("no connection to the host: ").unwrap_or(&message).to_owned()
 }
 
 fn span(duration: Duration) -> String {

@@ -178,6 +178,26 @@ async fn resources_say_their_workspace() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_workspace_that_is_away_does_not_hide_the_other() -> Outcome {
+    let dev = Sandbox::start(Options::default()).await?;
+    let here = databricks::Config::new(dev.url(), dev.token())?;
+    // Nothing listens on the discard port.
+    let away = databricks::Config::new("http://127.0.0.1:9", "t")?;
+    let context = |config| -> Result<Context, Box<dyn Error>> {
+        Ok(Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None))
+    };
+    let workspaces = Workspaces::new("dev", context(here)?).and("prod", context(away)?);
+    let server = Server::new(Registry::new(&selection(&["dev", "prod"], &[]))?, workspaces);
+    let house = House::of(server, dev).await?;
+    let listed = house.client.list_all_resources().await?;
+    assert!(listed.len() > 10 && listed.iter().all(|resource| !resource.uri.contains('?')));
+    house.answer("list_jobs", json!({})).await?;
+    let refusal = house.refusal("list_jobs", json!({ "workspace": "prod" })).await?;
+    assert!(refusal.contains("no connection") && refusal.contains("workspace: `prod`"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn workspaces_are_completed_where_there_are_several() -> Outcome {
     let Pair { house, _other } = Pair::open(&[], 6_000).await?;
     let complete = async |uri: &str, variable: &str, start: &str| {

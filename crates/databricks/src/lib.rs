@@ -83,7 +83,7 @@ pub use host::Host;
 pub use limit::Limits;
 pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Parameter, Response};
 pub use pages::{Cursor, Page};
-pub use probe::{Authentication, Greeting, Route};
+pub use probe::{Authentication, DeclinedMethod, Greeting, Route};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use transport::Transport;

@@ -80,8 +80,20 @@ pub struct Greeting {
 pub struct Authentication {
     /// The method that was chosen.
     pub chosen: Result<&'static str, Error>,
-    /// The methods tried before, and why each was not taken.
-    pub declined: Vec<(&'static str, String)>,
+    /// The methods tried before, in their order.
+    pub declined: Vec<DeclinedMethod>,
+}
+
+/// A method that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeclinedMethod {
+    /// Its name, for example `oauth-m2m`.
+    pub method: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Whether it is set up and does not work, rather than not set up.
+    pub failed: bool,
 }
 
 impl Client {

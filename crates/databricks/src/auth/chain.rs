@@ -13,6 +13,7 @@ use crate::auth::{
 };
 use crate::error::Error;
 use crate::host::Host;
+use crate::probe::DeclinedMethod;
 
 /// Why a way of authenticating is not taken.
 #[derive(Debug)]
@@ -111,7 +112,8 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
     }
     let (mut declined, mut failure) = (Vec::new(), None);
     let chosen = first(context, &mut declined, &mut failure).await;
-    let tried: String = declined.iter().map(|(name, why)| format!("\n  tried `{name}`: {why}")).collect();
+    let told = |declined: &DeclinedMethod| format!("\n  tried `{}`: {}", declined.method, declined.reason);
+    let tried: String = declined.iter().map(told).collect();
     context.set_declined(declined);
     if let Some(chosen) = chosen? {
         return Ok(chosen);
@@ -131,7 +133,7 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
 /// The first way that works, after those that were declined and the first error among them.
 async fn first(
     context: &Arc<Context>,
-    declined: &mut Vec<(&'static str, String)>,
+    declined: &mut Vec<DeclinedMethod>,
     failure: &mut Option<Error>,
 ) -> Result<Option<Chosen>, Error> {
     for method in &METHODS {
@@ -146,10 +148,13 @@ async fn first(
             }
             Err(Declined::Failed(error)) => {
                 tracing::debug!(method = method.name, %error, "cannot authenticate this way");
-                declined.push((method.name, error.message().into_owned()));
+                let reason = error.message().into_owned();
+                declined.push(DeclinedMethod { method: method.name, reason, failed: true });
                 failure.get_or_insert(error);
             }
-            Err(Declined::Lacks(what)) => declined.push((method.name, what)),
+            Err(Declined::Lacks(reason)) => {
+                declined.push(DeclinedMethod { method: method.name, reason, failed: false });
+            }
         }
     }
     Ok(None)

@@ -15,6 +15,7 @@ use crate::auth::token::Token;
 use crate::config::Config;
 use crate::error::Error;
 use crate::host::Host;
+use crate::probe::DeclinedMethod;
 use crate::secret::Secret;
 use crate::tls;
 
@@ -30,7 +31,7 @@ pub(crate) struct Context {
     metadata: OnceCell<Option<Metadata>>,
     endpoints: OnceCell<Endpoints>,
     /// The ways of authenticating that were not taken at the last choice, with the reasons.
-    declined: Mutex<Vec<(&'static str, String)>>,
+    declined: Mutex<Vec<DeclinedMethod>>,
 }
 
 impl Context {
@@ -101,11 +102,11 @@ impl Context {
     }
 
     /// The ways of authenticating that were not taken at the last choice, with the reasons.
-    pub(crate) fn declined(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn declined(&self) -> Vec<DeclinedMethod> {
         self.declined.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn set_declined(&self, declined: Vec<(&'static str, String)>) {
+    pub(crate) fn set_declined(&self, declined: Vec<DeclinedMethod>) {
         *self.declined.lock().unwrap_or_else(PoisonError::into_inner) = declined;
     }
 
