@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::cursor;
 use crate::progress::Progress;
+use crate::shape;
 
 /// The argument, and the part of a URI, that names a workspace where there are several.
 pub(crate) const ARGUMENT: &str = "workspace";
@@ -106,9 +107,9 @@ pub(crate) fn offer(schema: &mut Map<String, Value>, all: &[Access], is_open: im
     let names: Vec<_> = all.iter().filter(|access| is_open(access)).map(|access| access.name.as_str()).collect();
     let mut argument = json!({ "type": "string", "enum": names });
     if is_open(first) {
-        argument["description"] = json!(format!("Default: {}.", first.name));
+        shape::put(&mut argument, "description", format!("Default: {}.", first.name));
     } else {
-        argument["description"] = json!("Workspace.");
+        shape::put(&mut argument, "description", "Workspace.");
         if let Some(required) = schema.entry("required").or_insert_with(|| json!([])).as_array_mut() {
             required.push(json!(ARGUMENT));
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::shape;
+
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
@@ -73,10 +75,10 @@ impl Check {
     fn to_json(&self) -> Value {
         let mut check = json!({ "check": self.name, "status": self.status.name(), "saw": self.saw });
         if !self.notes.is_empty() {
-            check["notes"] = json!(self.notes);
+            shape::put(&mut check, "notes", json!(self.notes));
         }
         if let Some(hint) = &self.hint {
-            check["hint"] = json!(hint);
+            shape::put(&mut check, "hint", json!(hint));
         }
         check
     }
