@@ -130,3 +130,35 @@ async fn people_can_call_tools_of_the_sandbox() -> Outcome {
     assert_eq!((&answer["rows"], &answer["columns"][0]["name"]), (&json!([[1]]), &json!("one")));
     Ok(())
 }
+
+#[tokio::test]
+async fn several_workspaces_are_listed_without_network_and_reached_by_name() -> Outcome {
+    let home = tempfile::tempdir()?;
+    // Names that have no address: whoever looks them up fails.
+    let profiles = "[dev]\nhost = https://dev.invalid\ntoken = t1\n[prod]\nhost = https://prod.invalid\ntoken = t2\n";
+    std::fs::write(home.path().join(".databrickscfg"), profiles)?;
+    let both = ["--profile", "dev", "--profile", "prod", "--read-only-profile", "prod"];
+    let mut command = binary(&both);
+    command.env("HOME", home.path());
+    let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let (received, stderr, code) = talk(command.spawn()?, &[initialize(), initialized, list], 2).await?;
+    assert_eq!((stderr.as_str(), code), ("", Some(0)));
+    let tools = received[1]["result"]["tools"].as_array().ok_or("no tools")?;
+    assert!(tools.iter().all(|tool| tool["inputSchema"]["properties"]["workspace"].is_object()));
+    let mut command = binary(&["--profile", "dev", "--profile", "prd"]);
+    let output = command.env("HOME", home.path()).output().await?;
+    let text = String::from_utf8(output.stderr)?;
+    assert!(output.status.code() == Some(1) && text.contains("has no `prd` profile"), "{text}");
+
+    let called = async |name: &str, arguments: &str| -> Result<(Option<i32>, String, String), Box<dyn Error>> {
+        let mut command = binary(&both);
+        let output = command.args(["--sandbox", "call", name, arguments]).output().await?;
+        Ok((output.status.code(), String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?))
+    };
+    let (code, answer, _) = called("list_catalogs", r#"{"workspace": "prod"}"#).await?;
+    assert_eq!((code, &serde_json::from_str::<Value>(&answer)?["workspace"]), (Some(0), &json!("prod")));
+    let (code, _, error) = called("delete_job", r#"{"workspace": "prod", "job_id": 1}"#).await?;
+    assert!(code == Some(1) && error.contains("workspace `prod` is read-only on this server"), "{error}");
+    Ok(())
+}

@@ -56,7 +56,8 @@ pub(crate) fn http(answers: impl Fn(&str) -> Reply + Send + Sync + 'static) -> R
     Ok(url)
 }
 
-/// The same with the certificate of `tests/doctor/host.pem`, which `authority.pem` has signed.
+/// The same with the certificate of `tests/doctor/host.pem`, which `authority.pem` has signed. The key in
+/// `host.key` is good for nothing else.
 #[cfg(target_os = "linux")]
 pub(crate) fn https(answers: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Result<String, Box<dyn Error>> {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doctor").join(name);
