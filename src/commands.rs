@@ -83,6 +83,7 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
 }
 
 async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
+    options.only_workspace()?;
     let sandbox = opening::start_sandbox(options, port, 0).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
     tokio::signal::ctrl_c().await.map_err(|error| Error::failed(format!("cannot wait for Ctrl-C: {error}")))

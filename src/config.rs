@@ -203,6 +203,20 @@ impl Options {
     /// How to reach a workspace of [`Options::workspaces`]: flags, then the environment, then the profile. Nothing is
     /// contacted; a missing host or credential shows when it is needed.
     pub fn client_config(&self, workspace: &Access) -> Result<Config, Error> {
+        Ok(Config::resolve(self.settings(workspace), self.environment())?)
+    }
+
+    /// The workspace of a command that is about one.
+    pub fn only_workspace(&self) -> Result<Access, Error> {
+        let mut workspaces = self.workspaces()?;
+        match (workspaces.pop(), workspaces.len()) {
+            (Some(workspace), 0) => Ok(workspace),
+            (_, more) => Err(Error::failed(format!("this command is for one workspace, and there are {}", more + 1))
+                .with_hint("name one with `--profile`")),
+        }
+    }
+
+    fn settings(&self, workspace: &Access) -> Settings {
         let flags = [
             (Attribute::Host, self.host.as_deref()),
             (Attribute::Profile, Some(workspace.name.as_str())),
@@ -210,13 +224,13 @@ impl Options {
         ];
         let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value?.trim())));
         let given = given.filter(|(_, value)| !value.is_empty());
-        let settings = given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value));
+        given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value))
+    }
+
+    fn environment(&self) -> Environment {
         let system = Environment::system();
         let hidden = self.hidden_variables();
-        let environment = system
-            .clone()
-            .with_variables(move |name| if hidden.contains(&name) { None } else { system.variable(name) });
-        Ok(Config::resolve(settings, environment)?)
+        system.clone().with_variables(move |name| if hidden.contains(&name) { None } else { system.variable(name) })
     }
 
     /// The variables that are set and not taken, as each of several profiles stands alone.
@@ -271,6 +285,8 @@ mod tests {
             let expected = expected.into_iter().map(|(name, read_only)| (name.to_owned(), read_only)).collect();
             assert_eq!(served(arguments), Ok(expected), "{arguments}");
         }
+        let only = |arguments: &str| options(arguments).only_workspace().map(|access| access.name).ok();
+        assert_eq!((only("--profile dev"), only("--profile dev,prod")), (Some("dev".to_owned()), None));
         let selection = options("--profile dev --read-only-profile dev").selection();
         assert!(selection.is_ok_and(|selection| selection.read_only));
     }

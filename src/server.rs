@@ -17,6 +17,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
 
 use crate::calls;
+use crate::context::Context;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
@@ -113,7 +114,7 @@ impl ServerHandler for Server {
         let (progress, mut states) = Progress::listened();
         let token = request.meta.get_progress_token();
         if token.is_some() {
-            workspaces = workspaces.listened(&progress);
+            workspaces = workspaces.each(|context| Context { progress: progress.clone(), ..context });
         }
         let arguments = call.arguments.unwrap_or_default();
         let mut reported = 0.0;

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::cursor;
-use crate::progress::Progress;
 use crate::shape;
 
 /// The argument, and the part of a URI, that names a workspace where there are several.
@@ -77,12 +76,13 @@ impl Workspaces {
 
     /// The same workspaces, called on behalf of another program.
     pub(crate) fn on_behalf_of(&self, name: &str, version: &str) -> Self {
-        self.with(|context| Context { client: context.client.with_upstream(name, version), ..context })
+        self.each(|context| Context { client: context.client.with_upstream(name, version), ..context })
     }
 
-    /// The same workspaces, with somebody who listens.
-    pub(crate) fn listened(&self, progress: &Progress) -> Self {
-        self.with(|context| Context { progress: progress.clone(), ..context })
+    /// The same workspaces with changed contexts.
+    pub(crate) fn each(&self, change: impl Fn(Context) -> Context) -> Self {
+        let change = |Named { name, context }: &Named| Named { name: name.clone(), context: change(context.clone()) };
+        Self { first: change(&self.first), others: self.others.iter().map(change).collect() }
     }
 
     /// Waits, within limits, until everything that is to be undone is.
@@ -92,11 +92,6 @@ impl Workspaces {
 
     fn all(&self) -> impl Iterator<Item = &Named> {
         std::iter::once(&self.first).chain(&self.others)
-    }
-
-    fn with(&self, change: impl Fn(Context) -> Context) -> Self {
-        let change = |Named { name, context }: &Named| Named { name: name.clone(), context: change(context.clone()) };
-        Self { first: change(&self.first), others: self.others.iter().map(change).collect() }
     }
 }
 

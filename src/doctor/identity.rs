@@ -46,8 +46,10 @@ fn unauthenticated(patient: &Patient<'_>, declined: &[DeclinedMethod], error: &E
     if faulty.is_empty() {
         // Variables are not taken for one of several.
         let stands_alone = !declined.is_empty() && !patient.registry.workspaces().is_empty();
-        let hint =
-            format!("put credentials into profile `{0}`, or run `databricks auth login --profile {0}`", patient.name);
+        let hint = format!(
+            "put credentials into profile `{0}`, or run `databricks-mcp-server auth login --profile {0}`",
+            patient.name
+        );
         return if stands_alone { Check::failed(NAME, error.message(), hint) } else { failed(NAME, error) };
     }
     let told: Vec<_> = faulty.iter().map(|faulty| format!("`{}`: {}", faulty.method, faulty.reason)).collect();

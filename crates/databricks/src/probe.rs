@@ -113,8 +113,7 @@ impl Client {
         Route { variables, proxy }
     }
 
-    /// The addresses of a host or proxy, given as its URL, that take a connection: the first that does, alone; or why
-    /// none does. The error tells a name without an address from an address without a listener, by its words only.
+    /// Connects to a host or proxy, given as its URL, and gives the address that took the connection.
     ///
     /// # Errors
     /// When the name has no address, or nobody listens there within the configured time.
@@ -161,6 +160,19 @@ impl Client {
     }
 
     /// Chooses how to authenticate, as the first call does.
+    ///
+    /// ```no_run
+    /// # async fn look(client: databricks::Client) {
+    /// let authentication = client.authentication().await;
+    /// match authentication.chosen {
+    ///     Ok(method) => println!("`{method}` is used"),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// for declined in authentication.declined {
+    ///     println!("not `{}`: {}", declined.method, declined.reason);
+    /// }
+    /// # }
+    /// ```
     pub async fn authentication(&self) -> Authentication {
         let chosen = self.transport().authenticator().chosen().await.map(|chosen| chosen.name);
         Authentication { chosen, declined: self.transport().context().declined() }
