@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::cursor;
+use crate::media::Media;
 use crate::progress::Progress;
 use crate::shape;
 
@@ -83,6 +84,11 @@ impl Workspaces {
     /// The same workspaces, with somebody who listens.
     pub(crate) fn listened(&self, progress: &Progress) -> Self {
         self.with(|context| Context { progress: progress.clone(), ..context })
+    }
+
+    /// The same workspaces, with a place for the pictures of one answer.
+    pub(crate) fn with_media(&self, media: &Media) -> Self {
+        self.with(|context| Context { media: media.clone(), ..context })
     }
 
     /// Waits, within limits, until everything that is to be undone is.
