@@ -125,8 +125,18 @@ fn plain_dialect(schema: &mut Value) {
     for key in ["title", "format", "$schema"] {
         object.remove(key);
     }
-    if object.get("default").is_some_and(Value::is_null) {
+    // What is empty, off or zero unless it is given need not be said.
+    let is_nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    if object.get("default").is_some_and(is_nothing) {
         object.remove("default");
+    }
+    if object.get("minimum").is_some_and(|least| least == 0) {
+        object.remove("minimum");
     }
     // `Option` is said by absence from `required`, not by a union with null.
     if let Some(name) = object.get("type").and_then(Value::as_array).and_then(|names| names.first()).cloned() {

@@ -30,10 +30,10 @@ struct Input {
     /// Also rerun the tasks that depend on them.
     #[serde(default)]
     rerun_dependent_tasks: bool,
-    /// Other values for job parameters, e.g. `{"day": "2026-01-31"}`.
+    /// Other values for job parameters.
     #[serde(default)]
     job_parameters: HashMap<String, String>,
-    /// Wait for the end of the run.
+    /// Wait for its end.
     #[serde(default)]
     wait: bool,
     /// Time to wait; after it the run goes on.

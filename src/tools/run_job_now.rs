@@ -25,13 +25,13 @@ struct Input {
     /// Values for job parameters, e.g. `{"day": "2026-01-31"}`; others keep their defaults.
     #[serde(default)]
     job_parameters: HashMap<String, String>,
-    /// Notebook widget values, for jobs without job parameters; not with `job_parameters`.
+    /// Widget values, for jobs without job parameters.
     #[serde(default)]
     notebook_params: HashMap<String, String>,
-    /// Run these task keys only, from `get_job`.
+    /// Only these task keys, from `get_job`.
     #[serde(default)]
     only: Vec<String>,
-    /// Wait for the end of the run.
+    /// Wait for its end.
     #[serde(default)]
     wait: bool,
     /// Time to wait; after it the run goes on.

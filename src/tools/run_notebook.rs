@@ -22,24 +22,24 @@ const ROOM_OF_ERROR: usize = 1_200;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Path of the notebook, from `list_workspace_items`, e.g. `/Users/me@example.com/etl`.
+    /// Path, from `list_workspace_items`, e.g. `/Users/me@example.com/etl`.
     notebook_path: String,
     /// Values of its widgets, e.g. `{"day": "2026-01-31"}`.
     #[serde(default)]
     parameters: HashMap<String, String>,
-    /// Cluster to run on, from `list_clusters`; serverless compute if neither this nor `new_cluster` is set.
+    /// Cluster to run on, from `list_clusters`; serverless if unset.
     existing_cluster_id: Option<String>,
-    /// Cluster to create for this run alone, e.g. `{"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
+    /// Or a cluster for this run alone, e.g. `{"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
     /// "num_workers": 1}`.
     new_cluster: Option<Map<String, Value>>,
     /// SQL warehouse for a SQL notebook, from `list_warehouses`.
     warehouse_id: Option<String>,
-    /// Name of the run in the list of runs.
+    /// Name of the run.
     run_name: Option<String>,
-    /// Wait for the end of the run.
+    /// Wait for its end.
     #[serde(default = "super::yes")]
     wait: bool,
-    /// Time to wait; after it the run goes on and its id is returned.
+    /// Time to wait; after it the run goes on.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,

@@ -20,7 +20,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Cluster id, from `list_clusters`, e.g. `0123-456789-abcdefgh`.
+    /// Cluster id, from `list_clusters`.
     cluster_id: String,
     #[serde(flatten)]
     patience: Patience,
