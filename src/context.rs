@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::cleanup::Cleanup;
 use crate::error::Error;
 use crate::local::LocalRoots;
+use crate::media::Media;
 use crate::progress::Progress;
 use crate::shape::Budget;
 
@@ -26,6 +27,8 @@ pub struct Context {
     pub local: LocalRoots,
     /// Where this call tells how far it is.
     pub progress: Progress,
+    /// Where this call puts the pictures of its answer.
+    pub media: Media,
 }
 
 impl Context {
@@ -40,6 +43,7 @@ impl Context {
             cleanup: Cleanup::default(),
             local: LocalRoots::default(),
             progress: Progress::default(),
+            media: Media::default(),
         }
     }
 

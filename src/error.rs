@@ -13,6 +13,7 @@ const MOST_CHARACTERS: usize = 2_000;
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
+    context: Option<String>,
     hint: Option<String>,
     /// Where there are several.
     workspace: Option<String>,
@@ -75,6 +76,12 @@ impl Error {
         self
     }
 
+    /// Says first what the call had done before it failed, so that nothing it started is lost.
+    pub(crate) fn after(mut self, done: impl Into<String>) -> Self {
+        self.context.get_or_insert_with(|| done.into());
+        self
+    }
+
     /// The API's own error, if it answered with one.
     pub fn api(&self) -> Option<&databricks::Error> {
         match &self.kind {
@@ -101,7 +108,7 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, hint: None, workspace: None }
+        Self { kind, context: None, hint: None, workspace: None }
     }
 }
 
@@ -137,6 +144,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.message();
+        if let Some(context) = &self.context {
+            text = format!("{context}: {text}");
+        }
         let hint = self.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         let workspace = self.workspace.as_ref().map(|name| format!("\nworkspace: `{name}`")).unwrap_or_default();
         let hint = format!("{workspace}{hint}");

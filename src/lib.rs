@@ -16,6 +16,7 @@ pub mod error;
 mod generated;
 pub mod instructions;
 pub mod local;
+pub mod media;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;

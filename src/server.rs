@@ -21,7 +21,8 @@ use crate::context::Context;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
-use crate::progress::Progress;
+use crate::media::Media;
+use crate::progress::{Meter, Progress, Step};
 use crate::registry::{Registry, Tool};
 use crate::resources;
 use crate::workspaces::Workspaces;
@@ -111,13 +112,15 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
         let mut workspaces = self.workspaces(&request);
-        let (progress, mut states) = Progress::listened();
+        let (progress, mut steps) = Progress::listened();
         let token = request.meta.get_progress_token();
+        let media = Media::default();
+        workspaces = workspaces.with_media(&media);
         if token.is_some() {
             workspaces = workspaces.each(|context| Context { progress: progress.clone(), ..context });
         }
         let arguments = call.arguments.unwrap_or_default();
-        let mut reported = 0.0;
+        let mut meter = Meter::default();
         let outcome = {
             // Dropping the call undoes what it started; reports go out before the result, on this task.
             let mut running = pin!(calls::call(&self.registry, &workspaces, &call.name, arguments));
@@ -125,23 +128,22 @@ impl ServerHandler for Server {
                 tokio::select! {
                     biased;
                     () = request.ct.cancelled() => break Err(Error::failed("the call was cancelled")),
-                    Some(state) = states.recv() => {
-                        reported += 1.0;
-                        report(&request, token.clone(), reported, state).await;
-                    }
+                    Some(step) = steps.recv() => report(&request, token.clone(), &mut meter, step).await,
                     outcome = &mut running => break outcome,
                 }
             }
         };
-        while let Ok(state) = states.try_recv() {
-            reported += 1.0;
-            report(&request, token.clone(), reported, state).await;
+        while let Ok(step) = steps.try_recv() {
+            report(&request, token.clone(), &mut meter, step).await;
         }
         let milliseconds = started.elapsed().as_millis();
         let result = match outcome {
             Ok(value) => {
                 tracing::info!(tool = %call.name, milliseconds, "called");
-                CallToolResult::structured(value)
+                let mut result = CallToolResult::structured(value);
+                let images = media.take().into_iter();
+                result.content.extend(images.map(|image| ContentBlock::image(image.base64, image.mime_type)));
+                result
             }
             Err(error) => {
                 tracing::info!(tool = %call.name, milliseconds, %error, "failed");
@@ -251,11 +253,13 @@ impl ServerHandler for Server {
     }
 }
 
-/// Sends a progress notification. The state is in its message; how much is left nobody knows.
-async fn report(request: &RequestContext<RoleServer>, token: Option<ProgressToken>, count: f64, state: String) {
+/// Sends a progress notification. The state is in its message.
+async fn report(request: &RequestContext<RoleServer>, token: Option<ProgressToken>, meter: &mut Meter, step: Step) {
     let Some(token) = token else { return };
-    let mut progress = ProgressNotificationParam::new(token, count);
-    progress.message = Some(state);
+    let (done, total) = meter.next(&step);
+    let mut progress = ProgressNotificationParam::new(token, done);
+    progress.total = total;
+    progress.message = Some(step.state);
     if let Err(error) = request.peer.notify_progress(progress).await {
         tracing::debug!(%error, "progress was not sent");
     }

@@ -13,26 +13,49 @@ use crate::context::Context;
 use crate::error::Error;
 
 pub(crate) mod ask_genie;
+pub(crate) mod cancel_run;
+mod cluster_log;
+mod command;
+mod command_result;
+pub(crate) mod diagnose_run;
 pub(crate) mod download_file;
+mod excerpt;
 pub(crate) mod execute_sql;
 pub(crate) mod export_notebook;
 pub(crate) mod get_input_schema;
+pub(crate) mod get_run_output;
 pub(crate) mod get_sql_result;
+pub(crate) mod get_warehouse;
 pub(crate) mod import_notebook;
 pub(crate) mod list_vector_indexes;
+mod machine;
+mod once;
 mod pipeline;
 pub(crate) mod plain;
+mod power;
 pub(crate) mod query_endpoint;
 pub(crate) mod query_index;
 mod read_only_sql;
 pub(crate) mod read_volume_file;
 pub(crate) mod remote;
+pub(crate) mod repair_run;
+pub(crate) mod restart_cluster;
 mod run;
+mod run_answer;
+mod run_cause;
+mod run_changes;
+pub(crate) mod run_code;
 pub(crate) mod run_job_now;
 pub(crate) mod run_notebook;
+mod run_output;
 pub(crate) mod run_pipeline;
+mod serverless;
+pub(crate) mod start_cluster;
+pub(crate) mod start_warehouse;
 mod statement;
+pub(crate) mod stop_cluster;
 pub(crate) mod stop_pipeline;
+pub(crate) mod stop_warehouse;
 pub(crate) mod upload_file;
 pub(crate) mod upload_folder;
 mod wait;
@@ -102,8 +125,18 @@ fn plain_dialect(schema: &mut Value) {
     for key in ["title", "format", "$schema"] {
         object.remove(key);
     }
-    if object.get("default").is_some_and(Value::is_null) {
+    // What is empty, off or zero unless it is given need not be said.
+    let is_nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    if object.get("default").is_some_and(is_nothing) {
         object.remove("default");
+    }
+    if object.get("minimum").is_some_and(|least| least == 0) {
+        object.remove("minimum");
     }
     // `Option` is said by absence from `required`, not by a union with null.
     if let Some(name) = object.get("type").and_then(Value::as_array).and_then(|names| names.first()).cloned() {

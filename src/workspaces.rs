@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::cursor;
+use crate::media::Media;
 use crate::shape;
 
 /// The argument, and the part of a URI, that names a workspace where there are several.
@@ -83,6 +84,11 @@ impl Workspaces {
     pub(crate) fn each(&self, change: impl Fn(Context) -> Context) -> Self {
         let change = |Named { name, context }: &Named| Named { name: name.clone(), context: change(context.clone()) };
         Self { first: change(&self.first), others: self.others.iter().map(change).collect() }
+    }
+
+    /// The same workspaces, with a place for the pictures of one answer.
+    pub(crate) fn with_media(&self, media: &Media) -> Self {
+        self.each(|context| Context { media: media.clone(), ..context })
     }
 
     /// Waits, within limits, until everything that is to be undone is.

@@ -3,10 +3,20 @@
 
 #[path = "behavior/ai.rs"]
 mod ai;
+#[path = "behavior/code.rs"]
+mod code;
+#[path = "behavior/diagnosis.rs"]
+mod diagnosis;
+#[path = "behavior/faults.rs"]
+mod faults;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]
 mod house;
+#[path = "behavior/jobs.rs"]
+mod jobs;
+#[path = "behavior/machines.rs"]
+mod machines;
 #[path = "behavior/pipelines.rs"]
 mod pipelines;
 #[path = "behavior/waiting.rs"]
@@ -31,9 +41,9 @@ async fn pages_of_any_size_make_the_same_list() -> Outcome {
 
 #[tokio::test]
 async fn a_small_budget_cuts_between_items_and_loses_none() -> Outcome {
-    let (whole, _) = House::default().await?.all("list_job_runs", json!({})).await?;
+    let (whole, _) = House::default().await?.all("list_runs", json!({})).await?;
     let house = House::open(Selection::default(), 500).await?;
-    let (paged, pages) = house.all("list_job_runs", json!({ "fields": ["*"] })).await?;
+    let (paged, pages) = house.all("list_runs", json!({ "fields": ["*"] })).await?;
     let ids = |runs: &[Value]| runs.iter().map(|run| run["run_id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(&paged), ids(&whole));
     assert!(pages > 3, "{pages} pages");

@@ -115,7 +115,7 @@ fn the_names_that_users_expect_are_there() -> Outcome {
         "list_clusters",
         "get_table_schema",
         "list_tables",
-        "list_job_runs",
+        "list_runs",
         "list_workspace_items",
     ] {
         default.tool(name)?;

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -118,6 +118,66 @@ async fn a_missing_configuration_says_what_to_set() -> Outcome {
     let output = binary(&["tools", "list", "--toolsets", "jbos"]).output().await?;
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr)?.contains("did you mean `jobs`?"));
+    Ok(())
+}
+
+/// A server of a workspace that is not its own, after the handshake.
+async fn server_of(
+    sandbox: &databricks_sandbox::Sandbox,
+) -> Result<(Child, ChildStdin, Lines<BufReader<ChildStdout>>), Box<dyn Error>> {
+    let mut command = binary(&[]);
+    command.env("DATABRICKS_HOST", sandbox.url()).env("DATABRICKS_TOKEN", sandbox.token());
+    let mut child = command.spawn()?;
+    let mut stdin = child.stdin.take().ok_or("no stdin")?;
+    let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    stdin.write_all(format!("{}\n{initialized}\n", initialize()).as_bytes()).await?;
+    timeout(PATIENCE, lines.next_line()).await??.ok_or("no answer to the handshake")?;
+    Ok((child, stdin, lines))
+}
+
+async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<Value, Box<dyn Error>> {
+    let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("stdout ended early")?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+fn call(id: u32, tool: &str, arguments: Value) -> String {
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": { "progressToken": id } });
+    format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }))
+}
+
+#[tokio::test]
+async fn a_killed_server_leaves_nothing_that_a_new_one_cannot_go_on_with() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let (mut child, mut stdin, mut lines) = server_of(&sandbox).await?;
+    let source = "import time\ntime.sleep(4)\ndbutils.notebook.exit(\"survived\")\n";
+    let import = json!({ "path": "/Users/slow", "content": source, "language": "PYTHON", "format": "SOURCE" });
+    stdin.write_all(call(2, "import_notebook", import).as_bytes()).await?;
+    assert_eq!(next(&mut lines).await?["result"]["isError"], false);
+    stdin.write_all(call(3, "run_notebook", json!({ "notebook_path": "/Users/slow" })).as_bytes()).await?;
+    // What the client was told before the end is all that is left.
+    let run_id = loop {
+        let message = next(&mut lines).await?;
+        let state = message["params"]["message"].as_str().ok_or(format!("no progress but {message}"))?;
+        if state.contains("RUNNING") {
+            break state.split([' ', ':']).nth(1).ok_or("no id")?.to_owned();
+        }
+    };
+    child.start_kill()?;
+    timeout(PATIENCE, child.wait()).await??;
+
+    let (_child, mut stdin, mut lines) = server_of(&sandbox).await?;
+    stdin.write_all(call(2, "wait_for_run", json!({ "run_id": run_id })).as_bytes()).await?;
+    let answer = loop {
+        let message = next(&mut lines).await?;
+        if message.get("result").is_some() {
+            break message["result"].clone();
+        }
+    };
+    assert_eq!(answer["structuredContent"]["result_state"], "SUCCESS", "{answer}");
+    stdin.write_all(call(3, "get_run_output", json!({ "run_id": run_id })).as_bytes()).await?;
+    let output = next(&mut lines).await?["result"].clone();
+    assert_eq!(output["structuredContent"]["tasks"][0]["result"], "survived", "{output}");
     Ok(())
 }
 

@@ -1,79 +1,89 @@
-//! Job runs: waiting for one, telling how it stands, cancelling it.
+//! Job runs: reading one whole, waiting for it, cancelling it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use databricks::api::types::{Run, RunLifeCycleState, RunResultState};
+use databricks::api::types::{Run, RunLifeCycleState, RunResultState, RunState, RunStatus, RunTask};
 use databricks::{Arguments, Client, Location, operations};
-use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
 
+/// The longest time between two looks at a run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A run has 1,000 tasks at most, in pages of 100; more pages are an endless loop.
+const MOST_PAGES: usize = 50;
+
+/// A run with all its tasks and iterations; with `history` also its repairs and every attempt of its tasks.
+pub(crate) async fn get(context: &Context, run_id: i64, history: bool) -> Result<Run, Error> {
+    let history = history.then_some(true);
+    let api = context.client.api();
+    let answer = api.jobs_jobs_get_run(history, None, None, run_id).await.map_err(databricks::Error::from)?;
+    let mut run = answer.into_inner();
+    for _ in 0..MOST_PAGES {
+        let Some(token) = run.next_page_token.take().filter(|token| !token.is_empty()) else { break };
+        let page = api.jobs_jobs_get_run(history, None, Some(&token), run_id).await.map_err(databricks::Error::from)?;
+        let page = page.into_inner();
+        run.tasks.extend(page.tasks);
+        run.iterations.extend(page.iterations);
+        run.next_page_token = page.next_page_token;
+    }
+    Ok(run)
+}
 
 /// Waits until a run is over or the time is up, and gives it as it then is.
 pub(crate) async fn wait(context: &Context, run_id: i64, seconds: u64) -> Result<Run, Error> {
+    watched(context, run_id, seconds, None).await
+}
+
+/// As [`wait`], for a run that was just repaired: right after that it still looks as it did when it had ended.
+pub(crate) async fn wait_repaired(context: &Context, run_id: i64, repair: i64, seconds: u64) -> Result<Run, Error> {
+    watched(context, run_id, seconds, Some(repair)).await
+}
+
+async fn watched(context: &Context, run_id: i64, seconds: u64, repair: Option<i64>) -> Result<Run, Error> {
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
-    let mut reported = String::new();
-    loop {
-        let answer = context.client.api().jobs_jobs_get_run(None, None, None, run_id).await;
-        let run = answer.map_err(databricks::Error::from)?.into_inner();
-        let state = progress(&run);
-        if state != reported {
-            context.progress.report(format!("run {run_id}: {state} after {} s", wait.elapsed().as_secs()));
-            reported = state;
-        }
-        if is_over(&run) || !wait.pause().await {
-            return Ok(run);
+    let poll = || get(context, run_id, repair.is_some());
+    let look = |run: &Run| {
+        let is_begun = repair.is_none_or(|repair| run.repair_history.iter().any(|item| item.id == Some(repair)));
+        let tasks = latest(&run.tasks);
+        let done = tasks.iter().filter(|task| task.end_time.is_some_and(|end| end > 0)).count();
+        let is_over = is_begun && is_over(run);
+        let total = tasks.len().max(1);
+        Stand { state: state(run), done: Some((if is_over { total } else { done.min(total) }, total)), is_over }
+    };
+    watch(context, &format!("run {run_id}"), &mut wait, poll, look).await
+}
+
+/// The last attempt of each task, in the order of the run.
+pub(crate) fn latest(tasks: &[RunTask]) -> Vec<&RunTask> {
+    let attempt = |task: &RunTask| task.attempt_number.unwrap_or_default();
+    let mut last: BTreeMap<&str, &RunTask> = BTreeMap::new();
+    for task in tasks {
+        let known = last.entry(task.task_key.as_deref().unwrap_or_default()).or_insert(task);
+        if attempt(task) > attempt(known) {
+            *known = task;
         }
     }
+    tasks.iter().filter(|task| last.values().any(|latest| std::ptr::eq(*latest, *task))).collect()
 }
 
 /// Whether a run has come to its end, whatever its result.
 pub(crate) fn is_over(run: &Run) -> bool {
+    has_ended(run.state.as_ref(), run.status.as_ref())
+}
+
+/// Whether a run or a task has come to its end, whatever its result.
+pub(crate) fn has_ended(state: Option<&RunState>, status: Option<&RunStatus>) -> bool {
     use RunLifeCycleState::{InternalError, Skipped, Terminated};
-    let state = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
-    matches!(state, Some(Terminated | Skipped | InternalError))
-}
-
-/// The answer for a run that goes on after the time is up.
-pub(crate) fn still_running(run_id: i64, run: &Run) -> Value {
-    let mut answer = summary(run_id, run);
-    shape::put(&mut answer, "still_running", true);
-    shape::put(&mut answer, "hint", "it goes on; pass `run_id` to `wait_for_run`, or stop it with `cancel_job_run`");
-    answer
-}
-
-/// The answer for a run that was waited for: its tasks and result, or how to go on. A run that did not succeed is
-/// an error.
-pub(crate) fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
-    if !is_over(run) {
-        return Ok(still_running(run_id, run));
+    match state.and_then(|state| state.life_cycle_state.as_ref()) {
+        Some(state) => matches!(state, Terminated | Skipped | InternalError),
+        None => {
+            let state = status.and_then(|status| status.state.as_ref());
+            state.is_some_and(|state| state.to_string() == "TERMINATED")
+        }
     }
-    let mut answer = summary(run_id, run);
-    let tasks = run.tasks.iter().map(|task| {
-        let state = task.state.clone().unwrap_or_default();
-        json!({
-            "task_key": task.task_key,
-            "run_id": task.run_id,
-            "life_cycle_state": state.life_cycle_state,
-            "result_state": state.result_state,
-            "state_message": state.state_message.filter(|message| !message.is_empty()),
-            "attempt_number": task.attempt_number,
-        })
-    });
-    shape::put(&mut answer, "tasks", tasks.collect::<Vec<_>>());
-    shape::exact(&mut answer);
-    let cuts = shape::fit(&mut answer, context.budget);
-    shape::notice(&mut answer, cuts, "see the tasks with `get_job_run`");
-    if succeeded(run) {
-        return Ok(answer);
-    }
-    let failed = Error::failed(format!("run {run_id} did not succeed: {answer}"));
-    Err(failed
-        .with_hint("pass a failed task's `run_id` to `get_job_run_output`; rerun what failed with `repair_job_run`"))
 }
 
 /// Whether a run that is over did what it was to do: the life cycle alone does not tell.
@@ -82,37 +92,58 @@ pub(crate) fn succeeded(run: &Run) -> bool {
     matches!(result, Some(RunResultState::Success | RunResultState::SuccessWithFailures))
 }
 
+/// The life-cycle state, and why the run is queued if it is.
+pub(crate) fn state(run: &Run) -> String {
+    let state = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
+    let state = state.map_or_else(|| "UNKNOWN".to_owned(), ToString::to_string);
+    let queue = run.status.as_ref().and_then(|status| status.queue_details.as_ref()?.code.as_ref());
+    match queue {
+        Some(code) if !is_over(run) => format!("{state} ({code})"),
+        _ => state,
+    }
+}
+
 /// Asks the workspace to cancel a run.
 pub(crate) async fn cancel(client: &Client, run_id: i64) -> Result<(), databricks::Error> {
     let request = Arguments::new().with(Location::Body, "run_id", run_id).idempotent(true);
     client.execute(&operations::JOBS_JOBS_CANCEL_RUN, request).await.map(drop)
 }
 
-/// The life-cycle state, and how many tasks are done.
-fn progress(run: &Run) -> String {
-    let state = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
-    let state = state.map_or_else(|| "UNKNOWN".to_owned(), ToString::to_string);
-    let ended = run.tasks.iter().filter(|task| task.end_time.is_some_and(|end| end > 0)).count();
-    match run.tasks.len() {
-        0 | 1 => state,
-        tasks => format!("{state}, {ended} of {tasks} tasks done"),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use databricks::api::types::Run;
+    use serde_json::{Value, json};
 
-/// What identifies a run and how it stands.
-pub(crate) fn summary(run_id: i64, run: &Run) -> Value {
-    let state = run.state.clone().unwrap_or_default();
-    let duration = run.end_time.zip(run.start_time).map(|(end, start)| end - start).filter(|duration| *duration >= 0);
-    let fields = [
-        ("run_id", Some(json!(run_id))),
-        ("life_cycle_state", state.life_cycle_state.map(|state| json!(state))),
-        ("result_state", state.result_state.map(|state| json!(state))),
-        ("state_message", state.state_message.filter(|message| !message.is_empty()).map(Value::from)),
-        ("run_page_url", run.run_page_url.clone().map(Value::from)),
-        ("duration_ms", duration.map(Value::from)),
-    ];
-    let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let mut summary = Value::Object(known.collect());
-    shape::exact(&mut summary);
-    summary
+    use super::{is_over, latest, state, succeeded};
+
+    fn run(value: Value) -> Run {
+        serde_json::from_value(value).expect("a run")
+    }
+
+    #[test]
+    fn the_end_is_told_by_the_life_cycle_and_success_by_the_result() {
+        let states = |life: &str, result: &str| {
+            let run = run(json!({ "state": { "life_cycle_state": life, "result_state": result } }));
+            (is_over(&run), succeeded(&run))
+        };
+        assert_eq!(states("TERMINATED", "SUCCESS"), (true, true));
+        assert_eq!(states("TERMINATED", "FAILED"), (true, false));
+        assert_eq!(states("INTERNAL_ERROR", "FAILED"), (true, false));
+        assert_eq!(states("SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED"), (true, false));
+        assert_eq!(states("WAITING_FOR_RETRY", "A_NEW_ONE"), (false, false));
+        assert!(is_over(&run(json!({ "status": { "state": "TERMINATED" } }))));
+        let queued = json!({ "state": { "life_cycle_state": "QUEUED" }, "status": { "queue_details": { "code": "MAX_CONCURRENT_RUNS_REACHED" } } });
+        assert_eq!(state(&run(queued)), "QUEUED (MAX_CONCURRENT_RUNS_REACHED)");
+    }
+
+    #[test]
+    fn only_the_last_attempt_of_a_task_counts() {
+        let run = run(json!({ "tasks": [
+            { "task_key": "b", "run_id": 1, "attempt_number": 0 },
+            { "task_key": "a", "run_id": 2, "attempt_number": 0 },
+            { "task_key": "b", "run_id": 3, "attempt_number": 1 },
+        ] }));
+        let ids: Vec<_> = latest(&run.tasks).iter().filter_map(|task| task.run_id).collect();
+        assert_eq!(ids, [2, 3]);
+    }
 }

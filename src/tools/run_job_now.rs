@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Composite, Identifier, input, input_schema, run};
+use super::{Composite, Identifier, input, input_schema, once, run, run_answer};
 use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::error::Error;
@@ -25,13 +25,13 @@ struct Input {
     /// Values for job parameters, e.g. `{"day": "2026-01-31"}`; others keep their defaults.
     #[serde(default)]
     job_parameters: HashMap<String, String>,
-    /// Notebook widget values, for jobs without job parameters; not with `job_parameters`.
+    /// Widget values, for jobs without job parameters.
     #[serde(default)]
     notebook_params: HashMap<String, String>,
-    /// Run these task keys only, from `get_job`.
+    /// Only these task keys, from `get_job`.
     #[serde(default)]
     only: Vec<String>,
-    /// Wait for the end of the run.
+    /// Wait for its end.
     #[serde(default)]
     wait: bool,
     /// Time to wait; after it the run goes on.
@@ -43,16 +43,15 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let (wait, seconds) = (input.wait, input.timeout_seconds);
     let ((run_id, number), guard) = start(&context, input).await?;
-    if !wait {
+    if wait {
+        let run = run::wait(&context, run_id, seconds).await;
         guard.keep();
-        let mut answer = json!({ "run_id": run_id, "number_in_job": number });
-        shape::put(&mut answer, "hint", "it was started; wait for its end with `wait_for_run`");
-        shape::exact(&mut answer);
-        return Ok(answer);
+        return run_answer::outcome(&context, run_id, &run.map_err(|error| error.after(run_answer::unseen(run_id)))?);
     }
-    let run = run::wait(&context, run_id, seconds).await;
     guard.keep();
-    run::outcome(&context, run_id, &run?)
+    let mut answer = once::started(&context, run_id).await;
+    shape::put(&mut answer, "number_in_job", json!(number));
+    Ok(answer)
 }
 
 /// Triggers the run; it is cancelled if this call is, but not if the time is up.

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use databricks::api::types::{JobsJobsSubmitBody, NotebookTask, Run, SubmitTask};
+use databricks::api::types::Run;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Composite, input, input_schema, run};
-use crate::cleanup::Guard;
+use super::{Composite, input, input_schema, once, run, run_answer, run_output};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -18,90 +17,95 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
-const TASK: &str = "notebook";
+/// How much of an error and its trace goes into the text of an error.
+const ROOM_OF_ERROR: usize = 1_200;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Path of the notebook, from `list_workspace_items`, e.g. `/Users/me@example.com/etl`.
+    /// Path, from `list_workspace_items`, e.g. `/Users/me@example.com/etl`.
     notebook_path: String,
     /// Values of its widgets, e.g. `{"day": "2026-01-31"}`.
     #[serde(default)]
     parameters: HashMap<String, String>,
-    /// Cluster to run on, from `list_clusters`; serverless compute if unset.
+    /// Cluster to run on, from `list_clusters`; serverless if unset.
     existing_cluster_id: Option<String>,
+    /// Or a cluster for this run alone, e.g. `{"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
+    /// "num_workers": 1}`.
+    new_cluster: Option<Map<String, Value>>,
     /// SQL warehouse for a SQL notebook, from `list_warehouses`.
     warehouse_id: Option<String>,
-    /// Name of the run in the list of runs.
+    /// Name of the run.
     run_name: Option<String>,
-    /// Time to wait; after it the run goes on and its id is returned.
+    /// Wait for its end.
+    #[serde(default = "super::yes")]
+    wait: bool,
+    /// Time to wait; after it the run goes on.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let task = SubmitTask {
-        existing_cluster_id: input.existing_cluster_id,
-        notebook_task: Some(NotebookTask {
-            base_parameters: input.parameters,
-            notebook_path: Some(input.notebook_path.clone()),
-            source: None,
-            warehouse_id: input.warehouse_id,
-        }),
-        ..serde_json::from_value(json!({ "task_key": TASK })).map_err(|error| Error::failed(error.to_string()))?
-    };
-    let body = JobsJobsSubmitBody {
-        // Repeating the request after a lost answer starts no second run.
-        idempotency_token: Some(uuid::Uuid::new_v4().to_string()),
-        run_name: Some(input.run_name.unwrap_or_else(|| format!("run_notebook {}", input.notebook_path))),
-        tasks: vec![task],
-        ..JobsJobsSubmitBody::default()
-    };
-    let (run_id, guard) = start(&context, body).await?;
-    let run = run::wait(&context, run_id, input.timeout_seconds).await;
+    if input.existing_cluster_id.is_some() && input.new_cluster.is_some() {
+        return Err(Error::failed("`existing_cluster_id` and `new_cluster` exclude each other: give one, or neither"));
+    }
+    let (wait, seconds) = (input.wait, input.timeout_seconds);
+    let name = input.run_name.clone().unwrap_or_else(|| format!("run_notebook {}", input.notebook_path));
+    let (run_id, guard) = once::submit(&context, name, task(input), json!({})).await?;
+    if !wait {
+        guard.keep();
+        return Ok(once::started(&context, run_id).await);
+    }
+    let run = run::wait(&context, run_id, seconds).await;
     guard.keep();
-    let run = run?;
-    if run::is_over(&run) { finished(&context, run_id, run).await } else { Ok(run::still_running(run_id, &run)) }
+    let run = run.map_err(|error| error.after(run_answer::unseen(run_id)))?;
+    if run::is_over(&run) {
+        finished(&context, run_id, &run).await
+    } else {
+        Ok(run_answer::still_running(run_id, &run))
+    }
 }
 
-/// Submits the run; it is cancelled if this call is, but not if the time is up.
-async fn start(context: &Context, body: JobsJobsSubmitBody) -> Result<(i64, Guard), Error> {
-    let (starting, undoing) = (context.client.clone(), context.client.clone());
-    let start = async move {
-        let submitted = starting.api().jobs_jobs_submit(&body).await.map_err(databricks::Error::from)?;
-        let run_id = submitted.into_inner().run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
-        Ok((run_id, run_id))
+fn task(input: Input) -> Value {
+    let mut notebook = json!({ "notebook_path": input.notebook_path, "base_parameters": input.parameters });
+    if let Some(warehouse) = input.warehouse_id {
+        shape::put(&mut notebook, "warehouse_id", warehouse);
+    }
+    let mut task = json!({ "task_key": "notebook", "notebook_task": notebook });
+    if let Some(cluster) = input.existing_cluster_id {
+        shape::put(&mut task, "existing_cluster_id", cluster);
+    }
+    if let Some(cluster) = input.new_cluster {
+        shape::put(&mut task, "new_cluster", cluster);
+    }
+    task
+}
+
+async fn finished(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
+    let task_run_id = run::latest(&run.tasks).first().and_then(|task| task.run_id);
+    let output = match task_run_id {
+        Some(id) => Some(run_output::fetch(context, id).await),
+        None => None,
     };
-    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
-}
-
-async fn finished(context: &Context, run_id: i64, run: Run) -> Result<Value, Error> {
-    let mut answer = run::summary(run_id, &run);
-    if let Some(task_run_id) = run.tasks.first().and_then(|task| task.run_id) {
-        let output = context.client.api().jobs_jobs_get_run_output(task_run_id).await;
-        match output.map_err(databricks::Error::from) {
-            Ok(output) => {
-                let output = output.into_inner();
-                let notebook = output.notebook_output.unwrap_or_default();
-                shape::put(&mut answer, "task_run_id", task_run_id);
-                for (name, value) in
-                    [("result", notebook.result), ("error", output.error), ("error_trace", output.error_trace)]
-                {
-                    if let Some(value) = value {
-                        shape::put(&mut answer, name, value);
-                    }
-                }
+    if !run::succeeded(run) {
+        let words = match &output {
+            Some(Ok(output)) => {
+                run_output::words(output.error.as_deref(), output.error_trace.as_deref(), ROOM_OF_ERROR)
             }
-            // What the run did is known; that its output cannot be read must not hide it.
-            Err(error) => shape::put(&mut answer, "output_error", error.to_string()),
-        }
+            _ => String::new(),
+        };
+        return Err(run_answer::failure_with(run_id, run, &words));
+    }
+    let mut answer = run_answer::summary(run_id, run);
+    shape::put(&mut answer, "task_run_id", json!(task_run_id));
+    match output {
+        Some(Ok(output)) => run_output::put(&mut answer, output, context.budget.characters * 3 / 4),
+        // What the run did is known; that its output cannot be read must not hide it.
+        Some(Err(error)) => run_output::put_error(&mut answer, &error),
+        None => {}
     }
     shape::exact(&mut answer);
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "the rest is on the run's page");
-    if run::succeeded(&run) {
-        return Ok(answer);
-    }
-    let message = format!("the notebook's run {run_id} did not succeed: {answer}");
-    Err(Error::failed(message).with_hint("its output by task: `get_job_run_output`"))
+    Ok(answer)
 }

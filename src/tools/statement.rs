@@ -46,7 +46,7 @@ pub(crate) async fn finish(
                 "statement_id": id,
                 "state": state,
                 "still_running": true,
-                "hint": "it goes on; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql_statement`",
+                "hint": "it goes on; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
             }));
         }
         statement = get(context, &id).await?;

@@ -1,13 +1,21 @@
-//! Waiting for work that goes on in the workspace: polling with backoff until a deadline.
+//! Waiting for work that goes on in the workspace: polling with backoff and jitter until a deadline, and telling
+//! the caller each change.
 
+use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+
+use crate::context::Context;
+use crate::error::Error;
 
 /// How long a call waits unless it says otherwise: less than common clients wait for an answer.
 pub(crate) fn default_seconds() -> u64 {
     45
 }
+
+/// How much longer than the wait one poll may take, so that an ailing workspace cannot hold up the answer.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// A wait with a deadline.
 #[derive(Debug)]
@@ -36,15 +44,73 @@ impl Wait {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Pauses before the next poll; `false` when the deadline has come.
+    /// Pauses before the next poll; `false` when the deadline has come. Pauses differ by up to a quarter, so that
+    /// many waits do not poll at the same moment.
     pub(crate) async fn pause(&mut self) -> bool {
         let left = self.left();
         if left.is_zero() {
             return false;
         }
-        tokio::time::sleep(self.pause.min(left)).await;
+        let pause = self.pause.mul_f64(0.75 + 0.25 * fastrand::f64());
+        tokio::time::sleep(pause.min(left)).await;
         self.pause = (self.pause * 3 / 2).min(self.longest);
         true
+    }
+}
+
+/// How work stands, as a poll shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stand {
+    /// Its state, in the words of the API.
+    pub(crate) state: String,
+    /// How many of its parts are done, where it has parts.
+    pub(crate) done: Option<(usize, usize)>,
+    /// Whether there is nothing more to wait for.
+    pub(crate) is_over: bool,
+}
+
+/// Polls until the work is over or the time is up, and gives what the last poll showed. `name` is what the caller
+/// knows the work by.
+pub(crate) async fn watch<T, F>(
+    context: &Context,
+    name: &str,
+    wait: &mut Wait,
+    mut poll: impl FnMut() -> F,
+    mut look: impl FnMut(&T) -> Stand,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut reported = None;
+    let mut last = None;
+    loop {
+        let seen = match (timeout(wait.left() + GRACE, poll()).await, last) {
+            (Ok(seen), _) => seen?,
+            (Err(_), Some(last)) => return Ok(last),
+            (Err(_), None) => {
+                return Err(Error::failed(format!("the workspace did not tell in time how {name} stands"))
+                    .with_hint("it may be busy; try again"));
+            }
+        };
+        let stand = look(&seen);
+        if reported.as_ref() != Some(&(stand.state.clone(), stand.done)) {
+            let seconds = wait.elapsed().as_secs();
+            match stand.done {
+                Some((done, total)) if total > 1 => {
+                    let text = format!("{name}: {}, {done} of {total} tasks done, after {seconds} s", stand.state);
+                    context.progress.report_done(text, done, total);
+                }
+                Some((done, total)) => {
+                    context.progress.report_done(format!("{name}: {} after {seconds} s", stand.state), done, total);
+                }
+                None => context.progress.report(format!("{name}: {} after {seconds} s", stand.state)),
+            }
+            reported = Some((stand.state, stand.done));
+        }
+        if stand.is_over || !wait.pause().await {
+            return Ok(seen);
+        }
+        last = Some(seen);
     }
 }
 
@@ -60,11 +126,18 @@ mod tests {
     async fn pauses_grow_and_end_at_the_deadline() {
         let started = Instant::now();
         let mut wait = Wait::new(10, Duration::from_secs(2));
-        let mut polls = 0;
-        while wait.pause().await {
-            polls += 1;
+        let mut pauses = Vec::new();
+        loop {
+            let before = Instant::now();
+            if !wait.pause().await {
+                break;
+            }
+            pauses.push(before.elapsed());
         }
         assert_eq!(started.elapsed(), Duration::from_secs(10));
-        assert_eq!(polls, 7);
+        assert!((7..=9).contains(&pauses.len()), "{pauses:?}");
+        assert!(pauses[0] >= Duration::from_millis(375) && pauses[0] <= Duration::from_millis(500), "{pauses:?}");
+        assert!(pauses.iter().all(|pause| *pause <= Duration::from_secs(2)), "{pauses:?}");
+        assert!(pauses[0] < pauses[4], "{pauses:?}");
     }
 }

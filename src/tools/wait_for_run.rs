@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Composite, Identifier, input, input_schema, run};
+use super::{Composite, Identifier, input, input_schema, run, run_answer};
 use crate::context::Context;
 use crate::error::Error;
 
@@ -15,7 +15,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Run id, from `run_job_now`, `run_notebook` or `list_job_runs`.
+    /// Run id, from `run_job_now`, `run_notebook` or `list_runs`.
     run_id: Identifier,
     /// Time to wait; after it the run goes on.
     #[serde(default = "super::wait::default_seconds")]
@@ -26,5 +26,5 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let Identifier(run_id) = input.run_id;
     let run = run::wait(&context, run_id, input.timeout_seconds).await?;
-    run::outcome(&context, run_id, &run)
+    run_answer::outcome(&context, run_id, &run)
 }

@@ -15,6 +15,11 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, RoleClient, RunningService, ServiceExt};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Duration, Instant, sleep};
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -22,16 +27,23 @@ pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listener {
     heard: Arc<Mutex<Vec<(f64, String)>>>,
+    totals: Arc<Mutex<Vec<Option<f64>>>>,
 }
 
 impl Listener {
     pub(crate) fn heard(&self) -> Vec<(f64, String)> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The total of each notification.
+    pub(crate) fn totals(&self) -> Vec<Option<f64>> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl ClientHandler for Listener {
     async fn on_progress(&self, progress: ProgressNotificationParam, _context: NotificationContext<RoleClient>) {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).push(progress.total);
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.push((progress.progress, progress.message.unwrap_or_default()));
     }
@@ -40,7 +52,9 @@ impl ClientHandler for Listener {
 /// A client of a server of a fresh sandbox.
 pub(crate) struct House {
     pub(crate) client: RunningService<RoleClient, Listener>,
-    _sandbox: Sandbox,
+    /// What tells how things stand in the workspace, past the server.
+    pub(crate) workspace: databricks::Client,
+    sandbox: Sandbox,
 }
 
 impl House {
@@ -55,9 +69,30 @@ impl House {
         local: LocalRoots,
     ) -> Result<Self, Box<dyn Error>> {
         let sandbox = Sandbox::start(Options::default()).await?;
-        let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        let config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        Self::of(sandbox, config, selection, tokens, local).await
+    }
+
+    /// A house of every toolset where requests meet faults.
+    pub(crate) async fn with_faults(faults: Value) -> Result<Self, Box<dyn Error>> {
+        let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
+        let faults = databricks_sandbox::Faults::parse(&faults.to_string())?;
+        let sandbox = Sandbox::start(Options::default().with_faults(faults)).await?;
+        let config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        Self::of(sandbox, config, selection, 6_000, LocalRoots::default()).await
+    }
+
+    /// A server of a workspace that is there already.
+    pub(crate) async fn of(
+        sandbox: Sandbox,
+        mut config: databricks::Config,
+        selection: Selection,
+        tokens: usize,
+        local: LocalRoots,
+    ) -> Result<Self, Box<dyn Error>> {
         config.limits.requests_per_second = None;
-        let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
+        let workspace = databricks::Client::new(config)?;
+        let mut context = Context::new(workspace.clone(), Budget::tokens(tokens), None);
         context.local = local;
         Self::of(Server::new(Registry::new(&selection)?, context), sandbox).await
     }
@@ -70,7 +105,42 @@ impl House {
                 let _ = running.waiting().await;
             }
         });
-        Ok(Self { client: Listener::default().serve(far).await?, _sandbox: sandbox })
+        Ok(Self { client: Listener::default().serve(far).await?, workspace, sandbox })
+    }
+
+    /// Waits for a notification of progress; the client handles them beside answers.
+    pub(crate) async fn until_heard(&self, is_it: impl Fn(&str) -> bool) -> Result<String, Box<dyn Error>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let heard = self.client.service().heard();
+            if let Some((_, state)) = heard.iter().find(|(_, state)| is_it(state)) {
+                return Ok(state.clone());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("only heard {heard:?}").into());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The rules for faults, and how often each was met.
+    pub(crate) async fn faults(&self) -> Result<Value, Box<dyn Error>> {
+        let address = self.sandbox.url().trim_start_matches("http://").to_owned();
+        let mut stream = tokio::net::TcpStream::connect(&address).await?;
+        let request = format!(
+            "GET /__sandbox/faults HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            self.sandbox.token()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        Ok(serde_json::from_str::<Value>(body)?["faults"].clone())
+    }
+
+    /// A house of every toolset.
+    pub(crate) async fn whole() -> Result<Self, Box<dyn Error>> {
+        Self::with_faults(serde_json::json!([])).await
     }
 
     pub(crate) async fn default() -> Result<Self, Box<dyn Error>> {

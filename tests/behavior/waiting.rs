@@ -49,7 +49,7 @@ impl House {
     }
 }
 
-fn items(answer: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn items(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["items"].as_array().into_iter().flatten()
 }
 
@@ -76,7 +76,7 @@ async fn a_cancelled_notebook_is_cancelled_in_the_workspace() -> Outcome {
     let path = "/Users/cancelled";
     let source = "# Databricks notebook source\nimport time\ntime.sleep(25)\n";
     house.answer("import_notebook", json!({ "path": path, "content": source, "language": "PYTHON" })).await?;
-    let list = ("list_job_runs", json!({ "fields": ["run_name", "state"] }));
+    let list = ("list_runs", json!({ "fields": ["run_name", "state"] }));
     let has = |field: &'static str, value: &'static str| {
         move |answer: &Value| {
             items(answer).any(|run| run["run_name"] == "to be cancelled" && run["state"][field] == value)
@@ -131,7 +131,7 @@ async fn a_job_is_run_and_waited_for_in_one_call_or_two() -> Outcome {
     assert_eq!(answer["tasks"].as_array().map(Vec::len), Some(1), "{answer}");
     let started = house.answer("run_job_now", json!({ "job_id": job("data-quality-check")? })).await?;
     let refusal = house.refusal("wait_for_run", json!({ "run_id": started["run_id"] })).await?;
-    assert!(refusal.contains("FAILED") && refusal.contains("`get_job_run_output`"), "{refusal}");
+    assert!(refusal.contains("FAILED") && refusal.contains("`diagnose_run`"), "{refusal}");
     let slow = house.answer("run_job_now", json!({ "job_id": job("slow-export")? })).await?;
     let answer = house.answer("wait_for_run", json!({ "run_id": slow["run_id"], "timeout_seconds": 0 })).await?;
     assert_eq!(answer["still_running"], true, "{answer}");

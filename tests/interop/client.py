@@ -30,6 +30,7 @@ from mcp.shared.uri_template import UriTemplate
 import paging
 import pipe
 import scenarios
+import waiting
 from caller import Caller, Stopped
 
 MODERN = "2026-07-28"
@@ -63,6 +64,7 @@ async def check_era(report, binary, era):
             await check_resources(report, client, era, known)
             await paging.check_lists(report, call)
             await paging.check_resources(report, call, known)
+            await waiting.check(report, call, known)
             await check_area(report, call, known, scenarios.cleanup)
             with report.check(f"{era}: every tool was called with success"):
                 left = sorted(set(tools) - call.succeeded)

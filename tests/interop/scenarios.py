@@ -56,8 +56,8 @@ async def sql(call, known):
     expect(warehouses, "there is no warehouse")
     running = [warehouse for warehouse in warehouses if warehouse["state"] == "RUNNING"]
     warehouse = known["warehouse"] = (running or warehouses)[0]["id"]
-    await call("start_warehouse", warehouse_id=warehouse)
-    await call.until(lambda answer: answer["state"] == "RUNNING", "get_warehouse", warehouse_id=warehouse)
+    started = await call("start_warehouse", warehouse_id=warehouse)
+    expect(started["state"] == "RUNNING", f"the warehouse came up as {started}")
 
     one = await call("execute_sql", statement="SELECT 1 AS one", warehouse_id=warehouse)
     expect(one["rows"] == [[1]] and one["columns"][0]["name"] == "one", f"SELECT 1 gave {one}")
@@ -72,14 +72,16 @@ async def sql(call, known):
         expect(counted["rows"][0][0] >= 0, f"a count came back as {counted['rows']}")
 
     sent = await call("execute_sql", statement="SELECT 2", warehouse_id=warehouse, timeout_seconds=0)
-    await call("cancel_sql_statement", statement_id=sent["statement_id"])
+    await call("cancel_sql", statement_id=sent["statement_id"])
     queries = [query["query_id"] for query in await call.items("list_query_history")]
     expect(one["statement_id"] in queries, f"the statement {one['statement_id']} is not in the history: {queries}")
 
-    await call("stop_warehouse", warehouse_id=warehouse)
-    await call.until(lambda answer: answer["state"] == "STOPPED", "get_warehouse", warehouse_id=warehouse)
-    await call("start_warehouse", warehouse_id=warehouse)
-    await call.until(lambda answer: answer["state"] == "RUNNING", "get_warehouse", warehouse_id=warehouse)
+    stopped = await call("stop_warehouse", warehouse_id=warehouse)
+    expect(stopped["state"] == "STOPPED", f"the warehouse went down as {stopped}")
+    starting = await call("start_warehouse", warehouse_id=warehouse, wait=False)
+    expect(starting["still_running"], f"nothing was started: {starting}")
+    started = await call("start_warehouse", warehouse_id=warehouse)
+    expect(started["state"] == "RUNNING", f"the warehouse came up as {started}")
 
 
 async def compute(call, known):
@@ -90,20 +92,20 @@ async def compute(call, known):
     chosen = (running or people)[0]
     cluster = known["cluster"] = chosen["cluster_id"]
 
-    async def reaches(state):
-        await call.until(lambda answer: answer["state"] == state, "get_cluster", cluster_id=cluster)
+    async def is_now(state, tool, **arguments):
+        answer = await call(tool, cluster_id=cluster, **arguments)
+        expect(answer["state"] == state, f"{tool} left the cluster as {answer}")
 
-    if chosen["state"] != "RUNNING":
-        await call("start_cluster", cluster_id=cluster)
-        await reaches("RUNNING")
-    await call("restart_cluster", cluster_id=cluster)
-    await reaches("RUNNING")
-    await call("terminate_cluster", cluster_id=cluster)
-    await reaches("TERMINATED")
-    await call("start_cluster", cluster_id=cluster)
-    await reaches("RUNNING")
-    events = await call.items("list_cluster_events", cluster_id=cluster)
+    await is_now("RUNNING", "start_cluster")
+    await is_now("TERMINATED", "stop_cluster")
+    await is_now("PENDING", "start_cluster", wait=False)
+    await is_now("RUNNING", "start_cluster")
+    shown = await call("get_cluster", cluster_id=cluster)
+    expect(shown["state"] == "RUNNING", f"the cluster is {shown}")
+    events = await call.items("get_cluster_events", cluster_id=cluster)
     expect(events, "the cluster has no events")
+    printed = await call("run_code", cluster_id=cluster, code='print("hello")')
+    expect(printed["output"] == "hello", f"the code gave {printed}")
 
 
 async def jobs(call, known):
@@ -120,17 +122,20 @@ async def jobs(call, known):
 
     run = known["run"] = (await call("run_job_now", job_id=job))["run_id"]
     await call("wait_for_run", run_id=run)
-    ended = await call("get_job_run", run_id=run)
+    ended = await call("get_run", run_id=run)
     expect(ended["state"]["result_state"] == "SUCCESS", f"the run ended as {ended}")
-    await call("get_job_run_output", run_id=ended["tasks"][0]["run_id"])
-    await call("repair_job_run", run_id=run, rerun_tasks=["hello"])
-    repaired = await call.until(is_over, "get_job_run", run_id=run, include_history=True)
-    expect(repaired.get("repair_history"), f"no repair in the history of {repaired}")
+    output = await call("get_run_output", run_id=run)
+    expect([task["task_key"] for task in output["tasks"]] == ["hello"], f"the outputs are {output}")
+    await call("diagnose_run", run_id=run)
+    repaired = await call("repair_run", run_id=run, rerun_tasks=["hello"], wait=True)
+    expect(repaired["result_state"] == "SUCCESS", f"the repair ended as {repaired}")
+    shown = await call("get_run", run_id=run, include_history=True)
+    expect(shown.get("repair_history"), f"no repair in the history of {shown}")
 
     second = (await call("run_job_now", job_id=job))["run_id"]
-    await call("cancel_job_run", run_id=second)
-    await call.until(is_over, "get_job_run", run_id=second)
-    runs = [listed["run_id"] for listed in await call.items("list_job_runs", job_id=job)]
+    cancelled = await call("cancel_run", run_id=second)
+    expect(cancelled["life_cycle_state"] == "TERMINATED", f"the cancelled run is {cancelled}")
+    runs = [listed["run_id"] for listed in await call.items("list_runs", job_id=job)]
     expect(set(runs) == {run, second}, f"the job has the runs {runs}, not {run} and {second}")
 
     once = await call("run_notebook", notebook_path=known["notebook"])
@@ -164,7 +169,3 @@ RESOURCES = {
     "folder": lambda known: {"path": known["folder"]},
     "notebook": lambda known: {"path": known["notebook"]},
 }
-
-
-def is_over(run):
-    return run["state"]["life_cycle_state"] in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")

@@ -7,7 +7,7 @@ use crate::workspace::{USER, Workspace, lock};
 const PYTHON: Kind = Kind::Notebook("PYTHON");
 const SQL: Kind = Kind::Notebook("SQL");
 
-const TREE: [(&str, Kind, &str); 11] = [
+const TREE: [(&str, Kind, &str); 14] = [
     (
         "/Shared/etl/load_orders",
         PYTHON,
@@ -34,6 +34,21 @@ const TREE: [(&str, Kind, &str); 11] = [
         "import time\n\ntime.sleep(30)\n\n# COMMAND ----------\n\ndbutils.notebook.exit(\"exported\")\n",
     ),
     (
+        "/Shared/etl/wide_join",
+        PYTHON,
+        "# sandbox: driver out of memory\norders = spark.table(\"samples.retail.orders\")\npairs = orders.crossJoin(orders).collect()\n",
+    ),
+    (
+        "/Shared/etl/list_regions",
+        PYTHON,
+        "regions = [\"north\", \"south\", \"east\", \"west\"]\ndbutils.jobs.taskValues.set(key=\"regions\", value=regions)\ndbutils.notebook.exit(f\"{regions}\")\n",
+    ),
+    (
+        "/Shared/etl/load_region",
+        PYTHON,
+        "# sandbox: flaky\ndbutils.widgets.text(\"region\", \"north\")\nregion = dbutils.widgets.get(\"region\")\nraise ConnectionError(f\"no answer from {region}\")\n\n# COMMAND ----------\n\ndbutils.notebook.exit(f\"loaded {region}\")\n",
+    ),
+    (
         "/Shared/reports/daily_revenue",
         SQL,
         "-- MAGIC %md\n-- MAGIC # Daily revenue\n\n-- COMMAND ----------\n\nSELECT day, sum(revenue) AS revenue FROM main.sales.daily_revenue GROUP BY day ORDER BY day DESC LIMIT 7\n",
@@ -53,12 +68,19 @@ const TREE: [(&str, Kind, &str); 11] = [
     ("/Users/sandbox.user@example.test/helper.py", Kind::File, "greeting = \"hello\"\nprint(greeting)\n"),
 ];
 
-pub(super) fn fill(workspace: &Workspace) -> Result<(), ApiError> {
+/// The folders that every workspace has.
+pub(super) fn folders(workspace: &Workspace) -> Result<(), ApiError> {
     let mut objects = lock(&workspace.objects);
-    for folder in ["/Shared", "/Users", "/Repos", "/Shared/empty"] {
-        objects.make_directories(folder, workspace)?;
+    for folder in ["/Shared".to_owned(), format!("/Users/{USER}"), format!("/Repos/{USER}")] {
+        objects.make_directories(&folder, workspace)?;
     }
-    objects.make_directories(&format!("/Repos/{USER}"), workspace)?;
+    Ok(())
+}
+
+pub(super) fn fill(workspace: &Workspace) -> Result<(), ApiError> {
+    folders(workspace)?;
+    let mut objects = lock(&workspace.objects);
+    objects.make_directories("/Shared/empty", workspace)?;
     for (path, kind, content) in TREE {
         if let Some((folder, _)) = path.rsplit_once('/') {
             objects.make_directories(folder, workspace)?;

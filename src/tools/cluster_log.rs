@@ -1,0 +1,80 @@
+//! What happened to a cluster around a time.
+
+use databricks::{Arguments, Location, Payload, operations};
+use serde_json::{Value, json};
+
+use super::machine::Kind;
+use super::once::identifier;
+use super::run_answer::time;
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+/// How long before and after a task its cluster's events are of interest, in milliseconds.
+const MARGIN: i64 = 15 * 60 * 1_000;
+const MOST_EVENTS: usize = 8;
+
+/// State of a cluster, and its events around a task, newest first.
+pub(crate) async fn around(
+    context: &Context,
+    cluster_id: &str,
+    from: Option<i64>,
+    to: Option<i64>,
+) -> Result<Value, Error> {
+    let mut request = Arguments::new()
+        .with(Location::Body, "cluster_id", cluster_id)
+        .with(Location::Body, "page_size", 50)
+        .idempotent(true);
+    if let Some(from) = from.filter(|from| *from > 0) {
+        request.insert(Location::Body, "start_time", from - MARGIN);
+    }
+    if let Some(to) = to.filter(|to| *to > 0) {
+        request.insert(Location::Body, "end_time", to + MARGIN);
+    }
+    let answer = match context.client.execute(&operations::COMPUTE_CLUSTERS_EVENTS, request).await? {
+        Payload::Json(answer) => answer,
+        _ => json!({}),
+    };
+    let events = answer.get("events").and_then(Value::as_array).into_iter().flatten();
+    let events: Vec<_> = events.take(MOST_EVENTS).map(event).collect();
+    // A job's own cluster vanishes with its run; its events stay.
+    let mut cluster = match Kind::Cluster.get(context, cluster_id).await {
+        Ok(machine) => {
+            let mut cluster = json!({ "cluster_id": cluster_id, "state": machine.state });
+            if let Some(why) = machine.why() {
+                shape::put(&mut cluster, "reason", why);
+            }
+            cluster
+        }
+        Err(_) => json!({ "cluster_id": cluster_id }),
+    };
+    let hint = if events.is_empty() { "no event around that time" } else { "newest first" };
+    shape::put(&mut cluster, "events", events);
+    shape::put(&mut cluster, "events_are", hint);
+    Ok(cluster)
+}
+
+/// An event in one line.
+fn event(event: &Value) -> Value {
+    let at = time(event.get("timestamp").and_then(identifier));
+    let at = at.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = event.get("type").and_then(Value::as_str).unwrap_or("EVENT");
+    let empty = json!({});
+    let details = event.get("details").unwrap_or(&empty);
+    let text = |path: &str| shape::at(details, path).and_then(Value::as_str).map(str::to_owned);
+    let parameters = shape::at(details, "reason.parameters").and_then(Value::as_object);
+    let parameters =
+        parameters.into_iter().flatten().filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?)));
+    let parts: Vec<_> = [
+        text("reason.code"),
+        text("cause"),
+        text("driver_state_message"),
+        text("did_not_expand_reason"),
+        text("user").map(|user| format!("by {user}")),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(parameters)
+    .collect();
+    Value::from(format!("{at} {kind} {}", parts.join(", ")).trim().to_owned())
+}

@@ -1,0 +1,162 @@
+//! Commands on clusters: the six calls of the execution API, which keeps a program's state in a context.
+
+use databricks::{Arguments, Client, Location, Operation, Payload, operations};
+use serde_json::{Value, json};
+
+use super::wait::Wait;
+use crate::cleanup::Guard;
+use crate::context::Context;
+use crate::error::Error;
+
+/// How long a new context may take until it can be used.
+const LONGEST_SETUP_SECONDS: u64 = 120;
+
+/// Where a command runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) cluster_id: String,
+    pub(crate) context_id: String,
+    pub(crate) command_id: String,
+    /// Whether the context was made for it.
+    pub(crate) is_alone: bool,
+}
+
+/// Sends code to a cluster, in a context of before or a new one. The command is cancelled if this call is, and a
+/// new context goes with it.
+pub(crate) async fn send(
+    context: &Context,
+    cluster_id: &str,
+    context_id: Option<String>,
+    language: &'static str,
+    code: String,
+) -> Result<(Command, Guard), Error> {
+    let (client, undoing, cluster_id) = (context.client.clone(), context.client.clone(), cluster_id.to_owned());
+    let start = async move {
+        let is_alone = context_id.is_none();
+        let context_id = match context_id {
+            Some(id) => id,
+            None => create(&client, &cluster_id, language).await?,
+        };
+        let body = json!({ "clusterId": cluster_id, "contextId": context_id, "language": language, "command": code });
+        match post(&client, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE, body).await.map(|answer| id_of(&answer)) {
+            Ok(Some(command_id)) => {
+                let command = Command { cluster_id, context_id, command_id, is_alone };
+                Ok((command.clone(), command))
+            }
+            outcome => {
+                if is_alone {
+                    destroy(&client, &cluster_id, &context_id).await;
+                }
+                Err(match outcome {
+                    Err(error) if !is_alone && is_gone(&error) => gone(&context_id),
+                    // An answer of the service says that it did not run; no answer says nothing.
+                    Err(error) if error.status().is_some() => error.into(),
+                    Err(error) => Error::from(error)
+                        .after(format!("the code was sent to cluster `{cluster_id}`, and may have run or not"))
+                        .with_hint("see what it changed before you run it again"),
+                    Ok(_) => Error::failed("the answer names no command"),
+                })
+            }
+        }
+    };
+    let undo = move |command: Command| async move {
+        let outcome = cancel(&undoing, &command).await;
+        if command.is_alone {
+            destroy(&undoing, &command.cluster_id, &command.context_id).await;
+        }
+        outcome
+    };
+    context.cleanup.start(start, undo).await
+}
+
+/// How a command stands: its status and results.
+pub(crate) async fn status(context: &Context, command: &Command) -> Result<Value, Error> {
+    let request = Arguments::new()
+        .with(Location::Query, "clusterId", command.cluster_id.as_str())
+        .with(Location::Query, "contextId", command.context_id.as_str())
+        .with(Location::Query, "commandId", command.command_id.as_str());
+    let answer = context.client.execute(&operations::COMPUTE_COMMAND_EXECUTION_COMMAND_STATUS, request).await;
+    match answer {
+        Ok(Payload::Json(answer)) => Ok(answer),
+        Ok(_) => Ok(json!({})),
+        Err(error) if is_gone(&error) => Err(gone(&command.context_id)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends a context with all its variables. One that is gone already is as well.
+pub(crate) async fn destroy(client: &Client, cluster_id: &str, context_id: &str) {
+    let body = json!({ "clusterId": cluster_id, "contextId": context_id });
+    if let Err(error) = post(client, &operations::COMPUTE_COMMAND_EXECUTION_DESTROY, body).await {
+        tracing::debug!(%error, "a context was not destroyed");
+    }
+}
+
+async fn cancel(client: &Client, command: &Command) -> Result<(), databricks::Error> {
+    let Command { cluster_id, context_id, command_id, .. } = command;
+    let body = json!({ "clusterId": cluster_id, "contextId": context_id, "commandId": command_id });
+    post(client, &operations::COMPUTE_COMMAND_EXECUTION_CANCEL, body).await.map(drop)
+}
+
+/// Makes a context and waits until it can be used.
+async fn create(client: &Client, cluster_id: &str, language: &str) -> Result<String, Error> {
+    let body = json!({ "clusterId": cluster_id, "language": language });
+    let answer = post(client, &operations::COMPUTE_COMMAND_EXECUTION_CREATE, body).await?;
+    let id = id_of(&answer).ok_or_else(|| Error::failed("the answer names no context"))?;
+    let mut wait = Wait::new(LONGEST_SETUP_SECONDS, std::time::Duration::from_secs(2));
+    loop {
+        let request = Arguments::new().with(Location::Query, "clusterId", cluster_id).with(
+            Location::Query,
+            "contextId",
+            id.as_str(),
+        );
+        let problem = match client.execute(&operations::COMPUTE_COMMAND_EXECUTION_CONTEXT_STATUS, request).await {
+            Ok(Payload::Json(answer)) => match answer.get("status").and_then(Value::as_str) {
+                Some("Running") => return Ok(id),
+                Some("Error") => Some(Error::failed(format!("cluster `{cluster_id}` could not set up {language}"))),
+                _ => None,
+            },
+            Ok(_) => None,
+            Err(error) => Some(error.into()),
+        };
+        if let Some(error) = problem {
+            destroy(client, cluster_id, &id).await;
+            return Err(error.with_hint("its driver may be out of order: see `get_cluster_events`"));
+        }
+        if !wait.pause().await {
+            destroy(client, cluster_id, &id).await;
+            let message = format!("cluster `{cluster_id}` did not set up {language} within {LONGEST_SETUP_SECONDS} s");
+            return Err(Error::failed(message).with_hint("its driver may be overloaded: see `get_cluster_events`"));
+        }
+    }
+}
+
+/// What ends in the same state when it is done twice may be repeated; running code may not.
+async fn post(client: &Client, operation: &'static Operation, body: Value) -> Result<Value, databricks::Error> {
+    let is_harmless = !std::ptr::eq(operation, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE);
+    let mut request = Arguments::new().idempotent(is_harmless);
+    for (name, value) in body.as_object().cloned().unwrap_or_default() {
+        request.insert(Location::Body, name, value);
+    }
+    Ok(match client.execute(operation, request).await? {
+        Payload::Json(answer) => answer,
+        _ => json!({}),
+    })
+}
+
+fn id_of(answer: &Value) -> Option<String> {
+    answer.get("id").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Whether the context is no more. The exact text is recorded nowhere.
+fn is_gone(error: &databricks::Error) -> bool {
+    let message = error.message();
+    let says = |word: &str| message.contains(word);
+    says("ContextNotFound") || (says("ontext") && (says("not found") || says("does not exist") || says("No such")))
+}
+
+fn gone(context_id: &str) -> Error {
+    let message =
+        format!("context `{context_id}` is gone, with its variables: contexts end with their cluster, or when idle");
+    Error::failed(message).with_hint("call `run_code` without `context_id` to begin anew")
+}

@@ -1,0 +1,64 @@
+//! `get_warehouse`: one SQL warehouse. A composite, as the operation also serves the default profile's resource.
+
+use databricks::{Arguments, Location, Payload, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+/// What is told unless the caller names other fields.
+const FIELDS: [&str; 20] = [
+    "id",
+    "name",
+    "state",
+    "health.status",
+    "health.summary",
+    "health.details",
+    "cluster_size",
+    "warehouse_type",
+    "enable_serverless_compute",
+    "enable_photon",
+    "auto_stop_mins",
+    "min_num_clusters",
+    "max_num_clusters",
+    "num_clusters",
+    "num_active_sessions",
+    "creator_name",
+    "odbc_params.hostname",
+    "odbc_params.path",
+    "channel.name",
+    "spot_instance_policy",
+];
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Warehouse id, from `list_warehouses`.
+    warehouse_id: String,
+    /// Fields to return instead of the usual ones; `["*"]` for all.
+    #[serde(default)]
+    fields: Vec<String>,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let request = Arguments::new().with(Location::Path, "id", input.warehouse_id);
+    let answer = match context.client.execute(&operations::SQL_WAREHOUSES_GET, request).await? {
+        Payload::Json(answer) => answer,
+        _ => json!({}),
+    };
+    let fields: Vec<&str> =
+        if input.fields.is_empty() { FIELDS.to_vec() } else { input.fields.iter().map(String::as_str).collect() };
+    let mut answer = shape::keep(&answer, &fields);
+    shape::exact(&mut answer);
+    let cuts = shape::fit(&mut answer, context.budget);
+    shape::notice(&mut answer, cuts, "name what you need in `fields`");
+    Ok(answer)
+}

@@ -1,0 +1,59 @@
+//! One-time runs: a task that is submitted to run once, without a job.
+
+use databricks::{Arguments, Location, Payload, operations};
+use serde_json::{Value, json};
+
+use super::{run, run_answer};
+use crate::cleanup::Guard;
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+/// Submits a run of one task, with further settings of the run; it is cancelled if this call is, but not if the time
+/// is up.
+pub(crate) async fn submit(
+    context: &Context,
+    name: String,
+    task: Value,
+    settings: Value,
+) -> Result<(i64, Guard), Error> {
+    let mut request = Arguments::new()
+        .with(Location::Body, "run_name", name)
+        .with(Location::Body, "tasks", json!([task]))
+        // Repeating the request after a lost answer starts no second run.
+        .with(Location::Body, "idempotency_token", uuid::Uuid::new_v4().to_string());
+    for (key, value) in settings.as_object().cloned().unwrap_or_default() {
+        request.insert(Location::Body, key, value);
+    }
+    let (starting, undoing) = (context.client.clone(), context.client.clone());
+    let start = async move {
+        let answer = starting.execute(&operations::JOBS_JOBS_SUBMIT, request).await?;
+        let run_id = match answer {
+            Payload::Json(answer) => answer.get("run_id").and_then(identifier),
+            _ => None,
+        };
+        let run_id = run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
+        Ok((run_id, run_id))
+    };
+    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
+}
+
+/// The answer for a run that was started and is not waited for.
+pub(crate) async fn started(context: &Context, run_id: i64) -> Value {
+    match run::get(context, run_id, false).await {
+        Ok(run) if run::is_over(&run) => run_answer::summary(run_id, &run),
+        Ok(run) => run_answer::still_running(run_id, &run),
+        // It was started, which is all that was asked for.
+        Err(_) => {
+            let mut answer = json!({ "run_id": run_id, "still_running": true });
+            shape::put(&mut answer, "hint", "it was started; wait for its end with `wait_for_run`");
+            shape::exact(&mut answer);
+            answer
+        }
+    }
+}
+
+/// An int64, which the API may send as text.
+pub(crate) fn identifier(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}

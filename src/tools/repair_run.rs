@@ -1,0 +1,135 @@
+//! `repair_run`: reruns what failed in a run, inside that run.
+
+use std::collections::HashMap;
+
+use databricks::api::types::Run;
+use databricks::{Arguments, Location, Payload, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::once::identifier;
+use super::{Composite, Identifier, input, input_schema, run, run_answer};
+use crate::cleanup::Guard;
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Id of an ended job run, from `list_runs`.
+    run_id: Identifier,
+    /// Task keys to rerun, from `get_run`; all that failed if not given.
+    #[serde(default)]
+    rerun_tasks: Vec<String>,
+    /// Also rerun the tasks that depend on them.
+    #[serde(default)]
+    rerun_dependent_tasks: bool,
+    /// Other values for job parameters.
+    #[serde(default)]
+    job_parameters: HashMap<String, String>,
+    /// Wait for its end.
+    #[serde(default)]
+    wait: bool,
+    /// Time to wait; after it the run goes on.
+    #[serde(default = "super::wait::default_seconds")]
+    #[schemars(range(min = 0, max = 600))]
+    timeout_seconds: u64,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let Identifier(run_id) = input.run_id;
+    let (wait, seconds) = (input.wait, input.timeout_seconds);
+    let before = run::get(&context, run_id, true).await?;
+    if !run::is_over(&before) {
+        let message = format!("run {run_id} is {}: only an ended run can be repaired", run::state(&before));
+        return Err(
+            Error::failed(message).with_hint("wait for its end with `wait_for_run`, or stop it with `cancel_run`")
+        );
+    }
+    if input.rerun_tasks.is_empty()
+        && run::succeeded(&before)
+        && !run::latest(&before.tasks).into_iter().any(run_answer::failed)
+    {
+        let message = format!("nothing failed in run {run_id}: there is nothing to repair");
+        return Err(
+            Error::failed(message).with_hint("name tasks in `rerun_tasks`, or run the job again with `run_job_now`")
+        );
+    }
+    let (repair_id, guard) = start(&context, run_id, &before, input).await?;
+    let seconds = if wait { seconds } else { 0 };
+    if !wait {
+        guard.keep();
+        let run = run::wait_repaired(&context, run_id, repair_id, 0).await;
+        let mut answer = match &run {
+            Ok(run) => run_answer::still_running(run_id, run),
+            // It was started, which is all that was asked for.
+            Err(_) => {
+                json!({ "run_id": run_id, "still_running": true, "hint": "wait for its end with `wait_for_run`" })
+            }
+        };
+        shape::put(&mut answer, "repair_id", repair_id);
+        shape::exact(&mut answer);
+        return Ok(answer);
+    }
+    let run = run::wait_repaired(&context, run_id, repair_id, seconds).await;
+    guard.keep();
+    let run = run.map_err(|error| error.after(format!("repair {repair_id}: {}", run_answer::unseen(run_id))))?;
+    let mut answer = run_answer::outcome(&context, run_id, &run)?;
+    shape::put(&mut answer, "repair_id", repair_id);
+    shape::exact(&mut answer);
+    Ok(answer)
+}
+
+/// Starts the repair; it is cancelled if this call is. The run had ended, so all that then goes on in it is this repair.
+async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Result<(i64, Guard), Error> {
+    let mut request = Arguments::new().with(Location::Body, "run_id", run_id);
+    if input.rerun_tasks.is_empty() {
+        request.insert(Location::Body, "rerun_all_failed_tasks", true);
+    } else {
+        request.insert(Location::Body, "rerun_tasks", input.rerun_tasks);
+    }
+    if input.rerun_dependent_tasks {
+        request.insert(Location::Body, "rerun_dependent_tasks", true);
+    }
+    if !input.job_parameters.is_empty() {
+        request.insert(Location::Body, "job_parameters", json!(input.job_parameters));
+    }
+    // A repair names the one before it, so that a request that comes twice is refused the second time.
+    let latest = last_repair(before);
+    if let Some(latest) = latest {
+        request.insert(Location::Body, "latest_repair_id", latest);
+    }
+    let (starting, undoing) = (context.clone(), context.client.clone());
+    let start = async move {
+        let repair_id = match starting.client.execute(&operations::JOBS_JOBS_REPAIR_RUN, request).await {
+            Ok(Payload::Json(answer)) => answer.get("repair_id").and_then(identifier),
+            Ok(_) => None,
+            Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => return Err(error.into()),
+            // Whether it was started is not known where the answer was lost: the history tells.
+            Err(error) => match begun(&starting, run_id, latest).await {
+                Some(repair_id) => Some(repair_id),
+                None => return Err(error.into()),
+            },
+        };
+        let repair_id = repair_id.ok_or_else(|| Error::failed("the answer names no repair"))?;
+        Ok((run_id, repair_id))
+    };
+    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
+}
+
+/// The repair that was begun after the latest known one.
+async fn begun(context: &Context, run_id: i64, latest: Option<i64>) -> Option<i64> {
+    let run = run::get(context, run_id, true).await.ok()?;
+    let last = last_repair(&run)?;
+    (Some(last) != latest && !run::is_over(&run)).then_some(last)
+}
+
+fn last_repair(run: &Run) -> Option<i64> {
+    run.repair_history.iter().filter_map(|repair| repair.id).rfind(|id| *id > 0)
+}

@@ -1,0 +1,86 @@
+//! `restart_cluster`: restarts a running cluster and waits until it runs again.
+
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::machine::{Kind, Machine, Phase};
+use super::power::{self, Patience, is_race};
+use super::wait::{Stand, watch};
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+const KIND: Kind = Kind::Cluster;
+/// So often a cluster that was told to restart may still look as if it had not heard.
+const MOST_STALE: usize = 3;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Id of a running cluster, from `list_clusters`.
+    cluster_id: String,
+    #[serde(flatten)]
+    patience: Patience,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let id = input.cluster_id;
+    let mut wait = input.patience.wait();
+    let machine = KIND.get(&context, &id).await?;
+    match machine.phase {
+        Phase::Running => {}
+        Phase::Starting => {
+            // A start or restart is under way: what it brings is as fresh as another would.
+            let started = power::start(&context, KIND, &id, &mut wait).await?;
+            return Ok(power::answer(&context, KIND, &id, &started));
+        }
+        Phase::Stopped | Phase::Stopping => return Err(not_running(&id, &machine)),
+        Phase::Broken => return Err(KIND.failure(&id, &machine)),
+    }
+    let request = Arguments::new().with(Location::Body, "cluster_id", id.as_str());
+    if let Err(error) = context.client.execute(&operations::COMPUTE_CLUSTERS_RESTART, request).await {
+        // Somebody else may have restarted or stopped it since it was looked at.
+        let now = KIND.get(&context, &id).await?;
+        match now.phase {
+            Phase::Starting if is_race(&error) => {}
+            Phase::Stopped | Phase::Stopping if is_race(&error) => return Err(not_running(&id, &now)),
+            _ => return Err(error.into()),
+        }
+    }
+    let (mut looks, mut has_begun) = (0, false);
+    let look = |machine: &Machine| {
+        looks += 1;
+        has_begun |= machine.phase != Phase::Running;
+        let is_over = match machine.phase {
+            // Right after the request it still looks as it did before.
+            Phase::Running => has_begun || looks > MOST_STALE,
+            Phase::Stopped | Phase::Broken => true,
+            Phase::Starting | Phase::Stopping => false,
+        };
+        Stand { state: machine.state.clone(), done: None, is_over }
+    };
+    let name = format!("cluster {id}");
+    let machine = watch(&context, &name, &mut wait, || KIND.get(&context, &id), look).await;
+    let machine = machine.map_err(|error| error.after(format!("{name} was told to restart")))?;
+    if matches!(machine.phase, Phase::Stopped | Phase::Broken) {
+        return Err(KIND.failure(&id, &machine));
+    }
+    let mut answer = KIND.answer(&context, &id, &machine);
+    if machine.phase != Phase::Running || !(has_begun || looks > MOST_STALE) {
+        shape::put(&mut answer, "still_running", true);
+        shape::put(&mut answer, "hint", "it is restarting; wait on with `start_cluster`");
+    }
+    Ok(answer)
+}
+
+fn not_running(id: &str, machine: &Machine) -> Error {
+    Error::failed(format!("cluster `{id}` is {}: only a running one can be restarted", machine.state))
+        .with_hint("start it with `start_cluster`")
+}

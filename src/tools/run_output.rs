@@ -1,0 +1,159 @@
+//! What task runs produced, cleaned and cut to size.
+
+use databricks::api::types::RunOutput;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::excerpt::{Excerpt, Keep, excerpt, without_markup};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+/// How many outputs are read at the same time.
+const PARALLEL: usize = 4;
+
+/// The output of one task run. A run with tasks has none of its own.
+pub(crate) async fn fetch(context: &Context, task_run_id: i64) -> Result<RunOutput, Error> {
+    let answer = context.client.api().jobs_jobs_get_run_output(task_run_id).await;
+    Ok(answer.map_err(databricks::Error::from)?.into_inner())
+}
+
+/// The outputs of several task runs, in their order.
+pub(crate) async fn fetch_all(context: &Context, task_run_ids: &[i64]) -> Vec<Result<RunOutput, Error>> {
+    let mut outputs = Vec::with_capacity(task_run_ids.len());
+    for few in task_run_ids.chunks(PARALLEL) {
+        let mut reads = JoinSet::new();
+        for (index, id) in few.iter().copied().enumerate() {
+            let context = context.clone();
+            reads.spawn(async move { (index, fetch(&context, id).await) });
+        }
+        let mut read = Vec::with_capacity(few.len());
+        while let Some(joined) = reads.join_next().await {
+            read.extend(joined.ok());
+        }
+        read.sort_by_key(|(index, _)| *index);
+        outputs.extend(read.into_iter().map(|(_, output)| output));
+    }
+    outputs
+}
+
+/// Adds an output to an answer, its texts in no more than `room` characters; what was cut is told in `cut`.
+pub(crate) fn put(answer: &mut Value, output: RunOutput, room: usize) {
+    let notebook = output.notebook_output.unwrap_or_default();
+    let query = output.sql_output.and_then(|sql| sql.query_output);
+    let sql = query.as_ref().and_then(|query| query.query_text.clone());
+    let texts = [
+        ("error", output.error, Keep::Ends),
+        ("error_trace", output.error_trace, Keep::Ends),
+        ("result", notebook.result, Keep::Head),
+        ("logs", output.logs, Keep::Tail),
+        ("query_text", sql, Keep::Head),
+        ("info", output.info, Keep::Head),
+    ];
+    let texts: Vec<_> = texts
+        .into_iter()
+        .filter_map(|(name, text, keep)| {
+            let text = text?;
+            // A notebook's result is the caller's own text, which may well be markup.
+            let text = if name == "result" { text } else { without_markup(&text) };
+            Some((name, text, keep)).filter(|(_, text, _)| !text.is_empty())
+        })
+        .collect();
+    let lengths: Vec<_> = texts.iter().map(|(_, text, _)| text.chars().count()).collect();
+    let mut cuts = Vec::new();
+    for ((name, text, keep), most) in texts.into_iter().zip(shares(&lengths, room)) {
+        let Excerpt { text, notice } = excerpt(&text, most, keep);
+        cuts.extend(notice.map(|notice| format!("{name}: {notice}")));
+        shape::put(answer, name, text);
+    }
+    if notebook.truncated == Some(true) {
+        cuts.push("result: the workspace keeps the first 5 MB".to_owned());
+    }
+    if output.logs_truncated == Some(true) {
+        cuts.push("logs: the workspace keeps the last 5 MB".to_owned());
+    }
+    if !cuts.is_empty() {
+        shape::put(answer, "cut", cuts);
+    }
+    if let Some(child) = output.run_job_output.and_then(|child| child.run_id) {
+        shape::put(answer, "child_run_id", child);
+    }
+    if output.dbt_output.is_some() {
+        // Its link is a credential of its own.
+        shape::put(answer, "dbt", "its artifacts are on the page of the run");
+    }
+}
+
+/// How much of the room each text gets: short ones what they need, long ones equal parts of the rest.
+fn shares(lengths: &[usize], room: usize) -> Vec<usize> {
+    let mut order: Vec<_> = lengths.iter().copied().enumerate().collect();
+    order.sort_by_key(|(_, length)| *length);
+    let mut shares = vec![0; lengths.len()];
+    let (mut left, mut waiting) = (room, order.len());
+    for (index, length) in order {
+        let share = length.min(left / waiting.max(1));
+        left -= share;
+        waiting -= 1;
+        if let Some(slot) = shares.get_mut(index) {
+            *slot = share;
+        }
+    }
+    shares
+}
+
+/// An error and the end of its trace in a few lines, for the text of an error.
+pub(crate) fn words(error: Option<&str>, trace: Option<&str>, room: usize) -> String {
+    let error = error.map(without_markup).unwrap_or_default();
+    let trace = trace.map(without_markup).unwrap_or_default();
+    let error = excerpt(error.trim(), room / 3, Keep::Head).text;
+    let trace = excerpt(trace.trim(), room.saturating_sub(error.chars().count()), Keep::Ends).text;
+    match (error.is_empty(), trace.is_empty()) {
+        (_, true) => error,
+        (true, false) => trace,
+        // The trace of Python ends with the error itself.
+        (false, false) if trace.ends_with(&error) => trace,
+        (false, false) => format!("{error}\n{trace}"),
+    }
+}
+
+/// Tells in an answer that an output cannot be read: what the run did is known all the same.
+pub(crate) fn put_error(answer: &mut Value, error: &Error) {
+    shape::put(answer, "output_error", json!(error.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use databricks::api::types::RunOutput;
+    use serde_json::json;
+
+    use super::{put, shares, words};
+
+    #[test]
+    fn room_goes_to_those_who_need_it() {
+        assert_eq!(shares(&[5, 100, 1_000], 200), [5, 97, 98]);
+        assert_eq!(shares(&[5, 10], 200), [5, 10]);
+        assert_eq!(shares(&[], 200), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn outputs_are_clean_and_their_cuts_are_told() {
+        let logs = "x".repeat(5_000);
+        let output: RunOutput = serde_json::from_value(json!({
+            "error": "\u{1b}[31mValueError\u{1b}[0m: bad", "logs": logs, "logs_truncated": true,
+            "notebook_output": { "result": "<b>mine</b>" },
+        }))
+        .expect("an output");
+        let mut answer = json!({});
+        put(&mut answer, output, 1_000);
+        assert_eq!((&answer["error"], &answer["result"]), (&json!("ValueError: bad"), &json!("<b>mine</b>")));
+        let cut = answer["cut"].to_string();
+        assert!(cut.contains("logs: last 974 of 5000 characters") && cut.contains("last 5 MB"), "{cut}");
+    }
+
+    #[test]
+    fn an_error_is_not_said_twice() {
+        let words = |trace| words(Some("ValueError: bad"), Some(trace), 500);
+        assert_eq!(words("Traceback\n\nValueError: bad"), "Traceback\n\nValueError: bad");
+        assert_eq!(words("Traceback"), "ValueError: bad\nTraceback");
+    }
+}

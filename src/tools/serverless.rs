@@ -1,0 +1,115 @@
+//! Code without a cluster: a Python file of its own, a one-time run of it on serverless compute, its output.
+
+use databricks::{Arguments, Client, Location, Payload, operations};
+use serde_json::{Value, json};
+
+use super::{once, run, run_answer, run_output};
+use crate::cleanup::Guard;
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+/// How much of an error and its trace goes into the text of an error.
+const ROOM_OF_ERROR: usize = 1_200;
+/// The serverless environment, which decides on the version of Python and its libraries.
+const ENVIRONMENT_VERSION: &str = "4";
+
+/// Runs Python and waits for it. The file is removed when the run has ended; where the time is up before, it stays,
+/// as the run still needs it.
+pub(crate) async fn run(context: &Context, code: &str, wait: bool, seconds: u64) -> Result<Value, Error> {
+    let (path, file) = upload(context, code).await?;
+    let task = json!({
+        "task_key": "code",
+        "spark_python_task": { "python_file": format!("/Workspace{path}"), "source": "WORKSPACE" },
+        "environment_key": "default",
+    });
+    let environment = json!({ "environment_key": "default", "spec": { "environment_version": ENVIRONMENT_VERSION } });
+    let name = "run_code".to_owned();
+    let (run_id, guard) = once::submit(context, name, task, json!({ "environments": [environment] })).await?;
+    let run = run::wait(context, run_id, if wait { seconds } else { 0 }).await;
+    guard.keep();
+    let run = match run {
+        Ok(run) if run::is_over(&run) => run,
+        unfinished => {
+            file.keep();
+            let run = unfinished.map_err(|error| error.after(run_answer::unseen(run_id)))?;
+            let mut answer = run_answer::still_running(run_id, &run);
+            shape::put(&mut answer, "temporary_file", path);
+            let hint = "it goes on; wait with `wait_for_run`, then see its output with `get_run_output`; delete the file after";
+            shape::put(&mut answer, "hint", hint);
+            return Ok(answer);
+        }
+    };
+    // Dropping it removes the file.
+    drop(file);
+    finished(context, run_id, &run).await
+}
+
+async fn finished(context: &Context, run_id: i64, run: &databricks::api::types::Run) -> Result<Value, Error> {
+    let task_run_id = run::latest(&run.tasks).first().and_then(|task| task.run_id);
+    let output = run_output::fetch(context, task_run_id.unwrap_or(run_id)).await;
+    if !run::succeeded(run) {
+        let words = match &output {
+            Ok(output) => run_output::words(output.error.as_deref(), output.error_trace.as_deref(), ROOM_OF_ERROR),
+            Err(_) => String::new(),
+        };
+        return Err(run_answer::failure_with(run_id, run, &words));
+    }
+    let mut answer = run_answer::summary(run_id, run);
+    shape::put(&mut answer, "result_type", "text");
+    let mut output = output?;
+    // What a script prints are its logs; here they are the output.
+    let printed = output.logs.take();
+    run_output::put(&mut answer, output, context.budget.characters / 4);
+    let room = context.budget.characters * 2 / 3;
+    let cut =
+        super::excerpt::excerpt(&super::excerpt::plain(&printed.unwrap_or_default()), room, super::excerpt::Keep::Ends);
+    shape::put(&mut answer, "output", cut.text);
+    if let Some(notice) = cut.notice {
+        shape::put(&mut answer, "truncated", true);
+        shape::put(&mut answer, "hint", format!("output: {notice}; print less, or write it to a file"));
+    }
+    shape::exact(&mut answer);
+    Ok(answer)
+}
+
+/// Puts the code into a file in the folder of the user; it is removed when the guard is dropped.
+async fn upload(context: &Context, code: &str) -> Result<(String, Guard), Error> {
+    let folder = format!("/Users/{}/.databricks-mcp-server", user(&context.client).await?);
+    let request = Arguments::new().with(Location::Body, "path", folder.as_str()).idempotent(true);
+    context.client.execute(&operations::WORKSPACE_WORKSPACE_MKDIRS, request).await?;
+    let path = format!("{folder}/run_code-{}.py", uuid::Uuid::new_v4());
+    let request = Arguments::new()
+        .with(Location::Body, "path", path.as_str())
+        // Never a notebook, whatever the code begins with.
+        .with(Location::Body, "format", "RAW")
+        .with(Location::Body, "overwrite", true)
+        .with(Location::Body, "content", base64(code))
+        .idempotent(true);
+    let (starting, undoing) = (context.client.clone(), context.client.clone());
+    let start = async move {
+        starting.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await?;
+        Ok((path.clone(), path))
+    };
+    let undo = move |path: String| async move {
+        let request = Arguments::new().with(Location::Body, "path", path).idempotent(true);
+        undoing.execute(&operations::WORKSPACE_WORKSPACE_DELETE, request).await.map(drop)
+    };
+    context.cleanup.start(start, undo).await
+}
+
+fn base64(code: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(code)
+}
+
+/// Name of the identity that this server works with.
+async fn user(client: &Client) -> Result<String, Error> {
+    let answer = client.execute(&operations::IAM_CURRENT_USER_ME, Arguments::new()).await?;
+    let name = match &answer {
+        Payload::Json(me) => me.get("userName").and_then(Value::as_str),
+        _ => None,
+    };
+    let name = name.ok_or_else(|| Error::failed("the workspace does not tell whose folder to use"))?;
+    Ok(name.to_owned())
+}

@@ -1,0 +1,26 @@
+//! `stop_cluster`: stops a cluster and waits until it is stopped.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::machine::Kind;
+use super::power::{self, Patience};
+use super::{Composite, input, input_schema};
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| {
+        Box::pin(async move {
+            let Input { cluster_id, patience } = input(arguments)?;
+            power::stop(&context, Kind::Cluster, &cluster_id, &mut patience.wait()).await
+        })
+    },
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Cluster id, from `list_clusters`.
+    cluster_id: String,
+    #[serde(flatten)]
+    patience: Patience,
+}
