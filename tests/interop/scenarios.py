@@ -34,7 +34,7 @@ async def catalog(call, known):
     await find_table_and_volume(call, known)
     table = await call("get_table_schema", full_name=known["table"])
     expect(table["full_name"] == known["table"] and table["columns"], f"no columns in {table}")
-    await call.items("get_effective_permissions", securable_type="TABLE", full_name=known["table"])
+    await call.items("get_effective_grants", securable_type="TABLE", full_name=known["table"])
     await call.items("list_volume_files", directory_path="/Volumes/" + known["volume"].replace(".", "/"))
 
 
@@ -72,7 +72,7 @@ async def sql(call, known):
         expect(counted["rows"][0][0] >= 0, f"a count came back as {counted['rows']}")
 
     sent = await call("execute_sql", statement="SELECT 2", warehouse_id=warehouse, timeout_seconds=0)
-    await call("cancel_sql_statement", statement_id=sent["statement_id"])
+    await call("cancel_sql", statement_id=sent["statement_id"])
     queries = [query["query_id"] for query in await call.items("list_query_history")]
     expect(one["statement_id"] in queries, f"the statement {one['statement_id']} is not in the history: {queries}")
 
