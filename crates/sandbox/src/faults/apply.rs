@@ -38,6 +38,8 @@ pub(crate) async fn instead(kind: Kind) -> Option<Reply> {
                 .into_reply()
         }
         Kind::ExpiredToken { status } => ApiError::authentication(status, "Invalid access token.").into_reply(),
+        // Derived: the words; code and status are recorded.
+        Kind::PermissionDenied => error(403, "PERMISSION_DENIED", "User does not have the permission that this needs."),
         // The answer never gets out.
         Kind::ConnectionReset => Reply::nothing(),
         Kind::SlowHeaders { delay_ms } => {

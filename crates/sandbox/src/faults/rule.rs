@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     SlowHeaders { delay_ms: u64 },
     SlowBody { delay_ms: u64 },
     ExpiredToken { status: u16 },
+    PermissionDenied,
     EventualConsistency { reads: u64 },
     UnknownEnums,
     Int64Strings,
@@ -54,7 +55,7 @@ pub(crate) enum Kind {
     EmptyPage,
 }
 
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     "connection_reset",
     "empty_page",
     "eventual_consistency",
@@ -65,6 +66,7 @@ const KINDS: [&str; 16] = [
     "internal_error",
     "login_page",
     "null_lists",
+    "permission_denied",
     "slow_body",
     "slow_headers",
     "too_many_requests",
@@ -147,6 +149,7 @@ fn kind(members: &Map<String, Value>) -> Result<Kind, String> {
             402 => return Err("`status` must be 401 or 403, not `402`".to_owned()),
             status => (Kind::ExpiredToken { status }, &["status"]),
         },
+        "permission_denied" => (Kind::PermissionDenied, &[]),
         "eventual_consistency" => {
             (Kind::EventualConsistency { reads: number(members, "reads")?.unwrap_or(1) }, &["reads"])
         }

@@ -30,6 +30,7 @@ async fn errors_take_the_place_of_answers() -> Checked {
             "REQUEST_LIMIT_EXCEEDED",
             Some("retry-after: 2"),
         ),
+        (json!({"fault": "permission_denied"}), 403, "PERMISSION_DENIED", None),
         (json!({"fault": "internal_error"}), 500, "INTERNAL_ERROR", None),
         (json!({"fault": "unavailable"}), 503, "TEMPORARILY_UNAVAILABLE", None),
         (json!({"fault": "html_error"}), 502, "", Some("content-type: text/html")),
