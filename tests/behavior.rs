@@ -3,12 +3,18 @@
 
 #[path = "behavior/ai.rs"]
 mod ai;
+#[path = "behavior/data.rs"]
+mod data;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]
 mod house;
 #[path = "behavior/pipelines.rs"]
 mod pipelines;
+#[path = "behavior/insight.rs"]
+mod insight;
+#[path = "behavior/sql.rs"]
+mod sql;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/workspaces.rs"]

@@ -58,7 +58,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         }
     };
     let mut answer = query.as_ref().map_or_else(|| json!({}), told);
-    let text = query.as_ref().and_then(|query| rest::text(query, "query_text").map(str::to_owned)).or(input.statement.clone());
+    let text =
+        query.as_ref().and_then(|query| rest::text(query, "query_text").map(str::to_owned)).or(input.statement.clone());
     let mut plan = None;
     if input.plan {
         match planned(&context, query.as_ref(), text.as_deref(), &input).await {
@@ -83,9 +84,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 async fn history(context: &Context, id: &str) -> Result<Value, Error> {
-    let request = Arguments::new()
-        .with(Location::Query, "filter_by", json!({ "statement_ids": [id] }))
-        .with(Location::Query, "include_metrics", true);
+    let request = Arguments::new().with(Location::Query, "filter_by", json!({ "statement_ids": [id] })).with(
+        Location::Query,
+        "include_metrics",
+        true,
+    );
     let answer = rest::get(context, &operations::SQL_QUERY_HISTORY_LIST, request).await?;
     let found = rest::array(&answer, "res").iter().find(|query| rest::text(query, "query_id") == Some(id));
     found.cloned().ok_or_else(|| {
@@ -103,9 +106,13 @@ fn told(query: &Value) -> Value {
             shape::put(&mut told, name, value);
         }
     };
-    for (name, field) in
-        [("statement_id", "query_id"), ("status", "status"), ("statement_type", "statement_type"), ("user_name", "user_name"), ("error_message", "error_message")]
-    {
+    for (name, field) in [
+        ("statement_id", "query_id"),
+        ("status", "status"),
+        ("statement_type", "statement_type"),
+        ("user_name", "user_name"),
+        ("error_message", "error_message"),
+    ] {
         put(name, query.get(field).cloned());
     }
     put("statement", rest::text(query, "query_text").map(|text| head(text, TEXT).into()));
@@ -114,7 +121,17 @@ fn told(query: &Value) -> Value {
     put("times_ms", Some(hints::times(query)).filter(|times| times.as_object().is_some_and(|times| !times.is_empty())));
     let metrics = query.get("metrics");
     for (name, fields) in [
-        ("read", &["read_bytes", "rows_read_count", "read_files_count", "read_partitions_count", "read_cache_bytes", "read_remote_bytes"][..]),
+        (
+            "read",
+            &[
+                "read_bytes",
+                "rows_read_count",
+                "read_files_count",
+                "read_partitions_count",
+                "read_cache_bytes",
+                "read_remote_bytes",
+            ][..],
+        ),
         ("pruned", &["pruned_files_count", "pruned_bytes"][..]),
         ("wrote", &["write_remote_bytes", "spill_to_disk_bytes", "network_sent_bytes"][..]),
     ] {

@@ -67,8 +67,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let left = items.len().saturating_sub(cursor.skip);
     let page = shape::page(items.into_iter().skip(cursor.skip), context.budget);
     let next = (page.taken < left).then_some(Cursor { skip: cursor.skip + page.taken, ..cursor });
-    let mut answer =
-        json!({ "items": page.items, "returned": page.taken, "truncated": next.is_some() || is_cut });
+    let mut answer = json!({ "items": page.items, "returned": page.taken, "truncated": next.is_some() || is_cut });
     if let Some(next) = next {
         shape::put(&mut answer, "next_page_token", next.encode());
         shape::put(&mut answer, "hint", "there is more: pass `page_token`, or name a `principal`");
@@ -125,9 +124,9 @@ fn told(assignments: &[Value]) -> Vec<Value> {
         if let Some(own) = origins.remove(&None) {
             shape::put(&mut item, "privileges", json!(own));
         }
-        let inherited = origins.into_iter().filter_map(|(from, privileges)| {
-            Some(json!({ "from": from?, "privileges": privileges }))
-        });
+        let inherited = origins
+            .into_iter()
+            .filter_map(|(from, privileges)| Some(json!({ "from": from?, "privileges": privileges })));
         let inherited: Vec<_> = inherited.collect();
         if !inherited.is_empty() {
             shape::put(&mut item, "inherited", inherited);

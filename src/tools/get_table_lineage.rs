@@ -67,9 +67,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::put(&mut answer, "column_name", column.clone());
     }
     let mut is_cut = false;
-    for (wanted, direction) in
-        [(Wanted::Upstream, Direction::Upstream), (Wanted::Downstream, Direction::Downstream)]
-    {
+    for (wanted, direction) in [(Wanted::Upstream, Direction::Upstream), (Wanted::Downstream, Direction::Downstream)] {
         if input.direction == wanted || input.direction == Wanted::Both {
             let walk = walk(&context, &mut source, &root, direction, input.depth).await?;
             is_cut |= walk.is_cut;
@@ -79,7 +77,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     shape::put(&mut answer, "source", source.name());
     if is_cut {
         shape::put(&mut answer, "truncated", true);
-        shape::put(&mut answer, "hint", "more tables than can be followed at once: lower `depth`, or go on from one of these");
+        shape::put(
+            &mut answer,
+            "hint",
+            "more tables than can be followed at once: lower `depth`, or go on from one of these",
+        );
     }
     source.put(&mut answer);
     shape::exact(&mut answer);

@@ -84,7 +84,8 @@ fn describe(table: &Value, name: &str) -> Value {
         json!({ "columns": key.get("child_columns"), "references": key.get("parent_table"), "parent_columns": key.get("parent_columns") })
     });
     put("foreign_keys", Some(keys.collect()));
-    let others = constraints.iter().filter_map(|constraint| constraint.pointer("/named_table_constraint/name").cloned());
+    let others =
+        constraints.iter().filter_map(|constraint| constraint.pointer("/named_table_constraint/name").cloned());
     put("other_constraints", Some(others.collect()));
     put("row_filter", table.pointer("/row_filter/function_name").cloned());
     for name in ["view_definition", "properties", "storage_location", "pipeline_id"] {
@@ -113,7 +114,8 @@ fn column(column: &Value) -> Value {
 
 fn partition(table: &Value) -> Value {
     let columns = rest::array(table, "columns").iter();
-    let mut parts: Vec<_> = columns.filter_map(|column| Some((rest::integer(column, "partition_index")?, column))).collect();
+    let mut parts: Vec<_> =
+        columns.filter_map(|column| Some((rest::integer(column, "partition_index")?, column))).collect();
     parts.sort_by_key(|(index, _)| *index);
     parts.into_iter().filter_map(|(_, column)| column.get("name").cloned()).collect()
 }
@@ -121,7 +123,8 @@ fn partition(table: &Value) -> Value {
 /// Clustering columns are a property that holds JSON: a list of names, each a list of its parts.
 fn clustering(table: &Value) -> Option<Value> {
     let properties = table.get("properties")?;
-    let names = ["clusteringColumns", "delta.clusteringColumns"].iter().find_map(|name| rest::text(properties, name))?;
+    let names =
+        ["clusteringColumns", "delta.clusteringColumns"].iter().find_map(|name| rest::text(properties, name))?;
     let Ok(columns) = serde_json::from_str::<Vec<Vec<String>>>(names) else { return Some(names.into()) };
     Some(columns.iter().map(|parts| parts.join(".")).collect())
 }

@@ -21,15 +21,8 @@ use sqlparser::tokenizer::{Token, Tokenizer, Word};
 use crate::error::Error;
 
 /// Functions that do more than compute or read.
-const EFFECTS: [&str; 7] = [
-    "ai_query",
-    "http_request",
-    "java_method",
-    "read_pubsub",
-    "reflect",
-    "remote_query",
-    "try_reflect",
-];
+const EFFECTS: [&str; 7] =
+    ["ai_query", "http_request", "java_method", "read_pubsub", "reflect", "remote_query", "try_reflect"];
 
 /// How a plan may be asked for.
 const PLANS: [&str; 4] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED"];

@@ -121,7 +121,8 @@ async fn by_sql(context: &Context, warehouse: &Warehouse, words: &Words, input: 
         values.push((format!("w{index}"), format!("%{part}%")));
     }
     let any = |columns: &[&str]| {
-        let tests = (0..values.len()).flat_map(|index| columns.iter().map(move |column| format!("lower({column}) LIKE :w{index}")));
+        let tests = (0..values.len())
+            .flat_map(|index| columns.iter().map(move |column| format!("lower({column}) LIKE :w{index}")));
         tests.collect::<Vec<_>>().join(" OR ")
     };
     let (tables, columns) = (any(&["table_name", "table_schema", "comment"]), any(&["column_name", "comment"]));
@@ -192,7 +193,8 @@ async fn by_names(context: &Context, input: &Input, why: &str) -> Result<Found, 
         let tables = list.items.iter().filter_map(|table| {
             let name = rest::text(table, "full_name")?;
             let is_told = name.split('.').nth(1) != Some("information_schema");
-            is_told.then(|| Candidate::of_table(name.to_owned(), rest::text(table, "table_type").unwrap_or_default(), ""))
+            is_told
+                .then(|| Candidate::of_table(name.to_owned(), rest::text(table, "table_type").unwrap_or_default(), ""))
         });
         candidates.extend(tables);
     }

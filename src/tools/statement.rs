@@ -71,12 +71,7 @@ pub(crate) enum Told {
 }
 
 /// Runs a statement and waits for it. It is cancelled if this call is, but not if the time is up.
-pub(crate) async fn run(
-    context: &Context,
-    warehouse: &Warehouse,
-    order: &Order,
-    seconds: u64,
-) -> Result<End, Error> {
+pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order, seconds: u64) -> Result<End, Error> {
     let server_wait = if seconds < SERVER_WAIT { 0 } else { SERVER_WAIT };
     let body = SqlStatementExecutionExecuteStatementBody {
         byte_limit: None,
@@ -244,7 +239,9 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
     } else if contains(&["UNRESOLVED_COLUMN"]) {
         failed.with_hint("see the columns with `get_table_schema`")
     } else if contains(&["INSUFFICIENT_PERMISSIONS", "PERMISSION_DENIED"]) {
-        failed.with_hint("the identity of this server lacks the privilege named above; see who has it with `get_effective_grants`")
+        failed.with_hint(
+            "the identity of this server lacks the privilege named above; see who has it with `get_effective_grants`",
+        )
     } else if contains(&["UNBOUND_SQL_PARAMETER"]) {
         failed.with_hint("give a value for each `:name` in `parameters`")
     } else {

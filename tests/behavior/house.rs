@@ -40,7 +40,7 @@ impl ClientHandler for Listener {
 /// A client of a server of a fresh sandbox.
 pub(crate) struct House {
     pub(crate) client: RunningService<RoleClient, Listener>,
-    _sandbox: Sandbox,
+    _sandbox: Arc<Sandbox>,
 }
 
 impl House {
@@ -54,7 +54,17 @@ impl House {
         tokens: usize,
         local: LocalRoots,
     ) -> Result<Self, Box<dyn Error>> {
-        let sandbox = Sandbox::start(Options::default()).await?;
+        let sandbox = Arc::new(Sandbox::start(Options::default()).await?);
+        Self::beside(&sandbox, selection, tokens, local).await
+    }
+
+    /// A server of a sandbox that outlives it.
+    pub(crate) async fn beside(
+        sandbox: &Arc<Sandbox>,
+        selection: Selection,
+        tokens: usize,
+        local: LocalRoots,
+    ) -> Result<Self, Box<dyn Error>> {
         let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
         config.limits.requests_per_second = None;
         let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
@@ -70,7 +80,7 @@ impl House {
                 let _ = running.waiting().await;
             }
         });
-        Ok(Self { client: Listener::default().serve(far).await?, _sandbox: sandbox })
+        Ok(Self { client: Listener::default().serve(far).await?, _sandbox: Arc::clone(sandbox) })
     }
 
     pub(crate) async fn default() -> Result<Self, Box<dyn Error>> {

@@ -49,7 +49,7 @@ impl House {
     }
 }
 
-fn items(answer: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn items(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["items"].as_array().into_iter().flatten()
 }
 

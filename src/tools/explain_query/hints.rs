@@ -219,7 +219,10 @@ mod tests {
             (json!({ "total_time_ms": 900, "read_files_count": 3, "pruned_files_count": 0 }), "nothing stands out"),
             (json!({ "result_from_cache": true, "spill_to_disk_bytes": 5 }), "cache"),
             (json!({ "read_files_count": "40", "pruned_files_count": 0, "read_bytes": gibibytes(40) }), "full scan"),
-            (json!({ "read_files_count": 400, "pruned_files_count": 1, "read_bytes": gibibytes(400) }), "little pruning"),
+            (
+                json!({ "read_files_count": 400, "pruned_files_count": 1, "read_bytes": gibibytes(400) }),
+                "little pruning",
+            ),
             (json!({ "read_files_count": 400, "pruned_files_count": 4000, "read_bytes": 400_000 }), "small files"),
             (json!({ "rows_read_count": 90_000_000, "rows_produced_count": 3 }), "selectivity"),
             (json!({ "read_bytes": gibibytes(9), "read_cache_bytes": 0 }), "cold"),

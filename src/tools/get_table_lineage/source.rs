@@ -122,7 +122,8 @@ fn from_api(near: &Node, answer: &Value, direction: Direction) -> Vec<Edge> {
     if near.column.is_some() {
         let columns = rest::array(answer, &format!("{}_cols", direction.name()));
         let edges = columns.iter().filter_map(|column| {
-            let far = Node { table: full_name(column, "table_name")?, column: Some(rest::text(column, "name")?.to_owned()) };
+            let far =
+                Node { table: full_name(column, "table_name")?, column: Some(rest::text(column, "name")?.to_owned()) };
             Some(Edge::new(near.clone(), Some(far)))
         });
         return edges.collect();
@@ -203,7 +204,8 @@ async fn from_tables(
     let table = match statement::table_in_time(context, warehouse, &Order::new(sql, &values), seconds).await {
         Ok(table) => table,
         Err(error) if statement::lacks_access(&error) => {
-            let message = format!("lineage cannot be read from `system.access.{relation}`: {}", statement::head(&error));
+            let message =
+                format!("lineage cannot be read from `system.access.{relation}`: {}", statement::head(&error));
             return Err(Error::failed(message).with_hint(
                 "an administrator must enable the schema `access`, and grant USE CATALOG on `system`, USE SCHEMA and \
                  SELECT on `system.access`",
@@ -214,7 +216,8 @@ async fn from_tables(
     let edges = table.rows.iter().map(|row| {
         let text = |column: &str| table.cell(row, column).map(str::to_owned);
         let node = |table: Option<String>, column| Some(Node { table: table?, column });
-        let begin = node(text("near"), text("near_column")).unwrap_or_else(|| Node { table: String::new(), column: None });
+        let begin =
+            node(text("near"), text("near_column")).unwrap_or_else(|| Node { table: String::new(), column: None });
         let mut edge = Edge::new(begin, node(text("far"), text("far_column")));
         edge.last_seen = text("seen");
         if let (Some(kind), Some(id)) = (text("entity_type"), text("entity_id")) {

@@ -5,19 +5,20 @@ use serde_json::{Map, Value, json};
 
 use super::Input;
 use crate::context::Context;
+use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape;
+use crate::tools::rest;
 use crate::tools::statement::{self, End, Order, Table, Told};
 use crate::tools::warehouse::{self, Warehouse};
-use crate::tools::rest;
-use crate::cursor::Cursor;
 
 /// Columns that one aggregate query tells about.
 const MOST_COLUMNS: usize = 80;
 /// Characters of a minimum or maximum.
 const MOST_CHARACTERS: usize = 60;
 /// Types without an order, or whose values say nothing.
-const UNORDERED: [&str; 9] = ["ARRAY", "BINARY", "GEOGRAPHY", "GEOMETRY", "INTERVAL", "MAP", "OBJECT", "STRUCT", "VARIANT"];
+const UNORDERED: [&str; 9] =
+    ["ARRAY", "BINARY", "GEOGRAPHY", "GEOMETRY", "INTERVAL", "MAP", "OBJECT", "STRUCT", "VARIANT"];
 
 /// Adds what the call asks for, and which warehouse told it.
 pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, input: &Input) -> Result<(), Error> {
@@ -41,7 +42,9 @@ pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, in
             Some(statement::table(context, &warehouse, &order, wait).await)
         },
         async {
-            if rest::text(table, "data_source_format") != Some("DELTA") || rest::text(table, "view_definition").is_some() {
+            if rest::text(table, "data_source_format") != Some("DELTA")
+                || rest::text(table, "view_definition").is_some()
+            {
                 return None;
             }
             let order = Order::new(format!("DESCRIBE DETAIL {name}"), &[]);
