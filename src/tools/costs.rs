@@ -22,11 +22,11 @@ pub(super) struct Period {
     #[serde(default = "default_days")]
     #[schemars(range(min = 1, max = 365))]
     pub(super) days: u32,
-    /// One row per day; true if unset and an id is given.
+    /// One row per day; default for a single one.
     pub(super) by_day: Option<bool>,
-    /// SQL warehouse to ask, from `list_warehouses`; if unset, the configured one or one that runs.
+    /// SQL warehouse to ask with; if unset, one that runs.
     pub(super) warehouse_id: Option<String>,
-    /// Time to wait; after it the statement goes on and its id is returned.
+    /// Time to wait; after it the statement goes on.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     pub(super) timeout_seconds: u64,

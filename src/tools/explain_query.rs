@@ -25,18 +25,18 @@ const PLAN: usize = 8_000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// A statement that was run, from `execute_sql` or `list_query_history` (`query_id`).
+    /// A query that ran: `query_id` of `list_query_history`.
     statement_id: Option<String>,
-    /// Or the text of one, which is planned and not run.
+    /// Or the text of one.
     statement: Option<String>,
-    /// Shows the plan, by EXPLAIN on a SQL warehouse.
+    /// Show the plan.
     #[serde(default = "yes")]
     plan: bool,
-    /// Catalog that the statement's names are in.
+    /// Catalog for names without one.
     catalog: Option<String>,
-    /// Schema that the statement's names are in.
+    /// Schema for names without one.
     schema: Option<String>,
-    /// SQL warehouse for the plan, started if need be; if unset, the statement's own while it runs, or one for a text.
+    /// SQL warehouse for the plan; if unset, that of the query if it runs.
     warehouse_id: Option<String>,
     /// Time to wait for the plan.
     #[serde(default = "super::wait::default_seconds")]

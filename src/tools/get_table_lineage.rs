@@ -27,23 +27,19 @@ const MOST_LOOKUPS: usize = 40;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Three-part name `catalog.schema.table`, from `search_tables` or `list_tables`.
+    /// Three-part name, from `search_tables`.
     table_name: String,
     /// Only this column of it.
     column_name: Option<String>,
-    /// `upstream`: what it is made of; `downstream`: what is made of it.
+    /// Which way to follow.
     #[serde(default)]
     direction: Wanted,
     /// Steps away from the table.
     #[serde(default = "default_depth")]
     #[schemars(range(min = 1, max = 5))]
     depth: usize,
-    /// SQL warehouse for the system tables, if the lineage API does not answer; if unset, one that runs.
+    /// SQL warehouse for `system.access`, where the lineage API is closed; if unset, one that runs.
     warehouse_id: Option<String>,
-    /// Time to wait for the system tables.
-    #[serde(default = "super::wait::default_seconds")]
-    #[schemars(range(min = 0, max = 600))]
-    timeout_seconds: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -61,7 +57,7 @@ fn default_depth() -> usize {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let root = Node { table: input.table_name.clone(), column: input.column_name.clone() };
-    let mut source = Source::open(&context, &root, input.warehouse_id.clone(), input.timeout_seconds).await?;
+    let mut source = Source::open(&context, &root, input.warehouse_id.clone()).await?;
     let mut answer = json!({ "table_name": input.table_name });
     if let Some(column) = &input.column_name {
         shape::put(&mut answer, "column_name", column.clone());

@@ -19,18 +19,18 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Three-part name `catalog.schema.table`, unquoted, from `list_tables` or `search_tables`.
+    /// Three-part name `catalog.schema.table`, unquoted, from `list_tables`.
     full_name: String,
-    /// Adds so many rows; runs on a SQL warehouse.
+    /// Adds so many rows.
     #[serde(default)]
     #[schemars(range(min = 0, max = 50))]
     sample_rows: u32,
-    /// Adds nulls, distinct values, minimum and maximum per column; reads the whole table on a SQL warehouse.
+    /// Adds statistics, which reads the whole table.
     #[serde(default)]
     column_statistics: bool,
-    /// SQL warehouse for rows and statistics, from `list_warehouses`; if unset, the configured one or one that runs.
+    /// SQL warehouse for these; if unset, one that runs.
     warehouse_id: Option<String>,
-    /// Time to wait for rows and statistics.
+    /// Time to wait for these.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,

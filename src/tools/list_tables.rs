@@ -26,7 +26,7 @@ struct Input {
     catalog_name: String,
     /// Schema name without the catalog, from `list_schemas`.
     schema_name: String,
-    /// Adds the columns of each table as `name type, …`.
+    /// Adds `name type, …` of each table.
     #[serde(default)]
     columns: bool,
     /// Cursor: `next_page_token` of the previous answer.

@@ -33,21 +33,19 @@ const MOST_PAGES: usize = 5;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Words to look for, e.g. `customer orders`; parts of words and small typos are found too.
+    /// Words to look for, e.g. `customer orders`; typos are forgiven.
     query: String,
     /// Only this catalog, from `list_catalogs`.
     catalog_name: Option<String>,
-    /// Only schemas of this name.
-    schema_name: Option<String>,
     /// Most tables to return.
     #[serde(default = "default_results")]
     #[schemars(range(min = 1, max = 100))]
     max_results: usize,
-    /// SQL warehouse to search with, started if need be; if unset, one that runs.
+    /// SQL warehouse to search with; if unset, one that runs.
     warehouse_id: Option<String>,
     /// Cursor: `next_page_token` of the previous answer.
     page_token: Option<String>,
-    /// Time to wait for the warehouse.
+    /// Time to wait for it.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
@@ -105,7 +103,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::advise(&mut answer, "try other or fewer words, or look around with `list_schemas` and `list_tables`");
     }
     if found.is_cut {
-        shape::advise(&mut answer, "too many to search them all: name a `catalog_name` or `schema_name`");
+        shape::advise(&mut answer, "too many to search them all: name a `catalog_name`");
     }
     shape::notice(&mut answer, page.cuts, "see that table with `get_table_schema`");
     if let Some(warehouse) = used {
@@ -127,13 +125,9 @@ async fn by_sql(context: &Context, warehouse: &Warehouse, words: &Words, input: 
     };
     let (tables, columns) = (any(&["table_name", "table_schema", "comment"]), any(&["column_name", "comment"]));
     let mut place = "table_schema <> 'information_schema'".to_owned();
-    for (column, name, given) in
-        [("table_catalog", "catalog", &input.catalog_name), ("table_schema", "schema", &input.schema_name)]
-    {
-        if let Some(given) = given {
-            place.push_str(&format!(" AND {column} = :{name}"));
-            values.push((name.to_owned(), given.to_lowercase()));
-        }
+    if let Some(catalog) = &input.catalog_name {
+        place.push_str(" AND table_catalog = :catalog");
+        values.push(("catalog".to_owned(), catalog.to_lowercase()));
     }
     let sql = format!(
         "SELECT table_catalog, table_schema, table_name, table_type, comment, CAST(NULL AS STRING) AS column_name \
@@ -176,10 +170,7 @@ async fn by_names(context: &Context, input: &Input, why: &str) -> Result<Found, 
     };
     let (mut candidates, mut hidden) = (Vec::new(), Vec::new());
     for catalog in &catalogs {
-        let mut request = Arguments::new().with(Location::Query, "catalog_name", catalog.clone());
-        if let Some(schema) = &input.schema_name {
-            request.insert(Location::Query, "schema_name_pattern", schema.clone());
-        }
+        let request = Arguments::new().with(Location::Query, "catalog_name", catalog.clone());
         let list = match rest::list(context, &operations::CATALOG_TABLES_LIST_SUMMARIES, request, MOST_PAGES).await {
             Ok(list) => list,
             // One catalog that may only be browsed does not hide the others.
@@ -203,10 +194,5 @@ async fn by_names(context: &Context, input: &Input, why: &str) -> Result<Found, 
 }
 
 fn places(input: &Input) -> String {
-    match (&input.catalog_name, &input.schema_name) {
-        (Some(catalog), Some(schema)) => format!("`{catalog}.{schema}`"),
-        (Some(catalog), None) => format!("catalog `{catalog}`"),
-        (None, Some(schema)) => format!("schemas `{schema}` of all catalogs"),
-        (None, None) => "all catalogs".to_owned(),
-    }
+    input.catalog_name.as_ref().map_or_else(|| "all catalogs".to_owned(), |catalog| format!("catalog `{catalog}`"))
 }

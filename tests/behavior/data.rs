@@ -189,7 +189,7 @@ async fn a_search_that_takes_too_long_is_given_up_in_the_workspace() -> Outcome 
     assert_eq!(names(&answer).first(), Some(&ORDERS), "{answer}");
     assert!(answer["searched"].as_str().is_some_and(|text| text.contains("no answer within 0 s")), "{answer}");
     let history = house.answer("list_query_history", json!({ "fields": ["status"] })).await?;
-    assert!(items(&history).all(|query| query["status"] == "CANCELED"), "{history}");
+    assert_eq!(items(&history).next().map(|query| &query["status"]), Some(&json!("CANCELED")), "{history}");
     Ok(())
 }
 
@@ -233,7 +233,7 @@ async fn lineage_falls_back_to_the_system_tables_and_names_the_missing_grant() -
     let options = Options::default().with_faults(Faults::parse(&rules.to_string())?);
     let (_sandbox, house) = beside(options, &[], 6_000).await?;
     let refusal = house.refusal("get_table_lineage", asked).await?;
-    assert!(refusal.contains("PERMISSION_DENIED") && refusal.contains("`warehouse_id`"), "{refusal}");
+    assert!(refusal.contains("`warehouse_id`") && refusal.contains("`system.access`"), "{refusal}");
     Ok(())
 }
 

@@ -73,7 +73,7 @@ async fn a_plan_that_takes_too_long_is_given_up_in_the_workspace() -> Outcome {
     let refusal = house.refusal("explain_query", asked).await?;
     assert!(refusal.contains("no answer within 0 s") && refusal.contains("`timeout_seconds`"), "{refusal}");
     let history = house.answer("list_query_history", json!({ "fields": ["status"] })).await?;
-    assert!(items(&history).all(|query| query["status"] == "CANCELED"), "{history}");
+    assert_eq!(items(&history).next().map(|query| &query["status"]), Some(&json!("CANCELED")), "{history}");
     Ok(())
 }
 

@@ -15,6 +15,8 @@ use crate::tools::warehouse::{self, Warehouse};
 /// Days of events that the system tables are searched for.
 const DAYS: u32 = 90;
 const MOST_ROWS: usize = 2_000;
+/// How long one level may take there.
+const SECONDS: u64 = 45;
 /// What people call the kinds of things that read and write tables, by their names in both sources.
 const KINDS: [(&str, &str); 11] = [
     ("notebookInfos", "notebooks"),
@@ -35,17 +37,12 @@ pub(super) enum Source {
     /// The API, with the answers it has given: each tells of both directions.
     Api(BTreeMap<Node, Value>),
     /// `system.access`, through a warehouse.
-    Tables { warehouse: Warehouse, seconds: u64 },
+    Tables(Warehouse),
 }
 
 impl Source {
     /// The API where it answers for the first table.
-    pub(super) async fn open(
-        context: &Context,
-        root: &Node,
-        warehouse_id: Option<String>,
-        seconds: u64,
-    ) -> Result<Self, Error> {
+    pub(super) async fn open(context: &Context, root: &Node, warehouse_id: Option<String>) -> Result<Self, Error> {
         match ask(context, root).await {
             Ok(answer) => Ok(Self::Api(BTreeMap::from([(root.clone(), answer)]))),
             Err(error) if error.api().is_some_and(falls_back) => {
@@ -54,7 +51,7 @@ impl Source {
                         "the lineage API does not answer; name a `warehouse_id` to read `system.access` instead",
                     ));
                 };
-                Ok(Self::Tables { warehouse, seconds })
+                Ok(Self::Tables(warehouse))
             }
             Err(error) => Err(error),
         }
@@ -63,13 +60,13 @@ impl Source {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Api(_) => "lineage API".to_owned(),
-            Self::Tables { .. } => format!("system.access, the last {DAYS} days"),
+            Self::Tables(_) => format!("system.access, the last {DAYS} days"),
         }
     }
 
     /// Says which warehouse was used.
     pub(super) fn put(&self, answer: &mut Value) {
-        if let Self::Tables { warehouse, .. } = self {
+        if let Self::Tables(warehouse) = self {
             warehouse.put(answer);
         }
     }
@@ -94,7 +91,7 @@ impl Source {
                 }
                 Ok(edges)
             }
-            Self::Tables { warehouse, seconds } => from_tables(context, warehouse, nodes, direction, *seconds).await,
+            Self::Tables(warehouse) => from_tables(context, warehouse, nodes, direction).await,
         }
     }
 }
@@ -171,7 +168,6 @@ async fn from_tables(
     warehouse: &Warehouse,
     nodes: &[Node],
     direction: Direction,
-    seconds: u64,
 ) -> Result<Vec<Edge>, Error> {
     let (near, far) = match direction {
         Direction::Upstream => ("target", "source"),
@@ -201,7 +197,7 @@ async fn from_tables(
         tests.join(" OR ")
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    let table = match statement::table_in_time(context, warehouse, &Order::new(sql, &values), seconds).await {
+    let table = match statement::table_in_time(context, warehouse, &Order::new(sql, &values), SECONDS).await {
         Ok(table) => table,
         Err(error) if statement::lacks_access(&error) => {
             let message =

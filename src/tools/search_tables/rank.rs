@@ -117,7 +117,10 @@ pub(super) fn ranked(candidates: Vec<Candidate>, words: &Words) -> Vec<Candidate
         (score > 0).then_some((score, candidate))
     });
     let mut scored: Vec<_> = scored.collect();
-    scored.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.full_name.cmp(&other.1.full_name)));
+    // Of two that fit alike, the one whose name says less besides.
+    let length = |candidate: &Candidate| candidate.full_name.rsplit('.').next().map_or(0, |name| tokens(name).count());
+    let order = |candidate: &Candidate| (length(candidate), candidate.full_name.clone());
+    scored.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| order(&one.1).cmp(&order(&other.1))));
     scored.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
@@ -150,8 +153,10 @@ fn score(candidate: &mut Candidate, words: &Words) -> u32 {
     reasons.dedup();
     reasons.truncate(MOST_REASONS);
     candidate.matched = reasons;
-    // A table that fits two words somewhat is rather meant than one that fits one of them well.
-    sum * fitting
+    // A table that fits two words somewhat is rather meant than one that fits one of them well, and one of the
+    // platform's own only if nothing else fits.
+    let is_own = candidate.full_name.starts_with("system.") && !words.0.iter().any(|word| word == "system");
+    sum * fitting / if is_own { 2 } else { 1 }
 }
 
 /// How well a word fits a name: 4 is one of its words, 3 begins one, 2 is within, 1 is alike one, 0 does not.
