@@ -9,10 +9,10 @@ mod data;
 mod files;
 #[path = "behavior/house.rs"]
 mod house;
-#[path = "behavior/pipelines.rs"]
-mod pipelines;
 #[path = "behavior/insight.rs"]
 mod insight;
+#[path = "behavior/pipelines.rs"]
+mod pipelines;
 #[path = "behavior/sql.rs"]
 mod sql;
 #[path = "behavior/waiting.rs"]

@@ -4,8 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::statement::{self, End};
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, statement};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
@@ -33,9 +32,5 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         None => Cursor::default(),
     };
     let found = statement::get(&context, &input.statement_id).await?;
-    match statement::wait(&context, found, input.timeout_seconds).await? {
-        End::Done(statement) => statement::page(&context, *statement, cursor).await,
-        End::Running(answer) => Ok(answer),
-        End::TooLarge(error) => Err(error),
-    }
+    statement::finish(&context, found, input.timeout_seconds, cursor).await
 }

@@ -192,6 +192,20 @@ pub(crate) async fn wait(context: &Context, mut statement: StatementResponse, se
     }
 }
 
+/// Waits for a statement that is there, and gives its rows from the cursor on, or how to go on.
+pub(crate) async fn finish(
+    context: &Context,
+    statement: StatementResponse,
+    seconds: u64,
+    cursor: Cursor,
+) -> Result<Value, Error> {
+    match wait(context, statement, seconds).await? {
+        End::Done(statement) => page(context, *statement, cursor).await,
+        End::Running(answer) => Ok(answer),
+        End::TooLarge(error) => Err(error),
+    }
+}
+
 /// The rows of a statement that succeeded, from the cursor on.
 pub(crate) async fn page(context: &Context, statement: StatementResponse, cursor: Cursor) -> Result<Value, Error> {
     rows::page(context, statement, cursor).await
