@@ -29,7 +29,7 @@ struct Input {
     full_name: String,
     /// Only this user (email), group name or service principal (application id).
     principal: Option<String>,
-    /// Cursor: `next_page_token` of the previous answer.
+    /// `next_page_token` of the last answer.
     page_token: Option<String>,
 }
 
@@ -42,7 +42,6 @@ enum Kind {
     Volume,
     Function,
     ExternalLocation,
-    StorageCredential,
     Connection,
     Metastore,
 }

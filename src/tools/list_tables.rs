@@ -29,9 +29,9 @@ struct Input {
     /// Adds `name type, …` of each table.
     #[serde(default)]
     columns: bool,
-    /// Cursor: `next_page_token` of the previous answer.
+    /// `next_page_token` of the last answer.
     page_token: Option<String>,
-    /// Fields to return instead of the default ones; `*` for all.
+    /// Fields to return instead (dotted paths; `*` = all).
     #[serde(default)]
     fields: Vec<String>,
 }

@@ -43,7 +43,7 @@ struct Input {
     max_results: usize,
     /// SQL warehouse to search with; if unset, one that runs.
     warehouse_id: Option<String>,
-    /// Cursor: `next_page_token` of the previous answer.
+    /// `next_page_token` of the last answer.
     page_token: Option<String>,
     /// Time to wait for it.
     #[serde(default = "super::wait::default_seconds")]
