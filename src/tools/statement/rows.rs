@@ -211,7 +211,8 @@ pub(super) fn typed(columns: &[ColumnInfo], row: &[Option<String>]) -> Value {
             Some("BOOLEAN") => text.parse::<bool>().ok().map(Value::from),
             // Only where writing it again gives the same text: a decimal inside would lose digits otherwise.
             Some("STRUCT" | "ARRAY" | "MAP") => {
-                serde_json::from_str::<Value>(text).ok().filter(|value| value.to_string() == *text)
+                let written = |value: &Value| serde_json::to_string(value).is_ok_and(|written| written == *text);
+                serde_json::from_str::<Value>(text).ok().filter(written)
             }
             _ => None,
         };
