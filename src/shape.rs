@@ -189,7 +189,19 @@ pub(crate) fn notice(value: &mut Value, mut cuts: Vec<String>, advice: &str) {
         cuts.push(format!("and {more} more"));
     }
     put(value, "truncated", true);
-    put(value, "hint", format!("cut {}; {advice}", cuts.join(", ")));
+    advise(value, &format!("cut {}; {advice}", cuts.join(", ")));
+}
+
+/// Adds advice to an answer, after what it advises already.
+pub(crate) fn advise(answer: &mut Value, advice: &str) {
+    let before = answer.get("hint").and_then(Value::as_str).map(|hint| format!("{hint}; ")).unwrap_or_default();
+    put(answer, "hint", format!("{before}{advice}"));
+}
+
+/// A time of the API, in milliseconds since 1970, as people read it.
+pub(crate) fn time(milliseconds: i64) -> Option<String> {
+    let time = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ mod code;
 mod diagnosis;
 #[path = "behavior/faults.rs"]
 mod faults;
+#[path = "behavior/data.rs"]
+mod data;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]
@@ -17,8 +19,12 @@ mod house;
 mod jobs;
 #[path = "behavior/machines.rs"]
 mod machines;
+#[path = "behavior/insight.rs"]
+mod insight;
 #[path = "behavior/pipelines.rs"]
 mod pipelines;
+#[path = "behavior/sql.rs"]
+mod sql;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/workspaces.rs"]

@@ -1,5 +1,8 @@
 //! What must hold for all tools together: the lints, the budgets, the order, the agreement with risk.
 
+#[path = "inventory/selection.rs"]
+mod selection;
+
 use databricks_mcp_server::definition::Risk;
 use databricks_mcp_server::instructions::instructions;
 use databricks_mcp_server::registry::{Registry, Selection, Tool};

@@ -8,7 +8,7 @@ use super::report::Check;
 use super::way::failed;
 use crate::calls;
 use crate::context::Context;
-use crate::tools::execute_sql;
+use crate::tools::warehouse;
 use crate::workspaces::{ARGUMENT, Workspaces};
 
 const NAME: &str = "warehouse";
@@ -38,7 +38,7 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
 
 /// The id of the warehouse, a sentence about it, and its state.
 async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, String, String), Check> {
-    let all = execute_sql::warehouses(context).await.map_err(|error| match error.api() {
+    let all = warehouse::all(context).await.map_err(|error| match error.api() {
         Some(error) if error.is_permission_denied() => {
             let saw = format!("the warehouses are not shown: {}", error.message());
             Check::failed(NAME, saw, "ask the owner for access, or leave out SQL with `--exclude-tools execute_sql`")
@@ -51,7 +51,7 @@ async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, Stri
     let (warehouse, by) = match (&context.warehouse_id, source) {
         (None, _) | (Some(_), None) => (all.into_iter().next(), "chosen as the readiest".to_owned()),
         (Some(id), Some((_, source))) => {
-            let named = all.into_iter().find(|warehouse| warehouse.id.as_ref() == Some(id));
+            let named = all.into_iter().find(|warehouse| warehouse.id == *id);
             let Some(named) = named else {
                 return Err(Check::failed(
                     NAME,
@@ -69,8 +69,8 @@ async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, Stri
             "ask for CAN USE on one, or leave out SQL with `--exclude-tools execute_sql`",
         ));
     };
-    let id = warehouse.id.unwrap_or_default();
-    let state = warehouse.state.map_or_else(|| "unknown".to_owned(), |state| state.to_string());
+    let id = warehouse.id;
+    let state = warehouse.state.unwrap_or_else(|| "unknown".to_owned());
     let name = warehouse.name.unwrap_or_default();
     Ok((id.clone(), format!("`{name}` ({id}), {by}, is {state}"), state))
 }

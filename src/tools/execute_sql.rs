@@ -1,16 +1,13 @@
 //! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
 
-use databricks::api::types::{
-    Disposition, EndpointInfo, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
-    StatementParameterListItem, StatementResponse,
-};
-use databricks::{Arguments, Location, operations};
+use databricks::api::types::StatementParameterListItem;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::{Composite, input, input_schema, read_only_sql, statement};
-use crate::cleanup::Guard;
+use super::statement::{self, End, Order};
+use super::{Composite, input, input_schema, read_only_sql, warehouse};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
@@ -20,10 +17,6 @@ pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
-
-/// The API waits this long within the request, the least that it takes besides 0. Most statements are done by
-/// then; one that is not can be cancelled only once its id is known.
-const SERVER_WAIT: u64 = 5;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -41,6 +34,9 @@ struct Input {
     /// Most rows the statement may give.
     #[schemars(range(min = 1))]
     row_limit: Option<i64>,
+    /// The result may exceed 25 MiB. Queries adapt by themselves.
+    #[serde(default)]
+    large_result: bool,
     /// Refuse everything but queries.
     #[serde(default)]
     read_only: bool,
@@ -64,76 +60,40 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if context.read_only || input.read_only {
         read_only_sql::check(&input.statement)?;
     }
-    let warehouse_id = match input.warehouse_id.or_else(|| context.warehouse_id.clone()) {
-        Some(id) => id,
-        None => choose_warehouse(&context).await?,
-    };
-    let server_wait = if input.timeout_seconds < SERVER_WAIT { 0 } else { SERVER_WAIT };
+    let started = Instant::now();
+    let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
         name: parameter.name,
         value: parameter.value,
         type_: parameter.r#type,
     });
-    let body = SqlStatementExecutionExecuteStatementBody {
-        byte_limit: None,
-        catalog: input.catalog,
-        disposition: Some(Disposition::Inline),
-        format: Some(Format::JsonArray),
-        on_wait_timeout: Some(ExecuteStatementRequestOnWaitTimeout::Continue),
+    let mut order = Order {
+        sql: input.statement,
         parameters: parameters.collect(),
-        query_tags: Vec::new(),
-        row_limit: input.row_limit,
+        catalog: input.catalog,
         schema: input.schema,
-        statement: input.statement,
-        wait_timeout: Some(format!("{server_wait}s")),
-        warehouse_id: warehouse_id.clone(),
+        row_limit: input.row_limit,
+        by_links: input.large_result,
     };
-    let (statement, guard) = start(&context, body).await?;
-    let left = input.timeout_seconds.saturating_sub(server_wait);
-    let answer = statement::finish(&context, statement, left, Cursor::default()).await;
-    guard.keep();
-    let mut answer = answer?;
-    shape::put(&mut answer, "warehouse_id", warehouse_id);
+    let mut end = statement::run(&context, &warehouse, &order, input.timeout_seconds).await?;
+    // That a result is too large shows only after it was computed. Computing a query once more changes nothing.
+    if matches!(end, End::TooLarge(_)) && read_only_sql::check(&order.sql).is_ok() {
+        context.progress.report("the result is beyond 25 MiB: running the query again for delivery by links");
+        order.by_links = true;
+        let left = input.timeout_seconds.saturating_sub(started.elapsed().as_secs());
+        end = statement::run(&context, &warehouse, &order, left).await?;
+    }
+    let mut answer = match end {
+        End::Done(statement) => statement::page(&context, *statement, Cursor::default()).await?,
+        End::Running(mut answer) => {
+            if warehouse.must_start() {
+                shape::put(&mut answer, "warehouse_state", warehouse.state.clone());
+            }
+            answer
+        }
+        End::TooLarge(error) => return Err(error),
+    };
+    warehouse.put(&mut answer);
+    statement::put_elapsed(&mut answer, started.elapsed());
     Ok(answer)
-}
-
-/// Executes the statement; it is cancelled if this call is, but not if the time is up.
-async fn start(
-    context: &Context,
-    body: SqlStatementExecutionExecuteStatementBody,
-) -> Result<(StatementResponse, Guard), Error> {
-    let (starting, undoing) = (context.client.clone(), context.client.clone());
-    let start = async move {
-        let answer = starting.api().sql_statement_execution_execute_statement(&body).await;
-        let statement = answer.map_err(databricks::Error::from)?.into_inner();
-        Ok((statement.statement_id.clone().unwrap_or_default(), statement))
-    };
-    let undo = move |id: String| async move {
-        let request = Arguments::new().with(Location::Path, "statement_id", id).idempotent(true);
-        undoing.execute(&operations::SQL_STATEMENT_EXECUTION_CANCEL_EXECUTION, request).await.map(drop)
-    };
-    context.cleanup.start(start, undo).await
-}
-
-/// The warehouse that answers soonest.
-async fn choose_warehouse(context: &Context) -> Result<String, Error> {
-    warehouses(context).await?.into_iter().find_map(|warehouse| warehouse.id).ok_or_else(|| {
-        Error::failed("there is no SQL warehouse that you may use").with_hint(
-            "ask for CAN USE on one, or name one in `warehouse_id` or in the variable DATABRICKS_WAREHOUSE_ID",
-        )
-    })
-}
-
-/// The warehouses in the order in which they are chosen: one that runs, else one that starts, else one that can be
-/// started.
-pub(crate) async fn warehouses(context: &Context) -> Result<Vec<EndpointInfo>, Error> {
-    let answer = context.client.api().sql_warehouses_list(None, None, None).await;
-    let mut warehouses = answer.map_err(databricks::Error::from)?.into_inner().warehouses;
-    warehouses.sort_by_cached_key(|warehouse| {
-        let state = warehouse.state.as_ref().map(ToString::to_string).unwrap_or_default();
-        let order = ["RUNNING", "STARTING", "STOPPED", "STOPPING"];
-        let rank = order.iter().position(|known| *known == state).unwrap_or(order.len());
-        (rank, warehouse.name.clone())
-    });
-    Ok(warehouses)
 }

@@ -18,7 +18,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 struct Input {
     /// Statement id, from `execute_sql` or `list_query_history`.
     statement_id: String,
-    /// Cursor: `next_page_token` of the previous answer.
+    /// `next_page_token` of the last answer.
     page_token: Option<String>,
     /// Time to wait for a statement that still runs.
     #[serde(default = "super::wait::default_seconds")]

@@ -1,26 +1,168 @@
-//! SQL statements: waiting for one, and its rows from any point on.
+//! SQL statements: starting one, waiting for it, and what it came to.
+
+mod rows;
 
 use std::time::Duration;
 
-use databricks::api::types::{ColumnInfo, ResultData, StatementResponse, StatementState};
+use databricks::api::types::{
+    Disposition, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
+    StatementParameterListItem, StatementResponse, StatementState,
+};
+use databricks::{Arguments, Client, Location, operations};
 use serde_json::{Value, json};
 
 use super::wait::Wait;
+use super::warehouse::Warehouse;
+use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
-use crate::shape::{self, Budget};
+use crate::shape;
+
+pub(crate) use rows::Table;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The API waits this long within the request, the least that it takes besides 0. Most statements are done by
+/// then; one that is not can be cancelled only once its id is known.
+const SERVER_WAIT: u64 = 5;
 
-/// Waits for a statement and gives its rows, from the cursor on; if it still runs when the time is up, says
-/// how to go on.
-pub(crate) async fn finish(
+/// A statement to run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Order {
+    pub(crate) sql: String,
+    pub(crate) parameters: Vec<StatementParameterListItem>,
+    pub(crate) catalog: Option<String>,
+    pub(crate) schema: Option<String>,
+    pub(crate) row_limit: Option<i64>,
+    /// Have the result delivered by links, which are not bound to the size of an answer.
+    pub(crate) by_links: bool,
+}
+
+impl Order {
+    /// A statement with named text values.
+    pub(crate) fn new(sql: impl Into<String>, values: &[(&str, String)]) -> Self {
+        let parameters = values.iter().map(|(name, value)| StatementParameterListItem {
+            name: (*name).to_owned(),
+            value: Some(value.clone()),
+            type_: None,
+        });
+        Self { sql: sql.into(), parameters: parameters.collect(), ..Self::default() }
+    }
+}
+
+/// How a wait for a statement ended; a statement that failed is an error.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It succeeded.
+    Done(Box<StatementResponse>),
+    /// The time is up and it goes on; the answer says how to go on.
+    Running(Value),
+    /// Its result is too large to be given inline; what the API said.
+    TooLarge(Error),
+}
+
+/// What a composite gets from a query of its own.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// All its rows.
+    Table(Table),
+    /// The time is up and it goes on; the answer says how to go on.
+    Running(Value),
+}
+
+/// Runs a statement and waits for it. It is cancelled if this call is, but not if the time is up.
+pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order, seconds: u64) -> Result<End, Error> {
+    let server_wait = if seconds < SERVER_WAIT { 0 } else { SERVER_WAIT };
+    let body = SqlStatementExecutionExecuteStatementBody {
+        byte_limit: None,
+        catalog: order.catalog.clone(),
+        disposition: Some(if order.by_links { Disposition::ExternalLinks } else { Disposition::Inline }),
+        format: Some(Format::JsonArray),
+        on_wait_timeout: Some(ExecuteStatementRequestOnWaitTimeout::Continue),
+        parameters: order.parameters.clone(),
+        query_tags: Vec::new(),
+        row_limit: order.row_limit,
+        schema: order.schema.clone(),
+        statement: order.sql.clone(),
+        wait_timeout: Some(format!("{server_wait}s")),
+        warehouse_id: warehouse.id.clone(),
+    };
+    if warehouse.must_start() {
+        let name = warehouse.name.as_deref().unwrap_or(&warehouse.id);
+        context.progress.report(format!("warehouse {name} has to start first"));
+    }
+    let (statement, guard) = start(context, body).await?;
+    let end = wait(context, statement, seconds.saturating_sub(server_wait)).await;
+    guard.keep();
+    end
+}
+
+/// Runs a query of a composite and gives all its rows. Such queries bound their results themselves.
+pub(crate) async fn table(
     context: &Context,
-    mut statement: StatementResponse,
+    warehouse: &Warehouse,
+    order: &Order,
     seconds: u64,
-    cursor: Cursor,
-) -> Result<Value, Error> {
+) -> Result<Told, Error> {
+    match run(context, warehouse, order, seconds).await? {
+        End::Done(statement) => Ok(Told::Table(Table::read(context, *statement).await?)),
+        End::Running(answer) => Ok(Told::Running(answer)),
+        End::TooLarge(error) => Err(error),
+    }
+}
+
+/// As [`table`], for a query whose rows are of no use by themselves: it is cancelled when the time is up.
+pub(crate) async fn table_in_time(
+    context: &Context,
+    warehouse: &Warehouse,
+    order: &Order,
+    seconds: u64,
+) -> Result<Table, Error> {
+    match table(context, warehouse, order, seconds).await? {
+        Told::Table(table) => Ok(table),
+        Told::Running(answer) => {
+            if let Some(id) = answer.get("statement_id").and_then(Value::as_str) {
+                cancel(&context.client, id).await?;
+            }
+            Err(Error::failed(format!("no answer within {seconds} s")).with_hint("raise `timeout_seconds`"))
+        }
+    }
+}
+
+async fn start(
+    context: &Context,
+    body: SqlStatementExecutionExecuteStatementBody,
+) -> Result<(StatementResponse, Guard), Error> {
+    let (starting, undoing) = (context.client.clone(), context.client.clone());
+    let start = async move {
+        let answer = starting.api().sql_statement_execution_execute_statement(&body).await;
+        let statement = answer.map_err(|error| unsure(error.into()))?.into_inner();
+        Ok((statement.statement_id.clone().unwrap_or_default(), statement))
+    };
+    context.cleanup.start(start, move |id: String| async move { cancel(&undoing, &id).await }).await
+}
+
+/// The API takes no key that would tell a repeated statement from a new one. So one whose answer is lost is not
+/// sent again, and the caller must look before sending it.
+fn unsure(error: databricks::Error) -> Error {
+    let may_run = error.is_retryable() && error.status().is_none() && !error.is_unreachable();
+    let error = Error::from(error);
+    if may_run {
+        return error.with_hint(
+            "the statement may be running all the same: look for it with `list_query_history` before you send it again",
+        );
+    }
+    error
+}
+
+/// Asks the workspace to cancel a statement, which is best effort there.
+pub(crate) async fn cancel(client: &Client, id: &str) -> Result<(), databricks::Error> {
+    let request = Arguments::new().with(Location::Path, "statement_id", id).idempotent(true);
+    client.execute(&operations::SQL_STATEMENT_EXECUTION_CANCEL_EXECUTION, request).await.map(drop)
+}
+
+/// Waits until a statement has ended or the time is up.
+pub(crate) async fn wait(context: &Context, mut statement: StatementResponse, seconds: u64) -> Result<End, Error> {
     let id = statement.statement_id.clone().unwrap_or_default();
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
     let mut reported = None;
@@ -32,148 +174,116 @@ pub(crate) async fn finish(
             reported.clone_from(&status.state);
         }
         match status.state {
-            Some(StatementState::Succeeded) => return rows(context, &id, statement, cursor).await,
+            Some(StatementState::Succeeded) => return Ok(End::Done(Box::new(statement))),
             Some(StatementState::Pending | StatementState::Running) | None => {}
-            Some(StatementState::Closed) => {
-                let message = format!("the result of statement `{id}` is gone: results are kept for an hour at most");
-                return Err(Error::failed(message).with_hint("run the statement again with `execute_sql`"));
-            }
-            Some(state) => return Err(failure(&id, &state, &statement)),
+            Some(StatementState::Closed) => return Err(gone(&id)),
+            Some(state) => return failure(&id, &state, &statement),
         }
         if !wait.pause().await {
             let state = status.state.map_or_else(|| "PENDING".to_owned(), |state| state.to_string());
-            return Ok(json!({
+            return Ok(End::Running(json!({
                 "statement_id": id,
                 "state": state,
                 "still_running": true,
                 "hint": "it goes on; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
-            }));
+            })));
         }
         statement = get(context, &id).await?;
     }
 }
 
+/// Waits for a statement that is there, and gives its rows from the cursor on, or how to go on.
+pub(crate) async fn finish(
+    context: &Context,
+    statement: StatementResponse,
+    seconds: u64,
+    cursor: Cursor,
+) -> Result<Value, Error> {
+    match wait(context, statement, seconds).await? {
+        End::Done(statement) => page(context, *statement, cursor).await,
+        End::Running(answer) => Ok(answer),
+        End::TooLarge(error) => Err(error),
+    }
+}
+
+/// The rows of a statement that succeeded, from the cursor on.
+pub(crate) async fn page(context: &Context, statement: StatementResponse, cursor: Cursor) -> Result<Value, Error> {
+    rows::page(context, statement, cursor).await
+}
+
 /// The state of a statement, with its first rows if it succeeded.
 pub(crate) async fn get(context: &Context, id: &str) -> Result<StatementResponse, Error> {
     let answer = context.client.api().sql_statement_execution_get_statement(id).await;
-    Ok(answer.map_err(databricks::Error::from)?.into_inner())
+    let answer = answer.map_err(|error| {
+        let error = databricks::Error::from(error);
+        let is_unknown = error.is_not_found();
+        let error = Error::from(error);
+        if is_unknown {
+            return error.with_hint(
+                "ids come from `execute_sql`, and results are kept for an hour: run the statement again, or find it \
+                 with `list_query_history`",
+            );
+        }
+        error
+    })?;
+    Ok(answer.into_inner())
 }
 
-fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> Error {
+/// The error for a result that the workspace has thrown away.
+fn gone(id: &str) -> Error {
+    Error::failed(format!("the result of statement `{id}` is gone: results are kept for an hour at most"))
+        .with_hint("run the statement again with `execute_sql`")
+}
+
+fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> Result<End, Error> {
     let status = statement.status.clone().unwrap_or_default();
     let error = status.error.unwrap_or_default();
     let code = error.error_code.map(|code| format!(" `{code}`")).unwrap_or_default();
     let sql_state = status.sql_state.map(|state| format!(" (SQLSTATE {state})")).unwrap_or_default();
     let message = error.message.unwrap_or_default();
     let failed = Error::failed(format!("statement `{id}` is {state}{code}{sql_state}: {}", message.trim()));
-    if message.contains("TABLE_OR_VIEW_NOT_FOUND") || message.contains("SCHEMA_NOT_FOUND") {
-        return failed.with_hint("name tables as `catalog.schema.table`; see what exists with `list_tables`");
+    // The API's own advice is the sign: there is no code for it.
+    if message.contains("disposition=EXTERNAL_LINKS") {
+        let hint = "the result is beyond 25 MiB: select less, set `row_limit`, or set `large_result`";
+        return Ok(End::TooLarge(failed.with_hint(hint)));
     }
-    if message.contains("UNRESOLVED_COLUMN") {
-        return failed.with_hint("see the columns with `get_table_schema`");
-    }
-    failed
+    let contains = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    Err(if contains(&["TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"]) {
+        failed.with_hint("name tables as `catalog.schema.table`; see what exists with `search_tables` or `list_tables`")
+    } else if contains(&["UNRESOLVED_COLUMN"]) {
+        failed.with_hint("see the columns with `get_table_schema`")
+    } else if contains(&["INSUFFICIENT_PERMISSIONS", "PERMISSION_DENIED"]) {
+        failed.with_hint(
+            "the identity of this server lacks the privilege named above; see who has it with `get_effective_grants`",
+        )
+    } else if contains(&["UNBOUND_SQL_PARAMETER"]) {
+        failed.with_hint("give a value for each `:name` in `parameters`")
+    } else {
+        failed
+    })
 }
 
-async fn rows(context: &Context, id: &str, statement: StatementResponse, cursor: Cursor) -> Result<Value, Error> {
-    let manifest = statement.manifest.unwrap_or_default();
-    let columns = manifest.schema.unwrap_or_default().columns;
-    let mut chunk = match cursor.page.as_deref().map(str::parse::<i64>) {
-        None => statement.result.unwrap_or_default(),
-        Some(Ok(index)) => self::chunk(context, id, index).await?,
-        Some(Err(_)) => return Err(Error::bad_page_token()),
-    };
-    let mut budget = Budget { characters: context.budget.characters.saturating_sub(100 * columns.len() + 400) };
-    let (mut rows, mut skip, mut cuts) = (Vec::new(), cursor.skip, Vec::new());
-    let next = loop {
-        let index = chunk.chunk_index.unwrap_or_default();
-        let left = chunk.data_array.len().saturating_sub(skip);
-        let cells = chunk.data_array.iter().skip(skip).map(|row| typed(&columns, row));
-        let page = shape::page(cells, budget);
-        // A row that is too large alone is cut only where no other row was given before it.
-        if !page.cuts.is_empty() && !rows.is_empty() {
-            break Some((index, skip));
-        }
-        let used: usize = page.items.iter().map(|row| row.to_string().chars().count() + 1).sum();
-        budget.characters = budget.characters.saturating_sub(used);
-        rows.extend(page.items);
-        cuts.extend(page.cuts);
-        if page.taken < left {
-            break Some((index, skip + page.taken));
-        }
-        match chunk.next_chunk_index {
-            Some(next) if budget.characters > 0 => chunk = self::chunk(context, id, next).await?,
-            Some(next) => break Some((next, 0)),
-            None => break None,
-        }
-        skip = 0;
-    };
-    let names = columns.iter().map(|column| json!({ "name": column.name, "type": column.type_text }));
-    let mut answer = json!({
-        "statement_id": id,
-        "state": "SUCCEEDED",
-        "columns": names.collect::<Vec<_>>(),
-        "returned": rows.len(),
-        "rows": rows,
-        "total_rows": manifest.total_row_count.unwrap_or_default(),
-        "truncated": next.is_some() || manifest.truncated.unwrap_or_default(),
-    });
-    shape::notice(&mut answer, cuts, "select fewer or shorter columns");
-    if let Some((index, skip)) = next {
-        let cursor = Cursor { page: Some(index.to_string()), skip, ..Cursor::default() };
-        shape::put(&mut answer, "next_page_token", cursor.encode());
-        shape::put(
-            &mut answer,
-            "hint",
-            "more rows: pass `statement_id` and `page_token` to `get_sql_result`, or select less",
-        );
-    } else if manifest.truncated.unwrap_or_default() {
-        shape::put(&mut answer, "hint", "the row or byte limit cut the result; raise `row_limit` or select less");
-    }
-    Ok(answer)
+/// Adds how long the call took.
+pub(crate) fn put_elapsed(answer: &mut Value, elapsed: Duration) {
+    shape::put(answer, "elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
 }
 
-async fn chunk(context: &Context, id: &str, index: i64) -> Result<ResultData, Error> {
-    let index = i32::try_from(index).map_err(|_| Error::bad_page_token())?;
-    let answer = context.client.api().sql_statement_execution_get_statement_result_chunk_n(id, index.into()).await;
-    Ok(answer.map_err(databricks::Error::from)?.into_inner())
+/// Whether a query failed for what it may not read. A schema that is hidden, or a system schema that is not enabled,
+/// looks as if it were not there.
+pub(crate) fn lacks_access(error: &Error) -> bool {
+    const SIGNS: [&str; 6] = [
+        "TABLE_OR_VIEW_NOT_FOUND",
+        "SCHEMA_NOT_FOUND",
+        "CATALOG_NOT_FOUND",
+        "NO_SUCH_CATALOG",
+        "INSUFFICIENT_PERMISSIONS",
+        "PERMISSION_DENIED",
+    ];
+    let text = error.to_string();
+    error.api().is_none() && SIGNS.iter().any(|sign| text.contains(sign))
 }
 
-/// A row in JSON types: the API gives every cell as text.
-fn typed(columns: &[ColumnInfo], row: &[Option<String>]) -> Value {
-    let cells = row.iter().enumerate().map(|(index, cell)| {
-        let Some(text) = cell else { return Value::Null };
-        let name = columns.get(index).and_then(|column| column.type_name.as_ref()).map(ToString::to_string);
-        let parsed = match name.as_deref() {
-            Some("BYTE" | "SHORT" | "INT" | "LONG") => text.parse::<i64>().ok().map(Value::from),
-            Some("FLOAT" | "DOUBLE") => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
-            Some("BOOLEAN") => text.parse::<bool>().ok().map(Value::from),
-            _ => None,
-        };
-        let mut cell = parsed.unwrap_or_else(|| Value::String(text.clone()));
-        shape::exact(&mut cell);
-        cell
-    });
-    cells.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::typed;
-
-    #[test]
-    fn cells_get_their_json_types_and_lose_nothing() {
-        let names = ["LONG", "LONG", "DOUBLE", "DOUBLE", "BOOLEAN", "DECIMAL", "STRING", "DATE", "INT"];
-        let columns: Vec<_> =
-            names.iter().map(|name| serde_json::from_value(json!({ "type_name": name })).expect("a column")).collect();
-        let texts = ["1", "9007199254740993", "1.5", "NaN", "true", "12.340", "007", "2026-01-31", "x"]
-            .map(|text| Some(text.to_owned()));
-        assert_eq!(
-            typed(&columns, &texts),
-            json!([1, "9007199254740993", 1.5, "NaN", true, "12.340", "007", "2026-01-31", "x"])
-        );
-        assert_eq!(typed(&columns, &[None, Some("2".into())]), json!([null, 2]));
-    }
+/// The first line of an error, for one that tells of it.
+pub(crate) fn head(error: &Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().chars().take(300).collect()
 }

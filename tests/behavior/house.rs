@@ -54,7 +54,7 @@ pub(crate) struct House {
     pub(crate) client: RunningService<RoleClient, Listener>,
     /// What tells how things stand in the workspace, past the server.
     pub(crate) workspace: databricks::Client,
-    sandbox: Sandbox,
+    sandbox: Arc<Sandbox>,
 }
 
 impl House {
@@ -68,44 +68,40 @@ impl House {
         tokens: usize,
         local: LocalRoots,
     ) -> Result<Self, Box<dyn Error>> {
-        let sandbox = Sandbox::start(Options::default()).await?;
-        let config = databricks::Config::new(sandbox.url(), sandbox.token())?;
-        Self::of(sandbox, config, selection, tokens, local).await
+        let sandbox = Arc::new(Sandbox::start(Options::default()).await?);
+        Self::beside(&sandbox, selection, tokens, local).await
     }
 
     /// A house of every toolset where requests meet faults.
     pub(crate) async fn with_faults(faults: Value) -> Result<Self, Box<dyn Error>> {
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
         let faults = databricks_sandbox::Faults::parse(&faults.to_string())?;
-        let sandbox = Sandbox::start(Options::default().with_faults(faults)).await?;
-        let config = databricks::Config::new(sandbox.url(), sandbox.token())?;
-        Self::of(sandbox, config, selection, 6_000, LocalRoots::default()).await
+        let sandbox = Arc::new(Sandbox::start(Options::default().with_faults(faults)).await?);
+        Self::beside(&sandbox, selection, 6_000, LocalRoots::default()).await
     }
 
-    /// A server of a workspace that is there already.
-    pub(crate) async fn of(
-        sandbox: Sandbox,
-        mut config: databricks::Config,
+    /// A server of a sandbox that outlives it.
+    pub(crate) async fn beside(
+        sandbox: &Arc<Sandbox>,
         selection: Selection,
         tokens: usize,
         local: LocalRoots,
     ) -> Result<Self, Box<dyn Error>> {
-        config.limits.requests_per_second = None;
-        let workspace = databricks::Client::new(config)?;
-        let mut context = Context::new(workspace.clone(), Budget::tokens(tokens), None);
+        let mut context = Context::new(client(sandbox)?, Budget::tokens(tokens), None);
         context.local = local;
-        Self::of(Server::new(Registry::new(&selection)?, context), sandbox).await
+        Self::of(Server::new(Registry::new(&selection)?, context), Arc::clone(sandbox)).await
     }
 
-    /// A client of this server, which ends with its sandbox.
-    pub(crate) async fn of(server: Server, sandbox: Sandbox) -> Result<Self, Box<dyn Error>> {
+    /// A client of this server, whose sandbox lasts as long.
+    pub(crate) async fn of(server: Server, sandbox: impl Into<Arc<Sandbox>>) -> Result<Self, Box<dyn Error>> {
+        let sandbox = sandbox.into();
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {
             if let Ok(running) = server.serve(near).await {
                 let _ = running.waiting().await;
             }
         });
-        Ok(Self { client: Listener::default().serve(far).await?, workspace, sandbox })
+        Ok(Self { client: Listener::default().serve(far).await?, workspace: client(&sandbox)?, sandbox })
     }
 
     /// Waits for a notification of progress; the client handles them beside answers.
@@ -197,6 +193,13 @@ impl House {
             _ => Err("no text".into()),
         }
     }
+}
+
+/// A client of the workspace itself, which nothing slows down.
+pub(crate) fn client(sandbox: &Sandbox) -> Result<databricks::Client, Box<dyn Error>> {
+    let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+    config.limits.requests_per_second = None;
+    Ok(databricks::Client::new(config)?)
 }
 
 pub(crate) fn text(result: &CallToolResult) -> String {

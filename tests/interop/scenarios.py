@@ -34,7 +34,11 @@ async def catalog(call, known):
     await find_table_and_volume(call, known)
     table = await call("get_table_schema", full_name=known["table"])
     expect(table["full_name"] == known["table"] and table["columns"], f"no columns in {table}")
-    await call.items("get_effective_permissions", securable_type="TABLE", full_name=known["table"])
+    await call.items("get_effective_grants", securable_type="TABLE", full_name=known["table"])
+    found = await call.items("search_tables", query=known["table"].split(".")[-1])
+    expect(known["table"] in [table["full_name"] for table in found], f"the table is not found among {found}")
+    lineage = await call("get_table_lineage", table_name=known["table"])
+    expect(isinstance(lineage["upstream"], list), f"no lineage in {lineage}")
     await call.items("list_volume_files", directory_path="/Volumes/" + known["volume"].replace(".", "/"))
 
 

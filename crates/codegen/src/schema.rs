@@ -55,11 +55,11 @@ fn input_to(api: &Api, source: &Operation, tool: &OperationTool, depth: usize) -
         }
     }
     if tool.result.items.is_some() {
-        let description = "Cursor: `next_page_token` of the previous answer.";
+        let description = "`next_page_token` of the last answer.";
         properties.insert("page_token".into(), json!({ "type": "string", "description": description }));
     }
     if !tool.result.keep.is_empty() {
-        let description = "Fields to return instead of the default ones, as dotted paths; `*` for all.";
+        let description = "Fields to return instead (dotted paths; `*` = all).";
         let items = json!({ "type": "string" });
         properties.insert("fields".into(), json!({ "type": "array", "items": items, "description": description }));
     }

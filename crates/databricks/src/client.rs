@@ -151,7 +151,19 @@ impl Client {
     /// # Errors
     /// When the URL is not `https` (loopback aside), has expired, or the download fails.
     pub async fn download_presigned(&self, url: &str) -> Result<Bytes, Error> {
-        Ok(self.transport.fetch_presigned(url).await?.bytes)
+        self.download_presigned_with(url, []).await
+    }
+
+    /// As [`Client::download_presigned`], with the headers that the answer asks to send along with its URL.
+    ///
+    /// # Errors
+    /// As [`Client::download_presigned`], and when a header cannot be sent.
+    pub async fn download_presigned_with<'a>(
+        &self,
+        url: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Bytes, Error> {
+        Ok(self.transport.fetch_presigned(url, headers).await?.bytes)
     }
 }
 

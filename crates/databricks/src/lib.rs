@@ -71,6 +71,7 @@ mod secret;
 mod tls;
 mod transport;
 mod typed;
+pub mod unlisted;
 mod user_agent;
 
 pub use arguments::{Arguments, Payload};

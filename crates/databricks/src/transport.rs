@@ -228,7 +228,11 @@ impl Transport {
 
     /// Fetches a presigned URL: without credentials, for the URL is one; for the same reason it is in no log and no
     /// error.
-    pub(crate) async fn fetch_presigned(&self, url: &str) -> Result<Answer, Error> {
+    pub(crate) async fn fetch_presigned<'a>(
+        &self,
+        url: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Answer, Error> {
         let operation = "presigned download";
         let url =
             Url::parse(url).map_err(|_| Error::answer("the presigned URL is not a URL").in_operation(operation))?;
@@ -236,9 +240,11 @@ impl Transport {
         if url.scheme() != "https" && !local {
             return Err(Error::answer("the presigned URL is not `https`").in_operation(operation));
         }
-        let url = &url;
+        let asked = presigned_headers(headers).map_err(|error| error.in_operation(operation))?;
+        let (url, asked) = (&url, &asked);
         let attempt = |_| async move {
             let mut request = Request::new(Method::GET, url.clone());
+            request.headers_mut().extend(asked.clone());
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
             self.attempt(request, Response::Binary).await
         };
@@ -259,6 +265,19 @@ impl Transport {
         let raw = Answer::receive(response, idle, self.shared.max_response_bytes).await?;
         raw.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
     }
+}
+
+/// The headers that an answer asks to send along with a presigned URL; like the URL, they are credentials.
+fn presigned_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<HeaderMap, Error> {
+    let mut asked = HeaderMap::new();
+    for (name, value) in headers {
+        let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
+        let (name, mut value) =
+            header.ok_or_else(|| Error::answer("a header that belongs to the presigned URL is none"))?;
+        value.set_sensitive(true);
+        asked.insert(name, value);
+    }
+    Ok(asked)
 }
 
 /// Neither credentials nor the insides of the HTTP client.

@@ -115,6 +115,12 @@ async fn presigned_urls_get_no_credentials_and_are_never_shown() {
     let request = storage.requests().remove(0);
     assert_eq!(request.uri, "/chunk?sig=s3cret");
     assert_eq!(request.header("authorization"), None);
+    client
+        .download_presigned_with(&format!("{}/chunk", storage.url()), [("x-ms-blob-type", "BlockBlob")])
+        .await
+        .unwrap();
+    let request = storage.requests().remove(1);
+    assert_eq!((request.header("x-ms-blob-type"), request.header("authorization")), (Some("BlockBlob"), None));
 
     let expired = Workspace::always(403, &[], "<html><pre>Request has expired</pre></html>").await.unwrap();
     let url = format!("{}/chunk?sig=s3cret", expired.url());

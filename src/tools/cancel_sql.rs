@@ -1,0 +1,58 @@
+//! `cancel_sql`: cancels a statement and looks whether it has ended.
+
+use databricks::api::types::StatementState;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::wait::Wait;
+use super::{Composite, input, input_schema, statement};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+/// How long it takes, at the most, to see a cancel take effect.
+const SECONDS: u64 = 10;
+const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Statement id, from `execute_sql` or `list_query_history` (`query_id`).
+    statement_id: String,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let id = input.statement_id;
+    let is_open = |state: &StatementState| matches!(state, StatementState::Pending | StatementState::Running);
+    let state = async || -> Result<StatementState, Error> {
+        let status = statement::get(&context, &id).await?.status.unwrap_or_default();
+        Ok(status.state.unwrap_or(StatementState::Pending))
+    };
+    let before = state().await?;
+    if !is_open(&before) {
+        let hint = "it had ended before, so there was nothing to cancel";
+        return Ok(json!({ "statement_id": id, "state": before, "hint": hint }));
+    }
+    statement::cancel(&context.client, &id).await?;
+    let mut wait = Wait::new(SECONDS, LONGEST_PAUSE);
+    loop {
+        let now = state().await?;
+        let mut answer = json!({ "statement_id": id, "state": now });
+        if !is_open(&now) {
+            if now == StatementState::Succeeded {
+                shape::put(&mut answer, "hint", "it ended before the cancel reached it; its effects stay");
+            }
+            return Ok(answer);
+        }
+        if !wait.pause().await {
+            shape::put(&mut answer, "still_running", true);
+            shape::put(&mut answer, "hint", "the cancel was taken and has not taken effect; see `get_sql_result`");
+            return Ok(answer);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `get_table_lineage`: what a table or column is made of, what is made of it, and by which jobs, notebooks,
+//! pipelines and dashboards.
+
+mod graph;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Composite, input, input_schema};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+use graph::{Direction, Edge, Node};
+use source::Source;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+/// Tables or columns whose neighbours are asked for; each is a request to an API that takes few.
+const MOST_LOOKUPS: usize = 40;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Three-part name, from `search_tables`.
+    table_name: String,
+    /// Only this column of it.
+    column_name: Option<String>,
+    /// Which way to follow.
+    #[serde(default)]
+    direction: Wanted,
+    /// Steps away from the table.
+    #[serde(default = "default_depth")]
+    #[schemars(range(min = 1, max = 5))]
+    depth: usize,
+    /// SQL warehouse for `system.access`, where the lineage API is closed; if unset, one that runs.
+    warehouse_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Wanted {
+    Upstream,
+    Downstream,
+    #[default]
+    Both,
+}
+
+fn default_depth() -> usize {
+    1
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let root = Node { table: input.table_name.clone(), column: input.column_name.clone() };
+    let mut source = Source::open(&context, &root, input.warehouse_id.clone()).await?;
+    let mut answer = json!({ "table_name": input.table_name });
+    if let Some(column) = &input.column_name {
+        shape::put(&mut answer, "column_name", column.clone());
+    }
+    let mut is_cut = false;
+    for (wanted, direction) in [(Wanted::Upstream, Direction::Upstream), (Wanted::Downstream, Direction::Downstream)] {
+        if input.direction == wanted || input.direction == Wanted::Both {
+            let walk = walk(&context, &mut source, &root, direction, input.depth).await?;
+            is_cut |= walk.is_cut;
+            shape::put(&mut answer, direction.name(), walk.edges.iter().map(Edge::told).collect::<Vec<_>>());
+        }
+    }
+    shape::put(&mut answer, "source", source.name());
+    if is_cut {
+        shape::put(&mut answer, "truncated", true);
+        shape::put(
+            &mut answer,
+            "hint",
+            "more tables than can be followed at once: lower `depth`, or go on from one of these",
+        );
+    }
+    source.put(&mut answer);
+    shape::exact(&mut answer);
+    let cuts = shape::fit(&mut answer, context.budget);
+    shape::notice(&mut answer, cuts, "ask for one `direction` and a lower `depth`");
+    Ok(answer)
+}
+
+/// What a walk came across.
+struct Walk {
+    edges: Vec<Edge>,
+    is_cut: bool,
+}
+
+/// Goes in one direction, level by level. Nothing is asked twice, so circles end.
+async fn walk(
+    context: &Context,
+    source: &mut Source,
+    root: &Node,
+    direction: Direction,
+    depth: usize,
+) -> Result<Walk, Error> {
+    let (mut seen, mut level) = (BTreeSet::from([root.clone()]), vec![root.clone()]);
+    let mut found: BTreeMap<(usize, Node, Option<Node>), Edge> = BTreeMap::new();
+    let (mut lookups, mut is_cut) = (0, false);
+    for step in 1..=depth {
+        let room = MOST_LOOKUPS.saturating_sub(lookups);
+        is_cut |= level.len() > room;
+        level.truncate(room);
+        if level.is_empty() {
+            break;
+        }
+        lookups += level.len();
+        context.progress.report(format!("{}: {} to follow at step {step}", direction.name(), level.len()));
+        let edges = source.edges(context, &level, direction).await?;
+        level.clear();
+        for mut edge in edges {
+            edge.depth = step;
+            if let Some(far) = &edge.far
+                && !edge.is_hidden
+                && seen.insert(far.clone())
+            {
+                level.push(far.clone());
+            }
+            let key = (step, edge.near.clone(), edge.far.clone());
+            match found.get_mut(&key) {
+                Some(known) => known.join(edge),
+                None => {
+                    found.insert(key, edge);
+                }
+            }
+        }
+    }
+    Ok(Walk { edges: found.into_values().collect(), is_cut })
+}

@@ -1,0 +1,275 @@
+//! Where lineage comes from: the lineage API, or else the system tables, which need a warehouse and grants.
+
+use std::collections::BTreeMap;
+
+use databricks::{Arguments, Location, unlisted};
+use serde_json::Value;
+
+use super::graph::{Direction, Edge, Node};
+use crate::context::Context;
+use crate::error::Error;
+use crate::tools::rest;
+use crate::tools::statement::{self, Order};
+use crate::tools::warehouse::{self, Warehouse};
+
+/// Days of events that the system tables are searched for.
+const DAYS: u32 = 90;
+const MOST_ROWS: usize = 2_000;
+/// How long one level may take there.
+const SECONDS: u64 = 45;
+/// What people call the kinds of things that read and write tables, by their names in both sources.
+const KINDS: [(&str, &str); 11] = [
+    ("notebookInfos", "notebooks"),
+    ("jobInfos", "jobs"),
+    ("pipelineInfos", "pipelines"),
+    ("dashboardInfos", "dashboards"),
+    ("queryInfos", "queries"),
+    ("NOTEBOOK", "notebooks"),
+    ("JOB", "jobs"),
+    ("PIPELINE", "pipelines"),
+    ("DASHBOARD_V3", "dashboards"),
+    ("DBSQL_DASHBOARD", "dashboards"),
+    ("DBSQL_QUERY", "queries"),
+];
+
+/// Where the edges come from.
+pub(super) enum Source {
+    /// The API, with the answers it has given: each tells of both directions.
+    Api(BTreeMap<Node, Value>),
+    /// `system.access`, through a warehouse.
+    Tables(Warehouse),
+}
+
+impl Source {
+    /// The API where it answers for the first table.
+    pub(super) async fn open(context: &Context, root: &Node, warehouse_id: Option<String>) -> Result<Self, Error> {
+        match ask(context, root).await {
+            Ok(answer) => Ok(Self::Api(BTreeMap::from([(root.clone(), answer)]))),
+            Err(error) if error.api().is_some_and(falls_back) => {
+                let Ok(Some(warehouse)) = warehouse::running(context, warehouse_id).await else {
+                    return Err(error.with_hint(
+                        "the lineage API does not answer; name a `warehouse_id` to read `system.access` instead",
+                    ));
+                };
+                Ok(Self::Tables(warehouse))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Api(_) => "lineage API".to_owned(),
+            Self::Tables(_) => format!("system.access, the last {DAYS} days"),
+        }
+    }
+
+    /// Says which warehouse was used.
+    pub(super) fn put(&self, answer: &mut Value) {
+        if let Self::Tables(warehouse) = self {
+            warehouse.put(answer);
+        }
+    }
+
+    /// The steps that lead away from these.
+    pub(super) async fn edges(
+        &mut self,
+        context: &Context,
+        nodes: &[Node],
+        direction: Direction,
+    ) -> Result<Vec<Edge>, Error> {
+        match self {
+            Self::Api(known) => {
+                let mut edges = Vec::new();
+                for node in nodes {
+                    if !known.contains_key(node) {
+                        known.insert(node.clone(), ask(context, node).await?);
+                    }
+                    if let Some(answer) = known.get(node) {
+                        edges.extend(from_api(node, answer, direction));
+                    }
+                }
+                Ok(edges)
+            }
+            Self::Tables(warehouse) => from_tables(context, warehouse, nodes, direction).await,
+        }
+    }
+}
+
+/// The API is not part of every workspace, and may be closed to those who may read the system tables.
+fn falls_back(error: &databricks::Error) -> bool {
+    error.is_permission_denied() || error.error_code() == Some("ENDPOINT_NOT_FOUND") || error.status() == Some(501)
+}
+
+async fn ask(context: &Context, node: &Node) -> Result<Value, Error> {
+    let request = Arguments::new().with(Location::Query, "table_name", node.table.clone());
+    match &node.column {
+        Some(column) => {
+            let request = request.with(Location::Query, "column_name", column.clone());
+            rest::get(context, &unlisted::COLUMN_LINEAGE, request).await
+        }
+        None => {
+            let request = request.with(Location::Query, "include_entity_lineage", true);
+            rest::get(context, &unlisted::TABLE_LINEAGE, request).await
+        }
+    }
+}
+
+fn from_api(near: &Node, answer: &Value, direction: Direction) -> Vec<Edge> {
+    if near.column.is_some() {
+        let columns = rest::array(answer, &format!("{}_cols", direction.name()));
+        let edges = columns.iter().filter_map(|column| {
+            let far =
+                Node { table: full_name(column, "table_name")?, column: Some(rest::text(column, "name")?.to_owned()) };
+            Some(Edge::new(near.clone(), Some(far)))
+        });
+        return edges.collect();
+    }
+    let steps = rest::array(answer, &format!("{}s", direction.name()));
+    let edges = steps.iter().map(|step| {
+        let table = step.get("tableInfo");
+        let far = table.and_then(|table| full_name(table, "name"));
+        let mut edge = Edge::new(near.clone(), far.map(|table| Node { table, column: None }));
+        edge.is_hidden = table.and_then(|table| table.get("has_permission")).and_then(Value::as_bool) == Some(false);
+        edge.last_seen = table.and_then(|table| rest::text(table, "lineage_timestamp")).map(str::to_owned);
+        for (field, infos) in step.as_object().into_iter().flatten() {
+            if !field.ends_with("Infos") {
+                continue;
+            }
+            for info in infos.as_array().into_iter().flatten() {
+                if let Some(id) = id(info) {
+                    edge.add(kind(field), id);
+                }
+            }
+        }
+        edge
+    });
+    edges.filter(|edge| edge.far.is_some() || !edge.between.is_empty()).collect()
+}
+
+fn kind(name: &str) -> &str {
+    KINDS.iter().find(|(known, _)| *known == name).map_or("others", |(_, kind)| kind)
+}
+
+fn full_name(table: &Value, name: &str) -> Option<String> {
+    let part = |field: &str| rest::text(table, field);
+    Some(format!("{}.{}.{}", part("catalog_name")?, part("schema_name")?, part(name)?))
+}
+
+/// The id of a job, notebook and so on: the one field named so, besides the workspace's.
+fn id(info: &Value) -> Option<String> {
+    let fields = info.as_object()?;
+    let (_, id) = fields.iter().find(|(name, _)| name.ends_with("_id") && *name != "workspace_id")?;
+    Some(id.as_str().map_or_else(|| id.to_string(), str::to_owned))
+}
+
+async fn from_tables(
+    context: &Context,
+    warehouse: &Warehouse,
+    nodes: &[Node],
+    direction: Direction,
+) -> Result<Vec<Edge>, Error> {
+    let (near, far) = match direction {
+        Direction::Upstream => ("target", "source"),
+        Direction::Downstream => ("source", "target"),
+    };
+    let has_columns = nodes.iter().any(|node| node.column.is_some());
+    let (relation, columns) = if has_columns {
+        ("column_lineage", format!(", {near}_column_name AS near_column, {far}_column_name AS far_column"))
+    } else {
+        ("table_lineage", String::new())
+    };
+    let (mut tests, mut values) = (Vec::new(), Vec::new());
+    for (index, node) in nodes.iter().enumerate() {
+        let mut test = format!("{near}_table_full_name = :t{index}");
+        values.push((format!("t{index}"), node.table.clone()));
+        if let Some(column) = &node.column {
+            test.push_str(&format!(" AND {near}_column_name = :c{index}"));
+            values.push((format!("c{index}"), column.clone()));
+        }
+        tests.push(format!("({test})"));
+    }
+    // The date comes first: the tables are laid out by it.
+    let sql = format!(
+        "SELECT DISTINCT {near}_table_full_name AS near, {far}_table_full_name AS far, entity_type, entity_id, \
+         CAST(event_date AS STRING) AS seen{columns} FROM system.access.{relation} \
+         WHERE event_date >= date_sub(current_date(), {DAYS}) AND ({}) LIMIT {MOST_ROWS}",
+        tests.join(" OR ")
+    );
+    let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let table = match statement::table_in_time(context, warehouse, &Order::new(sql, &values), SECONDS).await {
+        Ok(table) => table,
+        Err(error) if statement::lacks_access(&error) => {
+            let message =
+                format!("lineage cannot be read from `system.access.{relation}`: {}", statement::head(&error));
+            return Err(Error::failed(message).with_hint(
+                "an administrator must enable the schema `access`, and grant USE CATALOG on `system`, USE SCHEMA and \
+                 SELECT on `system.access`",
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let edges = table.rows.iter().map(|row| {
+        let text = |column: &str| table.cell(row, column).map(str::to_owned);
+        let node = |table: Option<String>, column| Some(Node { table: table?, column });
+        let begin =
+            node(text("near"), text("near_column")).unwrap_or_else(|| Node { table: String::new(), column: None });
+        let mut edge = Edge::new(begin, node(text("far"), text("far_column")));
+        edge.last_seen = text("seen");
+        if let (Some(kind), Some(id)) = (text("entity_type"), text("entity_id")) {
+            edge.add(self::kind(&kind), id);
+        }
+        edge
+    });
+    Ok(edges.filter(|edge| edge.far.is_some() || !edge.between.is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Direction, Node, from_api};
+
+    #[test]
+    fn steps_of_the_api_keep_what_lies_between() {
+        let near = Node { table: "main.sales.orders".into(), column: None };
+        let answer = json!({
+            "upstreams": [
+                {
+                    "tableInfo": { "name": "raw", "catalog_name": "main", "schema_name": "landing", "lineage_timestamp": "2026-01-02" },
+                    "jobInfos": [{ "workspace_id": 1, "job_id": 9007199254740993_i64 }],
+                    "notebookInfos": [{ "workspace_id": 1, "notebook_id": 7 }],
+                    "pipelineInfos": null,
+                },
+                { "tableInfo": { "name": "x", "catalog_name": "c", "schema_name": "s", "has_permission": false } },
+                { "fileInfo": { "path": "s3://…" } },
+            ],
+            "downstreams": [{ "dashboardInfos": [{ "workspace_id": 1, "dashboard_id": "01ef" }] }],
+        });
+        let told = |direction| from_api(&near, &answer, direction).iter().map(super::Edge::told).collect::<Vec<_>>();
+        assert_eq!(
+            told(Direction::Upstream),
+            [
+                json!({
+                    "table": "main.landing.raw", "depth": 1, "jobs": ["9007199254740993"], "notebooks": ["7"],
+                    "last_seen": "2026-01-02",
+                }),
+                json!({ "table": "c.s.x", "hidden": true, "depth": 1 }),
+            ]
+        );
+        assert_eq!(told(Direction::Downstream), [json!({ "depth": 1, "dashboards": ["01ef"] })]);
+        assert!(from_api(&near, &json!({}), Direction::Upstream).is_empty());
+    }
+
+    #[test]
+    fn columns_lead_to_columns() {
+        let near = Node { table: "main.sales.orders".into(), column: Some("total".into()) };
+        let answer = json!({ "upstream_cols": [
+            { "name": "price", "catalog_name": "main", "schema_name": "landing", "table_name": "raw", "table_type": "TABLE" },
+            { "name": "lost" },
+        ] });
+        let edges = from_api(&near, &answer, Direction::Upstream);
+        assert_eq!(edges.len(), 1);
+        assert_eq!(edges[0].told(), json!({ "table": "main.landing.raw", "column": "price", "depth": 1 }));
+    }
+}

@@ -1,0 +1,64 @@
+//! How composites call plain operations: an answer as JSON, a list over all its pages.
+
+use databricks::{Arguments, Operation, Payload};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::error::Error;
+
+/// The items of a list, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    pub(crate) items: Vec<Value>,
+    /// Whether pages were left unread.
+    pub(crate) is_cut: bool,
+}
+
+/// The answer of an operation that reads.
+pub(crate) async fn get(
+    context: &Context,
+    operation: &'static Operation,
+    arguments: Arguments,
+) -> Result<Value, Error> {
+    Ok(match context.client.execute(operation, arguments.idempotent(true)).await? {
+        Payload::Json(value) => value,
+        _ => json!({}),
+    })
+}
+
+/// The items of an operation that lists, over so many pages at most.
+pub(crate) async fn list(
+    context: &Context,
+    operation: &'static Operation,
+    arguments: Arguments,
+    most_pages: usize,
+) -> Result<Items, Error> {
+    let mut list = Items::default();
+    let mut cursor = None;
+    for _ in 0..most_pages {
+        let page = context.client.page(operation, arguments.clone().idempotent(true), cursor.as_ref()).await?;
+        list.items.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(list),
+        }
+    }
+    list.is_cut = true;
+    Ok(list)
+}
+
+/// A field of an answer as text.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A field of an answer as an integer, which the API may also send as text.
+pub(crate) fn integer(value: &Value, name: &str) -> Option<i64> {
+    let field = value.get(name)?;
+    field.as_i64().or_else(|| field.as_str()?.parse().ok())
+}
+
+/// The items of a field that holds a list, which may be missing or null.
+pub(crate) fn array<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

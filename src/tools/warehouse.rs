@@ -1,0 +1,103 @@
+//! Which SQL warehouse a call uses, where it says nothing about it or names one.
+
+use databricks::{Arguments, Location, operations};
+use serde_json::Value;
+
+use super::rest;
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+/// States from the one that answers soonest on; a warehouse in any other cannot run anything.
+const STATES: [&str; 4] = ["RUNNING", "STARTING", "STOPPED", "STOPPING"];
+/// Pages of warehouses that are looked through.
+const MOST_PAGES: usize = 10;
+
+/// A warehouse, with what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Warehouse {
+    pub(crate) id: String,
+    /// Known where this server chose it.
+    pub(crate) name: Option<String>,
+    /// Its state when it was chosen.
+    pub(crate) state: Option<String>,
+}
+
+impl Warehouse {
+    /// Says in an answer which one was used.
+    pub(crate) fn put(&self, answer: &mut Value) {
+        shape::put(answer, "warehouse_id", self.id.clone());
+        if let Some(name) = &self.name {
+            shape::put(answer, "warehouse_name", name.clone());
+        }
+    }
+
+    /// Whether a statement on it begins only after the warehouse has started.
+    pub(crate) fn must_start(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| state != "RUNNING")
+    }
+}
+
+/// The warehouse of a call: the one it names, else the configured one, else the one that answers soonest.
+pub(crate) async fn choose(context: &Context, named: Option<String>) -> Result<Warehouse, Error> {
+    if let Some(warehouse) = decided(context, named) {
+        return Ok(warehouse);
+    }
+    soonest(context).await?.ok_or_else(|| {
+        Error::failed("there is no SQL warehouse that you may use").with_hint(
+            "ask for CAN USE on one, or name one in `warehouse_id` or in the variable DATABRICKS_WAREHOUSE_ID",
+        )
+    })
+}
+
+/// As [`choose`], but never one that would have to start first, unless the call names it: what can do without SQL
+/// is not to cause costs.
+pub(crate) async fn running(context: &Context, named: Option<String>) -> Result<Option<Warehouse>, Error> {
+    if let Some(id) = named {
+        return Ok(Some(Warehouse { id, ..Warehouse::default() }));
+    }
+    let Some(id) = context.warehouse_id.clone() else {
+        return Ok(soonest(context).await?.filter(|warehouse| !warehouse.must_start()));
+    };
+    let request = Arguments::new().with(Location::Path, "id", id.clone());
+    let found = rest::get(context, &operations::SQL_WAREHOUSES_GET, request).await?;
+    Ok(Some(read(&found)).filter(|warehouse| !warehouse.must_start()))
+}
+
+fn decided(context: &Context, named: Option<String>) -> Option<Warehouse> {
+    let id = named.or_else(|| context.warehouse_id.clone())?;
+    Some(Warehouse { id, ..Warehouse::default() })
+}
+
+/// The first that can run something.
+async fn soonest(context: &Context) -> Result<Option<Warehouse>, Error> {
+    let can_run = |warehouse: &Warehouse| rank(warehouse) < STATES.len();
+    Ok(all(context).await?.into_iter().find(can_run))
+}
+
+/// Every warehouse, in the order in which they are chosen: one that runs, else one that starts, else one that can be
+/// started; among equals the workspace's default for this user, then by name.
+pub(crate) async fn all(context: &Context) -> Result<Vec<Warehouse>, Error> {
+    let default = async {
+        // The workspace names the default of whoever asks under this id; not every workspace has one.
+        let request = Arguments::new().with(Location::Path, "id", "default");
+        let found = rest::get(context, &operations::SQL_WAREHOUSES_GET, request).await.ok();
+        found.map(|found| read(&found).id)
+    };
+    let list = rest::list(context, &operations::SQL_WAREHOUSES_LIST, Arguments::new(), MOST_PAGES);
+    let (default, list) = tokio::join!(default, list);
+    let mut all: Vec<_> = list?.items.iter().map(read).collect();
+    all.sort_by_cached_key(|warehouse| {
+        (rank(warehouse), default.as_ref() != Some(&warehouse.id), warehouse.name.clone())
+    });
+    Ok(all)
+}
+
+fn rank(warehouse: &Warehouse) -> usize {
+    STATES.iter().position(|state| warehouse.state.as_deref() == Some(*state)).unwrap_or(STATES.len())
+}
+
+fn read(warehouse: &Value) -> Warehouse {
+    let text = |name: &str| warehouse.get(name).and_then(Value::as_str).map(str::to_owned);
+    Warehouse { id: text("id").unwrap_or_default(), name: text("name"), state: text("state") }
+}
