@@ -8,8 +8,9 @@ use clap::Args;
 
 use crate::print;
 
-/// Drive the real binary with the official Python SDK of MCP and with the MCP Inspector, and its sandbox with the
-/// official Python SDK of Databricks and its SQL connector
+/// Drive the real binary with the official Python SDK of MCP and with the MCP Inspector, its sandbox with the official
+/// Python SDK of Databricks and its SQL connector; compare the client with that SDK on the wire, and let it drive an
+/// MLflow server
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The binary to drive
@@ -17,9 +18,17 @@ pub(crate) struct Arguments {
     binary: PathBuf,
 }
 
-/// Each makes and keeps what it needs under `target/interop/` or `target/sdk/`.
-const SCRIPTS: [&str; 4] =
-    ["tests/interop/client.py", "tests/interop/inspector.py", "tests/sdk/sdk.py", "tests/sdk/connector.py"];
+/// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/` or `mlflow/`.
+const SCRIPTS: [&str; 6] = [
+    "tests/interop/client.py",
+    "tests/interop/inspector.py",
+    "tests/sdk/sdk.py",
+    "tests/sdk/connector.py",
+    "tests/differential/differential.py",
+    "tests/mlflow/mlflow_server.py",
+];
+/// The program that calls any operation; scripts find it beside the binary.
+const CALLER: [&str; 6] = ["build", "--locked", "--quiet", "--package=databricks", "--example=call", "--message-format=short"];
 /// The exit code of a script that cannot run on this machine.
 const SKIPPED: i32 = 77;
 

@@ -16,7 +16,7 @@ use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
 use crate::operation::{Method, Operation, Response};
-use crate::pages::{Cursor, Page};
+use crate::pages::{self, Cursor, Listing, Page};
 use crate::transport::{Call, Transport};
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
@@ -74,16 +74,49 @@ impl Client {
         arguments: Arguments,
         cursor: Option<&Cursor>,
     ) -> Result<Page, Error> {
+        let current = cursor.cloned().or_else(|| Cursor::given(operation, &arguments));
+        let answer = self.page_answer(operation, arguments, cursor).await?;
+        Ok(Page::read(operation, current.as_ref(), answer))
+    }
+
+    /// The answer that holds the page at `cursor`.
+    pub(crate) async fn page_answer(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+    ) -> Result<Value, Error> {
         let arguments = match cursor {
             Some(cursor) => cursor.apply(operation, arguments),
             None => arguments,
         };
+        self.json(operation, arguments).await
+    }
+
+    /// Calls an operation that answers with JSON.
+    pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
         match self.execute(operation, arguments).await? {
-            Payload::Json(answer) => Ok(Page::read(operation, cursor, answer)),
+            Payload::Json(answer) => Ok(answer),
             Payload::Empty | Payload::Text { .. } | Payload::Binary { .. } => {
-                Err(Error::answer("the answer is not a list").in_operation(operation.id))
+                Err(Error::answer("the answer is not JSON").in_operation(operation.id))
             }
         }
+    }
+
+    /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.
+    ///
+    /// An operation that does not list has one item: its answer, as [`Client::whole`] gives it.
+    pub fn list(&self, operation: &'static Operation, arguments: Arguments) -> Listing {
+        Listing::new(self.clone(), operation, arguments)
+    }
+
+    /// Calls an operation that answers with an object, and puts the object together where its inner lists come in
+    /// pages: a job or a run with more than 100 tasks.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the operation does not answer with JSON.
+    pub async fn whole(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
+        pages::whole(self, operation, arguments).await
     }
 
     /// Calls an operation that takes raw bytes, and reads these while they are sent. [`Arguments::idempotent`] says
@@ -167,10 +200,12 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
     }
     let mut request = Request::new(operation.method.into(), url);
     let accept = match operation.response {
-        Response::Json => "application/json",
+        // A `HEAD` asks for whatever a `GET` would give.
+        Response::Empty if operation.method == Method::Head => "*/*",
+        // Where a success has nothing to tell, an error still comes as JSON.
+        Response::Json | Response::Empty => "application/json",
         Response::Text => "text/plain",
         Response::Binary => "application/octet-stream",
-        Response::Empty => "*/*",
     };
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
     if let Some((body, media_type)) = encoded.body {

@@ -82,7 +82,7 @@ pub use error::Error;
 pub use host::Host;
 pub use limit::Limits;
 pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Parameter, Response};
-pub use pages::{Cursor, Page};
+pub use pages::{Bookmark, Cursor, Listing, Page};
 pub use probe::{Authentication, DeclinedMethod, Greeting, Route};
 pub use retry::RetryPolicy;
 pub use secret::Secret;

@@ -1,10 +1,16 @@
 //! Lists that come in pages: taking the items out of an answer, and knowing where the next page begins.
 
+mod listing;
+mod whole;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arguments::Arguments;
 use crate::operation::{Operation, PageStyle, Pagination};
+
+pub use listing::{Bookmark, Listing};
+pub(crate) use whole::whole;
 
 /// Where a page begins. As JSON (`{"token":"…"}` or `{"position":26}`) it survives a restart of the program.
 ///
@@ -21,9 +27,15 @@ pub enum Cursor {
 impl Cursor {
     /// The cursor of the page after `answer`, which was the page at `current` (`None`: the first). `None` at the end.
     pub fn after(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
+        // A cursor that stays where it is would go round for ever.
+        Cursor::named(operation, current, answer).filter(|next| Some(next) != current)
+    }
+
+    /// The cursor that `answer` names, be it the same once more.
+    fn named(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
         let pagination = operation.pagination.as_ref()?;
-        let next = match pagination.style {
-            PageStyle::None => return None,
+        match pagination.style {
+            PageStyle::None => None,
             PageStyle::Token => token(pagination, answer).map(Cursor::Token),
             PageStyle::Offset | PageStyle::Scim | PageStyle::Page => {
                 let at = match current {
@@ -32,9 +44,15 @@ impl Cursor {
                 };
                 following(pagination, at, answer).map(Cursor::Position)
             }
-        };
-        // A cursor that stays where it is would go round for ever.
-        next.filter(|next| Some(next) != current)
+        }
+    }
+
+    /// The position that the caller has put among the arguments of an operation that counts.
+    pub(crate) fn given(operation: &Operation, arguments: &Arguments) -> Option<Cursor> {
+        let Pagination { style, location, request: Some(name), .. } = operation.pagination? else { return None };
+        let counts = matches!(style, PageStyle::Offset | PageStyle::Scim | PageStyle::Page);
+        let position = arguments.get(location, name).filter(|_| counts)?.as_u64()?;
+        Some(Cursor::Position(position))
     }
 
     /// The arguments of the request for this page.
@@ -65,14 +83,14 @@ fn following(pagination: &Pagination, at: u64, answer: &Value) -> Option<u64> {
     let number = |name: &str| answer.get(name).and_then(Value::as_u64);
     let (next, end) = match pagination.style {
         PageStyle::Page => {
-            (at + 1, number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))))
+            (at.saturating_add(1), number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))))
         }
         PageStyle::Token | PageStyle::Offset | PageStyle::Scim | PageStyle::None => {
-            (at + count, number("totalResults"))
+            (at.saturating_add(count), number("totalResults"))
         }
     };
     // With `start` 1 the last position is the total itself; with 0 it is one less.
-    end.is_none_or(|end| next < end + pagination.start).then_some(next)
+    end.is_none_or(|end| next < end.saturating_add(pagination.start)).then_some(next)
 }
 
 fn items<'a>(pagination: &Pagination, answer: &'a Value) -> &'a [Value] {
