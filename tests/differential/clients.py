@@ -7,7 +7,9 @@ import io
 import json
 import os
 import subprocess
+import sys
 import typing
+from pathlib import Path
 
 from operations import SPECS, flat
 
@@ -18,6 +20,20 @@ WORKSPACE = "7474658265676932"
 
 class Uncallable(Exception):
     """The SDK raised before it sent anything."""
+
+
+def caller():
+    """The program that calls any operation, beside the binary that the command line names."""
+    program = binary().parent / "examples" / ("call.exe" if os.name == "nt" else "call")
+    if not program.exists():
+        sys.exit(f"there is no `{program}`: run `cargo build --package databricks --example call`")
+    return program
+
+
+def binary():
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: {sys.argv[0]} BINARY")
+    return Path(sys.argv[1]).resolve()
 
 
 class Ours:
@@ -43,8 +59,10 @@ class Ours:
         line = {"operation": call.operation.id, "path": call.path, "query": call.query, "body": call.body}
         if call.text is not None:
             line["text"] = call.text
-        if every_page:
-            line["list"] = True
+        return self.send({**line, "list": every_page})
+
+    def send(self, line):
+        """The answer to a line of input."""
         self.child.stdin.write(json.dumps(line) + "\n")
         self.child.stdin.flush()
         answer = self.child.stdout.readline()

@@ -6,7 +6,6 @@ query, body and headers have to be the same, but for the deviations that are lis
 
 import copy
 import logging
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "sdk"))
 
-from workspace import binary, environment  # noqa: E402
+from workspace import environment  # noqa: E402
 
 from report import Report, brief, expect, skipped  # noqa: E402
 
@@ -25,7 +24,7 @@ MOST_TOLD = 10
 
 
 def main():
-    from clients import Ours, Theirs
+    from clients import Ours, Theirs, caller
     from lists import lists
     from operations import Specs
     from recorder import Recorder
@@ -33,10 +32,7 @@ def main():
     # It warns that the recorder tells nothing about itself.
     logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
     report, specs, recorder = Report(), Specs(), Recorder()
-    caller = binary().parent / "examples" / ("call.exe" if os.name == "nt" else "call")
-    if not caller.exists():
-        sys.exit(f"there is no `{caller}`: run `cargo build -p databricks --example call`")
-    ours, theirs = Ours(caller, recorder.url), Theirs(recorder.url)
+    ours, theirs = Ours(caller(), recorder.url), Theirs(recorder.url)
     requests(report, specs, recorder, ours, theirs)
     lists(report, specs, recorder, ours, theirs)
     ours.close()

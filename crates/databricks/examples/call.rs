@@ -7,8 +7,8 @@
 //! {"operation": "jobs.jobs.list", "list": true}
 //! ```
 //!
-//! An answer is `{"answer": …}`, for a list `{"items": […]}`, or `{"error": "…"}`. Where and how to log in is read
-//! from the environment, as any client of Databricks does it.
+//! An answer is `{"answer": …}`, for a list `{"items": […]}`, or `{"error": {…}}`. Where and how to log in is read from
+//! the environment, as any client of Databricks does it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
@@ -56,7 +56,7 @@ async fn main() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let answer = match call(&client, &operations, &line?).await {
             Ok(answer) => answer,
-            Err(error) => json!({ "error": format!("{error:#}") }),
+            Err(error) => json!({ "error": explain(&error) }),
         };
         writeln!(output, "{answer}")?;
         output.flush()?;
@@ -68,7 +68,8 @@ async fn call(client: &Client, operations: &BTreeMap<String, &'static Operation>
     let call: Call = serde_json::from_str(line).context("a line is not a call")?;
     let operation = operations.get(&call.operation).context("there is no such operation")?;
     let mut arguments = Arguments::new();
-    for (location, values) in [(Location::Path, call.path), (Location::Query, call.query), (Location::Body, call.body)] {
+    for (location, values) in [(Location::Path, call.path), (Location::Query, call.query), (Location::Body, call.body)]
+    {
         for (name, value) in values {
             arguments.insert(location, name, value);
         }
@@ -85,6 +86,32 @@ async fn call(client: &Client, operations: &BTreeMap<String, &'static Operation>
         Payload::Text { text, .. } => text.into(),
         Payload::Binary { bytes, .. } => String::from_utf8_lossy(&bytes).into(),
     } }))
+}
+
+/// Everything that can be asked of an error.
+fn explain(error: &anyhow::Error) -> Value {
+    let Some(error) = error.downcast_ref::<databricks::Error>() else {
+        return json!({ "message": format!("{error:#}") });
+    };
+    let classes = [
+        ("bad_request", error.is_bad_request()),
+        ("unauthenticated", error.is_unauthenticated()),
+        ("permission_denied", error.is_permission_denied()),
+        ("not_found", error.is_not_found()),
+        ("conflict", error.is_conflict()),
+        ("rate_limited", error.is_rate_limited()),
+        ("unreachable", error.is_unreachable()),
+        ("timeout", error.is_timeout()),
+        ("retryable", error.is_retryable()),
+    ];
+    let classes: Vec<_> = classes.iter().filter_map(|(class, holds)| holds.then_some(*class)).collect();
+    json!({
+        "message": error.message(),
+        "status": error.status(),
+        "code": error.error_code(),
+        "classes": classes,
+        "hint": error.hint(),
+    })
 }
 
 /// Every operation of the specs in the client's terms. They live as long as the program.

@@ -27,8 +27,9 @@ pub enum Cursor {
 impl Cursor {
     /// The cursor of the page after `answer`, which was the page at `current` (`None`: the first). `None` at the end.
     pub fn after(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
-        // A cursor that stays where it is would go round for ever.
-        Cursor::named(operation, current, answer).filter(|next| Some(next) != current)
+        // A cursor that stays where it is would go round for ever; but a page without items may come to have some.
+        let is_empty = operation.pagination.is_some_and(|pagination| items(&pagination, answer).is_empty());
+        Cursor::named(operation, current, answer).filter(|next| Some(next) != current || is_empty)
     }
 
     /// The cursor that `answer` names, be it the same once more.
@@ -82,9 +83,10 @@ fn following(pagination: &Pagination, at: u64, answer: &Value) -> Option<u64> {
     }
     let number = |name: &str| answer.get(name).and_then(Value::as_u64);
     let (next, end) = match pagination.style {
-        PageStyle::Page => {
-            (at.saturating_add(1), number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))))
-        }
+        PageStyle::Page => (
+            at.saturating_add(1),
+            number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))),
+        ),
         PageStyle::Token | PageStyle::Offset | PageStyle::Scim | PageStyle::None => {
             (at.saturating_add(count), number("totalResults"))
         }

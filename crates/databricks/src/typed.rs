@@ -69,9 +69,9 @@ fn supply(operation: &Operation, request: &mut Request) -> Result<(), Error> {
             Location::Path => true,
             Location::Query => request.url().query_pairs().any(|(name, _)| name == parameter.name),
             // A body that is no object is not for us to fill.
-            Location::Body => body.as_ref().is_none_or(|body| {
-                body.get(parameter.name).is_some_and(|value| !is_no_key(parameter, value))
-            }),
+            Location::Body => body
+                .as_ref()
+                .is_none_or(|body| body.get(parameter.name).is_some_and(|value| !is_no_key(parameter, value))),
         };
         let Some(value) = (if is_given { None } else { supplied(parameter)? }) else { continue };
         match parameter.location {

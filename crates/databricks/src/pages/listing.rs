@@ -176,7 +176,11 @@ impl Listing {
 
     /// Takes from a page what is new and wanted, and moves on.
     fn take(&mut self, page: Vec<Value>, bookmark: Bookmark, next: Option<Cursor>) -> Vec<Value> {
-        let shifts = matches!(self.operation.pagination.map(|pagination| pagination.style), Some(PageStyle::Scim | PageStyle::Page));
+        let shifts = matches!(
+            self.operation.pagination.map(|pagination| pagination.style),
+            Some(PageStyle::Scim | PageStyle::Page)
+        );
+        let is_empty = page.is_empty();
         let mut items = Vec::with_capacity(page.len());
         for (index, item) in page.into_iter().enumerate().skip(bookmark.skip) {
             if self.left == Some(0) {
@@ -191,6 +195,8 @@ impl Listing {
         }
         self.next = match next {
             None => Next::End,
+            // Nothing yet: the service asks to come back.
+            Some(cursor) if is_empty && bookmark.page.as_ref() == Some(&cursor) => Next::At(bookmark),
             Some(cursor) if token(&cursor).is_some_and(|token| !self.named.insert(token)) => Next::Circle,
             Some(cursor) => Next::At(Bookmark { page: Some(cursor), skip: 0 }),
         };

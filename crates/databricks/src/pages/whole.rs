@@ -42,7 +42,11 @@ const IN_PAGES: [InPages; 2] = [
 const PAGES: usize = 1_000;
 
 /// Calls an operation and follows the pages inside of its answer, where it has such.
-pub(crate) async fn whole(client: &Client, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
+pub(crate) async fn whole(
+    client: &Client,
+    operation: &'static Operation,
+    arguments: Arguments,
+) -> Result<Value, Error> {
     let mut object = client.json(operation, arguments.clone()).await?;
     let Some(kind) = IN_PAGES.iter().find(|kind| kind.operation == operation.id) else { return Ok(object) };
     let filled = kind.instead.filter(|pointer| list(&object, pointer).is_some_and(|list| !list.is_empty()));
