@@ -41,6 +41,7 @@ struct Call {
     list: bool,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a program of its own, with this one place to read settings in")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let specs = std::env::args_os().nth(1).map(PathBuf::from).context("usage: call SPECS_DIRECTORY")?;

@@ -16,7 +16,6 @@ use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
 use crate::operation::{Method, Operation, Response};
-use crate::pages::{self, Cursor, Listing, Page};
 use crate::transport::{Call, Transport};
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
@@ -63,36 +62,6 @@ impl Client {
         self.call(operation, arguments).await.map_err(|error| error.in_operation(operation.id))
     }
 
-    /// Calls an operation that lists, for the page at `cursor`; `None` is the first page. A page without items is not
-    /// yet the end: the end is where [`Page::next`] is `None`.
-    ///
-    /// # Errors
-    /// As [`Client::execute`], and when the operation does not answer with JSON.
-    pub async fn page(
-        &self,
-        operation: &'static Operation,
-        arguments: Arguments,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page, Error> {
-        let current = cursor.cloned().or_else(|| Cursor::given(operation, &arguments));
-        let answer = self.page_answer(operation, arguments, cursor).await?;
-        Ok(Page::read(operation, current.as_ref(), answer))
-    }
-
-    /// The answer that holds the page at `cursor`.
-    pub(crate) async fn page_answer(
-        &self,
-        operation: &'static Operation,
-        arguments: Arguments,
-        cursor: Option<&Cursor>,
-    ) -> Result<Value, Error> {
-        let arguments = match cursor {
-            Some(cursor) => cursor.apply(operation, arguments),
-            None => arguments,
-        };
-        self.json(operation, arguments).await
-    }
-
     /// Calls an operation that answers with JSON.
     pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
         match self.execute(operation, arguments).await? {
@@ -101,22 +70,6 @@ impl Client {
                 Err(Error::answer("the answer is not JSON").in_operation(operation.id))
             }
         }
-    }
-
-    /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.
-    ///
-    /// An operation that does not list has one item: its answer, as [`Client::whole`] gives it.
-    pub fn list(&self, operation: &'static Operation, arguments: Arguments) -> Listing {
-        Listing::new(self.clone(), operation, arguments)
-    }
-
-    /// Calls an operation that answers with an object, and puts the object together where its inner lists come in
-    /// pages: a job or a run with more than 100 tasks.
-    ///
-    /// # Errors
-    /// As [`Client::execute`], and when the operation does not answer with JSON.
-    pub async fn whole(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
-        pages::whole(self, operation, arguments).await
     }
 
     /// Calls an operation that takes raw bytes, and reads these while they are sent. [`Arguments::idempotent`] says

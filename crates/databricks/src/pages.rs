@@ -7,10 +7,59 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arguments::Arguments;
+use crate::client::Client;
+use crate::error::Error;
 use crate::operation::{Operation, PageStyle, Pagination};
 
 pub use listing::{Bookmark, Listing};
-pub(crate) use whole::whole;
+
+impl Client {
+    /// Calls an operation that lists, for the page at `cursor`; `None` is the first page. A page without items is not
+    /// yet the end: the end is where [`Page::next`] is `None`.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the operation does not answer with JSON.
+    pub async fn page(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        let current = cursor.cloned().or_else(|| Cursor::given(operation, &arguments));
+        let answer = self.page_answer(operation, arguments, cursor).await?;
+        Ok(Page::read(operation, current.as_ref(), answer))
+    }
+
+    /// The answer that holds the page at `cursor`.
+    pub(crate) async fn page_answer(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+    ) -> Result<Value, Error> {
+        let arguments = match cursor {
+            Some(cursor) => cursor.apply(operation, arguments),
+            None => arguments,
+        };
+        self.json(operation, arguments).await
+    }
+
+    /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.
+    ///
+    /// An operation that does not list has one item: its answer, as [`Client::whole`] gives it.
+    pub fn list(&self, operation: &'static Operation, arguments: Arguments) -> Listing {
+        Listing::new(self.clone(), operation, arguments)
+    }
+
+    /// Calls an operation that answers with an object, and puts the object together where its inner lists come in
+    /// pages: a job or a run with more than 100 tasks.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the operation does not answer with JSON.
+    pub async fn whole(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
+        whole::whole(self, operation, arguments).await
+    }
+}
 
 /// Where a page begins. As JSON (`{"token":"…"}` or `{"position":26}`) it survives a restart of the program.
 ///

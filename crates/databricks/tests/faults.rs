@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use databricks::{Arguments, Client, Config, Error, Location, Operation, RetryPolicy, operations};
 use databricks_sandbox::{Faults, Options, Sandbox};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 type Checked = Result<(), Box<dyn std::error::Error>>;
 
@@ -16,11 +16,9 @@ struct Workspace {
 impl Workspace {
     /// A sandbox with one rule; it is met once unless the rule says otherwise.
     async fn new(route: &str, fault: Value) -> Result<Workspace, Box<dyn std::error::Error>> {
-        let mut rule = json!({ "route": route, "times": 1 });
-        for (name, value) in fault.as_object().into_iter().flatten() {
-            rule[name] = value.clone();
-        }
-        let faults = Faults::parse(&rule.to_string())?;
+        let mut rule = Map::from_iter([("route".to_owned(), route.into()), ("times".to_owned(), 1.into())]);
+        rule.extend(fault.as_object().cloned().unwrap_or_default());
+        let faults = Faults::parse(&Value::Object(rule).to_string())?;
         let sandbox = Sandbox::start(Options::default().with_faults(faults)).await?;
         let pause = Duration::from_millis(1);
         let config = Config {
@@ -40,7 +38,7 @@ impl Workspace {
         let url = format!("{}/__sandbox/faults", self.sandbox.url());
         let request = self.client.transport().http_client().get(url).bearer_auth(self.sandbox.token());
         let told: Value = request.send().await?.json().await?;
-        Ok(told["faults"][0]["seen"].as_u64().unwrap_or_default())
+        Ok(told.pointer("/faults/0/seen").and_then(Value::as_u64).unwrap_or_default())
     }
 
     async fn jobs(&self) -> Result<Vec<Value>, Error> {
@@ -49,7 +47,8 @@ impl Workspace {
 
     /// How many jobs there are of the name that [`create`] gives.
     async fn created(&self) -> Result<usize, Error> {
-        Ok(self.jobs().await?.iter().filter(|job| job["settings"]["name"] == "once").count())
+        let is_one = |job: &&Value| job.pointer("/settings/name").is_some_and(|name| name == "once");
+        Ok(self.jobs().await?.iter().filter(is_one).count())
     }
 
     async fn runs(&self) -> Result<usize, Error> {

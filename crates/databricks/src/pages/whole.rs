@@ -42,7 +42,7 @@ const IN_PAGES: [InPages; 2] = [
 const PAGES: usize = 1_000;
 
 /// Calls an operation and follows the pages inside of its answer, where it has such.
-pub(crate) async fn whole(
+pub(super) async fn whole(
     client: &Client,
     operation: &'static Operation,
     arguments: Arguments,

@@ -34,8 +34,9 @@ static SEARCH: Operation = Operation {
 };
 
 /// Answers with these pages, the last one again and again.
-async fn pages(pages: &'static [&'static str]) -> Workspace {
-    Workspace::start(move |number| answer(200, pages[number.min(pages.len() - 1)])).await.unwrap()
+async fn pages(pages: &'static [&'static str]) -> std::io::Result<Workspace> {
+    let page = |number: usize| pages.get(number).or(pages.last()).copied().unwrap_or_default();
+    Workspace::start(move |number| answer(200, page(number))).await
 }
 
 fn queries(workspace: &Workspace) -> Vec<String> {
@@ -51,7 +52,7 @@ const SHORT: &[&str] = &[
 
 #[tokio::test]
 async fn empty_pages_are_passed_over() {
-    let workspace = pages(SHORT).await;
+    let workspace = pages(SHORT).await.unwrap();
     let mut listing = workspace.client().unwrap().list(&LIST, Arguments::new());
     assert_eq!(listing.next_page().await.unwrap(), Some(vec![json!(1), json!(2), json!(3)]));
     assert_eq!(listing.next_page().await.unwrap(), Some(vec![json!(4)]));
@@ -61,10 +62,10 @@ async fn empty_pages_are_passed_over() {
 
 #[tokio::test]
 async fn items_come_as_a_stream() {
-    let client = pages(SHORT).await.client().unwrap();
+    let client = pages(SHORT).await.unwrap().client().unwrap();
     let stream = client.list(&LIST, Arguments::new()).into_stream();
     assert_eq!(stream.try_collect::<Vec<Value>>().await.unwrap(), [1, 2, 3, 4]);
-    let failing = pages(&[r#"{"jobs":[1],"next_page_token":"a"}"#, "no JSON"]).await.client().unwrap();
+    let failing = pages(&[r#"{"jobs":[1],"next_page_token":"a"}"#, "no JSON"]).await.unwrap().client().unwrap();
     let stream = failing.list(&LIST, Arguments::new()).into_stream();
     let items: Vec<_> = stream.map(|item| item.ok()).collect().await;
     assert_eq!(items, [Some(json!(1)), None], "the stream ends after the error");
@@ -72,7 +73,7 @@ async fn items_come_as_a_stream() {
 
 #[tokio::test]
 async fn a_bookmark_goes_on_within_a_page_after_a_restart() {
-    let workspace = pages(SHORT).await;
+    let workspace = pages(SHORT).await.unwrap();
     let mut listing = workspace.client().unwrap().list(&LIST, Arguments::new()).at_most(2);
     assert_eq!(listing.next_page().await.unwrap(), Some(vec![json!(1), json!(2)]));
     assert_eq!(listing.next_page().await.unwrap(), None);
@@ -81,13 +82,13 @@ async fn a_bookmark_goes_on_within_a_page_after_a_restart() {
 
     // Another process: another client, and the service begins where it is told.
     let bookmark: Bookmark = serde_json::from_str(&text).unwrap();
-    let rest = pages(SHORT).await.client().unwrap().list(&LIST, Arguments::new()).starting_at(bookmark);
+    let rest = pages(SHORT).await.unwrap().client().unwrap().list(&LIST, Arguments::new()).starting_at(bookmark);
     assert_eq!(rest.collect().await.unwrap(), [3, 4]);
 
     let later = Bookmark { page: Some(Cursor::Token("c".to_owned())), skip: 0 };
     let text = serde_json::to_string(&later).unwrap();
     assert_eq!(text, r#"{"page":{"token":"c"},"skip":0}"#);
-    let workspace = pages(&[r#"{"jobs":[4]}"#]).await;
+    let workspace = pages(&[r#"{"jobs":[4]}"#]).await.unwrap();
     let listing = workspace.client().unwrap().list(&LIST, Arguments::new());
     assert_eq!(listing.starting_at(serde_json::from_str(&text).unwrap()).collect().await.unwrap(), [4]);
     assert_eq!(queries(&workspace), ["page_token=c"]);
@@ -95,7 +96,7 @@ async fn a_bookmark_goes_on_within_a_page_after_a_restart() {
 
 #[tokio::test]
 async fn a_cap_at_the_end_of_a_page_leaves_the_next_one() {
-    let client = pages(SHORT).await.client().unwrap();
+    let client = pages(SHORT).await.unwrap().client().unwrap();
     let mut listing = client.list(&LIST, Arguments::new()).at_most(3);
     assert_eq!(listing.next_page().await.unwrap().unwrap().len(), 3);
     let next = Bookmark { page: Some(Cursor::Token("a".to_owned())), skip: 0 };
@@ -109,7 +110,8 @@ async fn a_page_named_twice_is_an_error_after_the_items() {
         r#"{"jobs":[2],"next_page_token":"b"}"#,
         r#"{"jobs":[3],"next_page_token":"a"}"#,
     ])
-    .await;
+    .await
+    .unwrap();
     let mut listing = workspace.client().unwrap().list(&LIST, Arguments::new());
     for expected in 1..=3 {
         assert_eq!(listing.next_page().await.unwrap(), Some(vec![json!(expected)]));
@@ -127,7 +129,8 @@ async fn an_empty_page_may_name_itself_until_it_has_items() {
         r#"{"next_page_token":"a"}"#,
         r#"{"jobs":[2]}"#,
     ])
-    .await;
+    .await
+    .unwrap();
     assert_eq!(workspace.client().unwrap().list(&LIST, Arguments::new()).collect().await.unwrap(), [1, 2]);
     assert_eq!(queries(&workspace), ["", "page_token=a", "page_token=a", "page_token=a"]);
 }
@@ -154,7 +157,8 @@ async fn what_shifts_between_pages_comes_once() {
         r#"{"Resources":[{"id":"2"},{"id":"3"},{"name":"none"},{"name":"none"}]}"#,
         r#"{"Resources":[]}"#,
     ])
-    .await;
+    .await
+    .unwrap();
     let items = workspace.client().unwrap().list(&SCIM, Arguments::new()).collect().await.unwrap();
     assert_eq!(json!(items), json!([{"id": "1"}, {"id": "2"}, {"id": "3"}, {"name": "none"}, {"name": "none"}]));
     // The position counts what the service has sent, not what was new.
@@ -163,12 +167,12 @@ async fn what_shifts_between_pages_comes_once() {
 
 #[tokio::test]
 async fn a_given_position_is_where_counting_begins() {
-    let workspace = pages(&[r#"{"Resources":[{"id":"5"},{"id":"6"}]}"#, r#"{"Resources":[]}"#]).await;
+    let workspace = pages(&[r#"{"Resources":[{"id":"5"},{"id":"6"}]}"#, r#"{"Resources":[]}"#]).await.unwrap();
     let client = workspace.client().unwrap();
     let arguments = Arguments::new().with(Location::Query, "limit", 5);
     assert_eq!(client.list(&SCIM, arguments.clone()).collect().await.unwrap().len(), 2);
     assert_eq!(queries(&workspace), ["limit=5", "limit=7"]);
-    let workspace = pages(&[r#"{"Resources":[{"id":"5"},{"id":"6"}]}"#]).await;
+    let workspace = pages(&[r#"{"Resources":[{"id":"5"},{"id":"6"}]}"#]).await.unwrap();
     let page = workspace.client().unwrap().page(&SCIM, arguments, None).await.unwrap();
     assert_eq!(page.next, Some(Cursor::Position(7)));
 }
@@ -210,13 +214,14 @@ async fn an_object_is_a_list_of_one_put_together() {
         r#"{"settings":{"tasks":[2],"parameters":[7],"job_clusters":null},"next_page_token":"b"}"#,
         r#"{"job_id":1}"#,
     ])
-    .await;
+    .await
+    .unwrap();
     let arguments = Arguments::new().with(Location::Query, "job_id", 1);
     let expected = json!({"job_id": 1, "settings": {"tasks": [1, 2], "parameters": [7]}});
     let client = workspace.client().unwrap();
     assert_eq!(client.whole(&operations::JOBS_JOBS_GET, arguments.clone()).await.unwrap(), expected);
     assert_eq!(queries(&workspace), ["job_id=1", "job_id=1&page_token=a", "job_id=1&page_token=b"]);
-    let client = pages(&[r#"{"job_id":1}"#]).await.client().unwrap();
+    let client = pages(&[r#"{"job_id":1}"#]).await.unwrap().client().unwrap();
     assert_eq!(client.list(&operations::JOBS_JOBS_GET, arguments).collect().await.unwrap(), [json!({"job_id": 1})]);
 }
 
@@ -239,7 +244,7 @@ async fn a_run_has_further_tasks_or_further_iterations() {
         let client = workspace.await.unwrap().client().unwrap();
         assert_eq!(client.whole(&operations::JOBS_JOBS_GET_RUN, arguments()).await.unwrap(), expected);
     }
-    let endless = pages(&[r#"{"tasks":[1],"next_page_token":"a"}"#]).await.client().unwrap();
+    let endless = pages(&[r#"{"tasks":[1],"next_page_token":"a"}"#]).await.unwrap().client().unwrap();
     let error = endless.whole(&operations::JOBS_JOBS_GET_RUN, arguments()).await.unwrap_err();
     assert!(error.message().contains("named a page for the second time"), "{error}");
 }
