@@ -41,7 +41,8 @@ impl Client {
             Some(cursor) => cursor.apply(operation, arguments),
             None => arguments,
         };
-        self.json(operation, arguments).await
+        // A list is a question, also where it is asked with POST.
+        self.json(operation, arguments.idempotent(true)).await
     }
 
     /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.

@@ -79,8 +79,7 @@ impl Listing {
         Listing {
             client,
             operation,
-            // A list is a question, also where it is asked with POST.
-            arguments: arguments.idempotent(true),
+            arguments,
             next: Next::At(Bookmark { page, skip: 0 }),
             left: None,
             empty: 0,
