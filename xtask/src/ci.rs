@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// A check: its name and its command line.
 type Check = (&'static str, &'static [&'static str]);
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 11] = [
     ("format", &["cargo", "fmt", "--all", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
@@ -28,7 +28,9 @@ const CHECKS: [Check; 9] = [
     ("specs", &["cargo", "xtask", "specs", "update", "--check"]),
     ("documentation", &["cargo", "doc", "--workspace", "--no-deps", "--locked", "--quiet"]),
     ("build", &["cargo", "build", "--locked", "--quiet"]),
-    ("interop", &["cargo", "xtask", "interop"]),
+    ("interop", &["cargo", "xtask", "interop", "clients", "sdk"]),
+    ("differential", &["cargo", "xtask", "interop", "differential"]),
+    ("mlflow", &["cargo", "xtask", "interop", "mlflow"]),
 ];
 
 /// Ends with 0 if every check passed.

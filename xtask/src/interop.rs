@@ -3,23 +3,51 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result, bail};
-use clap::Args;
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, ValueEnum};
 
 use crate::print;
 
-/// Drive the real binary with the official Python SDK of MCP and with the MCP Inspector, and its sandbox with the
-/// official Python SDK of Databricks and its SQL connector
+/// Drive the real binary and the client with other people's programs
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
+    /// What to run; everything unless named
+    #[arg(value_enum)]
+    suites: Vec<Suite>,
     /// The binary to drive
     #[arg(long, default_value = "target/debug/databricks-mcp-server", value_name = "FILE")]
     binary: PathBuf,
 }
 
-/// Each makes and keeps what it needs under `target/interop/` or `target/sdk/`.
-const SCRIPTS: [&str; 4] =
-    ["tests/interop/client.py", "tests/interop/inspector.py", "tests/sdk/sdk.py", "tests/sdk/connector.py"];
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// The binary, by the official Python SDK of MCP and the MCP Inspector
+    Clients,
+    /// The sandbox, by the official Python SDK of Databricks and its SQL connector
+    Sdk,
+    /// The client beside that SDK, call by call on the wire
+    Differential,
+    /// The client against an MLflow server
+    Mlflow,
+}
+
+impl Suite {
+    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/` or `mlflow/`.
+    fn scripts(self) -> &'static [&'static str] {
+        match self {
+            Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
+            Suite::Sdk => &["tests/sdk/sdk.py", "tests/sdk/connector.py"],
+            Suite::Differential => &["tests/differential/differential.py"],
+            Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],
+        }
+    }
+
+    /// Whether it calls through the program that reads calls as lines, which lies beside the binary.
+    fn needs_caller(self) -> bool {
+        matches!(self, Suite::Differential | Suite::Mlflow)
+    }
+}
+
 /// The exit code of a script that cannot run on this machine.
 const SKIPPED: i32 = 77;
 
@@ -33,11 +61,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         skip("`python3` is not on PATH")?;
         return Ok(ExitCode::SUCCESS);
     }
+    let suites = if arguments.suites.is_empty() { Suite::value_variants() } else { &arguments.suites };
+    if suites.iter().any(|suite| suite.needs_caller()) {
+        build_caller()?;
+    }
     let mut passed = true;
-    for script in SCRIPTS {
+    for script in suites.iter().flat_map(|suite| suite.scripts()) {
         passed &= passes(Path::new(script), &binary)?;
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn build_caller() -> Result<()> {
+    let arguments = ["build", "--locked", "--quiet", "--package", "databricks", "--example", "call"];
+    let status = Command::new("cargo").args(arguments).status().context("cannot run `cargo`")?;
+    ensure!(status.success(), "cannot build the example `call`");
+    Ok(())
 }
 
 fn passes(script: &Path, binary: &Path) -> Result<bool> {

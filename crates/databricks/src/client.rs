@@ -16,7 +16,6 @@ use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
 use crate::operation::{Method, Operation, Response};
-use crate::pages::{Cursor, Page};
 use crate::transport::{Call, Transport};
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
@@ -63,25 +62,12 @@ impl Client {
         self.call(operation, arguments).await.map_err(|error| error.in_operation(operation.id))
     }
 
-    /// Calls an operation that lists, for the page at `cursor`; `None` is the first page. A page without items is not
-    /// yet the end: the end is where [`Page::next`] is `None`.
-    ///
-    /// # Errors
-    /// As [`Client::execute`], and when the operation does not answer with JSON.
-    pub async fn page(
-        &self,
-        operation: &'static Operation,
-        arguments: Arguments,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page, Error> {
-        let arguments = match cursor {
-            Some(cursor) => cursor.apply(operation, arguments),
-            None => arguments,
-        };
+    /// Calls an operation that answers with JSON.
+    pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
         match self.execute(operation, arguments).await? {
-            Payload::Json(answer) => Ok(Page::read(operation, cursor, answer)),
+            Payload::Json(answer) => Ok(answer),
             Payload::Empty | Payload::Text { .. } | Payload::Binary { .. } => {
-                Err(Error::answer("the answer is not a list").in_operation(operation.id))
+                Err(Error::answer("the answer is not JSON").in_operation(operation.id))
             }
         }
     }
@@ -179,10 +165,12 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
     }
     let mut request = Request::new(operation.method.into(), url);
     let accept = match operation.response {
-        Response::Json => "application/json",
+        // A `HEAD` asks for whatever a `GET` would give.
+        Response::Empty if operation.method == Method::Head => "*/*",
+        // Where a success has nothing to tell, an error still comes as JSON.
+        Response::Json | Response::Empty => "application/json",
         Response::Text => "text/plain",
         Response::Binary => "application/octet-stream",
-        Response::Empty => "*/*",
     };
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
     if let Some((body, media_type)) = encoded.body {

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::operation::{Body, Location, Method, Operation, Parameter};
 
 pub(crate) use path::conform;
+pub(crate) use query::pairs as query_pairs;
 
 /// A request without host and credentials.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(crate) fn encode(operation: &Operation, mut arguments: Arguments, account: O
     }
     Ok(Encoded {
         path: path::fill(operation, arguments.values(Location::Path))?,
-        query: query::pairs(operation, arguments.values(Location::Query))?,
+        query: query_pairs(operation, arguments.values(Location::Query))?,
         body: body(operation, &arguments)?,
         repeatable: arguments.is_idempotent()
             || matches!(operation.method, Method::Get | Method::Head)
@@ -56,7 +57,7 @@ fn check_names(operation: &Operation, arguments: &Arguments) -> Result<(), Error
 
 fn supply(parameter: &Parameter, arguments: &mut Arguments, account: Option<&str>) -> Result<(), Error> {
     let Parameter { name, location, .. } = *parameter;
-    if arguments.get(location, name).is_some() {
+    if arguments.get(location, name).is_some_and(|value| !is_no_key(parameter, value)) {
         return Ok(());
     }
     if parameter.from_config {
@@ -64,25 +65,42 @@ fn supply(parameter: &Parameter, arguments: &mut Arguments, account: Option<&str
             Error::configuration(format!("`{name}` is not set")).with_hint("set DATABRICKS_ACCOUNT_ID")
         })?;
         arguments.insert(location, name, account);
-    } else if let Some(preset) = parameter.preset {
-        let value: Value = serde_json::from_str(preset)
-            .map_err(|error| Error::configuration(format!("the preset of `{name}` is not JSON: {error}")))?;
+    } else if let Some(value) = supplied(parameter)? {
         arguments.insert(location, name, value);
-    } else if parameter.auto_uuid {
-        arguments.insert(location, name, uuid::Uuid::new_v4().to_string());
     } else if parameter.required {
         return Err(Error::argument(format!("the {} parameter `{name}` is missing", location.word())));
     }
     Ok(())
 }
 
-/// Whether the values hold a key by which the service recognises a repetition. Jobs' `idempotency_token` is one that
-/// the official SDKs leave to the caller.
+/// The value that a parameter gets when the caller gives none: its preset, or a key made for this call.
+pub(crate) fn supplied(parameter: &Parameter) -> Result<Option<Value>, Error> {
+    if let Some(preset) = parameter.preset {
+        let value = serde_json::from_str(preset).map_err(|error| {
+            Error::configuration(format!("the preset of `{}` is not JSON: {error}", parameter.name))
+        })?;
+        return Ok(Some(value));
+    }
+    Ok(is_key(parameter).then(|| uuid::Uuid::new_v4().to_string().into()))
+}
+
+/// Whether the service recognises a repetition by this parameter. Jobs' `idempotency_token` is one that the official
+/// SDKs leave to the caller, who then has two runs where one was asked for.
+fn is_key(parameter: &Parameter) -> bool {
+    parameter.auto_uuid || parameter.name == "idempotency_token"
+}
+
+/// Whether a key is given that is none. The official SDKs make one then, too.
+pub(crate) fn is_no_key(parameter: &Parameter, value: &Value) -> bool {
+    is_key(parameter) && (value.is_null() || value == "")
+}
+
+/// Whether the values hold a key by which the service recognises a repetition.
 pub(crate) fn has_key(operation: &Operation, values: &Map<String, Value>) -> bool {
     operation
         .parameters
         .iter()
-        .filter(|parameter| parameter.auto_uuid || parameter.name == "idempotency_token")
+        .filter(|parameter| is_key(parameter))
         .any(|parameter| values.get(parameter.name).and_then(Value::as_str).is_some_and(|key| !key.is_empty()))
 }
 

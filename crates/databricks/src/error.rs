@@ -222,9 +222,7 @@ impl Error {
 
     /// Whether the service has refused the credential itself, which another one may cure.
     pub fn refuses_credential(&self) -> bool {
-        self.api().is_some_and(|error| {
-            error.status == 401 || (error.status == 403 && error.message.starts_with("Invalid access token"))
-        })
+        self.api().is_some_and(|error| error.status == 401 || error.class == Class::Unauthenticated)
     }
 
     /// Too many requests, also after the retries of this client.

@@ -42,6 +42,18 @@
 //! ```
 
 //!
+//! # Lists
+//!
+//! [`Client::list`] goes through all pages of a list, whatever its style, and [`Client::whole`] puts a job or a run
+//! together whose tasks come in pages. Where a caller wants no more, a [`Bookmark`] tells where to go on, also in
+//! another process.
+//!
+//! # What is sent twice
+//!
+//! A call that was turned away (429, 503) is made again; one that may have happened only if it reads, is declared
+//! harmless with [`Arguments::idempotent`], or carries a key by which the service knows it again. Such a key is made
+//! where the caller gives none, once for all attempts; runs of jobs always have one.
+//!
 //! # Authentication
 //!
 //! [`Config::resolve`] reads Databricks' unified configuration: explicit [`Settings`], environment variables and the
@@ -83,7 +95,7 @@ pub use error::Error;
 pub use host::Host;
 pub use limit::Limits;
 pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Parameter, Response};
-pub use pages::{Cursor, Page};
+pub use pages::{Bookmark, Cursor, Listing, Page};
 pub use probe::{Authentication, DeclinedMethod, Greeting, Route};
 pub use retry::RetryPolicy;
 pub use secret::Secret;

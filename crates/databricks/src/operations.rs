@@ -2,6 +2,11 @@
 
 include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
+/// The operation of this id, where the allowlist exposes it.
+pub fn find(id: &str) -> Option<&'static Operation> {
+    ALL.binary_search_by(|operation| operation.id.cmp(id)).ok().and_then(|index| ALL.get(index).copied())
+}
+
 /// The operation that progenitor calls `name`: its id with `_` for `.`.
 pub(crate) fn typed(name: &str) -> Option<&'static Operation> {
     let is_named = |id: &str| {
@@ -13,14 +18,15 @@ pub(crate) fn typed(name: &str) -> Option<&'static Operation> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, typed};
+    use super::{ALL, find, typed};
 
     #[test]
     fn operations_are_sorted_and_found_by_their_typed_name() {
         assert!(ALL.is_sorted_by_key(|operation| operation.id));
         for operation in ALL {
             assert_eq!(typed(&operation.id.replace('.', "_")), Some(*operation));
+            assert_eq!(find(operation.id), Some(*operation));
         }
-        assert_eq!(typed("jobs_jobs_no_such"), None);
+        assert_eq!((typed("jobs_jobs_no_such"), find("jobs.jobs.no_such")), (None, None));
     }
 }

@@ -1,10 +1,66 @@
 //! Lists that come in pages: taking the items out of an answer, and knowing where the next page begins.
 
+mod listing;
+mod whole;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arguments::Arguments;
+use crate::client::Client;
+use crate::error::Error;
 use crate::operation::{Operation, PageStyle, Pagination};
+
+pub use listing::{Bookmark, Listing};
+
+impl Client {
+    /// Calls an operation that lists, for the page at `cursor`; `None` is the first page. A page without items is not
+    /// yet the end: the end is where [`Page::next`] is `None`.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the operation does not answer with JSON.
+    pub async fn page(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        let current = cursor.cloned().or_else(|| Cursor::given(operation, &arguments));
+        let answer = self.page_answer(operation, arguments, cursor).await?;
+        Ok(Page::read(operation, current.as_ref(), answer))
+    }
+
+    /// The answer that holds the page at `cursor`.
+    pub(crate) async fn page_answer(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+    ) -> Result<Value, Error> {
+        let arguments = match cursor {
+            Some(cursor) => cursor.apply(operation, arguments),
+            None => arguments,
+        };
+        // A list is a question, also where it is asked with POST.
+        self.json(operation, arguments.idempotent(true)).await
+    }
+
+    /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.
+    ///
+    /// An operation that does not list has one item: its answer, as [`Client::whole`] gives it.
+    pub fn list(&self, operation: &'static Operation, arguments: Arguments) -> Listing {
+        Listing::new(self.clone(), operation, arguments)
+    }
+
+    /// Calls an operation that answers with an object, and puts the object together where its inner lists come in
+    /// pages: a job or a run with more than 100 tasks.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the operation does not answer with JSON.
+    pub async fn whole(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
+        whole::whole(self, operation, arguments).await
+    }
+}
 
 /// Where a page begins. As JSON (`{"token":"…"}` or `{"position":26}`) it survives a restart of the program.
 ///
@@ -21,9 +77,16 @@ pub enum Cursor {
 impl Cursor {
     /// The cursor of the page after `answer`, which was the page at `current` (`None`: the first). `None` at the end.
     pub fn after(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
+        // A cursor that stays where it is would go round for ever; but a page without items may come to have some.
+        let is_empty = operation.pagination.is_some_and(|pagination| items(&pagination, answer).is_empty());
+        Cursor::named(operation, current, answer).filter(|next| Some(next) != current || is_empty)
+    }
+
+    /// The cursor that `answer` names, be it the same once more.
+    fn named(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
         let pagination = operation.pagination.as_ref()?;
-        let next = match pagination.style {
-            PageStyle::None => return None,
+        match pagination.style {
+            PageStyle::None => None,
             PageStyle::Token => token(pagination, answer).map(Cursor::Token),
             PageStyle::Offset | PageStyle::Scim | PageStyle::Page => {
                 let at = match current {
@@ -32,9 +95,15 @@ impl Cursor {
                 };
                 following(pagination, at, answer).map(Cursor::Position)
             }
-        };
-        // A cursor that stays where it is would go round for ever.
-        next.filter(|next| Some(next) != current)
+        }
+    }
+
+    /// The position that the caller has put among the arguments of an operation that counts.
+    pub(crate) fn given(operation: &Operation, arguments: &Arguments) -> Option<Cursor> {
+        let Pagination { style, location, request: Some(name), .. } = operation.pagination? else { return None };
+        let counts = matches!(style, PageStyle::Offset | PageStyle::Scim | PageStyle::Page);
+        let position = arguments.get(location, name).filter(|_| counts)?.as_u64()?;
+        Some(Cursor::Position(position))
     }
 
     /// The arguments of the request for this page.
@@ -64,15 +133,16 @@ fn following(pagination: &Pagination, at: u64, answer: &Value) -> Option<u64> {
     }
     let number = |name: &str| answer.get(name).and_then(Value::as_u64);
     let (next, end) = match pagination.style {
-        PageStyle::Page => {
-            (at + 1, number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))))
-        }
+        PageStyle::Page => (
+            at.saturating_add(1),
+            number("count").zip(number("page_size")).map(|(total, size)| total.div_ceil(size.max(1))),
+        ),
         PageStyle::Token | PageStyle::Offset | PageStyle::Scim | PageStyle::None => {
-            (at + count, number("totalResults"))
+            (at.saturating_add(count), number("totalResults"))
         }
     };
     // With `start` 1 the last position is the total itself; with 0 it is one less.
-    end.is_none_or(|end| next < end + pagination.start).then_some(next)
+    end.is_none_or(|end| next < end.saturating_add(pagination.start)).then_some(next)
 }
 
 fn items<'a>(pagination: &Pagination, answer: &'a Value) -> &'a [Value] {

@@ -9,10 +9,10 @@ use reqwest::{Request, Url};
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
-use crate::encode::{conform, has_key};
+use crate::encode::{conform, has_key, is_no_key, query_pairs, supplied};
 use crate::error::{Error, plain_text};
 use crate::host::Host;
-use crate::operation::{Operation, Response};
+use crate::operation::{Location, Operation, Response};
 use crate::transport::{Call, Transport};
 
 /// progenitor's own header; Databricks does not know it.
@@ -54,19 +54,53 @@ impl Transport {
         let path = conform(operation, request.url().path()).map_err(|error| error.in_operation(operation.id))?;
         request.url_mut().set_path(&path);
         request.headers_mut().remove(API_VERSION);
+        supply(operation, &mut request).map_err(|error| error.in_operation(operation.id))?;
         let repeatable =
             matches!(*request.method(), Method::GET | Method::HEAD) || has_key(operation, &values(&request));
         self.send(request, Call::new(operation, repeatable)).await
     }
 }
 
+/// Adds what the caller left out and the table supplies, once, so that every attempt sends the same.
+fn supply(operation: &Operation, request: &mut Request) -> Result<(), Error> {
+    let (body, mut added) = (body(request), Map::new());
+    for parameter in operation.parameters {
+        let is_given = match parameter.location {
+            Location::Path => true,
+            Location::Query => request.url().query_pairs().any(|(name, _)| name == parameter.name),
+            // A body that is no object is not for us to fill.
+            Location::Body => body
+                .as_ref()
+                .is_none_or(|body| body.get(parameter.name).is_some_and(|value| !is_no_key(parameter, value))),
+        };
+        let Some(value) = (if is_given { None } else { supplied(parameter)? }) else { continue };
+        match parameter.location {
+            Location::Query => {
+                let pairs = query_pairs(operation, &Map::from_iter([(parameter.name.to_owned(), value)]))?;
+                request.url_mut().query_pairs_mut().extend_pairs(pairs);
+            }
+            Location::Path | Location::Body => {
+                added.insert(parameter.name.to_owned(), value);
+            }
+        }
+    }
+    if let Some(mut body) = body.filter(|_| !added.is_empty()) {
+        body.extend(added);
+        let json = serde_json::to_vec(&body)
+            .map_err(|error| Error::argument(format!("the body cannot be written as JSON: {error}")))?;
+        *request.body_mut() = Some(json.into());
+    }
+    Ok(())
+}
+
+/// The body of a finished request, where it is a JSON object.
+fn body(request: &Request) -> Option<Map<String, Value>> {
+    serde_json::from_slice(request.body()?.as_bytes()?).ok()
+}
+
 /// The values of a finished request by name, as far as keys of repetition are concerned.
 fn values(request: &Request) -> Map<String, Value> {
-    let mut values: Map<String, Value> = request
-        .body()
-        .and_then(reqwest::Body::as_bytes)
-        .and_then(|body| serde_json::from_slice(body).ok())
-        .unwrap_or_default();
+    let mut values = body(request).unwrap_or_default();
     values.extend(request.url().query_pairs().map(|(name, value)| (name.into_owned(), value.into())));
     values
 }

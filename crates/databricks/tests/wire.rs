@@ -4,6 +4,8 @@
 mod answers;
 #[path = "wire/content.rs"]
 mod content;
+#[path = "wire/lists.rs"]
+mod lists;
 #[path = "wire/repetition.rs"]
 mod repetition;
 #[path = "wire/requests.rs"]

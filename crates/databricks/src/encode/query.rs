@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::operation::{Location, Operation};
 
 /// The pairs of a query, in the order of the values.
-pub(super) fn pairs(operation: &Operation, values: &Map<String, Value>) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn pairs(operation: &Operation, values: &Map<String, Value>) -> Result<Vec<(String, String)>, Error> {
     let mut pairs = Vec::with_capacity(values.len());
     for (name, value) in values {
         let flatten = operation.parameter(Location::Query, name).is_some_and(|parameter| parameter.flatten);

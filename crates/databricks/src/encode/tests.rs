@@ -179,9 +179,7 @@ fn missing_and_unknown_values_are_refused() {
 
 #[test]
 fn only_harmless_repetitions_are_allowed() {
-    let token = Parameter { name: "idempotency_token", location: Location::Body, ..PLAIN };
-    let run_now = operation(Method::Post, "/x", Body::Json, &[token]);
-    let keyed = Arguments::new().with(Location::Body, "idempotency_token", "k");
+    let create = operation(Method::Post, "/x", Body::Json, &[]);
     for (method, arguments, expected) in [
         (Method::Get, Arguments::new(), true),
         (Method::Head, Arguments::new(), true),
@@ -189,10 +187,28 @@ fn only_harmless_repetitions_are_allowed() {
         (Method::Delete, Arguments::new(), false),
         (Method::Post, Arguments::new(), false),
         (Method::Post, Arguments::new().idempotent(true), true),
-        (Method::Post, Arguments::new().with(Location::Body, "idempotency_token", ""), false),
-        (Method::Post, keyed, true),
+        // A key that the operation does not know is none.
+        (Method::Post, Arguments::new().with(Location::Body, "idempotency_token", "k"), false),
     ] {
-        let encoded = encode(&Operation { method, ..run_now }, arguments, None).unwrap();
+        let encoded = encode(&Operation { method, ..create }, arguments, None).unwrap();
         assert_eq!(encoded.repeatable, expected, "{method:?}");
     }
+}
+
+#[test]
+fn runs_always_have_a_key() {
+    let token = Parameter { name: "idempotency_token", location: Location::Body, ..PLAIN };
+    let run_now = operation(Method::Post, "/x", Body::Json, &[token]);
+    let key = |arguments| {
+        let encoded = encode(&run_now, arguments, None).unwrap();
+        assert!(encoded.repeatable);
+        let body: Value = serde_json::from_str(body_text(&encoded)).unwrap();
+        body["idempotency_token"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(key(Arguments::new().with(Location::Body, "idempotency_token", "k")), "k");
+    for none in [json!(null), json!("")] {
+        let made = key(Arguments::new().with(Location::Body, "idempotency_token", none));
+        uuid::Uuid::parse_str(&made).unwrap();
+    }
+    assert_ne!(key(Arguments::new()), key(Arguments::new()), "another call, another key");
 }

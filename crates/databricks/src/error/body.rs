@@ -79,6 +79,10 @@ impl Refusal {
             self.message = message;
         } else if let Some(message) = scalar(&object, "error") {
             self.message = message;
+        } else if let Some(Value::Object(inner)) = object.get("error") {
+            // Model servers behind an endpoint wrap their errors, and some call the code `code` or `type`.
+            self.code = self.code.take().or_else(|| scalar(inner, "code")).or_else(|| scalar(inner, "type"));
+            self.message = scalar(inner, "message").unwrap_or_else(|| body.to_owned());
         } else if object.contains_key("detail") || object.contains_key("scimType") {
             self.read_scim(&object);
         } else if self.code.is_none() && !object.is_empty() {

@@ -33,7 +33,15 @@ pub(super) fn classify(refusal: &Refusal) -> Class {
     if is_missing_in_disguise(refusal) {
         return Class::NotFound;
     }
+    if rejects_token(refusal) {
+        return Class::Unauthenticated;
+    }
     refusal.code.as_deref().and_then(by_code).unwrap_or_else(|| by_status(refusal.status))
+}
+
+/// A wrong or expired token is a 403 as well, which says nothing about what its owner may do.
+fn rejects_token(refusal: &Refusal) -> bool {
+    refusal.status == 403 && refusal.message.starts_with("Invalid access token")
 }
 
 fn is_missing_in_disguise(refusal: &Refusal) -> bool {
@@ -114,7 +122,6 @@ pub(super) fn hint(class: Class, refusal: &Refusal) -> Option<&'static str> {
     if refusal.code.as_deref() == Some(PRIVATE_LINK_CODE) {
         return Some("call it from a network that the workspace's private link settings allow");
     }
-    let rejected = refusal.message.starts_with("Invalid access token");
-    (class == Class::Unauthenticated || rejected)
+    (class == Class::Unauthenticated)
         .then_some("check that DATABRICKS_TOKEN is a valid token of this workspace and has not expired")
 }

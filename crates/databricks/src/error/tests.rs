@@ -220,6 +220,7 @@ fn the_first_named_operation_stays() {
 #[test]
 fn authentication_failures_come_with_advice() {
     for error in [answer(401, ""), answer(403, r#"{"error_code":403,"message":"Invalid access token."}"#)] {
+        assert!(error.is_unauthenticated() && !error.is_permission_denied());
         assert!(error.hint().unwrap().contains("DATABRICKS_TOKEN"));
     }
     assert_eq!(answer(403, "").hint(), None);

@@ -47,7 +47,8 @@ fn a_token_is_followed_until_it_is_gone() {
     ] {
         assert_eq!(read(TOKEN, None, answer.clone()), expected, "{answer}");
     }
-    assert_eq!(read(TOKEN, next(), json!({"next_page_token": "t2"})), (0, None), "the same token again");
+    assert_eq!(read(TOKEN, next(), json!({"jobs": [1], "next_page_token": "t2"})), (1, None), "the same token again");
+    assert_eq!(read(TOKEN, next(), json!({"next_page_token": "t2"})), (0, next()), "nothing yet");
 }
 
 #[test]

@@ -44,6 +44,125 @@ async fn what_is_not_json_is_an_error_that_does_not_repeat_it() {
     assert_eq!(error.to_string(), "cannot call `jobs.jobs.list`: the answer is not JSON (line 1, column 14)");
 }
 
+/// What can be asked of an error, in one line.
+fn asked(error: &databricks::Error) -> String {
+    let classes = [
+        ("bad request", error.is_bad_request()),
+        ("unauthenticated", error.is_unauthenticated()),
+        ("permission denied", error.is_permission_denied()),
+        ("not found", error.is_not_found()),
+        ("conflict", error.is_conflict()),
+        ("rate limited", error.is_rate_limited()),
+        ("timeout", error.is_timeout()),
+        ("retryable", error.is_retryable()),
+    ];
+    let classes: Vec<_> = classes.iter().filter_map(|(class, holds)| holds.then_some(*class)).collect();
+    let code = error.error_code().unwrap_or("no code");
+    let id = error.request_id().unwrap_or("no id");
+    format!("{} | {code} | {} | {id} | {} details", classes.join(", "), error.message(), error.details().len())
+}
+
+#[tokio::test]
+async fn every_shape_of_error_becomes_the_one_error() {
+    let id = ("x-request-id", "r-1");
+    let html = ("content-type", "text/html; charset=utf-8");
+    let text = ("content-type", "text/plain");
+    for (status, headers, body, expected) in [
+        // JSON with a code, as text and as a number.
+        (
+            404,
+            vec![id],
+            r#"{"error_code":"NOT_FOUND","message":"Volume 'c.s.v' does not exist.","details":[
+                {"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"FILES_API_RESOURCE_NOT_FOUND","domain":"d"},
+                {"@type":"type.googleapis.com/google.rpc.RequestInfo","request_id":"r-2","serving_data":""}]}"#,
+            "not found | NOT_FOUND | Volume 'c.s.v' does not exist. | r-1 | 2 details",
+        ),
+        (
+            403,
+            vec![],
+            r#"{"error_code":403,"message":"Invalid access token."}"#,
+            "unauthenticated | 403 | Invalid access token. | no id | 0 details",
+        ),
+        (
+            401,
+            vec![("www-authenticate", "Bearer realm=\"DatabricksRealm\"")],
+            r#"{"error_code":401,"message":"Credential was not sent or was of an unsupported type for this API."}"#,
+            "unauthenticated | 401 | Credential was not sent or was of an unsupported type for this API. | no id | 0 details",
+        ),
+        (
+            429,
+            vec![("retry-after", "3600")],
+            r#"{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"slow down","details":"none"}"#,
+            "rate limited, retryable | REQUEST_LIMIT_EXCEEDED | slow down | no id | 0 details",
+        ),
+        (
+            409,
+            vec![],
+            r#"{"error_code":"ABORTED","message":"changed","details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","request_id":"r-3"}, 7]}"#,
+            "conflict | ABORTED | changed | r-3 | 2 details",
+        ),
+        // SCIM.
+        (
+            409,
+            vec![id],
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"User exists","status":"409","scimType":"uniqueness"}"#,
+            "conflict | SCIM_409 | uniqueness User exists | r-1 | 0 details",
+        ),
+        (
+            500,
+            vec![],
+            r#"{"schemas":["x"],"detail":null,"status":"500"}"#,
+            " | SCIM_500 | SCIM API Internal Error | no id | 0 details",
+        ),
+        // API 1.2, OAuth, and a model server behind an endpoint.
+        (
+            400,
+            vec![],
+            r#"{"error":"Context not found"}"#,
+            "bad request | no code | Context not found | no id | 0 details",
+        ),
+        (
+            400,
+            vec![],
+            r#"{"error":"invalid_scope","error_description":"no such scope"}"#,
+            "bad request | invalid_scope | no such scope | no id | 0 details",
+        ),
+        (
+            400,
+            vec![],
+            r#"{"error":{"message":"too many tokens","type":"invalid_request_error"}}"#,
+            "bad request | invalid_request_error | too many tokens | no id | 0 details",
+        ),
+        // HTML, plain text, nothing.
+        (
+            504,
+            vec![html],
+            "<html><body><h1>Error</h1><pre>upstream request timeout.</pre></body></html>",
+            "timeout, retryable | GATEWAY_TIMEOUT | upstream request timeout | no id | 0 details",
+        ),
+        (
+            403,
+            vec![text],
+            "PERMISSION_DENIED: not yours",
+            "permission denied | PERMISSION_DENIED | not yours | no id | 0 details",
+        ),
+        (400, vec![text], "no healthy upstream", "bad request | no code | no healthy upstream | no id | 0 details"),
+        (
+            500,
+            vec![("x-databricks-reason-phrase", "TEMPORARILY_DOWN")],
+            "",
+            " | no code | TEMPORARILY_DOWN | no id | 0 details",
+        ),
+        (503, vec![], "", "retryable | no code | Service Unavailable | no id | 0 details"),
+    ] {
+        let workspace = Workspace::always(status, &headers, body).await.unwrap();
+        let arguments = Arguments::new().with_retry_budget(Duration::ZERO);
+        let error = workspace.client().unwrap().execute(&LIST, arguments).await.unwrap_err();
+        assert_eq!(asked(&error), expected, "{body}");
+        assert_eq!((error.status(), error.operation()), (Some(status), Some(LIST.id)));
+    }
+}
+
 #[tokio::test]
 async fn login_pages_are_recognised() {
     let page = "<!doctype html><title>Sign in</title>";

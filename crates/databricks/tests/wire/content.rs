@@ -7,10 +7,10 @@ use databricks::{Arguments, Content, Location, Payload};
 
 use crate::workspace::{DOWNLOAD, UPLOAD, Workspace, json};
 
-fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    file
+fn file(bytes: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 fn content(file: &tempfile::NamedTempFile, length: u64) -> Content {
@@ -26,7 +26,7 @@ fn to(path: &str) -> Arguments {
 async fn an_upload_is_read_anew_for_each_attempt() {
     let workspace = Workspace::start(|number| json(if number == 0 { 503 } else { 204 }, "")).await.unwrap();
     let bytes: Vec<u8> = (0_u32..1_000_003).map(|number| (number % 251) as u8).collect();
-    let file = file(&bytes);
+    let file = file(&bytes).unwrap();
     let content = content(&file, bytes.len() as u64);
     let uploaded = workspace.client().unwrap().upload(&UPLOAD, to("/f"), &content).await.unwrap();
     assert_eq!(uploaded, Payload::Empty);
@@ -44,7 +44,7 @@ async fn an_upload_is_read_anew_for_each_attempt() {
 async fn an_upload_sends_what_it_said_or_fails() {
     let workspace = Workspace::always(204, &[], "").await.unwrap();
     let client = workspace.client().unwrap();
-    let file = file(b"0123456789");
+    let file = file(b"0123456789").unwrap();
     client.upload(&UPLOAD, to("/f"), &content(&file, 4)).await.unwrap();
     assert_eq!(workspace.requests()[0].body.as_ref(), b"0123");
     client.upload(&UPLOAD, to("/f"), &content(&file, 0)).await.unwrap();

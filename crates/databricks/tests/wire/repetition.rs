@@ -113,3 +113,27 @@ async fn an_unreachable_host_is_told_soon() {
     assert!(error.hint().unwrap().contains("DATABRICKS_HOST"));
     assert!(error.to_string().starts_with("cannot call `jobs.jobs.create`: no connection to the host: "), "{error}");
 }
+
+#[tokio::test]
+async fn dropping_a_call_closes_its_connection_at_once() {
+    for typed in [false, true] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = Client::new(Config { retry: quick(), ..Config::new(&url, TOKEN).unwrap() }).unwrap();
+        let call = tokio::spawn(async move {
+            if typed {
+                client.api().jobs_jobs_get_run(None, None, None, 1).await.is_ok()
+            } else {
+                call(&client, &LIST).await.is_ok()
+            }
+        });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0, "no request came");
+        call.abort();
+        // The other side has gone: it reads to the end instead of waiting for more.
+        let patience = std::time::Duration::from_secs(10);
+        let rest = tokio::time::timeout(patience, stream.read_to_end(&mut Vec::new())).await;
+        assert!(rest.is_ok(), "the connection is still open");
+        assert!(call.await.unwrap_err().is_cancelled());
+    }
+}

@@ -58,7 +58,7 @@ async fn bodies_arrive_as_given() {
     assert_eq!(requests[0].header("content-type"), Some("application/json"));
     assert_eq!(requests[1].body.as_ref(), [0, 159, 146, 150]);
     assert_eq!(requests[1].header("content-type"), Some("application/octet-stream"));
-    assert_eq!(requests[1].header("accept"), Some("*/*"));
+    assert_eq!(requests[1].header("accept"), Some("application/json"));
     assert_eq!(requests[2].body, "{}");
 }
 
