@@ -86,11 +86,13 @@ pub(crate) struct Limits {
     /// More than these fail, or are cut off.
     pub(crate) bytes: usize,
     pub(crate) cut: bool,
+    /// Dates as days and timestamps as microseconds, as other formats than text need them.
+    pub(crate) exact: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: None, bytes: BYTE_LIMIT, cut: false }
+        Self { rows: None, bytes: BYTE_LIMIT, cut: false, exact: false }
     }
 }
 
@@ -279,7 +281,10 @@ impl Work<'_> {
             let mut cells = Vec::with_capacity(compiled.columns.len());
             for (index, column) in compiled.columns.iter().enumerate() {
                 let value: Value = row.get(index).map_err(|error| failed(&error))?;
-                let cell = render::cell(&value, &column.kind)?;
+                let cell = match (&value, self.limits.exact && column.kind.is_temporal()) {
+                    (Value::Integer(number), true) => Some(number.to_string()),
+                    _ => render::cell(&value, &column.kind)?,
+                };
                 bytes += cell.as_ref().map_or(0, String::len);
                 cells.push(cell);
             }

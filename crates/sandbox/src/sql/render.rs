@@ -1,6 +1,7 @@
 //! Values as text: in results (JSON_ARRAY) and in casts to STRING.
 //!
-//! Derived: scalars inside of ARRAY, MAP and STRUCT are written as JSON strings.
+//! Derived: scalars inside of ARRAY, MAP and STRUCT are written as JSON strings, BINARY in the hexadecimal digits that
+//! the SQL connector reads.
 
 use rusqlite::types::Value;
 use serde_json::Value as Json;
@@ -19,7 +20,7 @@ pub(crate) fn cell(value: &Value, kind: &Type) -> Result<Option<String>, SqlErro
             let at = temporal::instant(*micros).ok_or_else(overflow)?;
             format!("{}{zone}", at.strftime("%Y-%m-%dT%H:%M:%S%.3f"))
         }
-        (Value::Blob(bytes), _) => base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
+        (Value::Blob(bytes), _) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
         (Value::Text(json), Type::Array(_) | Type::Map(..) | Type::Struct(_)) => match serde_json::from_str(json) {
             Ok(json) => nested(&json, kind)?.to_string(),
             Err(_) => return Err(SqlError::unsupported("this nested value")),
