@@ -20,15 +20,17 @@ mod merge;
 mod operators;
 mod parse;
 mod query;
+mod recursive;
 mod relation;
 mod render;
 mod runtime;
 mod select;
 mod temporal;
+mod travel;
 mod types;
 mod window;
 
 pub(crate) use commands::use_target;
-pub(crate) use engine::{Cancel, Engine, Limits, Session, Table, sleep_millis};
+pub(crate) use engine::{Cancel, Engine, Limits, Session, Table, TemporaryViews, sleep_millis};
 pub(crate) use error::SqlError;
 pub(crate) use types::{Column, Type};

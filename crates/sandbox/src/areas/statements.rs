@@ -227,7 +227,7 @@ fn move_session(workspace: &Workspace, order: &Order) {
     if let Some((catalog, schema)) = use_target(&order.sql, &order.session)
         && let Some(place) = lock(&workspace.statements).sessions.get_mut(id)
     {
-        *place = Place { catalog, schema };
+        (place.catalog, place.schema) = (catalog, schema);
     }
 }
 
@@ -251,6 +251,7 @@ fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
         let place = lock(&workspace.statements).sessions.get(id).cloned().ok_or_else(|| sessions::missing(id))?;
         session.catalog = place.catalog;
         session.schema = place.schema;
+        session.temporary = place.temporary;
     }
     if let Some(catalog) = fields.text("catalog")? {
         session.catalog = catalog.to_lowercase();

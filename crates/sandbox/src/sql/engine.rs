@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) schema: String,
     pub(crate) user: String,
     pub(crate) now_micros: i64,
+    /// Views that live as long as the session.
+    pub(crate) temporary: TemporaryViews,
     /// Named parameters: their type, and their text unless NULL.
     pub(crate) parameters: BTreeMap<String, (Type, Option<String>)>,
 }
@@ -46,10 +48,28 @@ impl Session {
             schema: "default".to_owned(),
             user: user.to_owned(),
             now_micros,
+            temporary: Arc::default(),
             parameters: BTreeMap::new(),
         }
     }
+
+    pub(crate) fn temporary_view(&self, name: &str) -> Option<TemporaryView> {
+        lock(&self.temporary).get(&name.to_lowercase()).cloned()
+    }
 }
+
+/// A view that only its session knows.
+#[derive(Debug, Clone)]
+pub(crate) struct TemporaryView {
+    pub(crate) query: String,
+    /// Where its names are resolved.
+    pub(crate) catalog: String,
+    pub(crate) schema: String,
+    pub(crate) columns: Vec<String>,
+}
+
+/// Views of one session.
+pub(crate) type TemporaryViews = Arc<Mutex<BTreeMap<String, TemporaryView>>>;
 
 /// What a statement gave: its rows as text. DDL has no columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

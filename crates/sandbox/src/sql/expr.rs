@@ -228,6 +228,9 @@ impl Compiler<'_> {
             return Err(SqlError::unsupported(format!("FILTER and WITHIN GROUP on `{name}`")));
         }
         let exprs = argument_exprs(&function.args)?;
+        if let Some(value) = self.lambda_call(&name, &exprs, scope) {
+            return value;
+        }
         if let Some(value) = self.with_unit(&name, &exprs, scope)? {
             return Ok(value);
         }

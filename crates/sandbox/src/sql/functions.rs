@@ -2,6 +2,7 @@
 
 mod collections;
 mod dates;
+mod lambdas;
 mod numbers;
 mod texts;
 

@@ -40,6 +40,14 @@ impl Table {
     }
 }
 
+/// An entry of a table's history.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) at: i64,
+    pub(crate) operation: &'static str,
+    pub(crate) metrics: Map<String, Value>,
+}
+
 type Grants = BTreeMap<String, BTreeSet<String>>;
 
 #[derive(Debug, Default)]
@@ -52,6 +60,8 @@ pub(crate) struct Catalog {
     pub(crate) models: BTreeMap<Name, Node>,
     /// Privileges by securable (type and full name) and principal.
     pub(crate) grants: BTreeMap<(String, String), Grants>,
+    /// The versions of tables that were changed, oldest first.
+    pub(crate) history: BTreeMap<Name, Vec<Version>>,
     /// Tables whose rows the engine has yet to drop.
     pub(crate) dropped: Vec<String>,
 }
@@ -91,6 +101,7 @@ impl Catalog {
             self.dropped.push(table.full_name());
         }
         self.grants.remove(&("table".to_owned(), table.full_name()));
+        self.history.remove(name);
         Some(table)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Derived: columns beyond the recorded ones follow Spark's; the plan of EXPLAIN is SQLite's.
 
-use crate::sql::compile::Compiler;
+use crate::sql::compile::{Compiled, Compiler};
 use crate::sql::engine::{Table, Work, failed};
 use crate::sql::error::SqlError;
 use crate::sql::parse::{statement, tokens as tokenize};
@@ -11,7 +11,7 @@ use crate::sql::types::Type;
 use crate::workspace::catalog::{Catalog, Table as CatalogTable};
 use crate::workspace::lock;
 
-use super::{Command, Listed, used};
+use super::{Command, Listed, listing, used};
 
 impl Work<'_> {
     pub(crate) fn command(&self, command: Command) -> Result<Table, SqlError> {
@@ -37,6 +37,17 @@ impl Work<'_> {
             }
             Command::ShowTables(place, pattern, listed) => {
                 self.show_tables(&catalog, &place, pattern.as_deref(), listed)
+            }
+            Command::ListTables(wanted) => listing::tables(&catalog, &wanted),
+            Command::ListColumns(wanted) => listing::columns(&catalog, &wanted),
+            Command::Detail(name) => self.detail(self.find(&catalog, &name)?),
+            Command::History(name) => self.history(&catalog, self.find(&catalog, &name)?),
+            Command::DescribeQuery(sql) => {
+                let columns = self.compiled(&catalog, &sql)?.columns;
+                let mut table = Table::of_texts(["col_name", "data_type", "comment"], []);
+                let rows = columns.into_iter().map(|column| vec![Some(column.name), Some(column.kind.catalog_text()), column.comment]);
+                table.rows = rows.collect();
+                Ok(table)
             }
             Command::ShowColumns(name) => {
                 let table = self.find(&catalog, &name)?;
@@ -215,11 +226,15 @@ impl Work<'_> {
         })
     }
 
-    fn explain(&self, sql: &str) -> Result<Table, SqlError> {
+    fn compiled(&self, catalog: &Catalog, sql: &str) -> Result<Compiled, SqlError> {
         let sqlparser::ast::Statement::Query(query) = statement(sql, tokenize(sql)?)? else {
-            return Err(SqlError::unsupported("EXPLAIN of anything but a query"));
+            return Err(SqlError::unsupported("EXPLAIN and DESCRIBE of anything but a query"));
         };
-        let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
+        Compiler::new(catalog, self.session).query(&query, None, &Ctes::new())
+    }
+
+    fn explain(&self, sql: &str) -> Result<Table, SqlError> {
+        let compiled = self.compiled(&lock(self.catalog), sql)?;
         let mut plan =
             self.connection.prepare(&format!("EXPLAIN QUERY PLAN {}", compiled.sql)).map_err(|error| failed(&error))?;
         let steps = plan
@@ -242,11 +257,11 @@ fn name_of(name: &[String; 3]) -> String {
     name.clone()
 }
 
-/// `*` is any text and `|` an alternative; `%` is taken as `*`.
-fn like(name: &str, pattern: Option<&str>) -> bool {
+/// `*` is any text, `.` any letter and `|` an alternative; `%` is taken as `*`.
+pub(super) fn like(name: &str, pattern: Option<&str>) -> bool {
     let Some(pattern) = pattern else { return true };
     pattern.split('|').any(|pattern| {
-        let source: Vec<_> = pattern.trim().split(['*', '%']).map(regex::escape).collect();
+        let source: Vec<_> = pattern.trim().split(['*', '%']).map(|part| regex::escape(part).replace("\\.", ".")).collect();
         regex::Regex::new(&format!("(?i)^{}$", source.join(".*"))).is_ok_and(|regex| regex.is_match(name))
     })
 }

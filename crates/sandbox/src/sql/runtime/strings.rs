@@ -272,7 +272,7 @@ fn same(item: &serde_json::Value, wanted: &Value) -> bool {
     value(item) == *wanted
 }
 
-fn value(item: &serde_json::Value) -> Value {
+pub(super) fn value(item: &serde_json::Value) -> Value {
     match item {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(flag) => Value::Integer(i64::from(*flag)),
