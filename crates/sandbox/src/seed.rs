@@ -1,6 +1,5 @@
 //! What a new workspace holds. Everything is computed from fixed numbers and hangs on the clock's epoch.
 
-mod billing;
 mod compute;
 mod notebooks;
 mod retail;
@@ -9,6 +8,9 @@ mod securables;
 mod taxi;
 
 use crate::workspace::Workspace;
+pub(crate) use compute::{RUNNING, WAREHOUSE};
+pub(crate) use schedule::JOBS;
+pub(crate) use securables::pick;
 
 pub(crate) const DAY: i64 = 86_400_000;
 
@@ -16,10 +18,10 @@ pub(crate) fn fill(workspace: &Workspace) -> Result<(), String> {
     securables::fill(workspace);
     retail::fill(workspace)?;
     taxi::fill(workspace)?;
-    billing::fill(workspace)?;
     securables::views(workspace)?;
     compute::fill(workspace);
     notebooks::fill(workspace).map_err(|error| format!("{error:?}"))?;
     schedule::fill(workspace);
+    crate::system::fill(workspace)?;
     Ok(())
 }

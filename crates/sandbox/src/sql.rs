@@ -31,6 +31,7 @@ mod types;
 mod window;
 
 pub(crate) use commands::use_target;
+pub(crate) use ddl::definitions;
 pub(crate) use engine::{Cancel, Engine, Limits, Session, Table, TemporaryViews, sleep_millis};
 pub(crate) use error::SqlError;
 pub(crate) use types::{Column, Type};

@@ -64,7 +64,7 @@ pub(crate) fn end(workspace: &Workspace, id: &str, state: &str, rows: usize, err
 }
 
 /// The kind of a statement by its first word.
-fn kind(sql: &str) -> &'static str {
+pub(crate) fn kind(sql: &str) -> &'static str {
     let first =
         sql.trim_start().split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default().to_uppercase();
     match first.as_str() {

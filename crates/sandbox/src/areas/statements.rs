@@ -192,6 +192,7 @@ async fn run(
     }
     let worker = Arc::clone(&workspace);
     let result = tokio::task::spawn_blocking(move || {
+        crate::system::refresh(&worker, &order.sql);
         let mut table = worker.engine.run(&worker.catalog, &order.session, &order.sql, order.limits(), &cancel)?;
         if let Some(limit) = order.byte_limit {
             cut(&mut table, limit);

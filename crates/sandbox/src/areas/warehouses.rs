@@ -61,6 +61,10 @@ impl Warehouse {
         Self { state, settings: settings.as_object().cloned().unwrap_or_default() }
     }
 
+    pub(crate) fn settings(&self) -> &Map<String, Value> {
+        &self.settings
+    }
+
     fn settle(&mut self, now: i64) {
         self.state = match self.state {
             State::Starting(until) if now >= until => State::Running,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateTableOptions, CreateView, ObjectName,
-    ObjectType, SqlOption,
+    ObjectType, SqlOption, Statement,
 };
 
 use crate::workspace::catalog::{Name, Node, Table as CatalogTable};
@@ -14,7 +14,7 @@ use super::compile::{Compiler, identifier};
 use super::dml::insert_sql;
 use super::engine::{Table, TemporaryView, Work, create_sql};
 use super::error::{SqlError, quoted};
-use super::parse::parts;
+use super::parse::{parts, statement, tokens};
 use super::relation::Ctes;
 use super::types::{Column, Type};
 
@@ -273,6 +273,15 @@ fn check_names(columns: &[Column]) -> Result<(), SqlError> {
         return Err(SqlError::unsupported("tables without columns"));
     }
     Ok(())
+}
+
+/// Columns from the text between the parentheses of a CREATE TABLE.
+pub(crate) fn definitions(columns: &str) -> Result<Vec<Column>, SqlError> {
+    let sql = format!("CREATE TABLE t ({columns})");
+    match statement(&sql, tokens(&sql)?)? {
+        Statement::CreateTable(create) => create.columns.iter().map(column).collect(),
+        _ => Err(SqlError::unsupported("this definition of columns")),
+    }
 }
 
 pub(crate) fn column(definition: &ColumnDef) -> Result<Column, SqlError> {

@@ -203,15 +203,33 @@ impl Engine {
         let mut slot = lock(&self.connection);
         let connection = open(&mut slot)?;
         connection.execute_batch(&create_sql(full_name, columns)).map_err(internal)?;
-        let marks = vec!["?"; columns.len()].join(", ");
-        connection.execute_batch("BEGIN").map_err(internal)?;
-        let mut insert =
-            connection.prepare(&format!("INSERT INTO {} VALUES ({marks})", identifier(full_name))).map_err(internal)?;
-        for row in rows {
-            insert.execute(rusqlite::params_from_iter(row)).map_err(internal)?;
-        }
-        connection.execute_batch("COMMIT").map_err(internal)
+        fill(connection, full_name, rows)
     }
+
+    /// Fills a table anew.
+    pub(crate) fn refill(&self, full_name: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), SqlError> {
+        let mut slot = lock(&self.connection);
+        let connection = open(&mut slot)?;
+        connection.execute_batch(&format!("DELETE FROM {}", identifier(full_name))).map_err(internal)?;
+        fill(connection, full_name, rows)
+    }
+}
+
+fn fill(
+    connection: &Connection,
+    full_name: &str,
+    rows: impl Iterator<Item = Vec<Value>>,
+) -> Result<(), SqlError> {
+    let mut rows = rows.peekable();
+    let Some(width) = rows.peek().map(Vec::len) else { return Ok(()) };
+    let marks = vec!["?"; width].join(", ");
+    connection.execute_batch("BEGIN").map_err(internal)?;
+    let insert = format!("INSERT INTO {} VALUES ({marks})", identifier(full_name));
+    let filled = connection.prepare(&insert).and_then(|mut insert| {
+        rows.try_for_each(|row| insert.execute(rusqlite::params_from_iter(row)).map(|_| ()))
+    });
+    connection.execute_batch(if filled.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(internal)?;
+    filled.map_err(internal)
 }
 
 fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
