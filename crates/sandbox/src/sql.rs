@@ -15,6 +15,7 @@ mod expr;
 mod functions;
 mod generate;
 mod information;
+mod keys;
 mod literals;
 mod merge;
 mod operators;

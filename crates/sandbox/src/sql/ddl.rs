@@ -41,6 +41,7 @@ impl Work<'_> {
         }
         let full_name = name.join(".");
         let building = format!("{full_name}#new");
+        let keys = Compiler::new(&lock(self.catalog), self.session).keys(&name, create)?;
         let declared = create.columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
         let (columns, fill) = match &create.query {
             None => (declared, None),
@@ -85,6 +86,11 @@ impl Work<'_> {
         };
         if !exists {
             lock(self.catalog).history.insert(name.clone(), Vec::new());
+        }
+        if keys.is_empty() {
+            lock(self.catalog).keys.remove(&name);
+        } else {
+            lock(self.catalog).keys.insert(name.clone(), keys);
         }
         self.record(&name, operation, &[]);
         self.enter(CatalogTable { name, node, kind: "MANAGED", columns, view_definition: None });

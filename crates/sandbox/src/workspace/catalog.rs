@@ -48,6 +48,15 @@ pub(crate) struct Version {
     pub(crate) metrics: Map<String, Value>,
 }
 
+/// A key of a table: its primary key, or one that refers to another table.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<String>,
+    /// The other table and its columns.
+    pub(crate) references: Option<(Name, Vec<String>)>,
+}
+
 type Grants = BTreeMap<String, BTreeSet<String>>;
 
 #[derive(Debug, Default)]
@@ -62,6 +71,7 @@ pub(crate) struct Catalog {
     pub(crate) grants: BTreeMap<(String, String), Grants>,
     /// The versions of tables that were changed, oldest first.
     pub(crate) history: BTreeMap<Name, Vec<Version>>,
+    pub(crate) keys: BTreeMap<Name, Vec<Key>>,
     /// Tables whose rows the engine has yet to drop.
     pub(crate) dropped: Vec<String>,
 }
@@ -102,6 +112,7 @@ impl Catalog {
         }
         self.grants.remove(&("table".to_owned(), table.full_name()));
         self.history.remove(name);
+        self.keys.remove(name);
         Some(table)
     }
 

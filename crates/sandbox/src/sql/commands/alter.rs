@@ -237,6 +237,9 @@ impl Work<'_> {
                     self.execute(&format!("ALTER TABLE {target} RENAME TO {}", identifier(&new.join("."))))?;
                 }
                 catalog.tables.remove(&full);
+                if let Some(keys) = catalog.keys.remove(&full) {
+                    catalog.keys.insert(new.clone(), keys);
+                }
                 if let Some(versions) = catalog.history.remove(&full) {
                     catalog.history.insert(new.clone(), versions);
                 }
