@@ -3,6 +3,7 @@
 mod alter;
 mod answers;
 mod delta;
+mod explain;
 mod listing;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -11,6 +12,7 @@ use super::engine::Session;
 use super::error::SqlError;
 use super::parse::word;
 pub(crate) use alter::Change;
+pub(crate) use explain::Detail;
 pub(super) use delta::history;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub(crate) enum Command {
     DescribeSchema(Vec<String>),
     DescribeCatalog(String),
     ShowProperties(Vec<String>),
-    Explain(String),
+    Explain(Detail, String),
     Alter { name: Vec<String>, is_view: bool, change: Change },
     Use { catalog: bool, name: Vec<String> },
     CreateCatalog { name: String, if_not_exists: bool, comment: Option<String> },
@@ -173,11 +175,19 @@ pub(crate) fn parse(tokens: &[TokenWithSpan], sql: &str) -> Result<Option<Comman
         "DESCRIBE" | "DESC" => describe(&mut cursor)?,
         "EXPLAIN" => {
             cursor.position += 1;
-            let _ = cursor.accept("EXTENDED")
-                || cursor.accept("FORMATTED")
-                || cursor.accept("COST")
-                || cursor.accept("CODEGEN");
-            return Ok(Some(Command::Explain(rest(&cursor))));
+            let detail = if cursor.accept("EXTENDED") {
+                Detail::Extended
+            } else if cursor.accept("FORMATTED") {
+                Detail::Formatted
+            } else if cursor.accept("COST") {
+                Detail::Cost
+            } else {
+                Detail::Simple
+            };
+            if cursor.accept("CODEGEN") {
+                return Err(SqlError::unsupported("EXPLAIN CODEGEN"));
+            }
+            return Ok(Some(Command::Explain(detail, rest(&cursor))));
         }
         "USE" => {
             cursor.position += 1;

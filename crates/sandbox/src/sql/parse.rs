@@ -61,9 +61,10 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 }
 
 /// First words of statements that Databricks has and the sandbox does not.
-const FOREIGN: [&str; 14] = [
-    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "COPY", "DECLARE", "EXECUTE", "GRANT", "MERGE", "OPTIMIZE",
-    "RESTORE", "REVOKE", "VACUUM",
+const FOREIGN: [&str; 28] = [
+    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COPY", "DECLARE", "DENY", "EXECUTE", "FROM", "FSCK", "GET",
+    "GRANT", "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "REVOKE",
+    "SET", "TABLE", "VACUUM",
 ];
 
 /// Words within queries that Databricks has and the parser does not.
@@ -75,6 +76,9 @@ fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
     let first = words.first()?;
     if FOREIGN.contains(&first.as_str()) {
         return Some(SqlError::unsupported(format!("the statement {first}")));
+    }
+    if tokens.iter().any(|token| token.token == Token::AtSign) {
+        return Some(SqlError::unsupported("`@` after a table; write VERSION AS OF"));
     }
     let unknown = UNKNOWN.iter().find(|unknown| words.iter().any(|word| word == *unknown))?;
     Some(SqlError::unsupported(format!("`{unknown}` in queries")))

@@ -129,6 +129,8 @@ impl Compiler<'_> {
                 [] => self.deeper(|| self.factor(&table_with_joins.relation, ctes)),
                 _ => Err(SqlError::unsupported("joins in parentheses")),
             },
+            TableFactor::Pivot { .. } => Err(SqlError::unsupported("PIVOT; aggregate with FILTER (WHERE …)")),
+            TableFactor::Unpivot { .. } => Err(SqlError::unsupported("UNPIVOT; use UNION ALL")),
             _ => Err(SqlError::unsupported("this kind of relation in FROM")),
         }
     }

@@ -62,6 +62,34 @@ fn nested(json: &Json, kind: &Type) -> Result<Json, SqlError> {
     })
 }
 
+/// A nested value as `to_json` writes it: numbers and booleans as such, without fields that are NULL.
+pub(crate) fn json_text(json: &Json, kind: &Type) -> Result<String, SqlError> {
+    Ok(match (json, kind) {
+        (Json::Null, _) => "null".to_owned(),
+        (Json::Array(items), Type::Array(kind)) => {
+            let items: Vec<_> = items.iter().map(|item| json_text(item, kind)).collect::<Result<_, _>>()?;
+            format!("[{}]", items.join(","))
+        }
+        (Json::Object(members), Type::Map(_, kind)) => {
+            let members = members.iter().map(|(key, value)| member(key, value, kind));
+            format!("{{{}}}", members.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        (Json::Object(members), Type::Struct(fields)) => {
+            let known = fields.iter().filter_map(|(name, kind)| Some((name, members.get(name)?, kind)));
+            let members = known.filter(|(_, value, _)| !value.is_null()).map(|(name, value, kind)| member(name, value, kind));
+            format!("{{{}}}", members.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        (json, kind) => match nested(json, kind)? {
+            Json::String(text) if kind.is_number() || *kind == Type::Boolean => text,
+            text => text.to_string(),
+        },
+    })
+}
+
+fn member(name: &str, value: &Json, kind: &Type) -> Result<String, SqlError> {
+    Ok(format!("{}:{}", Json::String(name.to_owned()), json_text(value, kind)?))
+}
+
 /// A value as a cast to STRING writes it; `kind` is the text of its type.
 pub(crate) fn plain_text(value: &Value, kind: &str) -> Result<String, SqlError> {
     let decimal = |kind: &str| {

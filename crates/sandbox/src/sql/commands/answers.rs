@@ -1,9 +1,9 @@
 //! What the catalog answers to commands.
 //!
-//! Derived: columns beyond the recorded ones follow Spark's; the plan of EXPLAIN is SQLite's.
+//! Derived: columns beyond the recorded ones follow Spark's.
 
 use crate::sql::compile::{Compiled, Compiler};
-use crate::sql::engine::{Table, Work, failed};
+use crate::sql::engine::{Table, Work};
 use crate::sql::error::SqlError;
 use crate::sql::parse::{statement, tokens as tokenize};
 use crate::sql::relation::Ctes;
@@ -15,8 +15,8 @@ use super::{Command, Listed, listing, used};
 
 impl Work<'_> {
     pub(crate) fn command(&self, command: Command) -> Result<Table, SqlError> {
-        if let Command::Explain(sql) = &command {
-            return self.explain(sql);
+        if let Command::Explain(detail, sql) = &command {
+            return self.explain(*detail, sql);
         }
         if let Command::Alter { name, is_view, change } = command {
             return self.alter(&name, is_view, change);
@@ -55,7 +55,7 @@ impl Work<'_> {
             }
             Command::ShowCreateTable(name) => {
                 let table = self.find(&catalog, &name)?;
-                Ok(Table::of_texts(["createtab_stmt"], [[create_statement(table)]]))
+                Ok(Table::of_texts(["createtab_stmt"], [[create_statement(&catalog, table)]]))
             }
             Command::Describe { name, extended } => {
                 let table = self.find(&catalog, &name)?;
@@ -101,7 +101,7 @@ impl Work<'_> {
                 let rows = table.node.properties.iter().map(|(key, value)| [key.clone(), value.clone()]);
                 Ok(Table::of_texts(["key", "value"], rows))
             }
-            Command::Explain(_) | Command::Alter { .. } => Ok(Table::default()),
+            Command::Explain(..) | Command::Alter { .. } => Ok(Table::default()),
             Command::CreateCatalog { name, if_not_exists, comment } => {
                 match (catalog.catalogs.contains_key(&name), if_not_exists) {
                     (true, true) => return Ok(Table::default()),
@@ -228,27 +228,9 @@ impl Work<'_> {
 
     fn compiled(&self, catalog: &Catalog, sql: &str) -> Result<Compiled, SqlError> {
         let sqlparser::ast::Statement::Query(query) = statement(sql, tokenize(sql)?)? else {
-            return Err(SqlError::unsupported("EXPLAIN and DESCRIBE of anything but a query"));
+            return Err(SqlError::unsupported("DESCRIBE of anything but a query"));
         };
         Compiler::new(catalog, self.session).query(&query, None, &Ctes::new())
-    }
-
-    fn explain(&self, sql: &str) -> Result<Table, SqlError> {
-        let compiled = self.compiled(&lock(self.catalog), sql)?;
-        let mut plan =
-            self.connection.prepare(&format!("EXPLAIN QUERY PLAN {}", compiled.sql)).map_err(|error| failed(&error))?;
-        let steps = plan
-            .query_map([], |row| row.get::<_, String>(3))
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| failed(&error))?;
-        let output: Vec<_> =
-            compiled.columns.iter().map(|column| format!("{}: {}", column.name, column.kind.catalog_text())).collect();
-        let text = format!(
-            "== Physical Plan ==\nOutput [{}]\n{}",
-            output.join(", "),
-            steps.iter().map(|step| format!("+- {step}")).collect::<Vec<_>>().join("\n")
-        );
-        Ok(Table::of_texts(["plan"], [[text]]))
     }
 }
 
@@ -304,12 +286,12 @@ fn describe_table(table: &CatalogTable, extended: bool) -> Table {
     result
 }
 
-fn create_statement(table: &CatalogTable) -> String {
+fn create_statement(catalog: &Catalog, table: &CatalogTable) -> String {
     let full_name = table.full_name();
     if let Some(view) = &table.view_definition {
         return format!("CREATE VIEW {full_name} AS {view}");
     }
-    let columns: Vec<_> = table
+    let mut columns: Vec<_> = table
         .columns
         .iter()
         .map(|column| {
@@ -325,6 +307,18 @@ fn create_statement(table: &CatalogTable) -> String {
             )
         })
         .collect();
+    for key in catalog.keys.get(&table.name).into_iter().flatten() {
+        let own = key.columns.join(", ");
+        columns.push(match &key.references {
+            None => format!("  CONSTRAINT {} PRIMARY KEY ({own})", key.name),
+            Some((parent, referred)) => format!(
+                "  CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {} ({})",
+                key.name,
+                parent.join("."),
+                referred.join(", ")
+            ),
+        });
+    }
     let mut sql = format!("CREATE TABLE {full_name} (\n{})\nUSING delta\n", columns.join(",\n"));
     if let Some(comment) = &table.node.comment {
         sql.push_str(&format!("COMMENT '{}'\n", comment.replace('\'', "\\'")));

@@ -117,11 +117,20 @@ impl Compiler<'_> {
                 }),
                 kind => Err(not_a_list(name, kind)),
             },
-            ("array_join", [value, _]) if matches!(value.kind, Array(_)) => self
+            ("array_join", [value, _]) if matches!(&value.kind, Array(kind) if **kind == Text || kind.is_integer()) => self
                 .cast_all(arguments.get(1..2).unwrap_or_default(), &[Text])
                 .map(|separator| Typed::new(format!("dbx_array_join({}, {separator})", value.sql), Text)),
             ("named_struct", [_, ..]) if arguments.len().is_multiple_of(2) => named_struct(arguments),
-            ("to_json", [value]) if value.kind.is_nested() => Ok(Typed::new(value.sql.clone(), Text)),
+            ("to_json", [value]) if value.kind.is_nested() => {
+                Ok(Typed::new(format!("dbx_to_json({}, {})", value.sql, text_literal(&value.kind.text())), Text))
+            }
+            ("try_element_at", [value, index]) => match &value.kind {
+                Array(kind) if index.kind.is_integer() => {
+                    let place = format!("CASE WHEN {0} > 0 THEN {0} - 1 ELSE json_array_length({1}) + {0} END", index.sql, value.sql);
+                    Ok(Typed::new(format!("json_extract({}, '$[' || ({place}) || ']')", value.sql), (**kind).clone()))
+                }
+                _ => Err(SqlError::unsupported("try_element_at on this type")),
+            },
             ("get_json_object", [_, path]) if path.sql.starts_with('\'') => {
                 self.call("dbx_json_object", arguments, &[Text, Text], Text)
             }

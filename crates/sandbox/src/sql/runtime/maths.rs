@@ -13,6 +13,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_pmod", |a| {
         if a.integer(1) == 0 { Err(remainder()) } else { whole(a.integer(0).checked_rem_euclid(a.integer(1))) }
     }),
+    ("dbx_cbrt", |a| real(a.real(0).cbrt())),
     ("dbx_level", |a| {
         if a.integer(0) <= a.integer(1) {
             return Ok(Value::Integer(1));
