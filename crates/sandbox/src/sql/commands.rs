@@ -12,8 +12,8 @@ use super::engine::Session;
 use super::error::SqlError;
 use super::parse::word;
 pub(crate) use alter::Change;
-pub(crate) use explain::Detail;
 pub(super) use delta::history;
+pub(crate) use explain::Detail;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -279,13 +279,19 @@ fn is_wide(cursor: &Cursor<'_>) -> bool {
     let words: Vec<_> = cursor.tokens.iter().skip(cursor.position).take(3).map(|token| word(&token.token)).collect();
     let words: Vec<_> = words.iter().map(Option::as_deref).collect();
     // `CATALOG` followed by nothing is a schema of that name.
-    matches!(words.as_slice(), [Some("IN" | "FROM"), Some("CATALOG"), Some(_)] | [Some("IN" | "FROM"), Some("CATALOG"), None])
-        || matches!(words.as_slice(), [Some("IN" | "FROM"), Some("ALL"), Some("CATALOGS")])
+    matches!(
+        words.as_slice(),
+        [Some("IN" | "FROM"), Some("CATALOG"), Some(_)] | [Some("IN" | "FROM"), Some("CATALOG"), None]
+    ) || matches!(words.as_slice(), [Some("IN" | "FROM"), Some("ALL"), Some("CATALOGS")])
 }
 
 fn wide(cursor: &mut Cursor<'_>) -> Result<Wanted, SqlError> {
     let _ = cursor.accept("IN") || cursor.accept("FROM");
-    let catalog = if cursor.accept("ALL CATALOGS") { None } else { cursor.accept("CATALOG").then(|| cursor.single()).transpose()? };
+    let catalog = if cursor.accept("ALL CATALOGS") {
+        None
+    } else {
+        cursor.accept("CATALOG").then(|| cursor.single()).transpose()?
+    };
     let schema = cursor.accept("SCHEMA").then(|| cursor.pattern()).transpose()?.flatten();
     Ok(Wanted { catalog, schema, ..Wanted::default() })
 }

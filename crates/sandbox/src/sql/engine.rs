@@ -215,19 +215,15 @@ impl Engine {
     }
 }
 
-fn fill(
-    connection: &Connection,
-    full_name: &str,
-    rows: impl Iterator<Item = Vec<Value>>,
-) -> Result<(), SqlError> {
+fn fill(connection: &Connection, full_name: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), SqlError> {
     let mut rows = rows.peekable();
     let Some(width) = rows.peek().map(Vec::len) else { return Ok(()) };
     let marks = vec!["?"; width].join(", ");
     connection.execute_batch("BEGIN").map_err(internal)?;
     let insert = format!("INSERT INTO {} VALUES ({marks})", identifier(full_name));
-    let filled = connection.prepare(&insert).and_then(|mut insert| {
-        rows.try_for_each(|row| insert.execute(rusqlite::params_from_iter(row)).map(|_| ()))
-    });
+    let filled = connection
+        .prepare(&insert)
+        .and_then(|mut insert| rows.try_for_each(|row| insert.execute(rusqlite::params_from_iter(row)).map(|_| ())));
     connection.execute_batch(if filled.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(internal)?;
     filled.map_err(internal)
 }

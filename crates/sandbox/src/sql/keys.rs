@@ -14,7 +14,9 @@ impl Compiler<'_> {
             for option in &column.options {
                 let own = || vec![column.name.value.clone()];
                 match &option.option {
-                    ColumnOption::PrimaryKey(key) => keys.push(primary(table, key.name.as_ref().or(option.name.as_ref()), own())),
+                    ColumnOption::PrimaryKey(key) => {
+                        keys.push(primary(table, key.name.as_ref().or(option.name.as_ref()), own()))
+                    }
                     ColumnOption::ForeignKey(key) => keys.push(self.foreign(table, key, own())?),
                     _ => {}
                 }
@@ -54,7 +56,8 @@ impl Compiler<'_> {
             (..) => return Err(SqlError::unsupported("a foreign key to a table without a primary key")),
         };
         let [_, _, bare] = table;
-        let name = key.name.as_ref().map_or_else(|| format!("{bare}_{}_fk", columns.join("_")), |name| name.value.clone());
+        let name =
+            key.name.as_ref().map_or_else(|| format!("{bare}_{}_fk", columns.join("_")), |name| name.value.clone());
         Ok(Key { name, columns, references: Some((parent, referred)) })
     }
 }

@@ -203,8 +203,7 @@ impl Compiler<'_> {
                 Ok((0..width).map(|index| format!("c{index}{}", direction(options))).collect())
             }
             // The parser takes ALL for a column.
-            OrderByKind::Expressions(terms)
-                if matches!(terms.as_slice(), [term] if matches!(&term.expr, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all"))) =>
+            OrderByKind::Expressions(terms) if matches!(terms.as_slice(), [term] if matches!(&term.expr, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all"))) =>
             {
                 let options = terms.first().map_or_else(String::new, |term| direction(&term.options));
                 Ok((0..width).map(|index| format!("c{index}{options}")).collect())

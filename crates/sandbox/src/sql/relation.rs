@@ -194,8 +194,7 @@ impl Compiler<'_> {
         let columns: Vec<_> =
             compiled.columns.iter().enumerate().map(|(index, column)| (column.clone(), format!("c{index}"))).collect();
         // SQLite takes a recursive relation by its bare name only.
-        let source =
-            if compiled.sql.contains(' ') { format!("({})", compiled.sql) } else { compiled.sql.clone() };
+        let source = if compiled.sql.contains(' ') { format!("({})", compiled.sql) } else { compiled.sql.clone() };
         self.named(&source, &columns, names, alias)
     }
 

@@ -76,7 +76,8 @@ pub(crate) fn json_text(json: &Json, kind: &Type) -> Result<String, SqlError> {
         }
         (Json::Object(members), Type::Struct(fields)) => {
             let known = fields.iter().filter_map(|(name, kind)| Some((name, members.get(name)?, kind)));
-            let members = known.filter(|(_, value, _)| !value.is_null()).map(|(name, value, kind)| member(name, value, kind));
+            let members =
+                known.filter(|(_, value, _)| !value.is_null()).map(|(name, value, kind)| member(name, value, kind));
             format!("{{{}}}", members.collect::<Result<Vec<_>, _>>()?.join(","))
         }
         (json, kind) => match nested(json, kind)? {

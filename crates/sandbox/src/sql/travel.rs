@@ -32,26 +32,37 @@ impl Compiler<'_> {
                     Some(asked) if asked < latest => Err(gone()),
                     _ => Err(SqlError::new(
                         "DELTA_VERSION_NOT_FOUND",
-                        &format!("Cannot time travel Delta table to version {number}. Available versions: [0, {latest}]."),
+                        &format!(
+                            "Cannot time travel Delta table to version {number}. Available versions: [0, {latest}]."
+                        ),
                         "22003",
                     )),
                 }
             }
             TableVersion::TimestampAsOf(at) => {
                 let micros = self.constant_instant(at)?;
-                let (first, last) = (versions.first().map_or(0, |first| first.at), versions.last().map_or(0, |last| last.at));
+                let (first, last) =
+                    (versions.first().map_or(0, |first| first.at), versions.last().map_or(0, |last| last.at));
                 let shown = |millis: i64| temporal::timestamp_text(millis.saturating_mul(1000)).unwrap_or_default();
                 if micros > last.saturating_mul(1000) {
                     return Err(SqlError::new(
                         "DELTA_TIMESTAMP_GREATER_THAN_COMMIT",
-                        &format!("The provided timestamp ({}) is after the latest version available to this table. Please use a timestamp before or at {}.", shown(micros / 1000), shown(last)),
+                        &format!(
+                            "The provided timestamp ({}) is after the latest version available to this table. Please use a timestamp before or at {}.",
+                            shown(micros / 1000),
+                            shown(last)
+                        ),
                         "42816",
                     ));
                 }
                 if micros < first.saturating_mul(1000) {
                     return Err(SqlError::new(
                         "DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION",
-                        &format!("The provided timestamp ({}) is before the earliest version available to this table. Please use a timestamp after {}.", shown(micros / 1000), shown(first)),
+                        &format!(
+                            "The provided timestamp ({}) is before the earliest version available to this table. Please use a timestamp after {}.",
+                            shown(micros / 1000),
+                            shown(first)
+                        ),
                         "42816",
                     ));
                 }

@@ -64,7 +64,8 @@ impl Compiler<'_> {
             ("string_agg" | "listagg", [value, rest @ ..], _) if !is_distinct(function) => {
                 let value = self.cast(value.clone(), &Type::String, false)?;
                 let separator = rest.first().map_or("''", |separator| separator.sql.as_str());
-                let terms: Vec<_> = terms.iter().map(|(term, direction)| format!("({}){direction}", term.sql)).collect();
+                let terms: Vec<_> =
+                    terms.iter().map(|(term, direction)| format!("({}){direction}", term.sql)).collect();
                 let sql = format!("group_concat({}, {separator} ORDER BY {}){filter}", value.sql, terms.join(", "));
                 Ok(Typed::new(sql, Type::String))
             }
@@ -76,11 +77,16 @@ impl Compiler<'_> {
     }
 
     pub(crate) fn window(&self, name: &str, function: &Function, scope: &Scope<'_>) -> Result<Typed, SqlError> {
-        let Some(WindowType::WindowSpec(spec)) = &function.over else {
-            return Err(SqlError::unsupported("named windows"));
+        let spec = match &function.over {
+            Some(WindowType::WindowSpec(spec)) => spec,
+            Some(WindowType::NamedWindow(name)) => return Err(undefined(&name.value)),
+            None => return Err(SqlError::unsupported("a window function without OVER")),
         };
-        if spec.window_name.is_some() || function.filter.is_some() || is_distinct(function) {
-            return Err(SqlError::unsupported("named windows, and FILTER or DISTINCT over windows"));
+        if let Some(name) = &spec.window_name {
+            return Err(undefined(&name.value));
+        }
+        if function.filter.is_some() || is_distinct(function) {
+            return Err(SqlError::unsupported("FILTER or DISTINCT over windows"));
         }
         if matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) {
             return Err(SqlError::unsupported("IGNORE NULLS over windows"));
@@ -320,7 +326,9 @@ impl Compiler<'_> {
                 let value = self.cast(value.clone(), &Type::Double, false)?;
                 Ok(Typed::new(format!("dbx_{function}({unique}{}){suffix}", value.sql), Type::Double))
             }
-            ("percentile" | "percentile_approx" | "approx_percentile", [_, fraction, ..]) if fraction.kind.is_nested() => {
+            ("percentile" | "percentile_approx" | "approx_percentile", [_, fraction, ..])
+                if fraction.kind.is_nested() =>
+            {
                 Err(SqlError::unsupported(format!("`{name}` with several percentages")))
             }
             ("percentile" | "percentile_approx" | "approx_percentile", [value, fraction, ..]) => {
@@ -338,10 +346,7 @@ impl Compiler<'_> {
 }
 
 /// The same SELECT with each named window in the place of its name.
-pub(super) fn with_windows(
-    select: &Select,
-    order: Option<&OrderBy>,
-) -> Result<(Select, Option<OrderBy>), SqlError> {
+pub(super) fn with_windows(select: &Select, order: Option<&OrderBy>) -> Result<(Select, Option<OrderBy>), SqlError> {
     struct Namer {
         known: Vec<(String, WindowSpec)>,
         missing: Option<String>,
@@ -394,13 +399,17 @@ pub(super) fn with_windows(
     let _ = select.visit(&mut namer);
     let _ = order.visit(&mut namer);
     match namer.missing {
-        Some(name) => Err(SqlError::new(
-            "MISSING_WINDOW_SPECIFICATION",
-            &format!("Window specification is not defined in the WINDOW clause for {name}."),
-            "42P20",
-        )),
+        Some(name) => Err(undefined(&name)),
         None => Ok((select, order)),
     }
+}
+
+fn undefined(window: &str) -> SqlError {
+    SqlError::new(
+        "MISSING_WINDOW_SPECIFICATION",
+        &format!("Window specification is not defined in the WINDOW clause for {window}."),
+        "42P20",
+    )
 }
 
 fn is_distinct(function: &Function) -> bool {

@@ -149,16 +149,7 @@ fn prices(workspace: &Workspace) -> Vec<Row> {
         // Unscaled: 0.35 with four digits is 3500.
         let amount = json!({"default": cents * 100});
         let pricing = json!({"default": cents * 100, "promotional": amount, "effective_list": amount});
-        vec![
-            at(from),
-            until,
-            account(),
-            text(sku),
-            text(CLOUD),
-            text("USD"),
-            text("DBU"),
-            text(pricing.to_string()),
-        ]
+        vec![at(from), until, account(), text(sku), text(CLOUD), text("USD"), text("DBU"), text(pricing.to_string())]
     };
     SKUS.iter()
         .flat_map(|(sku, _, now, before)| {

@@ -59,7 +59,9 @@ fn warehouses(workspace: &Workspace) -> Vec<Row> {
             string(settings, "name"),
             string(settings, "warehouse_type"),
             optional(channel.map(|name| name.trim_start_matches("CHANNEL_NAME_"))),
-            optional(settings.get("cluster_size").and_then(Json::as_str).map(|size| size.to_uppercase().replace('-', "_"))),
+            optional(
+                settings.get("cluster_size").and_then(Json::as_str).map(|size| size.to_uppercase().replace('-', "_")),
+            ),
             number(settings, "min_num_clusters"),
             number(settings, "max_num_clusters"),
             number(settings, "auto_stop_mins"),

@@ -48,12 +48,7 @@ struct Edge {
 }
 
 const EDGES: [Edge; 7] = [
-    Edge {
-        source: None,
-        target: Some("samples.retail.orders"),
-        job: Some(0),
-        columns: &[],
-    },
+    Edge { source: None, target: Some("samples.retail.orders"), job: Some(0), columns: &[] },
     Edge {
         source: Some("samples.retail.orders"),
         target: Some("main.sales.daily_revenue"),
@@ -76,20 +71,15 @@ const EDGES: [Edge; 7] = [
         source: Some("samples.retail.orders"),
         target: Some("samples.retail.open_orders"),
         job: None,
-        columns: &[("order_id", "order_id"), ("customer_id", "customer_id"), ("order_ts", "order_ts"), ("total", "total")],
+        columns: &[
+            ("order_id", "order_id"),
+            ("customer_id", "customer_id"),
+            ("order_ts", "order_ts"),
+            ("total", "total"),
+        ],
     },
-    Edge {
-        source: Some("main.sales.daily_revenue"),
-        target: None,
-        job: Some(6),
-        columns: &[],
-    },
-    Edge {
-        source: Some("samples.retail.orders"),
-        target: None,
-        job: Some(1),
-        columns: &[],
-    },
+    Edge { source: Some("main.sales.daily_revenue"), target: None, job: Some(6), columns: &[] },
+    Edge { source: Some("samples.retail.orders"), target: None, job: Some(1), columns: &[] },
 ];
 const NOTEBOOK: &str = "4213009801";
 
@@ -141,7 +131,10 @@ impl Event {
             let kind = is_source.then_some("PATH");
             return vec![Value::Null, Value::Null, Value::Null, Value::Null, optional(path), optional(kind)];
         };
-        let view = lock(&workspace.catalog).tables.values().any(|table| table.full_name() == name && table.view_definition.is_some());
+        let view = lock(&workspace.catalog)
+            .tables
+            .values()
+            .any(|table| table.full_name() == name && table.view_definition.is_some());
         let mut row = vec![text(name)];
         row.extend(name.split('.').map(text));
         row.extend([Value::Null, text(if view { "VIEW" } else { "TABLE" })]);

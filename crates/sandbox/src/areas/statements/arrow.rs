@@ -100,18 +100,16 @@ fn encode<'a>(kind: &Type, cells: impl Iterator<Item = Option<&'a str>> + Clone)
         Type::Boolean => numbers(bits(cells.map(|cell| cell == Some("true"))).0),
         Type::TinyInt => numbers(fixed(cells, |text| text.parse::<i8>().unwrap_or_default().to_le_bytes())),
         Type::SmallInt => numbers(fixed(cells, |text| text.parse::<i16>().unwrap_or_default().to_le_bytes())),
-        Type::Int | Type::Date => {
-            numbers(fixed(cells, |text| text.parse::<i32>().unwrap_or_default().to_le_bytes()))
-        }
+        Type::Int | Type::Date => numbers(fixed(cells, |text| text.parse::<i32>().unwrap_or_default().to_le_bytes())),
         Type::BigInt | Type::Timestamp | Type::TimestampNtz => {
             numbers(fixed(cells, |text| text.parse::<i64>().unwrap_or_default().to_le_bytes()))
         }
         Type::Float => numbers(fixed(cells, |text| text.parse::<f32>().unwrap_or_default().to_le_bytes())),
         Type::Double => numbers(fixed(cells, |text| text.parse::<f64>().unwrap_or_default().to_le_bytes())),
         // The cell has as many digits behind its point as the type.
-        Type::Decimal(..) => numbers(fixed(cells, |text| {
-            text.replace('.', "").parse::<i128>().unwrap_or_default().to_le_bytes()
-        })),
+        Type::Decimal(..) => {
+            numbers(fixed(cells, |text| text.replace('.', "").parse::<i128>().unwrap_or_default().to_le_bytes()))
+        }
         Type::Binary => variable(cells.map(|cell| cell.map(unhex)), validity, nulls),
         Type::String | Type::Array(_) | Type::Map(..) | Type::Struct(_) => {
             variable(cells.map(|cell| cell.map(str::as_bytes)), validity, nulls)

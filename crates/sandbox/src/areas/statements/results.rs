@@ -157,11 +157,7 @@ impl Told<'_> {
             chunk.set("next_chunk_index", json!(index + 1));
             chunk.set(
                 "next_chunk_internal_link",
-                json!(format!(
-                    "/api/2.0/sql/statements/{}/result/chunks/{}?row_offset={next}",
-                    self.id,
-                    index + 1,
-                )),
+                json!(format!("/api/2.0/sql/statements/{}/result/chunks/{}?row_offset={next}", self.id, index + 1,)),
             );
         }
         match self.sending.delivery {
@@ -263,8 +259,7 @@ pub(super) fn download(workspace: &Workspace, request: &Request) -> Outcome {
     let expires = request.query("expires").and_then(|at| at.parse::<i64>().ok()).unwrap_or(0);
     let index = request.parameter("chunk_index").parse::<usize>().unwrap_or(usize::MAX);
     let id = request.parameter("statement_id");
-    let Ok((state, sending)) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())
-    else {
+    let Ok((state, sending)) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now()) else {
         return Ok(refusal(404, "NoSuchKey", "The specified key does not exist."));
     };
     if request.query("X-Amz-Signature") != Some(&signature(sending.seed, index, expires)) {

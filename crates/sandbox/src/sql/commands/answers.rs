@@ -45,7 +45,9 @@ impl Work<'_> {
             Command::DescribeQuery(sql) => {
                 let columns = self.compiled(&catalog, &sql)?.columns;
                 let mut table = Table::of_texts(["col_name", "data_type", "comment"], []);
-                let rows = columns.into_iter().map(|column| vec![Some(column.name), Some(column.kind.catalog_text()), column.comment]);
+                let rows = columns
+                    .into_iter()
+                    .map(|column| vec![Some(column.name), Some(column.kind.catalog_text()), column.comment]);
                 table.rows = rows.collect();
                 Ok(table)
             }
@@ -243,7 +245,8 @@ fn name_of(name: &[String; 3]) -> String {
 pub(super) fn like(name: &str, pattern: Option<&str>) -> bool {
     let Some(pattern) = pattern else { return true };
     pattern.split('|').any(|pattern| {
-        let source: Vec<_> = pattern.trim().split(['*', '%']).map(|part| regex::escape(part).replace("\\.", ".")).collect();
+        let source: Vec<_> =
+            pattern.trim().split(['*', '%']).map(|part| regex::escape(part).replace("\\.", ".")).collect();
         regex::Regex::new(&format!("(?i)^{}$", source.join(".*"))).is_ok_and(|regex| regex.is_match(name))
     })
 }

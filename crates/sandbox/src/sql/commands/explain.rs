@@ -168,7 +168,8 @@ impl Compiler<'_> {
             SetExpr::Select(select) => self.select_plan(select, &known)?,
             SetExpr::Query(query) => self.deeper(|| self.plan(query, &known))?,
             SetExpr::SetOperation { left, op, right, .. } => {
-                let children = vec![self.deeper(|| self.body_plan(left, &known))?, self.deeper(|| self.body_plan(right, &known))?];
+                let children =
+                    vec![self.deeper(|| self.body_plan(left, &known))?, self.deeper(|| self.body_plan(right, &known))?];
                 match op {
                     SetOperator::Union => Node::new("Union false, false", "PhotonUnion", "", children),
                     SetOperator::Intersect => Node::new("Intersect", "PhotonBroadcastHashJoin", "LeftSemi", children),
@@ -188,7 +189,9 @@ impl Compiler<'_> {
                 node = joined(join, node, right);
             }
             from = Some(match from {
-                Some(left) => Node::new("Join Cross", "PhotonBroadcastNestedLoopJoin", "BuildRight, Cross", vec![left, node]),
+                Some(left) => {
+                    Node::new("Join Cross", "PhotonBroadcastNestedLoopJoin", "BuildRight, Cross", vec![left, node])
+                }
                 None => node,
             });
         }
@@ -210,7 +213,11 @@ impl Compiler<'_> {
         let calls: Vec<_> = select.projection.iter().filter(|item| is_call(item)).map(ToString::to_string).collect();
         if !keys.is_empty() || !calls.is_empty() {
             let what = format!("(keys=[{}], functions=[{}])", keys.join(", "), calls.join(", "));
-            let exchange = if keys.is_empty() { "SinglePartition".to_owned() } else { format!("hashpartitioning({})", keys.join(", ")) };
+            let exchange = if keys.is_empty() {
+                "SinglePartition".to_owned()
+            } else {
+                format!("hashpartitioning({})", keys.join(", "))
+            };
             let partial = Node::new("Aggregate", "PhotonGroupingAgg", format!("partial {what}"), vec![node]);
             let shuffle = Node::new("RepartitionByExpression", "PhotonShuffleExchange", exchange, vec![partial]);
             node = Node::new("Aggregate", "PhotonGroupingAgg", what, vec![shuffle]);
@@ -251,7 +258,9 @@ impl Compiler<'_> {
                 };
                 if let Some(view) = &table.view_definition {
                     let inner = match statement(view, tokens(view)?)? {
-                        Statement::Query(query) => self.in_view(self.session, |compiler| compiler.plan(&query, &Vec::new()))?,
+                        Statement::Query(query) => {
+                            self.in_view(self.session, |compiler| compiler.plan(&query, &Vec::new()))?
+                        }
                         _ => return Err(SqlError::unsupported("views that are not queries")),
                     };
                     return Ok(Node::new("View", "PhotonProject", format!("({})", full.join(".")), vec![inner]));
@@ -283,9 +292,12 @@ fn joined(join: &Join, left: Node, right: Node) -> Node {
     };
     let equal = |condition: &Expr| matches!(condition, Expr::BinaryOp { op, .. } if op.to_string() == "=" || op.to_string() == "AND");
     match constraint {
-        Some(JoinConstraint::On(condition)) if equal(condition) => {
-            Node::new("Join", "PhotonBroadcastHashJoin", format!("[{condition}], {kind}, BuildRight"), vec![left, right])
-        }
+        Some(JoinConstraint::On(condition)) if equal(condition) => Node::new(
+            "Join",
+            "PhotonBroadcastHashJoin",
+            format!("[{condition}], {kind}, BuildRight"),
+            vec![left, right],
+        ),
         Some(JoinConstraint::Using(columns)) => {
             let columns: Vec<_> = columns.iter().map(ToString::to_string).collect();
             let what = format!("[{}], {kind}, BuildRight", columns.join(", "));

@@ -45,7 +45,9 @@ impl Compiler<'_> {
             ("struct", [_, ..]) => {
                 let fields = arguments.iter().enumerate();
                 let named: Vec<_> = fields
-                    .flat_map(|(index, value)| [Typed::new(text_literal(&field_name(value, index)), Text), value.clone()])
+                    .flat_map(|(index, value)| {
+                        [Typed::new(text_literal(&field_name(value, index)), Text), value.clone()]
+                    })
                     .collect();
                 named_struct(&named)
             }
@@ -53,27 +55,34 @@ impl Compiler<'_> {
                 Ok(Typed::new(format!("dbx_map_size({})", value.sql), Int))
             }
             ("map_keys", [value]) => match &value.kind {
-                Type::Map(key, _) if **key == Text => Ok(Typed::new(format!("dbx_map_keys({})", value.sql), Array(key.clone()))),
+                Type::Map(key, _) if **key == Text => {
+                    Ok(Typed::new(format!("dbx_map_keys({})", value.sql), Array(key.clone())))
+                }
                 _ => Err(SqlError::unsupported("map_keys but of a MAP with strings as keys")),
             },
             ("map_values", [value]) => match &value.kind {
                 Type::Map(_, kind) => Ok(Typed::new(format!("dbx_map_values({})", value.sql), Array(kind.clone()))),
                 kind => Err(not_a_list(name, kind)),
             },
-            ("sequence", [first, last] | [first, last, _]) if first.kind.is_integer() && last.kind.is_integer() => self
-                .common(&first.kind, &last.kind, &sqlparser::ast::Expr::Identifier(name.into()))
-                .and_then(|kind| self.call("dbx_list_sequence", arguments, &[BigInt, BigInt, BigInt], Array(Box::new(kind)))),
-            ("slice", [value, start, length]) if start.kind.is_integer() && length.kind.is_integer() => match &value.kind {
+            ("sequence", [first, last] | [first, last, _]) if first.kind.is_integer() && last.kind.is_integer() => {
+                self.common(&first.kind, &last.kind, &sqlparser::ast::Expr::Identifier(name.into())).and_then(|kind| {
+                    self.call("dbx_list_sequence", arguments, &[BigInt, BigInt, BigInt], Array(Box::new(kind)))
+                })
+            }
+            ("slice", [value, start, length]) if start.kind.is_integer() && length.kind.is_integer() => {
+                match &value.kind {
+                    Array(_) => Ok(Typed::new(
+                        format!("dbx_list_slice({}, {}, {})", value.sql, start.sql, length.sql),
+                        value.kind.clone(),
+                    )),
+                    kind => Err(not_a_list(name, kind)),
+                }
+            }
+            ("sort_array" | "array_sort", [value]) => match &value.kind {
                 Array(_) => Ok(Typed::new(
-                    format!("dbx_list_slice({}, {}, {})", value.sql, start.sql, length.sql),
+                    format!("dbx_list_sort({}, 1, {})", value.sql, u8::from(name == "array_sort")),
                     value.kind.clone(),
                 )),
-                kind => Err(not_a_list(name, kind)),
-            },
-            ("sort_array" | "array_sort", [value]) => match &value.kind {
-                Array(_) => {
-                    Ok(Typed::new(format!("dbx_list_sort({}, 1, {})", value.sql, u8::from(name == "array_sort")), value.kind.clone()))
-                }
                 kind => Err(not_a_list(name, kind)),
             },
             ("sort_array", [value, ascending]) if ascending.kind == Boolean => match &value.kind {
@@ -85,9 +94,10 @@ impl Compiler<'_> {
                 kind => Err(not_a_list(name, kind)),
             },
             ("array_max" | "array_min" | "flatten", [value]) => match &value.kind {
-                Array(kind) if name != "flatten" && !kind.is_nested() => {
-                    Ok(Typed::new(format!("dbx_list_{}({})", name.trim_start_matches("array_"), value.sql), (**kind).clone()))
-                }
+                Array(kind) if name != "flatten" && !kind.is_nested() => Ok(Typed::new(
+                    format!("dbx_list_{}({})", name.trim_start_matches("array_"), value.sql),
+                    (**kind).clone(),
+                )),
                 Array(kind) if name == "flatten" && matches!(**kind, Array(_)) => {
                     Ok(Typed::new(format!("dbx_list_flatten({})", value.sql), (**kind).clone()))
                 }
@@ -117,16 +127,20 @@ impl Compiler<'_> {
                 }),
                 kind => Err(not_a_list(name, kind)),
             },
-            ("array_join", [value, _]) if matches!(&value.kind, Array(kind) if **kind == Text || kind.is_integer()) => self
-                .cast_all(arguments.get(1..2).unwrap_or_default(), &[Text])
-                .map(|separator| Typed::new(format!("dbx_array_join({}, {separator})", value.sql), Text)),
+            ("array_join", [value, _]) if matches!(&value.kind, Array(kind) if **kind == Text || kind.is_integer()) => {
+                self.cast_all(arguments.get(1..2).unwrap_or_default(), &[Text])
+                    .map(|separator| Typed::new(format!("dbx_array_join({}, {separator})", value.sql), Text))
+            }
             ("named_struct", [_, ..]) if arguments.len().is_multiple_of(2) => named_struct(arguments),
             ("to_json", [value]) if value.kind.is_nested() => {
                 Ok(Typed::new(format!("dbx_to_json({}, {})", value.sql, text_literal(&value.kind.text())), Text))
             }
             ("try_element_at", [value, index]) => match &value.kind {
                 Array(kind) if index.kind.is_integer() => {
-                    let place = format!("CASE WHEN {0} > 0 THEN {0} - 1 ELSE json_array_length({1}) + {0} END", index.sql, value.sql);
+                    let place = format!(
+                        "CASE WHEN {0} > 0 THEN {0} - 1 ELSE json_array_length({1}) + {0} END",
+                        index.sql, value.sql
+                    );
                     Ok(Typed::new(format!("json_extract({}, '$[' || ({place}) || ']')", value.sql), (**kind).clone()))
                 }
                 _ => Err(SqlError::unsupported("try_element_at on this type")),

@@ -44,9 +44,10 @@ impl Compiler<'_> {
         let body = self.body(lambda, &[value.clone(), index], scope)?;
         let source = format!("FROM json_each({list}) AS {alias}");
         let (sql, kind) = match name {
-            "transform" => {
-                (format!("SELECT json_group_array({}) {source}", item(&body.sql, &body.kind)), Array(Box::new(body.kind)))
-            }
+            "transform" => (
+                format!("SELECT json_group_array({}) {source}", item(&body.sql, &body.kind)),
+                Array(Box::new(body.kind)),
+            ),
             "filter" | "exists" | "any_match" | "forall" => {
                 let test = self.boolean(body, &lambda.body)?.sql;
                 match name {
@@ -56,11 +57,15 @@ impl Compiler<'_> {
                     ),
                     // NULL where a NULL could decide.
                     "forall" => (
-                        format!("SELECT CASE WHEN min({test}) = 0 THEN 0 WHEN count(*) = count({test}) THEN 1 END {source}"),
+                        format!(
+                            "SELECT CASE WHEN min({test}) = 0 THEN 0 WHEN count(*) = count({test}) THEN 1 END {source}"
+                        ),
                         Boolean,
                     ),
                     _ => (
-                        format!("SELECT CASE WHEN max({test}) = 1 THEN 1 WHEN count(*) = count({test}) THEN 0 END {source}"),
+                        format!(
+                            "SELECT CASE WHEN max({test}) = 1 THEN 1 WHEN count(*) = count({test}) THEN 0 END {source}"
+                        ),
                         Boolean,
                     ),
                 }
@@ -116,7 +121,10 @@ impl Compiler<'_> {
         let wrong = || {
             SqlError::new(
                 "INVALID_LAMBDA_FUNCTION_CALL.NUM_ARGS_MISMATCH",
-                &format!("Invalid lambda function call. A higher order function gives {} arguments at most.", values.len()),
+                &format!(
+                    "Invalid lambda function call. A higher order function gives {} arguments at most.",
+                    values.len()
+                ),
                 "42K0D",
             )
         };

@@ -52,9 +52,7 @@ impl View<'_> {
                     .collect(),
             ),
             "catalog_tags" => ("catalog_name STRING, tag_name STRING, tag_value STRING", Vec::new()),
-            "schema_tags" => {
-                ("catalog_name STRING, schema_name STRING, tag_name STRING, tag_value STRING", Vec::new())
-            }
+            "schema_tags" => ("catalog_name STRING, schema_name STRING, tag_name STRING, tag_value STRING", Vec::new()),
             "table_tags" => (
                 "catalog_name STRING, schema_name STRING, table_name STRING, tag_name STRING, tag_value STRING",
                 Vec::new(),

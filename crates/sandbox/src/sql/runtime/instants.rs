@@ -57,9 +57,10 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         let date = temporal::parse_date(&format!("{:04}-{}-{}", a.integer(0), a.integer(1), a.integer(2)));
         let (hour, minute, micros) = (a.integer(3), a.integer(4), a.integer(5));
         let valid = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60_000_000).contains(&micros);
-        number(date.filter(|_| valid).and_then(|date| {
-            date.checked_mul(DAY_MICROS)?.checked_add((hour * 60 + minute) * 60_000_000 + micros)
-        }))
+        number(
+            date.filter(|_| valid)
+                .and_then(|date| date.checked_mul(DAY_MICROS)?.checked_add((hour * 60 + minute) * 60_000_000 + micros)),
+        )
     }),
     ("dbx_difference", |a| number(temporal::difference(a.text(0), a.integer(1), a.integer(2)))),
 ];

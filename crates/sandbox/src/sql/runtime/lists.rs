@@ -31,7 +31,12 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_list_concat", |a| joined((0..a.len()).flat_map(|index| list(a, index)).collect())),
     ("dbx_list_reverse", |a| joined(list(a, 0).into_iter().rev().collect())),
     ("dbx_list_flatten", |a| {
-        joined(list(a, 0).into_iter().flat_map(|item| if let Json::Array(items) = item { items } else { vec![] }).collect())
+        joined(
+            list(a, 0)
+                .into_iter()
+                .flat_map(|item| if let Json::Array(items) = item { items } else { vec![] })
+                .collect(),
+        )
     }),
     ("dbx_list_max", |a| extreme(a, Ordering::Greater)),
     ("dbx_list_min", |a| extreme(a, Ordering::Less)),
@@ -113,9 +118,10 @@ fn order(a: &Json, b: &Json) -> Ordering {
 }
 
 fn extreme(a: &Arguments, wanted: Ordering) -> Outcome {
-    let best = list(a, 0).into_iter().filter(|item| !item.is_null()).reduce(|best, item| {
-        if order(&item, &best) == wanted { item } else { best }
-    });
+    let best = list(a, 0)
+        .into_iter()
+        .filter(|item| !item.is_null())
+        .reduce(|best, item| if order(&item, &best) == wanted { item } else { best });
     Ok(best.map_or(Value::Null, |item| value_of(&item)))
 }
 
@@ -140,7 +146,13 @@ fn slice(a: &Arguments) -> Outcome {
 /// Numbers from a first to a last one, also downwards.
 fn sequence(a: &Arguments) -> Outcome {
     let (first, last) = (a.integer(0), a.integer(1));
-    let step = if a.len() > 2 { a.integer(2) } else if first <= last { 1 } else { -1 };
+    let step = if a.len() > 2 {
+        a.integer(2)
+    } else if first <= last {
+        1
+    } else {
+        -1
+    };
     let span = i128::from(last) - i128::from(first);
     if step == 0 || (span > 0) != (step > 0) && span != 0 {
         return Err(SqlError::new(
@@ -153,6 +165,7 @@ fn sequence(a: &Arguments) -> Outcome {
     if count > MOST.into() {
         return Err(SqlError::unsupported("sequences of more than a million items"));
     }
-    let items = (0..i64::try_from(count).unwrap_or(0)).map(|index| Json::from(first.saturating_add(index.saturating_mul(step))));
+    let items = (0..i64::try_from(count).unwrap_or(0))
+        .map(|index| Json::from(first.saturating_add(index.saturating_mul(step))));
     joined(items.collect())
 }

@@ -20,7 +20,10 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         }
         Err(SqlError::new(
             "RECURSION_LEVEL_LIMIT_EXCEEDED",
-            &format!("Recursion level limit {} reached but query has not exhausted, try increasing it like 'WITH RECURSIVE t(col) MAX RECURSION LEVEL 200'.", a.integer(1)),
+            &format!(
+                "Recursion level limit {} reached but query has not exhausted, try increasing it like 'WITH RECURSIVE t(col) MAX RECURSION LEVEL 200'.",
+                a.integer(1)
+            ),
             "42836",
         ))
     }),
