@@ -18,6 +18,7 @@ mod information;
 mod keys;
 mod literals;
 mod merge;
+mod named_windows;
 mod operators;
 mod parse;
 mod query;

@@ -13,11 +13,11 @@ use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::generate::Generated;
 use super::literals::display_name;
+use super::named_windows::with_windows;
 use super::parse::parts;
 use super::query::ordinal;
 use super::relation::Ctes;
 use super::types::Column;
-use super::window::with_windows;
 
 type Item = (Column, String);
 

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use serde_json::json;
 
 use super::{Row, Source, account, at, optional, text, whole, workspace_id};
-use crate::areas::history::{Entry, kind};
+use crate::areas::history::{Entry, Metrics, kind};
 use crate::workspace::{USER, USER_ID, Workspace, lock};
 
 pub(super) const SOURCES: &[Source] = &[Source {
@@ -33,8 +33,7 @@ fn history(workspace: &Workspace) -> Vec<Row> {
 
 fn row(workspace: &Workspace, entry: &Entry, now: i64) -> Row {
     let end = entry.ended.unwrap_or(now);
-    let total = end - entry.started;
-    let compiling = total / 5;
+    let metrics = Metrics::of(entry, now);
     let compute = json!({"type": "WAREHOUSE", "cluster_id": null, "warehouse_id": entry.warehouse});
     let zero = || Value::Integer(0);
     vec![
@@ -51,25 +50,25 @@ fn row(workspace: &Workspace, entry: &Entry, now: i64) -> Row {
         optional(entry.error.clone()),
         text("databricks-sandbox"),
         Value::Null,
-        whole(total),
+        whole(metrics.total),
         zero(),
         zero(),
-        whole(total - compiling),
-        whole(compiling),
-        whole(total * 2),
+        whole(metrics.executing),
+        whole(metrics.compiling),
+        whole(metrics.executing * 2),
         zero(),
         at(entry.started),
         at(end),
         at(end),
         zero(),
-        zero(),
-        zero(),
-        zero(),
+        whole(metrics.pruned_files),
+        whole(metrics.read_files),
+        whole(metrics.read_rows),
         whole(entry.rows),
+        whole(metrics.read_bytes),
         zero(),
         zero(),
-        zero(),
-        zero(),
+        whole(metrics.spilled_bytes),
         zero(),
         zero(),
         text(USER),
