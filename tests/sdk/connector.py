@@ -1,10 +1,11 @@
 """Drives the sandbox with the official SQL connector, over the REST backend: `connector.py BINARY`.
 
-Results come as JSON: the connector asks for Arrow by default (`use_cloud_fetch`), which the sandbox does not write.
-Of JSON results the connector reads the first chunk only, so no query here gives more than a thousand rows.
+Results come in each form that the connector asks for: JSON within the reply, Arrow behind links (`use_cloud_fetch`), and
+Arrow within the reply where it is small (`use_hybrid_disposition`).
 """
 
 import datetime
+import json
 import logging
 import sys
 from decimal import Decimal
@@ -15,12 +16,19 @@ from workspace import environment, sandbox
 from report import Report, expect, skipped  # noqa: E402
 
 WAREHOUSE = "a1b2c3d4e5f60718"
+FORMS = {
+    "JSON": {"use_cloud_fetch": False},
+    "Arrow behind links": {"use_cloud_fetch": True},
+    "Arrow in the reply": {"use_cloud_fetch": True, "use_hybrid_disposition": True},
+}
 
 
 def main():
     report = Report()
     with sandbox() as (host, token):
         queries(report, host, token)
+        for name, form in FORMS.items():
+            forms(report, host, token, name, form)
     return report.close()
 
 
@@ -34,11 +42,71 @@ def connect(host, token, **options):
         http_path=f"/sql/1.0/warehouses/{WAREHOUSE}",
         access_token=token,
         use_sea=True,
-        use_cloud_fetch=False,
         enable_telemetry=False,
         _retry_stop_after_attempts_count=2,
-        **options,
+        **{"use_cloud_fetch": False, **options},
     )
+
+
+def forms(report, host, token, name, form):
+    """What holds for results in every form."""
+    with report.check(f"{name}: all chunks of a result"), connect(host, token, **form) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT trip_id, payment, tip_amount FROM samples.taxi.trips ORDER BY trip_id")
+            rows = cursor.fetchmany(1500) + cursor.fetchall()
+            expect([row.trip_id for row in rows] == list(range(1, 2501)), f"{len(rows)} rows")
+            tips = [row.tip_amount is None for row in rows if row.payment == "cash"]
+            expect(len(tips) > 100 and all(tips), "tips paid in cash")
+
+    with report.check(f"{name}: a hundred thousand rows"), connect(host, token, **form) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id, id % 7 AS seventh FROM range(100001)")
+            rows = cursor.fetchall()
+            expect([tuple(row) for row in rows] == [(id, id % 7) for id in range(100_001)], f"{len(rows)} rows")
+
+    with report.check(f"{name}: types become Python's"), connect(host, token, **form) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1Y AS tiny, 2S AS small, 3 AS i, 3000000000 AS l, -12.30 AS d, 0.5D AS f, CAST(1.5 AS FLOAT) AS s, "
+                "'é' AS text, true AS b, DATE '2024-02-29' AS day, TIMESTAMP '2024-02-29 12:34:56.789' AS at, "
+                "CAST('ab' AS BINARY) AS bytes, NULL AS n, CAST(NULL AS INT) AS missing"
+            )
+            at = datetime.datetime(2024, 2, 29, 12, 34, 56, 789_000, tzinfo=datetime.timezone.utc)
+            wanted = (1, 2, 3, 3_000_000_000, Decimal("-12.30"), 0.5, 1.5, "é", True, datetime.date(2024, 2, 29), at)
+            row = tuple(cursor.fetchone())
+            expect(row == (*wanted, b"ab", None, None), row)
+            cursor.execute("SELECT array(1, 2) AS a, named_struct('x', 'y') AS s, map('k', true) AS m")
+            row = [json.loads(cell) for cell in cursor.fetchone()]
+            expect(row == [["1", "2"], {"x": "y"}, {"k": "true"}], row)
+
+    with report.check(f"{name}: nothing, and what has no columns"), connect(host, token, **form) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT trip_id FROM samples.taxi.trips WHERE false")
+            expect(cursor.fetchall() == [], "rows of nothing")
+            cursor.execute("CREATE OR REPLACE TABLE main.default.empty (a INT)")
+            expect(cursor.fetchall() == [], "rows of a table's creation")
+            cursor.execute("INSERT INTO main.default.empty VALUES (1)")
+            expect(cursor.fetchone().num_inserted_rows == 1, "no row inserted")
+
+    with report.check(f"{name}: catalogs, schemas, tables and columns"), connect(host, token, **form) as connection:
+        with connection.cursor() as cursor:
+            cursor.catalogs()
+            expect({"main", "samples", "system"} <= {row[0] for row in cursor.fetchall()}, "catalogs are missing")
+            cursor.schemas(catalog_name="samples", schema_name="ret%")
+            expect([row[0] for row in cursor.fetchall()] == ["retail"], "other schemas")
+            cursor.tables(catalog_name="samples", schema_name="retail", table_types=["VIEW"])
+            expect([row.tableName for row in cursor.fetchall()] == ["open_orders"], "other views")
+            cursor.tables()
+            expect({"orders", "trips", "usage"} <= {row.tableName for row in cursor.fetchall()}, "tables are missing")
+            cursor.columns(catalog_name="samples", schema_name="retail", table_name="products")
+            columns = [(row.col_name, row.columnType) for row in cursor.fetchall()]
+            expect(columns[0] == ("product_id", "BIGINT") and len(columns) == 4, columns)
+
+    with report.check(f"{name}: a session has views of its own"), connect(host, token, **form) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY VIEW few AS SELECT id FROM range(3)")
+            cursor.execute("SELECT sum(id) FROM few")
+            expect(cursor.fetchone()[0] == 3, "another sum")
 
 
 def queries(report, host, token):

@@ -27,6 +27,7 @@ mod seed;
 mod server;
 mod sql;
 mod synthesize;
+mod system;
 mod text;
 mod workspace;
 

@@ -1,6 +1,5 @@
 //! What a new workspace holds. Everything is computed from fixed numbers and hangs on the clock's epoch.
 
-mod billing;
 mod compute;
 mod document;
 mod notebooks;
@@ -13,6 +12,9 @@ mod taxi;
 pub use document::Seed;
 
 use crate::workspace::Workspace;
+pub(crate) use compute::{RUNNING, WAREHOUSE};
+pub(crate) use schedule::JOBS;
+pub(crate) use securables::pick;
 
 pub(crate) const DAY: i64 = 86_400_000;
 
@@ -25,10 +27,10 @@ pub(crate) fn fill(workspace: &Workspace, samples: bool) -> Result<(), String> {
     securables::fill(workspace);
     retail::fill(workspace)?;
     taxi::fill(workspace)?;
-    billing::fill(workspace)?;
     securables::views(workspace)?;
     compute::fill(workspace);
     notebooks::fill(workspace).map_err(|error| format!("{error:?}"))?;
     schedule::fill(workspace);
+    crate::system::fill(workspace)?;
     Ok(())
 }

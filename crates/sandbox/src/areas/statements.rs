@@ -2,6 +2,7 @@
 //!
 //! Derived: the texts of refused requests.
 
+mod arrow;
 mod results;
 mod sessions;
 
@@ -21,7 +22,7 @@ use crate::request::{Fields, Request};
 use crate::router::{Outcome, Pending, Route, public, route, waiting};
 use crate::sql::{Cancel, Limits, SqlError, Table, Type, sleep_millis, use_target};
 use crate::workspace::{Workspace, lock};
-use results::{Delivery, Told, cut};
+use results::{Delivery, Sending, Told, cut};
 use sessions::Place;
 
 /// Finished statements that are remembered.
@@ -74,9 +75,7 @@ impl State {
 struct Statement {
     state: watch::Sender<State>,
     cancel: Cancel,
-    delivery: Delivery,
-    /// What the signatures of its links are made from.
-    seed: u64,
+    sending: Sending,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +103,7 @@ impl Order {
     fn limits(&self) -> Limits {
         let bytes = if self.delivery == Delivery::Inline { Limits::default().bytes } else { LINKED_BYTES };
         // Rows beyond an asked limit are cut off, so they need not be refused.
-        Limits { rows: self.row_limit, bytes, cut: self.byte_limit.is_some() }
+        Limits { rows: self.row_limit, bytes, cut: self.byte_limit.is_some(), exact: self.delivery.is_arrow() }
     }
 }
 
@@ -118,7 +117,9 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         {
             let mut statements = lock(&workspace.statements);
             let seed = crate::ids::mix(u64::from_str_radix(&workspace.ids.hex16(), 16).unwrap_or_default());
-            let statement = Statement { state: state.clone(), cancel: cancel.clone(), delivery: order.delivery, seed };
+            let whole = order.session_id.is_some() && order.delivery == Delivery::Inline;
+            let sending = Sending { delivery: order.delivery, seed, whole };
+            let statement = Statement { state: state.clone(), cancel: cancel.clone(), sending };
             statements.by_id.insert(id.clone(), statement);
             statements.order.push_back(id.clone());
             if statements.order.len() > KEPT
@@ -155,7 +156,8 @@ pub(super) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: 
     };
     super::history::end(workspace, &id, state.name(), rows, message);
     let (state, _) = watch::channel(state);
-    let statement = Statement { state, cancel: Cancel::default(), delivery: Delivery::Inline, seed: 0 };
+    let sending = Sending { delivery: Delivery::Inline, seed: 0, whole: false };
+    let statement = Statement { state, cancel: Cancel::default(), sending };
     let mut statements = lock(&workspace.statements);
     statements.by_id.insert(id.clone(), statement);
     statements.order.push_back(id.clone());
@@ -190,6 +192,7 @@ async fn run(
     }
     let worker = Arc::clone(&workspace);
     let result = tokio::task::spawn_blocking(move || {
+        crate::system::refresh(&worker, &order.sql);
         let mut table = worker.engine.run(&worker.catalog, &order.session, &order.sql, order.limits(), &cancel)?;
         if let Some(limit) = order.byte_limit {
             cut(&mut table, limit);
@@ -225,7 +228,7 @@ fn move_session(workspace: &Workspace, order: &Order) {
     if let Some((catalog, schema)) = use_target(&order.sql, &order.session)
         && let Some(place) = lock(&workspace.statements).sessions.get_mut(id)
     {
-        *place = Place { catalog, schema };
+        (place.catalog, place.schema) = (catalog, schema);
     }
 }
 
@@ -249,6 +252,7 @@ fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
         let place = lock(&workspace.statements).sessions.get(id).cloned().ok_or_else(|| sessions::missing(id))?;
         session.catalog = place.catalog;
         session.schema = place.schema;
+        session.temporary = place.temporary;
     }
     if let Some(catalog) = fields.text("catalog")? {
         session.catalog = catalog.to_lowercase();
@@ -311,8 +315,8 @@ fn read_parameter(parameter: &Value) -> Result<(String, (Type, Option<String>)),
     Ok((name, (kind, value)))
 }
 
-/// A statement's state, delivery and seed, after an hour without its result.
-fn find_statement(statements: &mut Statements, id: &str, now: i64) -> Result<(State, Delivery, u64), ApiError> {
+/// A statement's state, after an hour without its result, and how that is sent.
+fn find_statement(statements: &mut Statements, id: &str, now: i64) -> Result<(State, Sending), ApiError> {
     let statement = statements.by_id.get(id).ok_or_else(|| missing(id))?;
     statement.state.send_if_modified(|state| {
         let expired = matches!(state, State::Succeeded(_, ended) if *ended + RESULT_LIFE <= now);
@@ -322,7 +326,7 @@ fn find_statement(statements: &mut Statements, id: &str, now: i64) -> Result<(St
         expired
     });
     let state = statement.state.borrow().clone();
-    Ok((state, statement.delivery, statement.seed))
+    Ok((state, statement.sending))
 }
 
 fn missing(id: &str) -> ApiError {
@@ -339,7 +343,7 @@ fn describe(workspace: &Workspace, id: &str) -> Outcome {
 
 /// A statement as its own API tells it.
 pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
-    let (state, delivery, seed) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())?;
+    let (state, sending) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())?;
     let mut reply = json!({"statement_id": id, "status": {"state": state.name()}});
     match &state {
         State::Failed(error) => {
@@ -347,7 +351,7 @@ pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
             reply.set("status", json!({"state": state.name(), "error": error_json, "sql_state": error.sql_state}));
         }
         State::Succeeded(table, _) => {
-            let told = Told { id, table, delivery, seed };
+            let told = Told { id, table, sending };
             reply.set("manifest", told.manifest());
             reply.set("result", told.chunk(workspace, 0));
         }
@@ -358,11 +362,11 @@ pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
 
 fn chunk(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.parameter("statement_id");
-    let (state, delivery, seed) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())?;
+    let (state, sending) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())?;
     let State::Succeeded(table, _) = &state else {
         return Err(ApiError::not_found(format!("The statement {id} has no result.")));
     };
-    let told = Told { id, table, delivery, seed };
+    let told = Told { id, table, sending };
     let (index, count) = (request.parameter("chunk_index"), told.chunks());
     match index.parse::<usize>() {
         Ok(index) if index < count => Ok(Reply::json(told.chunk(workspace, index))),

@@ -66,6 +66,10 @@ impl Warehouse {
         self.state = if running { State::Running } else { State::Stopped };
     }
 
+    pub(crate) fn settings(&self) -> &Map<String, Value> {
+        &self.settings
+    }
+
     fn settle(&mut self, now: i64) {
         self.state = match self.state {
             State::Starting(until) if now >= until => State::Running,

@@ -90,6 +90,22 @@ const BODY_FIELDS: &[Field] = &[
     Field { operation: "sql.statement_execution.cancel_execution", name: "statement_id" },
 ];
 
+/// A value of a field that the specs do not list and clients send.
+struct Value {
+    operation: &'static str,
+    field: &'static str,
+    value: &'static str,
+}
+
+const VALUES: &[Value] = &[
+    // The SQL drivers take small results within the reply, and links for others; recorded with JDBC.
+    Value {
+        operation: "sql.statement_execution.execute_statement",
+        field: "disposition",
+        value: "INLINE_OR_EXTERNAL_LINKS",
+    },
+];
+
 /// An operation whose body may also be a form, as clients send large contents.
 const FORMS: &[&str] = &["workspace.workspace.import"];
 
@@ -103,6 +119,10 @@ pub(super) fn is_exempt_query(operation: &str, name: &str) -> bool {
 
 pub(super) fn is_exempt_field(operation: &str, name: &str) -> bool {
     BODY_FIELDS.iter().any(|field| field.operation == operation && field.name == name)
+}
+
+pub(super) fn is_exempt_value(operation: &str, field: &str, value: &serde_json::Value) -> bool {
+    VALUES.iter().any(|known| known.operation == operation && known.field == field && value == known.value)
 }
 
 pub(super) fn takes_form(operation: &str) -> bool {

@@ -11,9 +11,9 @@ use crate::areas::warehouses::Warehouse;
 use crate::json::Members;
 use crate::workspace::{USER, Workspace, lock};
 
-pub(super) const RUNNING: &str = "0301-081500-etlmain1";
-pub(super) const BROKEN: &str = "0226-120000-broken01";
-pub(super) const WAREHOUSE: &str = "a1b2c3d4e5f60718";
+pub(crate) const RUNNING: &str = "0301-081500-etlmain1";
+pub(crate) const BROKEN: &str = "0226-120000-broken01";
+pub(crate) const WAREHOUSE: &str = "a1b2c3d4e5f60718";
 const STOPPED_WAREHOUSE: &str = "b2c3d4e5f6071829";
 
 pub(super) fn fill(workspace: &Workspace) {

@@ -4,7 +4,8 @@ use rusqlite::types::Value;
 
 use super::securables::{one_of, pick, table};
 use crate::sql::Type::{BigInt, Boolean, Date, Decimal, Int, String as Text, Timestamp};
-use crate::workspace::Workspace;
+use crate::workspace::catalog::Key;
+use crate::workspace::{Workspace, lock};
 
 const CUSTOMERS: usize = 300;
 const PRODUCTS: usize = 40;
@@ -64,7 +65,45 @@ fn total(order: usize) -> i64 {
         .sum()
 }
 
+/// The keys of the tables, which are never NULL.
+fn keys(workspace: &Workspace) {
+    let table = |name: &str| ["samples", "retail", name].map(str::to_owned);
+    let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let primary = [
+        ("customers", &["customer_id"][..]),
+        ("products", &["product_id"]),
+        ("orders", &["order_id"]),
+        ("order_items", &["order_id", "line"]),
+    ];
+    let foreign = [
+        ("orders", "customer_id", "customers"),
+        ("order_items", "order_id", "orders"),
+        ("order_items", "product_id", "products"),
+    ];
+    let mut catalog = lock(&workspace.catalog);
+    for (name, key) in primary {
+        let key = Key { name: format!("{name}_pk"), columns: columns(key), references: None };
+        if let Some(table) = catalog.tables.get_mut(&table(name)) {
+            for column in table.columns.iter_mut().filter(|column| key.columns.contains(&column.name)) {
+                column.nullable = false;
+            }
+        }
+        catalog.keys.entry(table(name)).or_default().push(key);
+    }
+    for (name, column, parent) in foreign {
+        let references = Some((table(parent), columns(&[column])));
+        let key = Key { name: format!("{name}_{column}_fk"), columns: columns(&[column]), references };
+        catalog.keys.entry(table(name)).or_default().push(key);
+    }
+}
+
 pub(super) fn fill(workspace: &Workspace) -> Result<(), String> {
+    tables(workspace)?;
+    keys(workspace);
+    Ok(())
+}
+
+fn tables(workspace: &Workspace) -> Result<(), String> {
     let today = workspace.clock.epoch().div_euclid(super::DAY);
     table(
         workspace,

@@ -12,14 +12,14 @@ use crate::areas::tasks::{self, Done};
 use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
-pub(super) struct Seed {
-    pub(super) id: i64,
-    pub(super) name: &'static str,
+pub(crate) struct Seed {
+    pub(crate) id: i64,
+    pub(crate) name: &'static str,
     /// The past, oldest first: `s`uccess, `f`ailure, `c`anceled, cluster `l`ost, driver `d`ead.
     past: &'static str,
 }
 
-pub(super) const JOBS: [Seed; 10] = [
+pub(crate) const JOBS: [Seed; 10] = [
     Seed { id: 620_114_300_000_101, name: "nightly-orders", past: "ssssssss" },
     Seed { id: 620_114_300_000_102, name: "data-quality-check", past: "ffffff" },
     Seed { id: 620_114_300_000_103, name: "flaky-ingest", past: "fsfsfsfs" },

@@ -58,7 +58,7 @@ pub(super) fn table(
 }
 
 /// A number below `bound` that looks random and is the same at every start.
-pub(super) fn pick(seed: usize, salt: u64, bound: u64) -> i64 {
+pub(crate) fn pick(seed: usize, salt: u64, bound: u64) -> i64 {
     let seed = u64::try_from(seed).unwrap_or_default();
     i64::try_from(mix(seed.wrapping_mul(0x1_0000).wrapping_add(salt)) % bound.max(1)).unwrap_or_default()
 }
@@ -101,6 +101,8 @@ pub(super) fn fill(workspace: &Workspace) {
         ("system", "billing", "Usage and list prices."),
         ("system", "access", "Lineage."),
         ("system", "lakeflow", "Jobs."),
+        ("system", "query", "Statements."),
+        ("system", "compute", "Warehouses and clusters."),
     ];
     for (parent, schema, comment) in schemas {
         catalog.schemas.insert([parent.to_owned(), schema.to_owned()], node(workspace, comment));

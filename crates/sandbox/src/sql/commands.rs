@@ -2,6 +2,9 @@
 
 mod alter;
 mod answers;
+mod delta;
+mod explain;
+mod listing;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -9,6 +12,8 @@ use super::engine::Session;
 use super::error::SqlError;
 use super::parse::word;
 pub(crate) use alter::Change;
+pub(super) use delta::history;
+pub(crate) use explain::Detail;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -16,18 +21,32 @@ pub(crate) enum Command {
     ShowSchemas(Vec<String>, Option<String>),
     ShowTables(Vec<String>, Option<String>, Listed),
     ShowColumns(Vec<String>),
+    ListTables(Wanted),
+    ListColumns(Wanted),
+    Detail(Vec<String>),
+    History(Vec<String>),
+    DescribeQuery(String),
     ShowCreateTable(Vec<String>),
     Describe { name: Vec<String>, extended: bool },
     DescribeSchema(Vec<String>),
     DescribeCatalog(String),
     ShowProperties(Vec<String>),
-    Explain(String),
+    Explain(Detail, String),
     Alter { name: Vec<String>, is_view: bool, change: Change },
     Use { catalog: bool, name: Vec<String> },
     CreateCatalog { name: String, if_not_exists: bool, comment: Option<String> },
     CreateSchema { name: Vec<String>, if_not_exists: bool, comment: Option<String> },
     DropCatalog { name: String, if_exists: bool, cascade: bool },
     DropSchema { name: Vec<String>, if_exists: bool, cascade: bool },
+}
+
+/// What a listing of a whole catalog, or of all, is narrowed to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) catalog: Option<String>,
+    pub(crate) schema: Option<String>,
+    pub(crate) table: Option<String>,
+    pub(crate) column: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,11 +175,19 @@ pub(crate) fn parse(tokens: &[TokenWithSpan], sql: &str) -> Result<Option<Comman
         "DESCRIBE" | "DESC" => describe(&mut cursor)?,
         "EXPLAIN" => {
             cursor.position += 1;
-            let _ = cursor.accept("EXTENDED")
-                || cursor.accept("FORMATTED")
-                || cursor.accept("COST")
-                || cursor.accept("CODEGEN");
-            return Ok(Some(Command::Explain(rest(&cursor))));
+            let detail = if cursor.accept("EXTENDED") {
+                Detail::Extended
+            } else if cursor.accept("FORMATTED") {
+                Detail::Formatted
+            } else if cursor.accept("COST") {
+                Detail::Cost
+            } else {
+                Detail::Simple
+            };
+            if cursor.accept("CODEGEN") {
+                return Err(SqlError::unsupported("EXPLAIN CODEGEN"));
+            }
+            return Ok(Some(Command::Explain(detail, rest(&cursor))));
         }
         "USE" => {
             cursor.position += 1;
@@ -221,13 +248,52 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
     Ok(match kind.as_str() {
         "CATALOGS" => Command::ShowCatalogs(cursor.pattern()?),
         "SCHEMAS" | "DATABASES" => Command::ShowSchemas(cursor.place()?, cursor.pattern()?),
+        "TABLES" if is_wide(cursor) => {
+            let mut wanted = wide(cursor)?;
+            wanted.table = cursor.pattern()?;
+            Command::ListTables(wanted)
+        }
+        "COLUMNS" if is_wide(cursor) => {
+            let mut wanted = wide(cursor)?;
+            wanted.table = cursor.accept("TABLE").then(|| cursor.pattern()).transpose()?.flatten();
+            wanted.column = cursor.pattern()?;
+            Command::ListColumns(wanted)
+        }
         "TABLES" => Command::ShowTables(cursor.place()?, cursor.pattern()?, Listed::Tables),
         "VIEWS" => Command::ShowTables(cursor.place()?, cursor.pattern()?, Listed::Views),
         "VOLUMES" => Command::ShowTables(cursor.place()?, cursor.pattern()?, Listed::Volumes),
         "FUNCTIONS" => Command::ShowTables(cursor.place()?, cursor.pattern()?, Listed::Functions),
-        "COLUMNS" => Command::ShowColumns(cursor.place()?),
+        "COLUMNS" => {
+            let mut name = cursor.place()?;
+            // `IN table IN schema` is another way to say `IN schema.table`.
+            let mut schema = cursor.place()?;
+            schema.append(&mut name);
+            Command::ShowColumns(schema)
+        }
         kind => return Err(SqlError::unsupported(format!("SHOW {kind}"))),
     })
+}
+
+/// Whether a listing goes beyond one schema.
+fn is_wide(cursor: &Cursor<'_>) -> bool {
+    let words: Vec<_> = cursor.tokens.iter().skip(cursor.position).take(3).map(|token| word(&token.token)).collect();
+    let words: Vec<_> = words.iter().map(Option::as_deref).collect();
+    // `CATALOG` followed by nothing is a schema of that name.
+    matches!(
+        words.as_slice(),
+        [Some("IN" | "FROM"), Some("CATALOG"), Some(_)] | [Some("IN" | "FROM"), Some("CATALOG"), None]
+    ) || matches!(words.as_slice(), [Some("IN" | "FROM"), Some("ALL"), Some("CATALOGS")])
+}
+
+fn wide(cursor: &mut Cursor<'_>) -> Result<Wanted, SqlError> {
+    let _ = cursor.accept("IN") || cursor.accept("FROM");
+    let catalog = if cursor.accept("ALL CATALOGS") {
+        None
+    } else {
+        cursor.accept("CATALOG").then(|| cursor.single()).transpose()?
+    };
+    let schema = cursor.accept("SCHEMA").then(|| cursor.pattern()).transpose()?.flatten();
+    Ok(Wanted { catalog, schema, ..Wanted::default() })
 }
 
 fn describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
@@ -240,7 +306,20 @@ fn describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
         let _ = cursor.accept("EXTENDED");
         return Ok(Command::DescribeSchema(cursor.name()?));
     }
-    for what in ["DETAIL", "HISTORY", "FUNCTION", "VOLUME", "QUERY"] {
+    if cursor.tokens.len() > 2 {
+        if cursor.accept("DETAIL") {
+            return Ok(Command::Detail(cursor.name()?));
+        }
+        if cursor.accept("HISTORY") {
+            return Ok(Command::History(cursor.name()?));
+        }
+        if cursor.accept("QUERY") || matches!(cursor.word().as_str(), "SELECT" | "WITH" | "VALUES") {
+            let query = rest(cursor);
+            cursor.position = cursor.tokens.len();
+            return Ok(Command::DescribeQuery(query));
+        }
+    }
+    for what in ["FUNCTION", "VOLUME"] {
         if cursor.tokens.len() > 2 && cursor.accept(what) {
             return Err(SqlError::unsupported(format!("DESCRIBE {what}")));
         }

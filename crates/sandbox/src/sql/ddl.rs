@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::{
     ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateTableOptions, CreateView, ObjectName,
-    ObjectType, SqlOption,
+    ObjectType, SqlOption, Statement,
 };
 
 use crate::workspace::catalog::{Name, Node, Table as CatalogTable};
@@ -12,9 +12,9 @@ use crate::workspace::lock;
 
 use super::compile::{Compiler, identifier};
 use super::dml::insert_sql;
-use super::engine::{Table, Work, create_sql};
-use super::error::SqlError;
-use super::parse::parts;
+use super::engine::{Table, TemporaryView, Work, create_sql};
+use super::error::{SqlError, quoted};
+use super::parse::{parts, statement, tokens};
 use super::relation::Ctes;
 use super::types::{Column, Type};
 
@@ -41,6 +41,7 @@ impl Work<'_> {
         }
         let full_name = name.join(".");
         let building = format!("{full_name}#new");
+        let keys = Compiler::new(&lock(self.catalog), self.session).keys(&name, create)?;
         let declared = create.columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
         let (columns, fill) = match &create.query {
             None => (declared, None),
@@ -77,13 +78,31 @@ impl Work<'_> {
         let comment = comment.map(|(CommentDef::WithEq(text) | CommentDef::WithoutEq(text))| text.clone());
         let mut node = self.node(comment);
         node.properties = properties;
+        let operation = match (exists, fill.is_some()) {
+            (true, true) => "CREATE OR REPLACE TABLE AS SELECT",
+            (true, false) => "CREATE OR REPLACE TABLE",
+            (false, true) => "CREATE TABLE AS SELECT",
+            (false, false) => "CREATE TABLE",
+        };
+        if !exists {
+            lock(self.catalog).history.insert(name.clone(), Vec::new());
+        }
+        if keys.is_empty() {
+            lock(self.catalog).keys.remove(&name);
+        } else {
+            lock(self.catalog).keys.insert(name.clone(), keys);
+        }
+        self.record(&name, operation, &[]);
         self.enter(CatalogTable { name, node, kind: "MANAGED", columns, view_definition: None });
         Ok(Table::default())
     }
 
     pub(crate) fn create_view(&self, create: &CreateView, comment: Option<String>) -> Result<Table, SqlError> {
-        if create.temporary || create.materialized {
-            return Err(SqlError::unsupported("temporary and materialized views"));
+        if create.materialized {
+            return Err(SqlError::unsupported("materialized views"));
+        }
+        if create.temporary {
+            return self.create_temporary_view(create);
         }
         let (name, exists) = self.new_name(&create.name)?;
         if exists && create.if_not_exists {
@@ -96,14 +115,7 @@ impl Work<'_> {
             let catalog = lock(self.catalog);
             Compiler::new(&catalog, self.session).query(&create.query, None, &Ctes::new())?.columns
         };
-        if !create.columns.is_empty() {
-            if create.columns.len() != columns.len() {
-                return Err(SqlError::unsupported("a view with too many or too few column names"));
-            }
-            for (column, named) in columns.iter_mut().zip(&create.columns) {
-                column.name.clone_from(&named.name.value);
-            }
-        }
+        rename(&mut columns, create)?;
         check_names(&columns)?;
         let mut node = self.node(comment);
         // The query keeps the names as written, so it keeps where they were resolved.
@@ -113,12 +125,54 @@ impl Work<'_> {
         Ok(Table::default())
     }
 
+    fn create_temporary_view(&self, create: &CreateView) -> Result<Table, SqlError> {
+        let name = parts(&create.name)?;
+        let [single] = name.as_slice() else {
+            return Err(SqlError::new(
+                "TEMP_VIEW_NAME_TOO_MANY_NAME_PARTS",
+                &format!(
+                    "CREATE TEMPORARY VIEW or the corresponding Dataset APIs only accept single-part view names, but got: {}.",
+                    quoted(&name)
+                ),
+                "428EK",
+            ));
+        };
+        let mut columns = {
+            let catalog = lock(self.catalog);
+            Compiler::new(&catalog, self.session).query(&create.query, None, &Ctes::new())?.columns
+        };
+        rename(&mut columns, create)?;
+        check_names(&columns)?;
+        let query = create.query.to_string();
+        let mut views = lock(&self.session.temporary);
+        let key = single.to_lowercase();
+        if views.contains_key(&key) && !create.or_replace {
+            return Err(SqlError::new(
+                "TEMP_TABLE_OR_VIEW_ALREADY_EXISTS",
+                &format!(
+                    "Cannot create the temporary view {} because it already exists.\nChoose a different name, drop or replace the existing view, or add the IF NOT EXISTS clause to tolerate pre-existing views.",
+                    quoted(&name)
+                ),
+                "42P07",
+            ));
+        }
+        let (catalog, schema) = (self.session.catalog.clone(), self.session.schema.clone());
+        let columns = columns.into_iter().map(|column| column.name).collect();
+        views.insert(key, TemporaryView { query, catalog, schema, columns });
+        Ok(Table::default())
+    }
+
     pub(crate) fn drop(&self, kind: ObjectType, if_exists: bool, names: &[ObjectName]) -> Result<Table, SqlError> {
         if !matches!(kind, ObjectType::Table | ObjectType::View) {
             return Err(SqlError::unsupported(format!("DROP {kind}")));
         }
         for name in names {
             let name = parts(name)?;
+            if let (ObjectType::View, [single]) = (kind, name.as_slice())
+                && lock(&self.session.temporary).remove(&single.to_lowercase()).is_some()
+            {
+                continue;
+            }
             let mut catalog = lock(self.catalog);
             let full = Compiler::new(&catalog, self.session).qualify(&name)?;
             let Some(table) = catalog.table(&full) else {
@@ -193,6 +247,17 @@ impl Work<'_> {
     }
 }
 
+/// The names that a view gives to its columns.
+fn rename(columns: &mut [Column], create: &CreateView) -> Result<(), SqlError> {
+    if !create.columns.is_empty() && create.columns.len() != columns.len() {
+        return Err(SqlError::unsupported("a view with too many or too few column names"));
+    }
+    for (column, named) in columns.iter_mut().zip(&create.columns) {
+        column.name.clone_from(&named.name.value);
+    }
+    Ok(())
+}
+
 fn check_names(columns: &[Column]) -> Result<(), SqlError> {
     let mut seen = std::collections::BTreeSet::new();
     for column in columns {
@@ -214,6 +279,15 @@ fn check_names(columns: &[Column]) -> Result<(), SqlError> {
         return Err(SqlError::unsupported("tables without columns"));
     }
     Ok(())
+}
+
+/// Columns from the text between the parentheses of a CREATE TABLE.
+pub(crate) fn definitions(columns: &str) -> Result<Vec<Column>, SqlError> {
+    let sql = format!("CREATE TABLE t ({columns})");
+    match statement(&sql, tokens(&sql)?)? {
+        Statement::CreateTable(create) => create.columns.iter().map(column).collect(),
+        _ => Err(SqlError::unsupported("this definition of columns")),
+    }
 }
 
 pub(crate) fn column(definition: &ColumnDef) -> Result<Column, SqlError> {

@@ -47,7 +47,7 @@ impl Work<'_> {
             }
             self.execute(&sql)
         })?;
-        self.touch(&table);
+        self.touch(&table, "WRITE", &[("numOutputRows", inserted)]);
         Ok(Table::of_counts(&[("num_affected_rows", inserted), ("num_inserted_rows", inserted)]))
     }
 
@@ -85,7 +85,7 @@ impl Work<'_> {
             )
         };
         let updated = self.all_or_nothing(|| self.execute(&sql))?;
-        self.touch(&table);
+        self.touch(&table, "UPDATE", &[("numUpdatedRows", updated)]);
         Ok(Table::of_counts(&[("num_affected_rows", updated)]))
     }
 
@@ -113,7 +113,7 @@ impl Work<'_> {
             (table.clone(), format!("DELETE FROM {} AS target{condition}", identifier(&table.full_name())))
         };
         let deleted = self.all_or_nothing(|| self.execute(&sql))?;
-        self.touch(&table);
+        self.touch(&table, "DELETE", &[("numDeletedRows", deleted)]);
         Ok(Table::of_counts(&[("num_affected_rows", deleted)]))
     }
 
@@ -126,11 +126,12 @@ impl Work<'_> {
             base_table(&Compiler::new(&catalog, self.session), &target.name)?.clone()
         };
         self.execute(&format!("DELETE FROM {}", identifier(&table.full_name())))?;
-        self.touch(&table);
+        self.touch(&table, "TRUNCATE", &[]);
         Ok(Table::default())
     }
 
-    fn touch(&self, table: &catalog::Table) {
+    pub(crate) fn touch(&self, table: &catalog::Table, operation: &'static str, counts: &[(&'static str, usize)]) {
+        self.record(&table.name, operation, counts);
         if let Some(table) = lock(self.catalog).tables.get_mut(&table.name) {
             table.node.updated_at = self.session.now_micros / 1000;
         }

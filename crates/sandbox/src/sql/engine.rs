@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) schema: String,
     pub(crate) user: String,
     pub(crate) now_micros: i64,
+    /// Views that live as long as the session.
+    pub(crate) temporary: TemporaryViews,
     /// Named parameters: their type, and their text unless NULL.
     pub(crate) parameters: BTreeMap<String, (Type, Option<String>)>,
 }
@@ -46,10 +48,28 @@ impl Session {
             schema: "default".to_owned(),
             user: user.to_owned(),
             now_micros,
+            temporary: Arc::default(),
             parameters: BTreeMap::new(),
         }
     }
+
+    pub(crate) fn temporary_view(&self, name: &str) -> Option<TemporaryView> {
+        lock(&self.temporary).get(&name.to_lowercase()).cloned()
+    }
 }
+
+/// A view that only its session knows.
+#[derive(Debug, Clone)]
+pub(crate) struct TemporaryView {
+    pub(crate) query: String,
+    /// Where its names are resolved.
+    pub(crate) catalog: String,
+    pub(crate) schema: String,
+    pub(crate) columns: Vec<String>,
+}
+
+/// Views of one session.
+pub(crate) type TemporaryViews = Arc<Mutex<BTreeMap<String, TemporaryView>>>;
 
 /// What a statement gave: its rows as text. DDL has no columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,11 +106,13 @@ pub(crate) struct Limits {
     /// More than these fail, or are cut off.
     pub(crate) bytes: usize,
     pub(crate) cut: bool,
+    /// Dates as days and timestamps as microseconds, as other formats than text need them.
+    pub(crate) exact: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: None, bytes: BYTE_LIMIT, cut: false }
+        Self { rows: None, bytes: BYTE_LIMIT, cut: false, exact: false }
     }
 }
 
@@ -181,15 +203,29 @@ impl Engine {
         let mut slot = lock(&self.connection);
         let connection = open(&mut slot)?;
         connection.execute_batch(&create_sql(full_name, columns)).map_err(internal)?;
-        let marks = vec!["?"; columns.len()].join(", ");
-        connection.execute_batch("BEGIN").map_err(internal)?;
-        let mut insert =
-            connection.prepare(&format!("INSERT INTO {} VALUES ({marks})", identifier(full_name))).map_err(internal)?;
-        for row in rows {
-            insert.execute(rusqlite::params_from_iter(row)).map_err(internal)?;
-        }
-        connection.execute_batch("COMMIT").map_err(internal)
+        fill(connection, full_name, rows)
     }
+
+    /// Fills a table anew.
+    pub(crate) fn refill(&self, full_name: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), SqlError> {
+        let mut slot = lock(&self.connection);
+        let connection = open(&mut slot)?;
+        connection.execute_batch(&format!("DELETE FROM {}", identifier(full_name))).map_err(internal)?;
+        fill(connection, full_name, rows)
+    }
+}
+
+fn fill(connection: &Connection, full_name: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), SqlError> {
+    let mut rows = rows.peekable();
+    let Some(width) = rows.peek().map(Vec::len) else { return Ok(()) };
+    let marks = vec!["?"; width].join(", ");
+    connection.execute_batch("BEGIN").map_err(internal)?;
+    let insert = format!("INSERT INTO {} VALUES ({marks})", identifier(full_name));
+    let filled = connection
+        .prepare(&insert)
+        .and_then(|mut insert| rows.try_for_each(|row| insert.execute(rusqlite::params_from_iter(row)).map(|_| ())));
+    connection.execute_batch(if filled.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(internal)?;
+    filled.map_err(internal)
 }
 
 fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
@@ -279,7 +315,10 @@ impl Work<'_> {
             let mut cells = Vec::with_capacity(compiled.columns.len());
             for (index, column) in compiled.columns.iter().enumerate() {
                 let value: Value = row.get(index).map_err(|error| failed(&error))?;
-                let cell = render::cell(&value, &column.kind)?;
+                let cell = match (&value, self.limits.exact && column.kind.is_temporal()) {
+                    (Value::Integer(number), true) => Some(number.to_string()),
+                    _ => render::cell(&value, &column.kind)?,
+                };
                 bytes += cell.as_ref().map_or(0, String::len);
                 cells.push(cell);
             }

@@ -160,6 +160,22 @@ impl Compiler<'_> {
                 let items = array.elem.iter().map(|item| self.expr(item, scope)).collect::<Result<_, _>>()?;
                 self.scalar("array", items)
             }
+            Expr::Struct { values, fields } if fields.is_empty() => {
+                let mut named = Vec::new();
+                for (index, value) in values.iter().enumerate() {
+                    let (name, value) = match value {
+                        Expr::Named { expr, name } => (name.value.clone(), expr.as_ref()),
+                        Expr::Identifier(name) => (name.value.clone(), value),
+                        Expr::CompoundIdentifier(names) => {
+                            (names.last().map(|name| name.value.clone()).unwrap_or_default(), value)
+                        }
+                        value => (format!("col{}", index + 1), value),
+                    };
+                    named.push(text_typed(&name)?);
+                    named.push(self.expr(value, scope)?);
+                }
+                self.scalar("named_struct", named)
+            }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 access_chain.iter().try_fold(self.expr(root, scope)?, |value, step| match step {
                     AccessExpr::Dot(Expr::Identifier(name)) => access(&value, &name.value),
@@ -228,6 +244,9 @@ impl Compiler<'_> {
             return Err(SqlError::unsupported(format!("FILTER and WITHIN GROUP on `{name}`")));
         }
         let exprs = argument_exprs(&function.args)?;
+        if let Some(value) = self.lambda_call(&name, &exprs, scope) {
+            return value;
+        }
         if let Some(value) = self.with_unit(&name, &exprs, scope)? {
             return Ok(value);
         }

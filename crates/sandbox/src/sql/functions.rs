@@ -2,6 +2,7 @@
 
 mod collections;
 mod dates;
+mod lambdas;
 mod numbers;
 mod texts;
 
@@ -12,7 +13,7 @@ use super::error::SqlError;
 use super::operators::DAY_MICROS;
 use super::types::Type;
 
-const AGGREGATES: [&str; 38] = [
+const AGGREGATES: [&str; 60] = [
     "any",
     "any_value",
     "approx_count_distinct",
@@ -51,6 +52,29 @@ const AGGREGATES: [&str; 38] = [
     "variance",
     "mode",
     "corr",
+    // Known as aggregates, and refused.
+    "approx_top_k",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bitmap_construct_agg",
+    "count_min_sketch",
+    "covar_pop",
+    "covar_samp",
+    "grouping",
+    "grouping_id",
+    "histogram_numeric",
+    "hll_sketch_agg",
+    "kurtosis",
+    "percentile_cont",
+    "percentile_disc",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_r2",
+    "regr_slope",
+    "skewness",
+    "try_sum",
 ];
 
 pub(crate) fn is_aggregate(name: &str) -> bool {
@@ -148,6 +172,20 @@ impl Compiler<'_> {
                 // SQLite's scalar min and max give NULL for any NULL; Databricks skips NULLs.
                 Typed::new(format!("dbx_{name}({})", sql.join(", ")), kind)
             }),
+            ("equal_null", [a, b]) => self.compare(a.clone(), "IS", b.clone(), &Expr::Identifier("equal_null".into())),
+            ("decode", [value, _, _, ..]) => {
+                let place = Expr::Identifier("decode".into());
+                let mut pairs = arguments.get(1..).unwrap_or_default().chunks_exact(2);
+                let branches: Result<Vec<_>, SqlError> = pairs
+                    .by_ref()
+                    .map(|pair| match pair {
+                        [from, to] => Ok((self.compare(value.clone(), "IS", from.clone(), &place)?, to.clone())),
+                        _ => Err(SqlError::unsupported("decode with these arguments")),
+                    })
+                    .collect();
+                let otherwise = pairs.remainder().first().cloned();
+                branches.and_then(|branches| self.case(branches, otherwise, &place))
+            }
             ("isnull", [value]) => Ok(Typed::new(format!("({} IS NULL)", value.sql), Type::Boolean)),
             ("isnotnull", [value]) => Ok(Typed::new(format!("({} IS NOT NULL)", value.sql), Type::Boolean)),
             ("zeroifnull", [value]) if value.kind.is_number() => {

@@ -64,6 +64,9 @@ impl Work<'_> {
         if let Some(table) = lock(self.catalog).tables.get_mut(&name) {
             table.node.updated_at = self.session.now_micros / 1000;
         }
+        let metrics =
+            [("numTargetRowsUpdated", updated), ("numTargetRowsDeleted", deleted), ("numTargetRowsInserted", inserted)];
+        self.record(&name, "MERGE", &metrics);
         Ok(Table::of_counts(&[
             ("num_affected_rows", updated + deleted + inserted),
             ("num_updated_rows", updated),

@@ -7,6 +7,8 @@ use super::error::SqlError;
 use super::expr::boolean;
 use super::types::Type;
 
+/// The largest scale of a quotient of which whole digits can be kept.
+const QUOTIENT_SCALE: u8 = 14;
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Compiler<'_> {
@@ -101,6 +103,9 @@ impl Compiler<'_> {
         {
             return Ok(Typed::new(format!("({} {op} {})", left.sql, right.sql), Type::Date));
         }
+        if left.kind.is_temporal() && right.kind.is_temporal() && *op == BinaryOperator::Minus {
+            return Err(SqlError::unsupported("intervals as values; use datediff or timestampdiff"));
+        }
         // In arithmetic a string is a double.
         let (left, right) = (self.numeric(left, expr)?, self.numeric(right, expr)?);
         let (a, b) = match (literal_decimal(&left, &right), literal_decimal(&right, &left)) {
@@ -156,6 +161,8 @@ impl Compiler<'_> {
                 let Type::Decimal(precision, scale) = adjusted(p1 - s1 + s2 + scale, scale) else {
                     return Err(SqlError::unsupported("this division"));
                 };
+                // Derived: where the digits kept here would be fractions alone, as many of those as Databricks assures.
+                let scale = if scale > QUOTIENT_SCALE { 6 } else { scale };
                 Ok(Typed::new(
                     format!(
                         "dbx_decimal_divide({}, {}, {})",
@@ -270,6 +277,9 @@ impl Compiler<'_> {
             (Type::Binary, Type::String) => format!("CAST({sql} AS TEXT)"),
             (Type::String, Type::Binary) => format!("CAST({sql} AS BLOB)"),
             (Type::Array(_) | Type::Map(..) | Type::Struct(_), b) if b.is_nested() && convertible(&kind, b) => sql,
+            (a, Type::String) if a.is_nested() => {
+                return Err(SqlError::unsupported("casts of nested values to STRING; use to_json"));
+            }
             (a, b) if castable(a, b) => general,
             (a, b) => {
                 return Err(SqlError::new(

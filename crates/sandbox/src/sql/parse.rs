@@ -45,7 +45,7 @@ fn check_size(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
 /// Parses exactly one statement.
 pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
     let gap = gap(&tokens);
-    let tokens = without_delta(tokens);
+    let tokens = with_array_exists(without_delta(tokens));
     let mut parser = Parser::new(&DatabricksDialect {}).with_tokens_with_locations(tokens);
     let unparsed = |error| gap.clone().unwrap_or(error);
     let statement = parser.parse_statement().map_err(|error| unparsed(syntax(&error, sql)))?;
@@ -61,9 +61,10 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 }
 
 /// First words of statements that Databricks has and the sandbox does not.
-const FOREIGN: [&str; 14] = [
-    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "COPY", "DECLARE", "EXECUTE", "GRANT", "MERGE", "OPTIMIZE",
-    "RESTORE", "REVOKE", "VACUUM",
+const FOREIGN: [&str; 28] = [
+    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COPY", "DECLARE", "DENY", "EXECUTE", "FROM", "FSCK", "GET",
+    "GRANT", "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "REVOKE",
+    "SET", "TABLE", "VACUUM",
 ];
 
 /// Words within queries that Databricks has and the parser does not.
@@ -75,6 +76,9 @@ fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
     let first = words.first()?;
     if FOREIGN.contains(&first.as_str()) {
         return Some(SqlError::unsupported(format!("the statement {first}")));
+    }
+    if tokens.iter().any(|token| token.token == Token::AtSign) {
+        return Some(SqlError::unsupported("`@` after a table; write VERSION AS OF"));
     }
     let unknown = UNKNOWN.iter().find(|unknown| words.iter().any(|word| word == *unknown))?;
     Some(SqlError::unsupported(format!("`{unknown}` in queries")))
@@ -97,6 +101,21 @@ fn without_delta(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         kept.push(token);
     }
     kept
+}
+
+/// Calls `exists(array, x -> …)` by a name of its own, as the parser expects a query after EXISTS.
+fn with_array_exists(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    for index in 0..tokens.len() {
+        let found = matches!(tokens.get(index..index + 3), Some([a, b, c])
+            if word(&a.token).as_deref() == Some("EXISTS")
+                && b.token == Token::LParen
+                && c.token != Token::LParen
+                && !matches!(word(&c.token).as_deref(), Some("SELECT" | "WITH" | "VALUES" | "FROM" | "TABLE")));
+        if found && let Some(token) = tokens.get_mut(index) {
+            token.token = Token::make_word("any_match", None);
+        }
+    }
+    tokens
 }
 
 /// Takes `COMMENT '…'` out of a CREATE VIEW, where the parser does not know it.

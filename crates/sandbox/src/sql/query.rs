@@ -24,10 +24,13 @@ impl Compiler<'_> {
         }
         let mut ctes = outer.clone();
         if let Some(with) = &query.with {
-            if with.recursive {
-                return Err(SqlError::unsupported("recursive common table expressions"));
-            }
             for cte in &with.cte_tables {
+                if with.recursive
+                    && let Some(compiled) = self.recursive(cte, &ctes)?
+                {
+                    ctes.push((cte.alias.name.value.clone(), compiled));
+                    continue;
+                }
                 let mut compiled = self.query(&cte.query, None, &ctes)?;
                 if !cte.alias.columns.is_empty() {
                     if cte.alias.columns.len() != compiled.columns.len() {
@@ -56,7 +59,7 @@ impl Compiler<'_> {
         Ok(compiled)
     }
 
-    fn set(&self, body: &SetExpr, parent: Option<&Scope<'_>>, ctes: &Ctes) -> Result<Compiled, SqlError> {
+    pub(super) fn set(&self, body: &SetExpr, parent: Option<&Scope<'_>>, ctes: &Ctes) -> Result<Compiled, SqlError> {
         match body {
             SetExpr::Select(select) => self.select(select, None, parent, ctes),
             SetExpr::Query(query) => self.deeper(|| self.query(query, parent, ctes)),
@@ -198,6 +201,12 @@ impl Compiler<'_> {
         match &order.kind {
             OrderByKind::All(options) => {
                 Ok((0..width).map(|index| format!("c{index}{}", direction(options))).collect())
+            }
+            // The parser takes ALL for a column.
+            OrderByKind::Expressions(terms) if matches!(terms.as_slice(), [term] if matches!(&term.expr, Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all"))) =>
+            {
+                let options = terms.first().map_or_else(String::new, |term| direction(&term.options));
+                Ok((0..width).map(|index| format!("c{index}{options}")).collect())
             }
             OrderByKind::Expressions(terms) => terms.iter().map(|term| self.order_term(term, scope, width)).collect(),
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sqlparser::ast::{Expr, Join, JoinConstraint, JoinOperator, Query, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{Expr, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins};
 
 use super::compile::{Compiled, Compiler, Mode, Readable, Relation, Scope, Typed, identifier};
 use super::engine::Session;
@@ -100,16 +100,25 @@ impl Compiler<'_> {
             TableFactor::Table {
                 name, alias, args, version, sample, json_path, partitions, with_ordinality, ..
             } => {
+                let name = parts(name)?;
+                if let (Some(args), [function]) = (args, name.as_slice())
+                    && function.eq_ignore_ascii_case("range")
+                    && args.settings.is_none()
+                {
+                    return self.range(&args.args, alias.as_ref());
+                }
                 if args.is_some()
-                    || version.is_some()
                     || sample.is_some()
                     || json_path.is_some()
                     || !partitions.is_empty()
                     || *with_ordinality
                 {
-                    return Err(SqlError::unsupported("table functions, time travel and TABLESAMPLE"));
+                    return Err(SqlError::unsupported("table functions other than range and explode, and TABLESAMPLE"));
                 }
-                self.table(&parts(name)?, alias.as_ref(), ctes)
+                if let Some(version) = version {
+                    self.travel(&name, version)?;
+                }
+                self.table(&name, alias.as_ref(), ctes)
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
                 let compiled = self.deeper(|| self.query(subquery, None, ctes))?;
@@ -120,6 +129,8 @@ impl Compiler<'_> {
                 [] => self.deeper(|| self.factor(&table_with_joins.relation, ctes)),
                 _ => Err(SqlError::unsupported("joins in parentheses")),
             },
+            TableFactor::Pivot { .. } => Err(SqlError::unsupported("PIVOT; aggregate with FILTER (WHERE …)")),
+            TableFactor::Unpivot { .. } => Err(SqlError::unsupported("UNPIVOT; use UNION ALL")),
             _ => Err(SqlError::unsupported("this kind of relation in FROM")),
         }
     }
@@ -130,6 +141,12 @@ impl Compiler<'_> {
             && let Some((_, compiled)) = ctes.iter().rev().find(|(cte, _)| cte.eq_ignore_ascii_case(single))
         {
             return self.derived(compiled, names.unwrap_or_else(|| name.to_vec()), alias);
+        }
+        if let [single] = name
+            && let Some(view) = self.session.temporary_view(single)
+        {
+            let compiled = self.view_query(&view.query, &view.catalog, &view.schema, &view.columns)?;
+            return self.derived(&compiled, names.unwrap_or_else(|| name.to_vec()), alias);
         }
         let full = self.qualify(name)?;
         let names = names.unwrap_or_else(|| full.to_vec());
@@ -142,31 +159,33 @@ impl Compiler<'_> {
         if let Some(view) = &table.view_definition {
             let place = table.node.properties.get("view.catalogAndNamespace").and_then(|place| place.split_once('.'));
             let (catalog, schema) = place.unwrap_or((&self.session.catalog, &self.session.schema));
-            let session = Session { catalog: catalog.to_owned(), schema: schema.to_owned(), ..self.session.clone() };
-            let compiled = self.in_view(&session, |compiler| {
-                let sqlparser::ast::Statement::Query(query) = statement(view, tokens(view)?)? else {
-                    return Err(SqlError::unsupported("views that are not queries"));
-                };
-                compiler.view(&query, &table.columns)
-            })?;
+            let names_of = table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+            let compiled = self.view_query(view, catalog, schema, &names_of)?;
             return self.derived(&compiled, names, alias);
         }
         let columns: Vec<_> = table.columns.iter().map(|column| (column.clone(), identifier(&column.name))).collect();
         self.named(&identifier(&table.full_name()), &columns, names, alias)
     }
 
-    fn view(&self, query: &Query, columns: &[Column]) -> Result<Compiled, SqlError> {
-        let mut compiled = self.query(query, None, &Ctes::new())?;
-        if compiled.columns.len() == columns.len() {
-            for (column, named) in compiled.columns.iter_mut().zip(columns) {
-                column.name.clone_from(&named.name);
+    /// The query of a view, with its names resolved where it was made.
+    fn view_query(&self, view: &str, catalog: &str, schema: &str, names: &[String]) -> Result<Compiled, SqlError> {
+        let session = Session { catalog: catalog.to_owned(), schema: schema.to_owned(), ..self.session.clone() };
+        self.in_view(&session, |compiler| {
+            let sqlparser::ast::Statement::Query(query) = statement(view, tokens(view)?)? else {
+                return Err(SqlError::unsupported("views that are not queries"));
+            };
+            let mut compiled = compiler.query(&query, None, &Ctes::new())?;
+            if compiled.columns.len() == names.len() {
+                for (column, name) in compiled.columns.iter_mut().zip(names) {
+                    column.name.clone_from(name);
+                }
             }
-        }
-        Ok(compiled)
+            Ok(compiled)
+        })
     }
 
     /// A compiled query as a relation.
-    fn derived(
+    pub(super) fn derived(
         &self,
         compiled: &Compiled,
         names: Vec<String>,
@@ -174,7 +193,9 @@ impl Compiler<'_> {
     ) -> Result<(String, Relation), SqlError> {
         let columns: Vec<_> =
             compiled.columns.iter().enumerate().map(|(index, column)| (column.clone(), format!("c{index}"))).collect();
-        self.named(&format!("({})", compiled.sql), &columns, names, alias)
+        // SQLite takes a recursive relation by its bare name only.
+        let source = if compiled.sql.contains(' ') { format!("({})", compiled.sql) } else { compiled.sql.clone() };
+        self.named(&source, &columns, names, alias)
     }
 
     fn named(

@@ -1,6 +1,7 @@
 //! Values as text: in results (JSON_ARRAY) and in casts to STRING.
 //!
-//! Derived: scalars inside of ARRAY, MAP and STRUCT are written as JSON strings.
+//! Derived: scalars inside of ARRAY, MAP and STRUCT are written as JSON strings, BINARY in the hexadecimal digits that
+//! the SQL connector reads.
 
 use rusqlite::types::Value;
 use serde_json::Value as Json;
@@ -19,7 +20,7 @@ pub(crate) fn cell(value: &Value, kind: &Type) -> Result<Option<String>, SqlErro
             let at = temporal::instant(*micros).ok_or_else(overflow)?;
             format!("{}{zone}", at.strftime("%Y-%m-%dT%H:%M:%S%.3f"))
         }
-        (Value::Blob(bytes), _) => base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
+        (Value::Blob(bytes), _) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
         (Value::Text(json), Type::Array(_) | Type::Map(..) | Type::Struct(_)) => match serde_json::from_str(json) {
             Ok(json) => nested(&json, kind)?.to_string(),
             Err(_) => return Err(SqlError::unsupported("this nested value")),
@@ -59,6 +60,35 @@ fn nested(json: &Json, kind: &Type) -> Result<Json, SqlError> {
             cell(&value, kind)?.map_or(Json::Null, Json::String)
         }
     })
+}
+
+/// A nested value as `to_json` writes it: numbers and booleans as such, without fields that are NULL.
+pub(crate) fn json_text(json: &Json, kind: &Type) -> Result<String, SqlError> {
+    Ok(match (json, kind) {
+        (Json::Null, _) => "null".to_owned(),
+        (Json::Array(items), Type::Array(kind)) => {
+            let items: Vec<_> = items.iter().map(|item| json_text(item, kind)).collect::<Result<_, _>>()?;
+            format!("[{}]", items.join(","))
+        }
+        (Json::Object(members), Type::Map(_, kind)) => {
+            let members = members.iter().map(|(key, value)| member(key, value, kind));
+            format!("{{{}}}", members.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        (Json::Object(members), Type::Struct(fields)) => {
+            let known = fields.iter().filter_map(|(name, kind)| Some((name, members.get(name)?, kind)));
+            let members =
+                known.filter(|(_, value, _)| !value.is_null()).map(|(name, value, kind)| member(name, value, kind));
+            format!("{{{}}}", members.collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        (json, kind) => match nested(json, kind)? {
+            Json::String(text) if kind.is_number() || *kind == Type::Boolean => text,
+            text => text.to_string(),
+        },
+    })
+}
+
+fn member(name: &str, value: &Json, kind: &Type) -> Result<String, SqlError> {
+    Ok(format!("{}:{}", Json::String(name.to_owned()), json_text(value, kind)?))
 }
 
 /// A value as a cast to STRING writes it; `kind` is the text of its type.

@@ -3,6 +3,7 @@
 mod aggregates;
 pub(crate) mod casts;
 mod instants;
+mod lists;
 mod maths;
 mod strings;
 
@@ -62,7 +63,8 @@ impl Arguments {
 
 /// Makes all functions known to a connection.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    let strict = [strings::FUNCTIONS, maths::FUNCTIONS, instants::FUNCTIONS, casts::FUNCTIONS].concat();
+    let strict =
+        [strings::FUNCTIONS, maths::FUNCTIONS, instants::FUNCTIONS, casts::FUNCTIONS, lists::FUNCTIONS].concat();
     for (name, body) in strict {
         add(
             connection,

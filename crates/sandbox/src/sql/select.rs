@@ -13,6 +13,7 @@ use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::generate::Generated;
 use super::literals::display_name;
+use super::named_windows::with_windows;
 use super::parse::parts;
 use super::query::ordinal;
 use super::relation::Ctes;
@@ -29,6 +30,10 @@ impl Compiler<'_> {
         ctes: &Ctes,
     ) -> Result<Compiled, SqlError> {
         check(select)?;
+        if !select.named_window.is_empty() {
+            let (select, order) = with_windows(select, order)?;
+            return self.select(&select, order.as_ref(), parent, ctes);
+        }
         let mut from = self.from(&select.from, parent, ctes)?;
         self.lateral_views(&select.lateral_views, &mut from)?;
         let generated = self.select_generator(select, &mut from)?;
@@ -276,7 +281,6 @@ fn check(select: &Select) -> Result<(), SqlError> {
             !select.cluster_by.is_empty() || !select.distribute_by.is_empty() || !select.sort_by.is_empty(),
             "CLUSTER BY, DISTRIBUTE BY and SORT BY",
         ),
-        (!select.named_window.is_empty(), "named windows"),
         (select.value_table_mode.is_some(), "value tables"),
         (select.flavor != SelectFlavor::Standard, "FROM before SELECT"),
     ];

@@ -5,6 +5,8 @@
 
 use serde_json::{Value, json};
 use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, TimezoneInfo};
+use sqlparser::dialect::DatabricksDialect;
+use sqlparser::parser::Parser;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Type {
@@ -60,6 +62,12 @@ impl Type {
             Self::TimestampNtz => "TIMESTAMP_NTZ".to_owned(),
             _ => self.name().to_owned(),
         }
+    }
+
+    /// From its own text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let parser = Parser::new(&DatabricksDialect {}).try_with_sql(text);
+        parser.and_then(|mut parser| parser.parse_data_type()).ok().and_then(|kind| Self::from_ast(&kind))
     }
 
     /// As the catalog and DESCRIBE write it: `decimal(10,2)`, `struct<a:int>`.

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use super::compile::{Compiler, Mode, Scope, Typed};
 use super::error::SqlError;
 use super::expr::argument_exprs;
+use super::named_windows::undefined;
 use super::query::direction;
 use super::types::Type;
 
@@ -29,8 +30,8 @@ impl Compiler<'_> {
                 "42903",
             ));
         }
-        if function.null_treatment.is_some() || !function.within_group.is_empty() {
-            return Err(SqlError::unsupported(format!("WITHIN GROUP and IGNORE NULLS on `{name}`")));
+        if function.null_treatment.is_some() {
+            return Err(SqlError::unsupported(format!("IGNORE NULLS on `{name}`")));
         }
         let rows = scope.with_mode(Mode::Row);
         let arguments = self.arguments(function, &rows)?;
@@ -38,15 +39,53 @@ impl Compiler<'_> {
             Some(filter) => format!(" FILTER (WHERE {})", self.condition(filter, &rows)?),
             None => String::new(),
         };
+        if !function.within_group.is_empty() {
+            return self.within_group(name, &arguments, function, &rows, &filter);
+        }
         self.aggregate_call(name, arguments, is_distinct(function), &filter)
     }
 
+    /// Aggregates that depend on an order.
+    fn within_group(
+        &self,
+        name: &str,
+        arguments: &[Typed],
+        function: &Function,
+        rows: &Scope<'_>,
+        filter: &str,
+    ) -> Result<Typed, SqlError> {
+        let terms: Vec<_> = function
+            .within_group
+            .iter()
+            .map(|term| Ok((self.expr(&term.expr, rows)?, direction(&term.options))))
+            .collect::<Result<_, SqlError>>()?;
+        match (name, arguments, terms.as_slice()) {
+            ("string_agg" | "listagg", [value, rest @ ..], _) if !is_distinct(function) => {
+                let value = self.cast(value.clone(), &Type::String, false)?;
+                let separator = rest.first().map_or("''", |separator| separator.sql.as_str());
+                let terms: Vec<_> =
+                    terms.iter().map(|(term, direction)| format!("({}){direction}", term.sql)).collect();
+                let sql = format!("group_concat({}, {separator} ORDER BY {}){filter}", value.sql, terms.join(", "));
+                Ok(Typed::new(sql, Type::String))
+            }
+            ("percentile_cont", [fraction], [(value, direction)]) if direction.is_empty() => {
+                self.aggregate_call("percentile", vec![value.clone(), fraction.clone()], false, filter)
+            }
+            _ => Err(SqlError::unsupported(format!("WITHIN GROUP on `{name}` in this form"))),
+        }
+    }
+
     pub(crate) fn window(&self, name: &str, function: &Function, scope: &Scope<'_>) -> Result<Typed, SqlError> {
-        let Some(WindowType::WindowSpec(spec)) = &function.over else {
-            return Err(SqlError::unsupported("named windows"));
+        let spec = match &function.over {
+            Some(WindowType::WindowSpec(spec)) => spec,
+            Some(WindowType::NamedWindow(name)) => return Err(undefined(&name.value)),
+            None => return Err(SqlError::unsupported("a window function without OVER")),
         };
-        if spec.window_name.is_some() || function.filter.is_some() || is_distinct(function) {
-            return Err(SqlError::unsupported("named windows, and FILTER or DISTINCT over windows"));
+        if let Some(name) = &spec.window_name {
+            return Err(undefined(&name.value));
+        }
+        if function.filter.is_some() || is_distinct(function) {
+            return Err(SqlError::unsupported("FILTER or DISTINCT over windows"));
         }
         if matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) {
             return Err(SqlError::unsupported("IGNORE NULLS over windows"));
@@ -110,6 +149,9 @@ impl Compiler<'_> {
             }
             ("first_value" | "first", [value]) => {
                 Ok(Typed::new(format!("first_value({}){over}", value.sql), value.kind.clone()))
+            }
+            ("nth_value", [value, _]) => {
+                Ok(Typed::new(format!("nth_value({}){over}", sql.join(", ")), value.kind.clone()))
             }
             ("last_value" | "last", [value]) => {
                 Ok(Typed::new(format!("last_value({}){over}", value.sql), value.kind.clone()))
@@ -253,6 +295,13 @@ impl Compiler<'_> {
                     Type::Array(Box::new(value.kind.clone())),
                 ))
             }
+            ("mode", [value]) if !value.kind.is_nested() => {
+                Ok(Typed::new(format!("dbx_mode({}){suffix}", value.sql), value.kind.clone()))
+            }
+            ("string_agg" | "listagg", [value, separator]) if distinct && suffix.is_empty() => {
+                let value = self.cast(value.clone(), &Type::String, false)?;
+                Ok(Typed::new(format!("dbx_join_distinct({}, {})", value.sql, separator.sql), Type::String))
+            }
             ("string_agg" | "listagg", [value, rest @ ..]) if !distinct || rest.is_empty() => {
                 let value = self.cast(value.clone(), &Type::String, false)?;
                 let separator = rest.first().map_or("''", |separator| separator.sql.as_str());
@@ -275,6 +324,11 @@ impl Compiler<'_> {
                 };
                 let value = self.cast(value.clone(), &Type::Double, false)?;
                 Ok(Typed::new(format!("dbx_{function}({unique}{}){suffix}", value.sql), Type::Double))
+            }
+            ("percentile" | "percentile_approx" | "approx_percentile", [_, fraction, ..])
+                if fraction.kind.is_nested() =>
+            {
+                Err(SqlError::unsupported(format!("`{name}` with several percentages")))
             }
             ("percentile" | "percentile_approx" | "approx_percentile", [value, fraction, ..]) => {
                 number(value)?;

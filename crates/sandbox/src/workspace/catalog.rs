@@ -40,6 +40,23 @@ impl Table {
     }
 }
 
+/// An entry of a table's history.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) at: i64,
+    pub(crate) operation: &'static str,
+    pub(crate) metrics: Map<String, Value>,
+}
+
+/// A key of a table: its primary key, or one that refers to another table.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<String>,
+    /// The other table and its columns.
+    pub(crate) references: Option<(Name, Vec<String>)>,
+}
+
 type Grants = BTreeMap<String, BTreeSet<String>>;
 
 #[derive(Debug, Default)]
@@ -52,6 +69,9 @@ pub(crate) struct Catalog {
     pub(crate) models: BTreeMap<Name, Node>,
     /// Privileges by securable (type and full name) and principal.
     pub(crate) grants: BTreeMap<(String, String), Grants>,
+    /// The versions of tables that were changed, oldest first.
+    pub(crate) history: BTreeMap<Name, Vec<Version>>,
+    pub(crate) keys: BTreeMap<Name, Vec<Key>>,
     /// Tables whose rows the engine has yet to drop.
     pub(crate) dropped: Vec<String>,
 }
@@ -91,6 +111,8 @@ impl Catalog {
             self.dropped.push(table.full_name());
         }
         self.grants.remove(&("table".to_owned(), table.full_name()));
+        self.history.remove(name);
+        self.keys.remove(name);
         Some(table)
     }
 

@@ -155,7 +155,8 @@ async fn external_links_carry_results_without_a_token() -> Checked {
     sandbox.advance(Duration::from_secs(3600));
     let id = reply["statement_id"].as_str().unwrap_or_default();
     assert_eq!(get(&sandbox, &format!("{STATEMENTS}/{id}")).await?.at("/status/state"), "CLOSED");
-    let arrow = json!({"warehouse_id": WAREHOUSE, "statement": "SELECT 1", "disposition": "EXTERNAL_LINKS", "format": "ARROW_STREAM"});
+    let arrow =
+        json!({"warehouse_id": WAREHOUSE, "statement": "SELECT 1", "disposition": "INLINE", "format": "ARROW_STREAM"});
     assert_eq!(post(&sandbox, STATEMENTS, arrow).await?.code(), "INVALID_PARAMETER_VALUE");
     Ok(())
 }

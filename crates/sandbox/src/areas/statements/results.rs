@@ -4,10 +4,12 @@
 //! Authorization header, and expire after 15 minutes of the sandbox's clock. `expiration` is told in the machine's
 //! time, which clients compare with their own. Derived: the paths of links, and the XML of refusals after S3's.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{State, find_statement};
+use super::{State, arrow, find_statement};
 use crate::error::ApiError;
 use crate::ids::mix;
 use crate::json::Members;
@@ -20,6 +22,9 @@ use crate::workspace::{Workspace, lock};
 
 /// Small, so that a few thousand rows are several chunks.
 const CHUNK_ROWS: usize = 1000;
+/// Results of more rows have larger chunks.
+const MANY_ROWS: usize = 100_000;
+const LARGE_CHUNK_ROWS: usize = 10_000;
 /// How long a link works, in seconds; a second less than the limit, as recorded.
 const LINK_SECONDS: i64 = 899;
 
@@ -29,6 +34,9 @@ pub(super) enum Delivery {
     Inline,
     JsonLinks,
     CsvLinks,
+    ArrowLinks,
+    /// Arrow within the reply where it is small.
+    Arrow,
 }
 
 impl Delivery {
@@ -38,12 +46,11 @@ impl Delivery {
             ("INLINE" | "INLINE_OR_EXTERNAL_LINKS", "JSON_ARRAY") => Ok(Self::Inline),
             ("EXTERNAL_LINKS", "JSON_ARRAY") => Ok(Self::JsonLinks),
             ("EXTERNAL_LINKS", "CSV") => Ok(Self::CsvLinks),
+            ("EXTERNAL_LINKS", "ARROW_STREAM") => Ok(Self::ArrowLinks),
+            ("INLINE_OR_EXTERNAL_LINKS", "ARROW_STREAM") => Ok(Self::Arrow),
             ("INLINE", "ARROW_STREAM" | "CSV") => Err(ApiError::invalid_parameter(format!(
                 "The format {format} is not supported with the disposition INLINE, only JSON_ARRAY is."
             ))),
-            ("EXTERNAL_LINKS" | "INLINE_OR_EXTERNAL_LINKS", "ARROW_STREAM") => {
-                Err(ApiError::invalid_parameter("The sandbox does not write ARROW_STREAM; ask for JSON_ARRAY or CSV"))
-            }
             _ => {
                 Err(ApiError::invalid_parameter(format!("Unknown disposition or format: {disposition} with {format}")))
             }
@@ -51,17 +58,33 @@ impl Delivery {
     }
 
     fn format(self) -> &'static str {
-        if self == Self::CsvLinks { "CSV" } else { "JSON_ARRAY" }
+        match self {
+            Self::CsvLinks => "CSV",
+            Self::ArrowLinks | Self::Arrow => "ARROW_STREAM",
+            Self::Inline | Self::JsonLinks => "JSON_ARRAY",
+        }
     }
+
+    pub(super) fn is_arrow(self) -> bool {
+        matches!(self, Self::ArrowLinks | Self::Arrow)
+    }
+}
+
+/// How a statement's result leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sending {
+    pub(super) delivery: Delivery,
+    /// What the signatures of its links are made from.
+    pub(super) seed: u64,
+    /// In one chunk. Derived: within a SQL session, whose clients read no further chunk of inline results.
+    pub(super) whole: bool,
 }
 
 /// A finished result of one statement, as it is told.
 pub(super) struct Told<'a> {
     pub(super) id: &'a str,
     pub(super) table: &'a Table,
-    pub(super) delivery: Delivery,
-    /// What the signatures of its links are made from.
-    pub(super) seed: u64,
+    pub(super) sending: Sending,
 }
 
 /// Cuts a result to a number of bytes, by whole rows.
@@ -96,19 +119,20 @@ impl Told<'_> {
                 json
             })
             .collect();
+        let size = self.chunk_rows();
         let mut total = 0;
         let chunks: Vec<_> = table
             .rows
-            .chunks(CHUNK_ROWS)
+            .chunks(size)
             .enumerate()
             .map(|(index, rows)| {
                 let bytes = byte_count(rows);
                 total += bytes;
-                json!({"chunk_index": index, "row_offset": index * CHUNK_ROWS, "row_count": rows.len(), "byte_count": bytes})
+                json!({"chunk_index": index, "row_offset": index * size, "row_count": rows.len(), "byte_count": bytes})
             })
             .collect();
         let mut manifest = Map::new();
-        manifest.insert("format".to_owned(), json!(self.delivery.format()));
+        manifest.insert("format".to_owned(), json!(self.sending.delivery.format()));
         manifest.insert("schema".to_owned(), json!({"column_count": columns.len(), "columns": columns}));
         manifest.insert("total_chunk_count".to_owned(), json!(chunks.len()));
         if !chunks.is_empty() {
@@ -126,23 +150,28 @@ impl Told<'_> {
         if table.columns.is_empty() {
             return json!({});
         }
-        let rows = self.rows(index);
-        let mut chunk = json!({"chunk_index": index, "row_offset": index * CHUNK_ROWS, "row_count": rows.len()});
-        if table.rows.len() > (index + 1) * CHUNK_ROWS {
+        let (rows, size) = (self.rows(index), self.chunk_rows());
+        let mut chunk = json!({"chunk_index": index, "row_offset": index * size, "row_count": rows.len()});
+        let next = (index + 1) * size;
+        if table.rows.len() > next {
             chunk.set("next_chunk_index", json!(index + 1));
             chunk.set(
                 "next_chunk_internal_link",
-                json!(format!(
-                    "/api/2.0/sql/statements/{}/result/chunks/{}?row_offset={}",
-                    self.id,
-                    index + 1,
-                    (index + 1) * CHUNK_ROWS
-                )),
+                json!(format!("/api/2.0/sql/statements/{}/result/chunks/{}?row_offset={next}", self.id, index + 1,)),
             );
         }
-        if self.delivery == Delivery::Inline {
-            chunk.set("data_array", json!(rows));
-            return chunk;
+        match self.sending.delivery {
+            Delivery::Inline => {
+                chunk.set("data_array", json!(rows));
+                return chunk;
+            }
+            Delivery::Arrow if table.rows.len() <= CHUNK_ROWS => {
+                let stream = arrow::stream(&table.columns, rows);
+                chunk.set("byte_count", json!(stream.len()));
+                chunk.set("attachment", json!(STANDARD.encode(stream)));
+                return chunk;
+            }
+            _ => {}
         }
         if rows.is_empty() {
             return json!({});
@@ -152,7 +181,7 @@ impl Told<'_> {
             "{}/sandbox-storage/results/{}/{index}?X-Amz-Expires={LINK_SECONDS}&expires={expires}&X-Amz-Signature={}",
             workspace.url(),
             self.id,
-            signature(self.seed, index, expires)
+            signature(self.sending.seed, index, expires)
         );
         chunk.set("byte_count", json!(byte_count(rows)));
         chunk.set("external_link", json!(link));
@@ -161,11 +190,20 @@ impl Told<'_> {
     }
 
     pub(super) fn chunks(&self) -> usize {
-        self.table.rows.len().div_ceil(CHUNK_ROWS).max(1)
+        self.table.rows.len().div_ceil(self.chunk_rows()).max(1)
+    }
+
+    fn chunk_rows(&self) -> usize {
+        let rows = self.table.rows.len();
+        match rows {
+            _ if self.sending.whole => rows.max(1),
+            ..=MANY_ROWS => CHUNK_ROWS,
+            _ => LARGE_CHUNK_ROWS,
+        }
     }
 
     fn rows(&self, index: usize) -> &[Vec<Option<String>>] {
-        self.table.rows.chunks(CHUNK_ROWS).nth(index).unwrap_or_default()
+        self.table.rows.chunks(self.chunk_rows()).nth(index).unwrap_or_default()
     }
 
     fn csv(&self, index: usize) -> String {
@@ -221,11 +259,10 @@ pub(super) fn download(workspace: &Workspace, request: &Request) -> Outcome {
     let expires = request.query("expires").and_then(|at| at.parse::<i64>().ok()).unwrap_or(0);
     let index = request.parameter("chunk_index").parse::<usize>().unwrap_or(usize::MAX);
     let id = request.parameter("statement_id");
-    let Ok((state, delivery, seed)) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now())
-    else {
+    let Ok((state, sending)) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now()) else {
         return Ok(refusal(404, "NoSuchKey", "The specified key does not exist."));
     };
-    if request.query("X-Amz-Signature") != Some(&signature(seed, index, expires)) {
+    if request.query("X-Amz-Signature") != Some(&signature(sending.seed, index, expires)) {
         return Ok(refusal(
             403,
             "SignatureDoesNotMatch",
@@ -238,9 +275,12 @@ pub(super) fn download(workspace: &Workspace, request: &Request) -> Outcome {
     let State::Succeeded(table, _) = &state else {
         return Ok(refusal(404, "NoSuchKey", "The specified key does not exist."));
     };
-    let told = Told { id, table, delivery, seed };
-    Ok(match delivery {
+    let told = Told { id, table, sending };
+    Ok(match sending.delivery {
         Delivery::CsvLinks => Reply::bytes("text/csv", told.csv(index)),
-        _ => Reply::bytes("application/json", json!(told.rows(index)).to_string()),
+        delivery if delivery.is_arrow() => {
+            Reply::bytes("application/octet-stream", arrow::stream(&table.columns, told.rows(index)))
+        }
+        _ => Reply::bytes("application/json", serde_json::to_string(told.rows(index)).unwrap_or_default()),
     })
 }

@@ -8,6 +8,7 @@ use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::Outcome;
+use crate::sql::TemporaryViews;
 use crate::workspace::{Workspace, lock};
 
 /// Sessions that are remembered.
@@ -18,6 +19,7 @@ const KEPT: usize = 1000;
 pub(super) struct Place {
     pub(super) catalog: String,
     pub(super) schema: String,
+    pub(super) temporary: TemporaryViews,
 }
 
 pub(super) fn create(workspace: &Workspace, request: &Request) -> Outcome {
@@ -28,6 +30,7 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let place = Place {
         catalog: fields.text("catalog")?.map_or(defaults.catalog, str::to_lowercase),
         schema: fields.text("schema")?.map_or(defaults.schema, str::to_lowercase),
+        temporary: TemporaryViews::default(),
     };
     let id = workspace.ids.statement();
     let mut statements = lock(&workspace.statements);

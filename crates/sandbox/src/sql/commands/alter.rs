@@ -15,6 +15,7 @@ use crate::sql::error::{SqlError, quoted};
 use crate::sql::types::Column;
 use crate::workspace::lock;
 
+use super::delta::operation;
 use super::{Command, Cursor};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +164,7 @@ impl Work<'_> {
             ));
         }
         let target = identifier(&table.full_name());
+        let version = operation(&change).filter(|_| !is_view);
         let mapped = table.node.properties.get("delta.columnMapping.mode").is_some_and(|mode| mode == "name");
         match change {
             Change::Add { columns, if_not_exists } => {
@@ -235,6 +237,12 @@ impl Work<'_> {
                     self.execute(&format!("ALTER TABLE {target} RENAME TO {}", identifier(&new.join("."))))?;
                 }
                 catalog.tables.remove(&full);
+                if let Some(keys) = catalog.keys.remove(&full) {
+                    catalog.keys.insert(new.clone(), keys);
+                }
+                if let Some(versions) = catalog.history.remove(&full) {
+                    catalog.history.insert(new.clone(), versions);
+                }
                 if let Some(grants) = catalog.grants.remove(&("table".to_owned(), full.join("."))) {
                     catalog.grants.insert(("table".to_owned(), new.join(".")), grants);
                 }
@@ -242,7 +250,12 @@ impl Work<'_> {
             }
         }
         table.node.updated_at = self.session.now_micros / 1000;
-        catalog.tables.insert(table.name.clone(), table);
+        let name = table.name.clone();
+        catalog.tables.insert(name.clone(), table);
+        drop(catalog);
+        if let Some(operation) = version {
+            self.record(&name, operation, &[]);
+        }
         Ok(Table::default())
     }
 }

@@ -1,9 +1,9 @@
 //! What the catalog answers to commands.
 //!
-//! Derived: columns beyond the recorded ones follow Spark's; the plan of EXPLAIN is SQLite's.
+//! Derived: columns beyond the recorded ones follow Spark's.
 
-use crate::sql::compile::Compiler;
-use crate::sql::engine::{Table, Work, failed};
+use crate::sql::compile::{Compiled, Compiler};
+use crate::sql::engine::{Table, Work};
 use crate::sql::error::SqlError;
 use crate::sql::parse::{statement, tokens as tokenize};
 use crate::sql::relation::Ctes;
@@ -11,12 +11,12 @@ use crate::sql::types::Type;
 use crate::workspace::catalog::{Catalog, Table as CatalogTable};
 use crate::workspace::lock;
 
-use super::{Command, Listed, used};
+use super::{Command, Listed, listing, used};
 
 impl Work<'_> {
     pub(crate) fn command(&self, command: Command) -> Result<Table, SqlError> {
-        if let Command::Explain(sql) = &command {
-            return self.explain(sql);
+        if let Command::Explain(detail, sql) = &command {
+            return self.explain(*detail, sql);
         }
         if let Command::Alter { name, is_view, change } = command {
             return self.alter(&name, is_view, change);
@@ -38,13 +38,26 @@ impl Work<'_> {
             Command::ShowTables(place, pattern, listed) => {
                 self.show_tables(&catalog, &place, pattern.as_deref(), listed)
             }
+            Command::ListTables(wanted) => listing::tables(&catalog, &wanted),
+            Command::ListColumns(wanted) => listing::columns(&catalog, &wanted),
+            Command::Detail(name) => self.detail(self.find(&catalog, &name)?),
+            Command::History(name) => self.history(&catalog, self.find(&catalog, &name)?),
+            Command::DescribeQuery(sql) => {
+                let columns = self.compiled(&catalog, &sql)?.columns;
+                let mut table = Table::of_texts(["col_name", "data_type", "comment"], []);
+                let rows = columns
+                    .into_iter()
+                    .map(|column| vec![Some(column.name), Some(column.kind.catalog_text()), column.comment]);
+                table.rows = rows.collect();
+                Ok(table)
+            }
             Command::ShowColumns(name) => {
                 let table = self.find(&catalog, &name)?;
                 Ok(Table::of_texts(["col_name"], table.columns.iter().map(|column| [column.name.clone()])))
             }
             Command::ShowCreateTable(name) => {
                 let table = self.find(&catalog, &name)?;
-                Ok(Table::of_texts(["createtab_stmt"], [[create_statement(table)]]))
+                Ok(Table::of_texts(["createtab_stmt"], [[create_statement(&catalog, table)]]))
             }
             Command::Describe { name, extended } => {
                 let table = self.find(&catalog, &name)?;
@@ -90,7 +103,7 @@ impl Work<'_> {
                 let rows = table.node.properties.iter().map(|(key, value)| [key.clone(), value.clone()]);
                 Ok(Table::of_texts(["key", "value"], rows))
             }
-            Command::Explain(_) | Command::Alter { .. } => Ok(Table::default()),
+            Command::Explain(..) | Command::Alter { .. } => Ok(Table::default()),
             Command::CreateCatalog { name, if_not_exists, comment } => {
                 match (catalog.catalogs.contains_key(&name), if_not_exists) {
                     (true, true) => return Ok(Table::default()),
@@ -215,25 +228,11 @@ impl Work<'_> {
         })
     }
 
-    fn explain(&self, sql: &str) -> Result<Table, SqlError> {
+    fn compiled(&self, catalog: &Catalog, sql: &str) -> Result<Compiled, SqlError> {
         let sqlparser::ast::Statement::Query(query) = statement(sql, tokenize(sql)?)? else {
-            return Err(SqlError::unsupported("EXPLAIN of anything but a query"));
+            return Err(SqlError::unsupported("DESCRIBE of anything but a query"));
         };
-        let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
-        let mut plan =
-            self.connection.prepare(&format!("EXPLAIN QUERY PLAN {}", compiled.sql)).map_err(|error| failed(&error))?;
-        let steps = plan
-            .query_map([], |row| row.get::<_, String>(3))
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| failed(&error))?;
-        let output: Vec<_> =
-            compiled.columns.iter().map(|column| format!("{}: {}", column.name, column.kind.catalog_text())).collect();
-        let text = format!(
-            "== Physical Plan ==\nOutput [{}]\n{}",
-            output.join(", "),
-            steps.iter().map(|step| format!("+- {step}")).collect::<Vec<_>>().join("\n")
-        );
-        Ok(Table::of_texts(["plan"], [[text]]))
+        Compiler::new(catalog, self.session).query(&query, None, &Ctes::new())
     }
 }
 
@@ -242,11 +241,12 @@ fn name_of(name: &[String; 3]) -> String {
     name.clone()
 }
 
-/// `*` is any text and `|` an alternative; `%` is taken as `*`.
-fn like(name: &str, pattern: Option<&str>) -> bool {
+/// `*` is any text, `.` any letter and `|` an alternative; `%` is taken as `*`.
+pub(super) fn like(name: &str, pattern: Option<&str>) -> bool {
     let Some(pattern) = pattern else { return true };
     pattern.split('|').any(|pattern| {
-        let source: Vec<_> = pattern.trim().split(['*', '%']).map(regex::escape).collect();
+        let source: Vec<_> =
+            pattern.trim().split(['*', '%']).map(|part| regex::escape(part).replace("\\.", ".")).collect();
         regex::Regex::new(&format!("(?i)^{}$", source.join(".*"))).is_ok_and(|regex| regex.is_match(name))
     })
 }
@@ -289,12 +289,12 @@ fn describe_table(table: &CatalogTable, extended: bool) -> Table {
     result
 }
 
-fn create_statement(table: &CatalogTable) -> String {
+fn create_statement(catalog: &Catalog, table: &CatalogTable) -> String {
     let full_name = table.full_name();
     if let Some(view) = &table.view_definition {
         return format!("CREATE VIEW {full_name} AS {view}");
     }
-    let columns: Vec<_> = table
+    let mut columns: Vec<_> = table
         .columns
         .iter()
         .map(|column| {
@@ -310,6 +310,18 @@ fn create_statement(table: &CatalogTable) -> String {
             )
         })
         .collect();
+    for key in catalog.keys.get(&table.name).into_iter().flatten() {
+        let own = key.columns.join(", ");
+        columns.push(match &key.references {
+            None => format!("  CONSTRAINT {} PRIMARY KEY ({own})", key.name),
+            Some((parent, referred)) => format!(
+                "  CONSTRAINT {} FOREIGN KEY ({own}) REFERENCES {} ({})",
+                key.name,
+                parent.join("."),
+                referred.join(", ")
+            ),
+        });
+    }
     let mut sql = format!("CREATE TABLE {full_name} (\n{})\nUSING delta\n", columns.join(",\n"));
     if let Some(comment) = &table.node.comment {
         sql.push_str(&format!("COMMENT '{}'\n", comment.replace('\'', "\\'")));

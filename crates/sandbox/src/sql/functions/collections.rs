@@ -2,7 +2,7 @@
 
 use crate::sql::compile::{Compiler, Typed, text_literal};
 use crate::sql::error::SqlError;
-use crate::sql::types::Type::{self, Array, Boolean, Int, String as Text, Struct};
+use crate::sql::types::Type::{self, Array, BigInt, Boolean, Int, String as Text, Struct};
 
 use super::Answer;
 
@@ -41,11 +41,110 @@ impl Compiler<'_> {
                     .map(|key| Typed::new(format!("dbx_map_get({}, {})", value.sql, key.sql), (**kind).clone())),
                 _ => Err(SqlError::unsupported("element_at on this type")),
             },
-            ("array_join", [value, _]) if matches!(value.kind, Array(_)) => self
-                .cast_all(arguments.get(1..2).unwrap_or_default(), &[Text])
-                .map(|separator| Typed::new(format!("dbx_array_join({}, {separator})", value.sql), Text)),
+            ("map", [_, ..]) if arguments.len().is_multiple_of(2) => self.map(arguments),
+            ("struct", [_, ..]) => {
+                let fields = arguments.iter().enumerate();
+                let named: Vec<_> = fields
+                    .flat_map(|(index, value)| {
+                        [Typed::new(text_literal(&field_name(value, index)), Text), value.clone()]
+                    })
+                    .collect();
+                named_struct(&named)
+            }
+            ("size" | "cardinality", [value]) if matches!(value.kind, Type::Map(..)) => {
+                Ok(Typed::new(format!("dbx_map_size({})", value.sql), Int))
+            }
+            ("map_keys", [value]) => match &value.kind {
+                Type::Map(key, _) if **key == Text => {
+                    Ok(Typed::new(format!("dbx_map_keys({})", value.sql), Array(key.clone())))
+                }
+                _ => Err(SqlError::unsupported("map_keys but of a MAP with strings as keys")),
+            },
+            ("map_values", [value]) => match &value.kind {
+                Type::Map(_, kind) => Ok(Typed::new(format!("dbx_map_values({})", value.sql), Array(kind.clone()))),
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("sequence", [first, last] | [first, last, _]) if first.kind.is_integer() && last.kind.is_integer() => {
+                self.common(&first.kind, &last.kind, &sqlparser::ast::Expr::Identifier(name.into())).and_then(|kind| {
+                    self.call("dbx_list_sequence", arguments, &[BigInt, BigInt, BigInt], Array(Box::new(kind)))
+                })
+            }
+            ("slice", [value, start, length]) if start.kind.is_integer() && length.kind.is_integer() => {
+                match &value.kind {
+                    Array(_) => Ok(Typed::new(
+                        format!("dbx_list_slice({}, {}, {})", value.sql, start.sql, length.sql),
+                        value.kind.clone(),
+                    )),
+                    kind => Err(not_a_list(name, kind)),
+                }
+            }
+            ("sort_array" | "array_sort", [value]) => match &value.kind {
+                Array(_) => Ok(Typed::new(
+                    format!("dbx_list_sort({}, 1, {})", value.sql, u8::from(name == "array_sort")),
+                    value.kind.clone(),
+                )),
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("sort_array", [value, ascending]) if ascending.kind == Boolean => match &value.kind {
+                // NULLs come first where it ascends, and last where not.
+                Array(_) => Ok(Typed::new(
+                    format!("dbx_list_sort({}, {}, NOT {})", value.sql, ascending.sql, ascending.sql),
+                    value.kind.clone(),
+                )),
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("array_max" | "array_min" | "flatten", [value]) => match &value.kind {
+                Array(kind) if name != "flatten" && !kind.is_nested() => Ok(Typed::new(
+                    format!("dbx_list_{}({})", name.trim_start_matches("array_"), value.sql),
+                    (**kind).clone(),
+                )),
+                Array(kind) if name == "flatten" && matches!(**kind, Array(_)) => {
+                    Ok(Typed::new(format!("dbx_list_flatten({})", value.sql), (**kind).clone()))
+                }
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("array_distinct" | "reverse", [value]) if matches!(value.kind, Array(_)) => {
+                let function = name.trim_start_matches("array_");
+                Ok(Typed::new(format!("dbx_list_{function}({})", value.sql), value.kind.clone()))
+            }
+            ("array_union" | "array_except" | "array_intersect" | "arrays_overlap" | "concat", [first, _, ..])
+                if matches!(first.kind, Array(_)) =>
+            {
+                self.same_kind(arguments).map(|(kind, sql)| {
+                    let function = match name {
+                        "arrays_overlap" => "overlap",
+                        name => name.trim_start_matches("array_"),
+                    };
+                    let kind = if name == "arrays_overlap" { Boolean } else { kind };
+                    Typed::new(format!("dbx_list_{function}({})", sql.join(", ")), kind)
+                })
+            }
+            ("array_position" | "array_remove", [value, wanted]) => match &value.kind {
+                Array(kind) if !kind.is_nested() => self.cast(wanted.clone(), kind, false).map(|wanted| {
+                    let kind = if name == "array_position" { BigInt } else { value.kind.clone() };
+                    let function = name.trim_start_matches("array_");
+                    Typed::new(format!("dbx_list_{function}({}, {})", value.sql, wanted.sql), kind)
+                }),
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("array_join", [value, _]) if matches!(&value.kind, Array(kind) if **kind == Text || kind.is_integer()) => {
+                self.cast_all(arguments.get(1..2).unwrap_or_default(), &[Text])
+                    .map(|separator| Typed::new(format!("dbx_array_join({}, {separator})", value.sql), Text))
+            }
             ("named_struct", [_, ..]) if arguments.len().is_multiple_of(2) => named_struct(arguments),
-            ("to_json", [value]) if value.kind.is_nested() => Ok(Typed::new(value.sql.clone(), Text)),
+            ("to_json", [value]) if value.kind.is_nested() => {
+                Ok(Typed::new(format!("dbx_to_json({}, {})", value.sql, text_literal(&value.kind.text())), Text))
+            }
+            ("try_element_at", [value, index]) => match &value.kind {
+                Array(kind) if index.kind.is_integer() => {
+                    let place = format!(
+                        "CASE WHEN {0} > 0 THEN {0} - 1 ELSE json_array_length({1}) + {0} END",
+                        index.sql, value.sql
+                    );
+                    Ok(Typed::new(format!("json_extract({}, '$[' || ({place}) || ']')", value.sql), (**kind).clone()))
+                }
+                _ => Err(SqlError::unsupported("try_element_at on this type")),
+            },
             ("get_json_object", [_, path]) if path.sql.starts_with('\'') => {
                 self.call("dbx_json_object", arguments, &[Text, Text], Text)
             }
@@ -55,8 +154,36 @@ impl Compiler<'_> {
 }
 
 /// Nested values have to be marked as JSON, or they would become strings.
-fn item(sql: &str, kind: &Type) -> String {
+pub(super) fn item(sql: &str, kind: &Type) -> String {
     if kind.is_nested() { format!("json({sql})") } else { sql.to_owned() }
+}
+
+fn not_a_list(name: &str, kind: &Type) -> SqlError {
+    SqlError::mismatch(name, &format!("the first parameter cannot be \"{}\" here", kind.text()))
+}
+
+/// The name of a field of `struct(…)`: a column's own, else one by its place.
+fn field_name(value: &Typed, index: usize) -> String {
+    let column = value.sql.rsplit_once('.').map(|(_, column)| column.trim_matches('"'));
+    let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match column.filter(is_name).filter(|_| value.sql.starts_with('r') && value.sql.ends_with('"')) {
+        Some(name) => name.to_owned(),
+        None => format!("col{}", index + 1),
+    }
+}
+
+impl Compiler<'_> {
+    /// `map(key, value, …)`. Only strings are keys of JSON.
+    fn map(&self, arguments: &[Typed]) -> Result<Typed, SqlError> {
+        let of = |skip: usize| arguments.iter().skip(skip).step_by(2).cloned().collect::<Vec<_>>();
+        let ((key, keys), (kind, values)) = (self.same_kind(&of(0))?, self.same_kind(&of(1))?);
+        if key != Text {
+            return Err(SqlError::unsupported("maps whose keys are not strings"));
+        }
+        let members: Vec<_> =
+            keys.iter().zip(&values).map(|(key, value)| format!("{key}, {}", item(value, &kind))).collect();
+        Ok(Typed::new(format!("json_object({})", members.join(", ")), Type::Map(Box::new(key), Box::new(kind))))
+    }
 }
 
 fn named_struct(arguments: &[Typed]) -> Result<Typed, SqlError> {

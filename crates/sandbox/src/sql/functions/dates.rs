@@ -45,6 +45,18 @@ impl Compiler<'_> {
             ("months_between", [_, _]) => self.call("dbx_months_between", arguments, &[Timestamp, Timestamp], Double),
             ("last_day", [_]) => self.call("dbx_last_day", arguments, &[Date], Date),
             ("make_date", [_, _, _]) => self.call("dbx_make_date", arguments, &[BigInt, BigInt, BigInt], Date),
+            ("date_from_unix_date", [value]) if value.kind.is_integer() => Ok(Typed::new(value.sql.clone(), Date)),
+            ("next_day", [_, _]) => self.call("dbx_next_day", arguments, &[Date, Text], Date),
+            ("make_timestamp", [year, month, day, hour, minute, second]) => {
+                self.cast_all(&[year.clone(), month.clone(), day.clone()], &[BigInt, BigInt, BigInt]).and_then(|date| {
+                    let time = self.cast_all(&[hour.clone(), minute.clone()], &[BigInt, BigInt])?;
+                    let second = self.cast(second.clone(), &Decimal(8, 6), false)?;
+                    Ok(Typed::new(format!("dbx_make_timestamp({date}, {time}, {})", second.sql), Timestamp))
+                })
+            }
+            ("unix_timestamp" | "to_unix_timestamp", [_, _]) => self
+                .call("dbx_to_timestamp", arguments, &[Text, Text], Timestamp)
+                .map(|value| Typed::new(format!("dbx_floor_div({}, 1000000)", value.sql), BigInt)),
             ("unix_timestamp" | "to_unix_timestamp", [value]) => {
                 self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000000)"), BigInt))
             }

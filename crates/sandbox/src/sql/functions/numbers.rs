@@ -41,6 +41,7 @@ impl Compiler<'_> {
             ("pmod", [a, b]) if a.kind.is_integer() && b.kind.is_integer() => self
                 .common(&a.kind, &b.kind, &place)
                 .map(|kind| Typed::new(format!("dbx_pmod({}, {})", a.sql, b.sql), kind)),
+            ("cbrt", [_]) => self.call("dbx_cbrt", arguments, &doubles, Double),
             ("negative", [value]) => {
                 self.numeric(value.clone(), &place).map(|value| Typed::new(format!("(-{})", value.sql), value.kind))
             }

@@ -55,6 +55,18 @@ impl Compiler<'_> {
                 self.call("dbx_regexp_extract", arguments, &[Text, Text, BigInt], Text)
             }
             ("regexp_count", [_, _]) => self.call("dbx_regexp_count", arguments, &texts, Int),
+            ("space", [_]) => self.call("dbx_space", arguments, &[BigInt], Text),
+            ("base64", [_]) => self.call("dbx_base64", arguments, &texts, Text),
+            ("unbase64", [_]) => self.call("dbx_unbase64", arguments, &texts, Type::Binary),
+            ("unhex", [_]) => self.call("unhex", arguments, &texts, Type::Binary),
+            ("hex", [value]) if matches!(value.kind, Text | Type::Binary) => {
+                Ok(Typed::new(format!("hex({})", value.sql), Text))
+            }
+            ("levenshtein", [_, _]) => self.call("dbx_levenshtein", arguments, &texts, Int),
+            ("substring_index", [_, _, _]) => self.call("dbx_substring_index", arguments, &[Text, Text, BigInt], Text),
+            ("regexp_extract_all", [_, _] | [_, _, _]) => {
+                self.call("dbx_regexp_extract_all", arguments, &[Text, Text, BigInt], Type::Array(Box::new(Text)))
+            }
             ("ascii", [_]) => self.call("dbx_ascii", arguments, &texts, Int),
             ("char" | "chr", [_]) => self.call("dbx_char", arguments, &[BigInt], Text),
             ("translate", [_, _, _]) => self.call("dbx_translate", arguments, &texts, Text),
@@ -72,8 +84,14 @@ impl Compiler<'_> {
 
     /// `concat_ws` skips NULLs.
     fn separated(&self, separator: &Typed, rest: &[Typed]) -> Result<Typed, SqlError> {
+        if let [list] = rest
+            && matches!(&list.kind, Type::Array(kind) if **kind == Text)
+        {
+            let separator = self.cast(separator.clone(), &Text, false)?;
+            return Ok(Typed::new(format!("dbx_array_join(coalesce({}, '[]'), {})", list.sql, separator.sql), Text));
+        }
         if rest.iter().any(|argument| argument.kind.is_nested()) {
-            return Err(SqlError::unsupported("concat_ws over arrays"));
+            return Err(SqlError::unsupported("concat_ws over arrays and more"));
         }
         let mut parts = vec![self.cast(separator.clone(), &Text, false)?.sql];
         for argument in rest {

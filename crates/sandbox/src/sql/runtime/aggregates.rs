@@ -28,7 +28,7 @@ impl Aggregate<Vec<Vec<Value>>, Value> for Collect {
 
 type Finish = fn(Vec<Vec<Value>>) -> Value;
 
-const FUNCTIONS: [(&str, usize, Finish); 12] = [
+const FUNCTIONS: [(&str, usize, Finish); 14] = [
     ("dbx_first", 1, |rows| cell(rows.first())),
     ("dbx_last", 1, |rows| cell(rows.last())),
     ("dbx_max_by", 2, |rows| by(&rows, std::cmp::Ordering::Greater)),
@@ -39,6 +39,30 @@ const FUNCTIONS: [(&str, usize, Finish); 12] = [
             .filter_map(|row| if let Some(Value::Text(text)) = row.first() { Some(text.as_str()) } else { None })
             .collect();
         if parts.is_empty() { Value::Null } else { Value::Text(parts.concat()) }
+    }),
+    ("dbx_join_distinct", 2, |rows| {
+        let mut parts: Vec<&str> = Vec::new();
+        for row in &rows {
+            if let Some(Value::Text(text)) = row.first()
+                && !parts.contains(&text.as_str())
+            {
+                parts.push(text);
+            }
+        }
+        let separator = rows.first().and_then(|row| row.get(1));
+        let separator = if let Some(Value::Text(separator)) = separator { separator.as_str() } else { "" };
+        if parts.is_empty() { Value::Null } else { Value::Text(parts.join(separator)) }
+    }),
+    ("dbx_mode", 1, |rows| {
+        let mut counts: Vec<(&Value, usize)> = Vec::new();
+        for value in rows.iter().filter_map(|row| row.first()).filter(|value| **value != Value::Null) {
+            match counts.iter_mut().find(|(known, _)| *known == value) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((value, 1)),
+            }
+        }
+        let most = counts.iter().map(|(_, count)| *count).max();
+        counts.iter().find(|(_, count)| Some(*count) == most).map_or(Value::Null, |(value, _)| (*value).clone())
     }),
     ("dbx_var_samp", 1, |rows| spread(&rows, 1, |value| value)),
     ("dbx_var_pop", 1, |rows| spread(&rows, 0, |value| value)),

@@ -43,6 +43,25 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_make_date", |a| {
         number(temporal::parse_date(&format!("{:04}-{}-{}", a.integer(0), a.integer(1), a.integer(2))))
     }),
+    ("dbx_next_day", |a| {
+        let names = ["mo", "tu", "we", "th", "fr", "sa", "su"];
+        let wanted = a.text(1).trim().to_lowercase();
+        let wanted = names.iter().position(|name| wanted.starts_with(name)).and_then(|day| i64::try_from(day).ok());
+        // The first day of 1970 was a Thursday.
+        Ok(wanted.map_or(Value::Null, |wanted| {
+            let today = (a.integer(0) + 3).rem_euclid(7);
+            Value::Integer(a.integer(0) + (wanted - today - 1).rem_euclid(7) + 1)
+        }))
+    }),
+    ("dbx_make_timestamp", |a| {
+        let date = temporal::parse_date(&format!("{:04}-{}-{}", a.integer(0), a.integer(1), a.integer(2)));
+        let (hour, minute, micros) = (a.integer(3), a.integer(4), a.integer(5));
+        let valid = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60_000_000).contains(&micros);
+        number(
+            date.filter(|_| valid)
+                .and_then(|date| date.checked_mul(DAY_MICROS)?.checked_add((hour * 60 + minute) * 60_000_000 + micros)),
+        )
+    }),
     ("dbx_difference", |a| number(temporal::difference(a.text(0), a.integer(1), a.integer(2)))),
 ];
 

@@ -13,6 +13,29 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_pmod", |a| {
         if a.integer(1) == 0 { Err(remainder()) } else { whole(a.integer(0).checked_rem_euclid(a.integer(1))) }
     }),
+    ("dbx_cbrt", |a| real(a.real(0).cbrt())),
+    ("dbx_level", |a| {
+        if a.integer(0) <= a.integer(1) {
+            return Ok(Value::Integer(1));
+        }
+        Err(SqlError::new(
+            "RECURSION_LEVEL_LIMIT_EXCEEDED",
+            &format!(
+                "Recursion level limit {} reached but query has not exhausted, try increasing it like 'WITH RECURSIVE t(col) MAX RECURSION LEVEL 200'.",
+                a.integer(1)
+            ),
+            "42836",
+        ))
+    }),
+    // Whether a number is still before the end of a range with this step.
+    ("dbx_within", |a| {
+        let (number, end) = (a.integer(0), a.integer(1));
+        Ok(Value::Integer(i64::from(match a.integer(2) {
+            0 => return Err(SqlError::unsupported("ranges whose step is zero")),
+            step if step > 0 => number < end,
+            _ => number > end,
+        })))
+    }),
     ("dbx_floor_div", |a| whole(a.integer(0).checked_div_euclid(a.integer(1)))),
     ("dbx_rescale", rescale),
     ("dbx_round", round),

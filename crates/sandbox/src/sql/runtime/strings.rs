@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use regex::Regex;
 use rusqlite::types::Value;
 
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
+use crate::sql::types::Type;
 
 /// A result may not outgrow this.
 const LONGEST: usize = 16 * 1024 * 1024;
@@ -63,6 +66,45 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_regexp_count", |a| {
         Ok(Value::Integer(i64::try_from(pattern(a.text(1))?.find_iter(a.text(0)).count()).unwrap_or(i64::MAX)))
+    }),
+    ("dbx_to_json", |a| {
+        let (Ok(json), Some(kind)) = (serde_json::from_str(a.text(0)), Type::parse(a.text(1))) else {
+            return Err(SqlError::unsupported("this nested value"));
+        };
+        text(crate::sql::render::json_text(&json, &kind)?)
+    }),
+    ("dbx_space", |a| text(" ".repeat(count(a.integer(0)).min(LONGEST)))),
+    ("dbx_base64", |a| text(STANDARD.encode(a.text(0)))),
+    ("dbx_unbase64", |a| {
+        STANDARD.decode(a.text(0)).map(Value::Blob).map_err(|_| {
+            SqlError::new(
+                "CONVERSION_INVALID_INPUT",
+                &format!("The value '{}' cannot be converted to \"BINARY\" because it is malformed.", a.text(0)),
+                "22018",
+            )
+        })
+    }),
+    ("dbx_levenshtein", |a| {
+        if a.text(0).len() > 10_000 || a.text(1).len() > 10_000 {
+            return Err(SqlError::unsupported("levenshtein of strings this long"));
+        }
+        Ok(Value::Integer(i64::try_from(strsim::levenshtein(a.text(0), a.text(1))).unwrap_or(i64::MAX)))
+    }),
+    ("dbx_substring_index", |a| {
+        let (whole, separator, wanted) = (a.text(0), a.text(1), a.integer(2));
+        if separator.is_empty() || wanted == 0 {
+            return text("");
+        }
+        let parts: Vec<_> = whole.split(separator).collect();
+        let kept = count(wanted.saturating_abs()).min(parts.len());
+        let parts = if wanted > 0 { parts.get(..kept) } else { parts.get(parts.len() - kept..) };
+        text(parts.unwrap_or_default().join(separator))
+    }),
+    ("dbx_regexp_extract_all", |a| {
+        let group = if a.len() > 2 { count(a.integer(2)) } else { 1 };
+        let regex = pattern(a.text(1))?;
+        let found = regex.captures_iter(a.text(0)).map(|found| found.get(group).map_or("", |found| found.as_str()));
+        text(serde_json::json!(found.collect::<Vec<_>>()).to_string())
     }),
     ("dbx_ascii", |a| Ok(Value::Integer(a.text(0).chars().next().map_or(0, |letter| i64::from(u32::from(letter)))))),
     ("dbx_char", |a| {
@@ -272,7 +314,7 @@ fn same(item: &serde_json::Value, wanted: &Value) -> bool {
     value(item) == *wanted
 }
 
-fn value(item: &serde_json::Value) -> Value {
+pub(super) fn value(item: &serde_json::Value) -> Value {
     match item {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(flag) => Value::Integer(i64::from(*flag)),
