@@ -2,7 +2,10 @@
 
 mod billing;
 mod compute;
+mod insight;
+mod learning;
 mod notebooks;
+mod people;
 mod retail;
 mod schedule;
 mod securables;
@@ -21,5 +24,8 @@ pub(crate) fn fill(workspace: &Workspace) -> Result<(), String> {
     compute::fill(workspace);
     notebooks::fill(workspace).map_err(|error| format!("{error:?}"))?;
     schedule::fill(workspace);
+    people::fill(workspace);
+    learning::fill(workspace)?;
+    insight::fill(workspace).map_err(|error| format!("{error:?}"))?;
     Ok(())
 }
