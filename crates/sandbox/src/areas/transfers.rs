@@ -162,7 +162,9 @@ fn assemble(uploads: &mut Uploads, token: &str, fields: &Fields) -> Result<Vec<u
         match upload.parts.get(&number) {
             Some((etag, bytes)) if etag == part.text_at("etag") => content.extend_from_slice(bytes),
             _ => {
-                return Err(ApiError::invalid_parameter(format!("Part {number} was not uploaded, or has another etag")));
+                return Err(ApiError::invalid_parameter(format!(
+                    "Part {number} was not uploaded, or has another etag"
+                )));
             }
         }
     }

@@ -6,7 +6,8 @@ use rusqlite::types::Value;
 use serde_json::json;
 
 use super::schedule::JOBS;
-use super::securables::{one_of, pick, table};
+use super::securables::{pick, table};
+use crate::areas::lineage::FLOWS;
 use crate::sql::Type::{self, Date, Decimal, String as Text, Timestamp};
 use crate::workspace::{USER, Workspace};
 
@@ -103,39 +104,7 @@ pub(super) fn fill(workspace: &Workspace) -> Result<(), String> {
             ]
         }),
     )?;
-    let edges = [
-        ("samples.retail.orders", "main.sales.daily_revenue"),
-        ("samples.retail.orders", "main.sales.top_customers"),
-        ("samples.retail.customers", "main.sales.top_customers"),
-        ("samples.retail.orders", "samples.retail.open_orders"),
-    ];
-    table(
-        workspace,
-        "system.access.table_lineage",
-        "Which table was read to write which",
-        &[
-            ("entity_type", Text, ""),
-            ("entity_id", Text, ""),
-            ("source_table_full_name", Text, ""),
-            ("target_table_full_name", Text, ""),
-            ("event_time", Timestamp, ""),
-            ("event_date", Date, ""),
-            ("created_by", Text, ""),
-        ],
-        edges.iter().enumerate().map(|(index, (source, target))| {
-            let day = today - 1 - pick(index, 1, 5);
-            let job = JOBS.get(index).map_or(0, |job| job.id).to_string();
-            vec![
-                text(one_of(&["JOB", "NOTEBOOK"], index, 2)),
-                text(job),
-                text(*source),
-                text(*target),
-                Value::Integer(day * micros),
-                Value::Integer(day),
-                text(USER),
-            ]
-        }),
-    )?;
+    lineage(workspace, today)?;
     table(
         workspace,
         "system.lakeflow.jobs",
@@ -159,4 +128,60 @@ pub(super) fn fill(workspace: &Workspace) -> Result<(), String> {
             ]
         }),
     )
+}
+
+/// Who moved data, and from where to where.
+type Edge = (&'static str, &'static str, &'static str, &'static str);
+
+/// What moved which data, as the API of lineage tells it too.
+fn edges() -> impl Iterator<Item = (Edge, &'static [(&'static str, &'static str)])> {
+    FLOWS.iter().flat_map(|flow| {
+        let target = flow.target.unwrap_or_default();
+        flow.entities.iter().map(move |(kind, _, _, id)| ((*kind, *id, flow.source, target), flow.columns))
+    })
+}
+
+/// The parts of a table's name, and the whole, or NULL where there is none.
+fn place(full_name: &str) -> [Value; 4] {
+    let mut parts = full_name.split('.').filter(|part| !part.is_empty()).map(text);
+    let mut part = || parts.next().unwrap_or(Value::Null);
+    let [c, s, t] = [part(), part(), part()];
+    [if full_name.is_empty() { Value::Null } else { text(full_name) }, c, s, t]
+}
+
+const PLACES: [&str; 8] = [
+    "source_table_full_name",
+    "source_table_catalog",
+    "source_table_schema",
+    "source_table_name",
+    "target_table_full_name",
+    "target_table_catalog",
+    "target_table_schema",
+    "target_table_name",
+];
+
+fn lineage(workspace: &Workspace, today: i64) -> Result<(), String> {
+    let first = [("workspace_id", Text, ""), ("entity_type", Text, ""), ("entity_id", Text, "")];
+    let last = [("event_time", Timestamp, ""), ("event_date", Date, ""), ("created_by", Text, "")];
+    let places = || PLACES.map(|name| (name, Text, ""));
+    let begin = |(kind, id, source, target): Edge| {
+        let who = [text(workspace.id().to_string()), text(kind), text(id)];
+        who.into_iter().chain(place(source)).chain(place(target)).collect::<Vec<_>>()
+    };
+    let end = |index: usize| {
+        let day = today - 1 - pick(index, 1, 5);
+        [Value::Integer(day * 86_400_000_000), Value::Integer(day), text(USER)]
+    };
+    let columns: Vec<_> = first.clone().into_iter().chain(places()).chain(last.clone()).collect();
+    let rows = edges().enumerate().map(|(index, (edge, _))| begin(edge).into_iter().chain(end(index)).collect());
+    table(workspace, "system.access.table_lineage", "Which table was read to write which", &columns, rows)?;
+    let names = [("source_column_name", Text, ""), ("target_column_name", Text, "")];
+    let columns: Vec<_> = first.into_iter().chain(places()).chain(names).chain(last).collect();
+    let by_job = edges().filter(|((kind, ..), _)| *kind == "JOB").enumerate();
+    let rows = by_job.flat_map(|(index, (edge, columns))| {
+        columns
+            .iter()
+            .map(move |(from, to)| begin(edge).into_iter().chain([text(*from), text(*to)]).chain(end(index)).collect())
+    });
+    table(workspace, "system.access.column_lineage", "Which column was read to write which", &columns, rows)
 }
