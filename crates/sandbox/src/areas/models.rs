@@ -228,7 +228,7 @@ fn delete_version(workspace: &Workspace, request: &Request) -> Outcome {
     let number = request.parameter("version");
     let gone = VERSIONS.drop(workspace, &key(&name, number))?;
     aliases(workspace, &name, |aliases| {
-        aliases.retain(|alias| alias.at("version_num").to_string() != number);
+        aliases.retain(|alias| alias.at("version_num").as_i64() != number.parse().ok());
         Ok(())
     })?;
     Ok(gone)

@@ -167,6 +167,9 @@ fn told(mut endpoint: Value, now: i64) -> Value {
         endpoint.set("config", config);
     }
     endpoint.set("state", json!({"ready": ready, "config_update": update}));
+    if ready == "NOT_READY" {
+        endpoint = endpoint.without(&["config"]);
+    }
     if endpoint.text_at("task").is_empty() {
         endpoint = endpoint.without(&["task"]);
     }

@@ -60,7 +60,8 @@ pub(crate) fn seed(workspace: &Workspace, endpoint: &str, mut index: Value) -> R
     index.set("rows", rows);
     index.set("ready", at);
     index.set("creator", USER);
-    INDEXES.put(workspace, &index.text_at("name").to_owned(), index);
+    let name = index.text_at("name").to_owned();
+    INDEXES.put(workspace, &name, index);
     Ok(())
 }
 

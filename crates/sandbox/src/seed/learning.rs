@@ -8,6 +8,7 @@ use super::securables::table;
 use crate::areas::mlflow::runs::Logged;
 use crate::areas::mlflow::{experiments, registry, runs};
 use crate::areas::{models, serving, vectorsearch};
+use crate::json::Members;
 use crate::request::Fields;
 use crate::sql::Type::{BigInt, String as Text};
 use crate::workspace::{USER, Workspace};
@@ -89,7 +90,7 @@ pub(super) fn fill(workspace: &Workspace) -> Result<(), String> {
     ];
     for (name, task, mut entity) in endpoints {
         if task.starts_with("llm") {
-            entity["name"] = json!(format!("{name}-1"));
+            entity.set("name", format!("{name}-1"));
         }
         serving::seed(workspace, name, task, &entity);
     }
