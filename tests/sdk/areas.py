@@ -335,21 +335,15 @@ def places(report, workspace):
         expect(told["upstream_cols"][0]["name"] == "total", told)
 
     with report.check("files: links without a token, uploads in parts"):
+        from databricks.sdk import WorkspaceClient
         from databricks.sdk.core import Config
 
         path = "/Volumes/main/default/landing/sdk-parts.bin"
         content = bytes(range(256)) * 8192
-        config = Config(
-            host=workspace.config.host,
-            token=workspace.config.token,
-            auth_type="pat",
-        )
-        for name, value in {"multipart_upload_min_stream_size": 1 << 20, "multipart_upload_part_size": 1 << 20}.items():
-            for holder in (config, getattr(config, "files_ext_client_config", None)):
-                if hasattr(holder, name):
-                    setattr(holder, name, value)
-        from databricks.sdk import WorkspaceClient
-
+        config = Config(host=workspace.config.host, token=workspace.config.token, auth_type="pat")
+        # Two parts of a megabyte are as good as many of a hundred.
+        config.files_ext_multipart_upload_min_stream_size = 1 << 20
+        config.files_ext_multipart_upload_default_part_size = 1 << 20
         files = WorkspaceClient(config=config).files
         files.upload(path, io.BytesIO(content), overwrite=True)
         expect(files.download(path).contents.read() == content, "another content")
