@@ -9,7 +9,8 @@ import urllib.request
 from contextlib import contextmanager
 from datetime import timedelta
 
-from workspace import environment, sandbox
+import areas
+from workspace import SOON, environment, refused, sandbox
 
 from report import Report, expect, skipped  # noqa: E402
 
@@ -18,7 +19,6 @@ STOPPED = "b2c3d4e5f6071829"
 RUNNING = "0301-081500-etlmain1"
 TERMINATED = "0227-143000-adhoc001"
 JOBS = {"nightly-orders": 620_114_300_000_101, "data-quality-check": 620_114_300_000_102}
-SOON = timedelta(seconds=30)
 
 
 def main():
@@ -29,20 +29,11 @@ def main():
         workspace = WorkspaceClient(host=host, token=token, auth_type="pat")
         for part in (catalog, statements, compute, jobs, files, secrets, access, code, pipelines, models, genie):
             part(report, workspace)
+        for part in areas.PARTS:
+            part(report, workspace)
         errors(report, workspace, host)
         faults(report, host, token)
     return report.close()
-
-
-def refused(kind, call):
-    """What a call is refused with, which has to be of this class."""
-    try:
-        answer = call()
-        if hasattr(answer, "__next__"):
-            list(answer)
-    except kind as error:
-        return error
-    expect(False, f"no {kind.__name__}")
 
 
 def catalog(report, workspace):

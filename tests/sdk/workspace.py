@@ -5,12 +5,17 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "interop"))
 
 import environment  # noqa: E402
+from report import expect  # noqa: E402
+
+# The sandbox is quick; what takes longer is stuck.
+SOON = timedelta(seconds=30)
 
 # The checks of the SDK have a venv of their own, under `target/sdk/`.
 environment.HERE = HERE
@@ -48,3 +53,14 @@ def sandbox():
         watchdog.cancel()
         child.kill()
         child.wait()
+
+
+def refused(kind, call):
+    """What a call is refused with, which has to be of this class."""
+    try:
+        answer = call()
+        if hasattr(answer, "__next__"):
+            list(answer)
+    except kind as error:
+        return error
+    expect(False, f"no {kind.__name__}")

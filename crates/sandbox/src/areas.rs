@@ -1,10 +1,15 @@
 //! One module per area of the API: its routes, its handlers, its state.
 
+pub(crate) mod alerts;
+pub(crate) mod apps;
 pub(crate) mod catalog;
 pub(crate) mod clusters;
 pub(crate) mod commands;
 pub(crate) mod compute;
+pub(crate) mod constraints;
+pub(crate) mod dashboards;
 pub(crate) mod dbfs;
+pub(crate) mod external;
 pub(crate) mod functions;
 pub(crate) mod genie;
 pub(crate) mod grants;
@@ -12,6 +17,8 @@ pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod jobs;
 pub(crate) mod libraries;
+pub(crate) mod lineage;
+pub(crate) mod mlflow;
 pub(crate) mod models;
 pub(crate) mod objects;
 pub(crate) mod outputs;
@@ -19,15 +26,20 @@ pub(crate) mod permissions;
 pub(crate) mod pipelines;
 pub(crate) mod policies;
 pub(crate) mod python;
+pub(crate) mod queries;
 pub(crate) mod repos;
 pub(crate) mod runs;
 pub(crate) mod schemas;
+pub(crate) mod scim;
 pub(crate) mod secrets;
 pub(crate) mod securable;
 pub(crate) mod serving;
 pub(crate) mod statements;
 pub(crate) mod tables;
+pub(crate) mod tags;
 pub(crate) mod tasks;
+pub(crate) mod tokens;
+pub(crate) mod transfers;
 pub(crate) mod uc_volumes;
 pub(crate) mod vectorsearch;
 pub(crate) mod volumes;
@@ -38,11 +50,16 @@ use crate::router::Route;
 /// All routes of the workspace.
 pub(crate) fn routes() -> Vec<Route> {
     [
+        alerts::ROUTES,
+        apps::ROUTES,
         catalog::ROUTES,
         clusters::ROUTES,
         commands::ROUTES,
         compute::ROUTES,
+        constraints::ROUTES,
+        dashboards::ROUTES,
         dbfs::ROUTES,
+        external::ROUTES,
         functions::ROUTES,
         genie::ROUTES,
         grants::ROUTES,
@@ -50,18 +67,25 @@ pub(crate) fn routes() -> Vec<Route> {
         identity::ROUTES,
         jobs::ROUTES,
         libraries::ROUTES,
+        lineage::ROUTES,
+        mlflow::ROUTES,
         models::ROUTES,
         objects::ROUTES,
         permissions::ROUTES,
         pipelines::ROUTES,
         policies::ROUTES,
+        queries::ROUTES,
         repos::ROUTES,
         runs::ROUTES,
         schemas::ROUTES,
+        scim::ROUTES,
         secrets::ROUTES,
         serving::ROUTES,
         statements::ROUTES,
         tables::ROUTES,
+        tags::ROUTES,
+        tokens::ROUTES,
+        transfers::ROUTES,
         uc_volumes::ROUTES,
         vectorsearch::ROUTES,
         volumes::ROUTES,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::json::Members;
 use crate::reply::Reply;
 
 /// An error as Databricks words it. `error_code` is a string, but a number for failed authentication.
@@ -57,6 +58,26 @@ impl ApiError {
 
     pub(crate) fn no_endpoint(method: &str, path: &str) -> Self {
         Self::new(404, "ENDPOINT_NOT_FOUND", format!("No API found for '{method} {path}'"))
+    }
+
+    pub(crate) fn conflict(code: &str, message: impl Into<String>) -> Self {
+        Self::new(409, code, message)
+    }
+
+    /// In the form of SCIM, which its routes answer with. A gateway that knows no token or no such route speaks
+    /// before SCIM does.
+    pub(crate) fn into_scim_reply(self) -> Reply {
+        if self.0.code.is_number() || self.0.code == "ENDPOINT_NOT_FOUND" {
+            return self.into_reply();
+        }
+        let Body { status, message, .. } = *self.0;
+        let mut body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "detail": message, "status": status.to_string()});
+        match status {
+            400 => body.set("scimType", "invalidValue"),
+            409 => body.set("scimType", "uniqueness"),
+            _ => {}
+        }
+        Reply::json(body).with_status(status)
     }
 
     pub(crate) fn into_reply(self) -> Reply {

@@ -8,6 +8,15 @@ pub(crate) trait Members {
 
     /// Sets a member of an object; of anything else it sets nothing.
     fn set(&mut self, name: &str, value: impl Into<Value>);
+
+    /// Sets several members of an object.
+    fn merge(&mut self, members: impl IntoIterator<Item = (String, Value)>);
+
+    /// Takes members of an object away.
+    fn without(self, names: &[&str]) -> Self;
+
+    /// The text of a member; empty where there is none.
+    fn text_at(&self, name: &str) -> &str;
 }
 
 impl Members for Value {
@@ -19,5 +28,22 @@ impl Members for Value {
         if let Value::Object(members) = self {
             members.insert(name.to_owned(), value.into());
         }
+    }
+
+    fn merge(&mut self, members: impl IntoIterator<Item = (String, Value)>) {
+        if let Value::Object(known) = self {
+            known.extend(members);
+        }
+    }
+
+    fn without(mut self, names: &[&str]) -> Self {
+        if let Value::Object(members) = &mut self {
+            members.retain(|name, _| !names.contains(&name.as_str()));
+        }
+        self
+    }
+
+    fn text_at(&self, name: &str) -> &str {
+        self.at(name).as_str().unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! The way through the crate: `server` takes a request off the wire, `faults` may spoil it, `contract`
 //! checks it against the specs, `router` finds its handler in the tables of `areas`, each area keeps its
-//! state in `workspace`, `synthesize` answers for operations without a handler, `sql` is the engine that
+//! state in `workspace` or as JSON in `store`, `synthesize` answers for operations without a handler, `sql` is the engine that
 //! the catalog, statements and jobs share, and `seed` fills a new workspace.
 
 mod areas;
@@ -26,6 +26,7 @@ mod router;
 mod seed;
 mod server;
 mod sql;
+mod store;
 mod synthesize;
 mod system;
 mod text;

@@ -3,7 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use serde_json::{Value, json};
+
 use crate::error::ApiError;
+use crate::json::Members;
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::router::Outcome;
 
 #[derive(Debug)]
 pub(crate) struct Page<T> {
@@ -27,6 +33,22 @@ pub(crate) fn page<T>(items: Vec<T>, size: usize, token: Option<&str>) -> Result
     let previous = (offset > 0).then(|| encode(offset.saturating_sub(size)));
     let items = items.into_iter().skip(offset).take(size).collect();
     Ok(Page { items, next, previous })
+}
+
+/// Answers a page of a list, with the token of the next one if there is one.
+pub(crate) fn told(field: &str, items: Vec<Value>, size: usize, token: Option<&str>) -> Outcome {
+    let page = page(items, size, token)?;
+    let mut reply = json!({field: page.items});
+    if let Some(next) = page.next {
+        reply.set("next_page_token", next);
+    }
+    Ok(Reply::json(reply))
+}
+
+/// Answers the page that `page_size` and `page_token` of the query ask for.
+pub(crate) fn asked(field: &str, items: Vec<Value>, request: &Request, default: usize, maximum: usize) -> Outcome {
+    let size = size(request.query_integer("page_size")?, default, maximum)?;
+    told(field, items, size, request.query("page_token"))
 }
 
 fn encode(offset: usize) -> String {

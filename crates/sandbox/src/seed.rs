@@ -2,7 +2,10 @@
 
 mod compute;
 mod document;
+mod insight;
+mod learning;
 mod notebooks;
+mod people;
 mod plant;
 mod retail;
 mod schedule;
@@ -31,6 +34,9 @@ pub(crate) fn fill(workspace: &Workspace, samples: bool) -> Result<(), String> {
     compute::fill(workspace);
     notebooks::fill(workspace).map_err(|error| format!("{error:?}"))?;
     schedule::fill(workspace);
+    people::fill(workspace);
+    learning::fill(workspace)?;
+    insight::fill(workspace).map_err(|error| format!("{error:?}"))?;
     crate::system::fill(workspace)?;
     Ok(())
 }

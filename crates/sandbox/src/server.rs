@@ -26,6 +26,9 @@ use crate::workspace::Workspace;
 /// Larger than any body the API takes inline.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
+/// The routes whose errors have a form of their own.
+const SCIM: &str = "/api/2.0/preview/scim/";
+
 #[derive(Clone)]
 struct Surface {
     workspace: Arc<Workspace>,
@@ -51,8 +54,12 @@ async fn answer(
 ) -> Response {
     let request_id = surface.workspace.ids.uuid();
     let head = request.method() == axum::http::Method::HEAD;
+    let refused = match request.uri().path().starts_with(SCIM) {
+        true => ApiError::into_scim_reply,
+        false => ApiError::into_reply,
+    };
     let mut fault = None;
-    let reply = contained(Box::pin(dispatch(&surface, request, &mut fault))).await;
+    let reply = contained(Box::pin(dispatch(&surface, request, &mut fault)), refused).await;
     if fault == Some(Fault::ConnectionReset) {
         cutter.cut();
     }
@@ -64,18 +71,21 @@ const PANICKED: &str = "x-sandbox-panic";
 
 /// What a request is answered with, whatever happens on the way: a panic is a fault of the sandbox, and costs no more
 /// than the one answer.
-async fn contained(mut dispatched: Pin<Box<impl Future<Output = Result<Reply, ApiError>>>>) -> Reply {
+async fn contained(
+    mut dispatched: Pin<Box<impl Future<Output = Result<Reply, ApiError>>>>,
+    refused: fn(ApiError) -> Reply,
+) -> Reply {
     let outcome =
         std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| dispatched.as_mut().poll(context))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => std::task::Poll::Ready(Err(())),
         });
     match outcome.await {
-        Ok(outcome) => outcome.unwrap_or_else(ApiError::into_reply),
+        Ok(outcome) => outcome.unwrap_or_else(refused),
         Err(()) => {
             let error =
                 ApiError::new(500, "INTERNAL_ERROR", "The sandbox failed to answer; this is a fault of its own.");
-            error.into_reply().with_header(PANICKED, "true")
+            refused(error).with_header(PANICKED, "true")
         }
     }
 }
@@ -91,7 +101,7 @@ async fn dispatch(
     let (method, path) = (parts.method.as_str(), parts.uri.path());
     let routed = surface.router.find(method, path);
     if !routed.as_ref().is_some_and(|(route, _)| route.public) {
-        authenticate(&parts.headers, workspace.token())?;
+        authenticate(&parts.headers, workspace)?;
     }
     let query = parts.uri.query().unwrap_or_default();
     if is_control(path) {
@@ -196,14 +206,16 @@ fn fitting(found: Vec<Found>, method: &str, request: &Request) -> Result<Option<
     refused.map_or(Ok(None), Err)
 }
 
-fn authenticate(headers: &HeaderMap, token: &str) -> Result<(), ApiError> {
+fn authenticate(headers: &HeaderMap, workspace: &Workspace) -> Result<(), ApiError> {
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match given {
-        Some((_, given)) if given.trim() == token => Ok(()),
+        Some((_, given)) if given.trim() == workspace.token() || areas::tokens::is_valid(workspace, given.trim()) => {
+            Ok(())
+        }
         Some(_) => Err(ApiError::authentication(403, "Invalid access token.")),
         None => {
             Err(ApiError::authentication(401, "Credential was not sent or was of an unsupported type for this API."))

@@ -8,7 +8,6 @@ use crate::Options;
 use crate::areas::clusters::Clusters;
 use crate::areas::commands::Commands;
 use crate::areas::dbfs::Dbfs;
-use crate::areas::genie::Genie;
 use crate::areas::history::History;
 use crate::areas::jobs::Jobs;
 use crate::areas::libraries::Libraries;
@@ -18,12 +17,14 @@ use crate::areas::pipelines::Pipelines;
 use crate::areas::policies::Policies;
 use crate::areas::secrets::Secrets;
 use crate::areas::statements::Statements;
+use crate::areas::transfers::Uploads;
 use crate::areas::volumes::Files;
 use crate::areas::warehouses::Warehouses;
 use crate::clock::Clock;
 use crate::faults::Active;
 use crate::ids::Ids;
 use crate::sql::{Engine, Session};
+use crate::store::Store;
 use catalog::Catalog;
 
 /// The one user of the sandbox.
@@ -39,6 +40,7 @@ pub(crate) struct Workspace {
     pub(crate) ids: Ids,
     pub(crate) faults: Active,
     pub(crate) engine: Engine,
+    pub(crate) store: Store,
     pub(crate) catalog: Mutex<Catalog>,
     pub(crate) statements: Mutex<Statements>,
     pub(crate) history: Mutex<History>,
@@ -47,10 +49,10 @@ pub(crate) struct Workspace {
     pub(crate) jobs: Mutex<Jobs>,
     pub(crate) objects: Mutex<Objects>,
     pub(crate) files: Mutex<Files>,
+    pub(crate) uploads: Mutex<Uploads>,
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) commands: Mutex<Commands>,
     pub(crate) dbfs: Mutex<Dbfs>,
-    pub(crate) genie: Mutex<Genie>,
     pub(crate) libraries: Mutex<Libraries>,
     pub(crate) policies: Mutex<Policies>,
     pub(crate) permissions: Mutex<Permissions>,
@@ -66,6 +68,7 @@ impl Workspace {
             ids: Ids::new(),
             faults: Active::new(&options.faults),
             engine: Engine::default(),
+            store: Store::default(),
             catalog: Mutex::default(),
             statements: Mutex::default(),
             history: Mutex::default(),
@@ -74,10 +77,10 @@ impl Workspace {
             jobs: Mutex::default(),
             objects: Mutex::default(),
             files: Mutex::default(),
+            uploads: Mutex::default(),
             secrets: Mutex::default(),
             commands: Mutex::default(),
             dbfs: Mutex::default(),
-            genie: Mutex::default(),
             libraries: Mutex::default(),
             policies: Mutex::default(),
             permissions: Mutex::default(),

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::securable::{METASTORE, answer, common, exists, missing, not_empty, plain};
+use super::securable::{METASTORE, answer, change, common, exists, missing, node, not_empty, plain};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Route, route};
@@ -48,27 +48,9 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
         .ok_or_else(|| missing("Catalog", &name))
 }
 
-/// A new securable with what its body says.
-pub(super) fn node(workspace: &Workspace, request: &Request) -> Result<Node, crate::error::ApiError> {
-    let fields = request.fields()?;
-    let now = workspace.clock.now();
-    let properties = fields.object("properties")?.into_iter().flatten();
-    Ok(Node {
-        id: workspace.ids.uuid(),
-        owner: USER.to_owned(),
-        comment: fields.text("comment")?.map(str::to_owned),
-        properties: properties
-            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-            .collect(),
-        created_at: now,
-        updated_at: now,
-        extra: Map::new(),
-    })
-}
-
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let name = plain(request.fields()?.required_text("name")?)?;
-    let node = node(workspace, request)?;
+    let node = node(workspace, &request.fields()?)?;
     let mut catalog = lock(&workspace.catalog);
     if catalog.catalogs.contains_key(&name) {
         return Err(exists("Catalog", &name));
@@ -89,12 +71,7 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let mut catalog = lock(&workspace.catalog);
     let node = catalog.catalogs.get_mut(&name).ok_or_else(|| missing("Catalog", &name))?;
-    if let Some(comment) = fields.text("comment")? {
-        node.comment = Some(comment.to_owned());
-    }
-    if let Some(owner) = fields.text("owner")? {
-        node.owner = owner.to_owned();
-    }
+    change(node, &fields)?;
     node.updated_at = workspace.clock.now();
     Ok(Reply::json(catalog_json(&name, node)))
 }

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::external;
 use super::securable::missing;
 use crate::error::ApiError;
 use crate::json::Members;
@@ -20,11 +21,21 @@ pub(crate) const ROUTES: &[Route] = &[
 ];
 
 /// The kinds of securable that take privileges here.
-const KINDS: [&str; 6] = ["catalog", "schema", "table", "volume", "function", "metastore"];
+const KINDS: [&str; 9] = [
+    "catalog",
+    "schema",
+    "table",
+    "volume",
+    "function",
+    "metastore",
+    "storage_credential",
+    "external_location",
+    "connection",
+];
 
 type Securable = (String, String);
 
-fn securable(catalog: &Catalog, request: &Request) -> Result<Securable, ApiError> {
+fn securable(workspace: &Workspace, catalog: &Catalog, request: &Request) -> Result<Securable, ApiError> {
     let kind = request.parameter("securable_type").to_lowercase();
     let name = request.parameter("full_name").to_lowercase();
     if !KINDS.contains(&kind.as_str()) {
@@ -33,6 +44,9 @@ fn securable(catalog: &Catalog, request: &Request) -> Result<Securable, ApiError
     let parts: Vec<String> = name.split('.').map(str::to_owned).collect();
     let exists = match (kind.as_str(), parts.as_slice()) {
         ("metastore", _) => true,
+        ("storage_credential", _) => external::CREDENTIALS.has(workspace, &name),
+        ("external_location", _) => external::LOCATIONS.has(workspace, &name),
+        ("connection", _) => external::CONNECTIONS.has(workspace, &name),
         ("catalog", [name]) => catalog.catalogs.contains_key(name),
         ("schema", [c, s]) => catalog.has_schema(c, s),
         (kind, [c, s, n]) => {
@@ -73,14 +87,14 @@ fn assignments(catalog: &Catalog, securable: &Securable, principal: Option<&str>
 fn get(workspace: &Workspace, request: &Request) -> Outcome {
     check_page(request)?;
     let catalog = lock(&workspace.catalog);
-    let securable = securable(&catalog, request)?;
+    let securable = securable(workspace, &catalog, request)?;
     Ok(Reply::json(assignments(&catalog, &securable, request.query("principal"))))
 }
 
 fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let mut catalog = lock(&workspace.catalog);
-    let securable = securable(&catalog, request)?;
+    let securable = securable(workspace, &catalog, request)?;
     let mut grants = catalog.grants.get(&securable).cloned().unwrap_or_default();
     for change in fields.array("changes")? {
         let Value::Object(change) = change else {
@@ -104,7 +118,7 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
 fn effective(workspace: &Workspace, request: &Request) -> Outcome {
     check_page(request)?;
     let catalog = lock(&workspace.catalog);
-    let (kind, name) = securable(&catalog, request)?;
+    let (kind, name) = securable(workspace, &catalog, request)?;
     let principal = request.query("principal");
     let parts: Vec<&str> = name.split('.').collect();
     let mut sources = vec![(kind.clone(), name.clone())];

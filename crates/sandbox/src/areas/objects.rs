@@ -32,6 +32,16 @@ pub(crate) enum Kind {
     Directory,
     Notebook(&'static str),
     File,
+    /// A dashboard, which its own API writes.
+    Dashboard,
+    /// A clone of a repository: a folder by another name.
+    Repo,
+}
+
+impl Kind {
+    fn is_folder(&self) -> bool {
+        matches!(self, Self::Directory | Self::Repo)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -55,7 +65,7 @@ impl Objects {
         for part in path.split('/').filter(|part| !part.is_empty()) {
             so_far = format!("{so_far}/{part}");
             match self.0.get(&so_far) {
-                Some(object) if object.kind != Kind::Directory => {
+                Some(object) if !object.kind.is_folder() => {
                     return Err(ApiError::new(
                         400,
                         "RESOURCE_ALREADY_EXISTS",
@@ -83,7 +93,7 @@ impl Objects {
     }
 
     fn is_directory(&self, path: &str) -> bool {
-        path == "/" || self.0.get(path).is_some_and(|object| object.kind == Kind::Directory)
+        path == "/" || self.0.get(path).is_some_and(|object| object.kind.is_folder())
     }
 
     /// The objects right inside of a folder.
@@ -101,13 +111,15 @@ impl Object {
             Kind::Directory => "DIRECTORY",
             Kind::Notebook(_) => "NOTEBOOK",
             Kind::File => "FILE",
+            Kind::Dashboard => "DASHBOARD",
+            Kind::Repo => "REPO",
         };
         let mut json =
             json!({"object_type": kind, "path": path, "object_id": self.id, "resource_id": self.id.to_string()});
         if let Kind::Notebook(language) = self.kind {
             json.set("language", json!(language));
         }
-        if self.kind != Kind::Directory {
+        if !self.kind.is_folder() {
             json.set("created_at", json!(self.created));
             json.set("modified_at", json!(self.modified));
         }
@@ -148,6 +160,36 @@ fn header(language: &str) -> &'static str {
     }
 }
 
+/// Puts what another API keeps into the tree: its folder has to be there, and its path to be free.
+pub(crate) fn place(workspace: &Workspace, path: &str, kind: Kind, content: &str) -> Result<(), ApiError> {
+    let mut objects = lock(&workspace.objects);
+    if !objects.is_directory(parent(path)) {
+        return Err(ApiError::does_not_exist(format!("Path ({}) doesn't exist.", parent(path))));
+    }
+    if objects.0.contains_key(path) {
+        return Err(ApiError::new(400, "RESOURCE_ALREADY_EXISTS", format!("Node with path '{path}' already exists")));
+    }
+    objects.put(path, kind, content.as_bytes().to_vec(), workspace);
+    Ok(())
+}
+
+/// Takes an object out of the tree, with all that is below it.
+pub(crate) fn take(workspace: &Workspace, path: &str) {
+    let prefix = format!("{path}/");
+    lock(&workspace.objects).0.retain(|other, _| other != path && !other.starts_with(&prefix));
+}
+
+/// The kind of the object with an id.
+pub(crate) fn kind_of(workspace: &Workspace, id: &str) -> Option<Kind> {
+    let objects = lock(&workspace.objects);
+    objects.0.values().find(|object| object.id.to_string() == id).map(|object| object.kind.clone())
+}
+
+/// The id of what a path leads to.
+pub(crate) fn id_of(workspace: &Workspace, path: &str) -> Option<i64> {
+    lock(&workspace.objects).0.get(path).map(|object| object.id)
+}
+
 pub(crate) fn language(name: &str) -> Option<&'static str> {
     ["PYTHON", "SQL", "SCALA", "R"].into_iter().find(|language| *language == name)
 }
@@ -186,12 +228,12 @@ fn export(workspace: &Workspace, request: &Request) -> Outcome {
     let direct = request.query_flag("direct_download")?;
     let object = lock(&workspace.objects).0.get(&path).cloned().ok_or_else(|| missing(&path))?;
     let (content, file_type) = match (&object.kind, format) {
-        (Kind::Directory, _) => {
+        (Kind::Directory | Kind::Repo, _) => {
             return Err(ApiError::invalid_parameter(
                 "Folders can be exported as DBC archives only, which the sandbox does not write",
             ));
         }
-        (Kind::File, "SOURCE" | "AUTO" | "RAW") => {
+        (Kind::File | Kind::Dashboard, "SOURCE" | "AUTO" | "RAW") => {
             (object.content, path.rsplit_once('.').map_or("", |(_, extension)| extension).to_owned())
         }
         (Kind::Notebook(language), "SOURCE" | "AUTO") => {
@@ -387,5 +429,7 @@ fn delete(workspace: &Workspace, request: &Request) -> Outcome {
     }
     let prefix = format!("{path}/");
     objects.0.retain(|other, _| *other != path && !other.starts_with(&prefix));
+    drop(objects);
+    super::repos::forget(workspace, &path);
     Ok(Reply::nothing())
 }

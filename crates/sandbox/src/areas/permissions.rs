@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::{alerts, apps, dashboards, genie, mlflow, objects, queries, repos, serving, vectorsearch};
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
+use crate::store::Kind as Kept;
 use crate::workspace::{USER, Workspace, lock};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -36,6 +38,14 @@ const KINDS: &[Kind] = &[
     ("experiments", "mlflowExperiment", &["CAN_READ", "CAN_EDIT", "CAN_MANAGE"]),
     ("registered-models", "registered-model", &["CAN_READ", "CAN_EDIT", "CAN_MANAGE"]),
     ("serving-endpoints", "serving-endpoint", &["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]),
+    ("vector-search-endpoints", "vector-search-endpoints", &["CAN_USE", "CAN_MANAGE"]),
+    ("files", "file", &["CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
+    ("alerts", "alert", &["CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
+    ("alertsv2", "alertv2", &["CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
+    ("queries", "query", &["CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
+    ("dbsql-dashboards", "dashboard", &["CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
+    ("apps", "apps", &["CAN_USE", "CAN_MANAGE"]),
+    ("authorization", "authorization", &["CAN_USE"]),
     ("dashboards", "dashboard", &["CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
     ("genie", "genie", &["CAN_VIEW", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"]),
 ];
@@ -57,11 +67,27 @@ fn kind(request: &Request) -> Result<Kind, ApiError> {
 fn key(workspace: &Workspace, request: &Request) -> Result<(Kind, (String, String)), ApiError> {
     let kind = kind(request)?;
     let id = request.parameter("request_object_id");
+    let has_id = |kind: Kept, field: &str| kind.all(workspace).iter().any(|object| object.text_at(field) == id);
     let exists = match kind.0 {
         "clusters" => lock(&workspace.clusters).0.contains_key(id),
         "jobs" => id.parse().is_ok_and(|id: i64| lock(&workspace.jobs).jobs.contains_key(&id)),
         "warehouses" => lock(&workspace.warehouses).by_id.contains_key(id),
         "pipelines" => lock(&workspace.pipelines).has(id),
+        "notebooks" => matches!(objects::kind_of(workspace, id), Some(objects::Kind::Notebook(_))),
+        "directories" => matches!(objects::kind_of(workspace, id), Some(objects::Kind::Directory)) || id == "0",
+        "files" => matches!(objects::kind_of(workspace, id), Some(objects::Kind::File)),
+        "repos" => repos::REPOS.has(workspace, id),
+        "experiments" => mlflow::experiments::EXPERIMENTS.has(workspace, id),
+        "registered-models" => has_id(mlflow::registry::MODELS, "id"),
+        "serving-endpoints" => has_id(serving::ENDPOINTS, "id"),
+        "vector-search-endpoints" => has_id(vectorsearch::ENDPOINTS, "id"),
+        "alerts" => alerts::QUERY_ALERTS.has(workspace, id),
+        "alertsv2" => alerts::ALERTS.has(workspace, id),
+        "queries" => queries::QUERIES.has(workspace, id),
+        "dashboards" => dashboards::DASHBOARDS.has(workspace, id),
+        "genie" => genie::SPACES.has(workspace, id),
+        "apps" => apps::APPS.has(workspace, id),
+        "authorization" => matches!(id, "tokens" | "passwords"),
         _ => true,
     };
     if !exists {

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::catalog::node;
-use super::securable::{answer, common, exists, missing, not_empty, plain};
+use super::securable::{answer, change, common, exists, missing, node, not_empty, plain};
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -59,7 +58,7 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let name = [plain(fields.required_text("catalog_name")?)?, plain(fields.required_text("name")?)?];
-    let node = node(workspace, request)?;
+    let node = node(workspace, &fields)?;
     let mut catalog = lock(&workspace.catalog);
     let [parent, _] = &name;
     if !catalog.catalogs.contains_key(parent) {
@@ -78,12 +77,7 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let mut catalog = lock(&workspace.catalog);
     let node = catalog.schemas.get_mut(&name).ok_or_else(|| missing("Schema", &name.join(".")))?;
-    if let Some(comment) = fields.text("comment")? {
-        node.comment = Some(comment.to_owned());
-    }
-    if let Some(owner) = fields.text("owner")? {
-        node.owner = owner.to_owned();
-    }
+    change(node, &fields)?;
     node.updated_at = workspace.clock.now();
     Ok(Reply::json(schema_json(&name, node)))
 }

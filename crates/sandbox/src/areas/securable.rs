@@ -1,14 +1,16 @@
 //! What the areas of Unity Catalog share: names, common fields, pages.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
-use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Fields, Request};
 use crate::router::Outcome;
-use crate::workspace::catalog::{Name, Node};
+use crate::workspace::catalog::{Catalog, Name, Node};
+use crate::workspace::{USER, Workspace, lock};
 
 pub(crate) const METASTORE: &str = "5f1c0a9e-2b7d-4e61-8a34-6d90c1b2e3f4";
 
@@ -69,12 +71,131 @@ pub(crate) fn answer(field: &str, items: Vec<Value>, request: &Request) -> Outco
         None if request.query("page_token").is_none() => usize::MAX / 2,
         asked => page::size(asked, PAGE, PAGE)?,
     };
-    let page = page::page(items, size, request.query("page_token"))?;
-    let mut reply = json!({field: page.items});
-    if let Some(next) = page.next {
-        reply.set("next_page_token", json!(next));
+    page::told(field, items, size, request.query("page_token"))
+}
+
+/// A kind of securable in a schema that is all node: volumes, functions, models.
+pub(crate) struct InSchema {
+    /// As errors name it.
+    pub(crate) what: &'static str,
+    /// As lists name several.
+    pub(crate) list: &'static str,
+    pub(crate) nodes: fn(&mut Catalog) -> &mut BTreeMap<Name, Node>,
+    pub(crate) json: fn(&Name, &Node) -> Value,
+}
+
+impl InSchema {
+    fn missing(&self, name: &Name) -> ApiError {
+        missing(self.what, &name.join("."))
     }
-    Ok(Reply::json(reply))
+
+    /// The securables of the schema that the query names.
+    pub(crate) fn list(&self, workspace: &Workspace, request: &Request) -> Outcome {
+        let c = request.required_query("catalog_name")?.to_lowercase();
+        let s = request.required_query("schema_name")?.to_lowercase();
+        let mut catalog = lock(&workspace.catalog);
+        if !catalog.has_schema(&c, &s) {
+            return Err(missing("Schema", &format!("{c}.{s}")));
+        }
+        let inside = (self.nodes)(&mut catalog).iter().filter(|([a, b, _], _)| *a == c && *b == s);
+        answer(self.list, inside.map(|(name, node)| (self.json)(name, node)).collect(), request)
+    }
+
+    pub(crate) fn get(&self, workspace: &Workspace, full_name: &str) -> Result<Value, ApiError> {
+        let name = name(full_name)?;
+        let mut catalog = lock(&workspace.catalog);
+        let node = (self.nodes)(&mut catalog).get(&name).ok_or_else(|| self.missing(&name))?;
+        Ok((self.json)(&name, node))
+    }
+
+    /// Makes a securable of a body, which names it and its schema; `kept` are fields to show as they came.
+    pub(crate) fn create(&self, workspace: &Workspace, fields: &Fields, kept: &[&str]) -> Outcome {
+        let part = |field| plain(fields.required_text(field)?);
+        let name = [part("catalog_name")?, part("schema_name")?, part("name")?];
+        let mut node = node(workspace, fields)?;
+        for field in kept {
+            if let Some(value) = fields.get(field) {
+                node.extra.insert((*field).to_owned(), value.clone());
+            }
+        }
+        let mut catalog = lock(&workspace.catalog);
+        let [c, s, _] = &name;
+        if !catalog.has_schema(c, s) {
+            return Err(missing("Schema", &format!("{c}.{s}")));
+        }
+        let nodes = (self.nodes)(&mut catalog);
+        if nodes.contains_key(&name) {
+            return Err(exists(self.what, &name.join(".")));
+        }
+        let reply = (self.json)(&name, &node);
+        nodes.insert(name, node);
+        Ok(Reply::json(reply))
+    }
+
+    /// Changes comment, owner and name as a body says, and what else `more` does.
+    pub(crate) fn update(
+        &self,
+        workspace: &Workspace,
+        full_name: &str,
+        fields: &Fields,
+        more: impl FnOnce(&mut Node) -> Result<(), ApiError>,
+    ) -> Outcome {
+        let mut name = name(full_name)?;
+        let mut catalog = lock(&workspace.catalog);
+        let nodes = (self.nodes)(&mut catalog);
+        let mut node = nodes.get(&name).cloned().ok_or_else(|| self.missing(&name))?;
+        change(&mut node, fields)?;
+        more(&mut node)?;
+        node.updated_at = workspace.clock.now();
+        if let Some(other) = fields.text("new_name")? {
+            let other = [name[0].clone(), name[1].clone(), plain(other)?];
+            if other != name && nodes.contains_key(&other) {
+                return Err(exists(self.what, &other.join(".")));
+            }
+            nodes.remove(&name);
+            name = other;
+        }
+        let reply = (self.json)(&name, &node);
+        nodes.insert(name, node);
+        Ok(Reply::json(reply))
+    }
+
+    pub(crate) fn delete(&self, workspace: &Workspace, full_name: &str) -> Result<Name, ApiError> {
+        let name = name(full_name)?;
+        let mut catalog = lock(&workspace.catalog);
+        match (self.nodes)(&mut catalog).remove(&name) {
+            Some(_) => Ok(name),
+            None => Err(self.missing(&name)),
+        }
+    }
+}
+
+/// A new securable with what its body says.
+pub(crate) fn node(workspace: &Workspace, fields: &Fields) -> Result<Node, ApiError> {
+    let now = workspace.clock.now();
+    let properties = fields.get("properties").and_then(Value::as_object).into_iter().flatten();
+    Ok(Node {
+        id: workspace.ids.uuid(),
+        owner: USER.to_owned(),
+        comment: fields.text("comment")?.map(str::to_owned),
+        properties: properties
+            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect(),
+        created_at: now,
+        updated_at: now,
+        extra: Map::new(),
+    })
+}
+
+/// Changes what every securable lets change.
+pub(crate) fn change(node: &mut Node, fields: &Fields) -> Result<(), ApiError> {
+    if let Some(comment) = fields.text("comment")? {
+        node.comment = Some(comment.to_owned());
+    }
+    if let Some(owner) = fields.text("owner")? {
+        node.owner = owner.to_owned();
+    }
+    Ok(())
 }
 
 pub(crate) fn missing(what: &str, name: &str) -> ApiError {

@@ -1,20 +1,25 @@
 //! Tables and views as Unity Catalog shows them.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use super::securable::{answer, in_schema, missing, name};
+use serde_json::{Value, json};
+use sqlparser::dialect::DatabricksDialect;
+use sqlparser::parser::Parser;
+
+use super::securable::{answer, in_schema, missing, name, node, plain};
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::router::{Outcome, Route, route};
+use crate::router::{Outcome, Pending, Route, route, waiting};
 use crate::sql::{Column, Type};
 use crate::workspace::catalog::Table;
 use crate::workspace::{Workspace, lock};
 
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.1/unity-catalog/tables", list),
+    waiting("POST", "/api/2.1/unity-catalog/tables", create),
     route("GET", "/api/2.1/unity-catalog/tables/{full_name}", get),
     route("PATCH", "/api/2.1/unity-catalog/tables/{full_name}", update),
     route("DELETE", "/api/2.1/unity-catalog/tables/{full_name}", delete),
@@ -48,11 +53,9 @@ fn table_json(table: &Table, columns: bool, properties: bool) -> Value {
             fields.insert("view_definition".to_owned(), json!(view));
         }
         None => {
-            fields.insert("data_source_format".to_owned(), json!("DELTA"));
-            fields.insert(
-                "storage_location".to_owned(),
-                json!(format!("s3://sandbox-metastore/tables/{}", table.node.id)),
-            );
+            fields.entry("data_source_format").or_insert_with(|| json!("DELTA"));
+            let place = || json!(format!("s3://sandbox-metastore/tables/{}", table.node.id));
+            fields.entry("storage_location").or_insert_with(place);
         }
     }
     if columns {
@@ -79,6 +82,74 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
         return Err(missing("Schema", &format!("{c}.{s}")));
     }
     answer("tables", catalog.tables_of(&c, &s).map(|table| table_json(table, columns, properties)).collect(), request)
+}
+
+/// A type as SQL writes it.
+fn kind(text: &str) -> Option<Type> {
+    let mut parser = Parser::new(&DatabricksDialect {}).with_recursion_limit(40).try_with_sql(text).ok()?;
+    Type::from_ast(&parser.parse_data_type().ok()?)
+}
+
+/// The column that a body describes.
+fn column(given: &Value) -> Result<Column, ApiError> {
+    let name = given.text_at("name");
+    let text = match given.text_at("type_text") {
+        "" => given.text_at("type_name"),
+        text => text,
+    };
+    let kind = kind(text)
+        .ok_or_else(|| ApiError::invalid_parameter(format!("Column '{name}' has no valid type: '{text}'")))?;
+    if name.is_empty() {
+        return Err(ApiError::missing_field("columns.name"));
+    }
+    let comment = given.at("comment").as_str().map(str::to_owned);
+    Ok(Column { comment, nullable: *given.at("nullable") != json!(false), ..Column::new(name, kind) })
+}
+
+/// Registers an external table. What is in its storage is not the sandbox's to know, so it has no rows.
+fn create(workspace: Arc<Workspace>, request: Request) -> Pending {
+    Box::pin(async move {
+        let fields = request.fields()?;
+        if fields.required_text("table_type")? != "EXTERNAL" {
+            return Err(ApiError::invalid_parameter("Only tables of the type EXTERNAL can be created with this API"));
+        }
+        if fields.required_text("data_source_format")? != "DELTA" {
+            return Err(ApiError::invalid_parameter("Only tables of the format DELTA can be created with this API"));
+        }
+        let part = |field| plain(fields.required_text(field)?);
+        let name = [part("catalog_name")?, part("schema_name")?, part("name")?];
+        let columns = fields.array("columns")?.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        if columns.is_empty() {
+            return Err(ApiError::invalid_parameter(
+                "The sandbox cannot read the columns from storage: columns are required",
+            ));
+        }
+        let mut node = node(&workspace, &fields)?;
+        for field in ["data_source_format", "storage_location"] {
+            node.extra.insert(field.to_owned(), json!(fields.required_text(field)?));
+        }
+        {
+            let catalog = lock(&workspace.catalog);
+            let [c, s, _] = &name;
+            if !catalog.has_schema(c, s) {
+                return Err(missing("Schema", &format!("{c}.{s}")));
+            }
+            if catalog.table(&name).is_some() {
+                return Err(super::securable::exists("Table", &name.join(".")));
+            }
+        }
+        let table = Table { name: name.clone(), node, kind: "EXTERNAL", columns, view_definition: None };
+        let (worker, made) = (Arc::clone(&workspace), table.clone());
+        // A statement at work has the engine for itself; waiting for it must not hold up other requests.
+        let load = move || worker.engine.load(&made.full_name(), &made.columns, std::iter::empty());
+        let loaded = tokio::task::spawn_blocking(load).await;
+        if !matches!(loaded, Ok(Ok(()))) {
+            return Err(ApiError::new(500, "INTERNAL_ERROR", "The table could not be made"));
+        }
+        let reply = table_json(&table, true, true);
+        lock(&workspace.catalog).tables.insert(name, table);
+        Ok(Reply::json(reply))
+    })
 }
 
 fn get(workspace: &Workspace, request: &Request) -> Outcome {
@@ -140,10 +211,5 @@ fn summaries(workspace: &Workspace, request: &Request) -> Outcome {
         })
         .map(|table| json!({"full_name": table.full_name(), "table_type": table.kind}))
         .collect();
-    let page = page::page(items, size, request.query("page_token"))?;
-    let mut reply = json!({"tables": page.items});
-    if let Some(next) = page.next {
-        reply.set("next_page_token", json!(next));
-    }
-    Ok(Reply::json(reply))
+    page::told("tables", items, size, request.query("page_token"))
 }

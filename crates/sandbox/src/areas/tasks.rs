@@ -109,7 +109,7 @@ fn source(workspace: &Workspace, spec: &Map<String, Value>) -> Option<(String, S
     let language = match object.kind {
         Kind::Notebook(language) => language.to_owned(),
         Kind::File => if path.ends_with(".sql") { "SQL" } else { "PYTHON" }.to_owned(),
-        Kind::Directory => return None,
+        _ => return None,
     };
     Some((String::from_utf8_lossy(&object.content).into_owned(), language))
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::catalog::node;
-use super::securable::{answer, exists, in_schema, missing, name, plain};
+use super::securable::{InSchema, in_schema};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Route, route};
@@ -18,6 +17,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("DELETE", "/api/2.1/unity-catalog/volumes/{name}", delete),
 ];
 
+const VOLUMES: InSchema =
+    InSchema { what: "Volume", list: "volumes", nodes: |catalog| &mut catalog.volumes, json: volume_json };
+
 fn volume_json(name: &Name, node: &Node) -> Value {
     let mut fields = in_schema(name, node);
     fields.insert("volume_id".to_owned(), json!(node.id));
@@ -27,70 +29,31 @@ fn volume_json(name: &Name, node: &Node) -> Value {
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
-    let c = request.required_query("catalog_name")?.to_lowercase();
-    let s = request.required_query("schema_name")?.to_lowercase();
-    let catalog = lock(&workspace.catalog);
-    if !catalog.has_schema(&c, &s) {
-        return Err(missing("Schema", &format!("{c}.{s}")));
-    }
-    let inside = catalog.volumes.iter().filter(|([a, b, _], _)| *a == c && *b == s);
-    answer("volumes", inside.map(|(name, node)| volume_json(name, node)).collect(), request)
+    VOLUMES.list(workspace, request)
 }
 
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
-    let fields = request.fields()?;
-    let name = [
-        plain(fields.required_text("catalog_name")?)?,
-        plain(fields.required_text("schema_name")?)?,
-        plain(fields.required_text("name")?)?,
-    ];
-    let kind = fields.required_text("volume_type")?;
-    let mut node = node(workspace, request)?;
-    node.extra.insert("volume_type".to_owned(), json!(kind));
-    if let Some(location) = fields.text("storage_location")? {
-        node.extra.insert("storage_location".to_owned(), json!(location));
-    }
-    let mut catalog = lock(&workspace.catalog);
-    let [c, s, _] = &name;
-    if !catalog.has_schema(c, s) {
-        return Err(missing("Schema", &format!("{c}.{s}")));
-    }
-    if catalog.volumes.contains_key(&name) {
-        return Err(exists("Volume", &name.join(".")));
-    }
-    let reply = volume_json(&name, &node);
-    catalog.volumes.insert(name, node);
-    Ok(Reply::json(reply))
+    VOLUMES.create(workspace, &request.fields()?, &["volume_type", "storage_location"])
 }
 
 fn read(workspace: &Workspace, request: &Request) -> Outcome {
-    let name = name(request.parameter("name"))?;
-    let catalog = lock(&workspace.catalog);
-    catalog
-        .volumes
-        .get(&name)
-        .map(|node| Reply::json(volume_json(&name, node)))
-        .ok_or_else(|| missing("Volume", &name.join(".")))
+    VOLUMES.get(workspace, request.parameter("name")).map(Reply::json)
 }
 
 fn update(workspace: &Workspace, request: &Request) -> Outcome {
-    let name = name(request.parameter("name"))?;
     let fields = request.fields()?;
-    let mut catalog = lock(&workspace.catalog);
-    let node = catalog.volumes.get_mut(&name).ok_or_else(|| missing("Volume", &name.join(".")))?;
-    if let Some(comment) = fields.text("comment")? {
-        node.comment = Some(comment.to_owned());
+    let before = super::securable::name(request.parameter("name"))?;
+    let reply = VOLUMES.update(workspace, request.parameter("name"), &fields, |_| Ok(()))?;
+    if let Some(name) = fields.text("new_name")? {
+        let [c, s, old] = &before;
+        lock(&workspace.files)
+            .move_volume(&format!("/Volumes/{c}/{s}/{old}"), &format!("/Volumes/{c}/{s}/{}", name.to_lowercase()));
     }
-    if let Some(owner) = fields.text("owner")? {
-        node.owner = owner.to_owned();
-    }
-    node.updated_at = workspace.clock.now();
-    Ok(Reply::json(volume_json(&name, node)))
+    Ok(reply)
 }
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {
-    let name = name(request.parameter("name"))?;
-    lock(&workspace.catalog).volumes.remove(&name).ok_or_else(|| missing("Volume", &name.join(".")))?;
+    let name = VOLUMES.delete(workspace, request.parameter("name"))?;
     lock(&workspace.files).drop_volume(&format!("/Volumes/{}", name.join("/")));
     Ok(Reply::nothing())
 }

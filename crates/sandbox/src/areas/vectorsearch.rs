@@ -1,212 +1,253 @@
-//! Vector search: one endpoint with one index of support articles, which ranks them by BM25.
+//! Vector search: endpoints, and indexes over tables or over what clients write; how they answer is in `search`.
 //!
-//! Derived: the scores. A real index compares embeddings; ranking by words makes a score that can be followed by hand.
+//! Derived: how long things take to come up, and the texts of refusals.
+
+mod rank;
+mod search;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::securable;
+use crate::clock::Lapse;
 use crate::error::ApiError;
 use crate::json::Members;
+use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::router::{Outcome, Route, route};
+use crate::router::{Outcome, Pending, Route, route, waiting};
+use crate::sql::{Cancel, Limits, Type};
+use crate::store::Kind;
 use crate::workspace::{USER, Workspace};
 
-const ENDPOINT: &str = "support-search";
-const INDEX: &str = "main.default.support_articles_index";
+/// What an endpoint takes to come up, and an index to be filled.
+const START: Lapse = Lapse::new(600, 300_000);
+const PAGE: usize = 25;
+
+pub(crate) const ENDPOINTS: Kind = Kind {
+    name: "vector-search-endpoints",
+    missing: |name| ApiError::does_not_exist(format!("Vector search endpoint {name} does not exist.")),
+};
+
+pub(crate) const INDEXES: Kind = Kind {
+    name: "vector-search-indexes",
+    missing: |name| ApiError::does_not_exist(format!("Vector search index {name} does not exist.")),
+};
 
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/vector-search/endpoints", endpoints),
+    route("POST", "/api/2.0/vector-search/endpoints", create_endpoint),
     route("GET", "/api/2.0/vector-search/endpoints/{endpoint_name}", endpoint),
+    route("DELETE", "/api/2.0/vector-search/endpoints/{endpoint_name}", delete_endpoint),
     route("GET", "/api/2.0/vector-search/indexes", indexes),
+    waiting("POST", "/api/2.0/vector-search/indexes", create_index),
     route("GET", "/api/2.0/vector-search/indexes/{index_name}", index),
-    route("POST", "/api/2.0/vector-search/indexes/{index_name}/query", query),
+    route("DELETE", "/api/2.0/vector-search/indexes/{index_name}", delete_index),
+    waiting("POST", "/api/2.0/vector-search/indexes/{index_name}/sync", sync),
+    route("POST", "/api/2.0/vector-search/indexes/{index_name}/upsert-data", search::upsert),
+    route("DELETE", "/api/2.0/vector-search/indexes/{index_name}/delete-data", search::delete),
+    route("POST", "/api/2.0/vector-search/indexes/{index_name}/query", search::query),
+    route("POST", "/api/2.0/vector-search/indexes/{index_name}/query-next-page", search::next_page),
+    route("POST", "/api/2.0/vector-search/indexes/{index_name}/scan", search::scan),
 ];
 
-/// Title, topic, text; the id is the place.
-const ARTICLES: [(&str, &str, &str); 10] = [
-    (
-        "Return an order",
-        "orders",
-        "Customers may return an order within 30 days. Print the return label, pack the products and hand the parcel in.",
-    ),
-    (
-        "Refunds",
-        "payments",
-        "A refund is paid to the card or account that paid the order, five days after the return arrives.",
-    ),
-    (
-        "Track a parcel",
-        "delivery",
-        "The tracking number is in the delivery mail. Parcels are scanned at each depot on the way.",
-    ),
-    (
-        "Late delivery",
-        "delivery",
-        "If a parcel is more than three days late, open a delivery claim; we send the products again or refund the order.",
-    ),
-    (
-        "Change an address",
-        "account",
-        "The address of an order can be changed until it is packed. Change the default address in the account.",
-    ),
-    (
-        "Reset a password",
-        "account",
-        "Choose forgot password on the login page; a link arrives by mail and works for an hour.",
-    ),
-    (
-        "Payment methods",
-        "payments",
-        "We take cards, bank transfer and invoice. A payment by invoice is due within 14 days.",
-    ),
-    ("Gift cards", "payments", "A gift card pays any order; what is left stays on the card for three years."),
-    ("Damaged products", "orders", "Send a photo of damaged products within a week; we replace them without a return."),
-    (
-        "Delete an account",
-        "account",
-        "An account can be deleted when no order is open; invoices are kept as the law demands.",
-    ),
-];
-
-fn endpoint_json(workspace: &Workspace) -> Value {
+/// Adds an endpoint, and an index over a table on it, that have been up for long.
+pub(crate) fn seed(workspace: &Workspace, endpoint: &str, mut index: Value) -> Result<(), String> {
     let at = workspace.clock.epoch() - 15 * 86_400_000;
-    json!({"name": ENDPOINT, "id": "5f0c7a52-6a35-4a0e-9d4f-2b1f8a3c9e10", "creator": USER, "endpoint_type": "STANDARD", "num_indexes": 1,
-        "endpoint_status": {"state": "ONLINE"}, "creation_timestamp": at, "last_updated_timestamp": at})
+    ENDPOINTS.put(workspace, endpoint, endpoint_of(workspace, endpoint, "STANDARD", at, at));
+    let rows = read(workspace, &index).map_err(|error| format!("{error:?}"))?;
+    index.set("rows", rows);
+    index.set("ready", at);
+    index.set("creator", USER);
+    let name = index.text_at("name").to_owned();
+    INDEXES.put(workspace, &name, index);
+    Ok(())
 }
 
-fn endpoints(workspace: &Workspace, _: &Request) -> Outcome {
-    Ok(Reply::json(json!({"endpoints": [endpoint_json(workspace)]})))
+fn endpoint_of(workspace: &Workspace, name: &str, kind: &str, at: i64, ready: i64) -> Value {
+    json!({"name": name, "id": workspace.ids.uuid(), "creator": USER, "last_updated_user": USER, "endpoint_type": kind,
+        "creation_timestamp": at, "last_updated_timestamp": at, "ready": ready})
+}
+
+fn endpoint_json(workspace: &Workspace, mut endpoint: Value) -> Value {
+    let online = endpoint.at("ready").as_i64().unwrap_or(0) <= workspace.clock.now();
+    let count = INDEXES.all(workspace).iter().filter(|index| index.at("endpoint_name") == endpoint.at("name")).count();
+    endpoint.set("endpoint_status", json!({"state": if online { "ONLINE" } else { "PROVISIONING" }}));
+    endpoint.set("num_indexes", count);
+    endpoint.without(&["ready"])
+}
+
+fn endpoints(workspace: &Workspace, request: &Request) -> Outcome {
+    let all = ENDPOINTS.all(workspace).into_iter().map(|endpoint| endpoint_json(workspace, endpoint)).collect();
+    page::told("endpoints", all, PAGE, request.query("page_token"))
 }
 
 fn endpoint(workspace: &Workspace, request: &Request) -> Outcome {
-    match request.parameter("endpoint_name") {
-        ENDPOINT => Ok(Reply::json(endpoint_json(workspace))),
-        name => Err(ApiError::does_not_exist(format!("Vector search endpoint {name} does not exist."))),
+    let endpoint = ENDPOINTS.get(workspace, request.parameter("endpoint_name"))?;
+    Ok(Reply::json(endpoint_json(workspace, endpoint)))
+}
+
+fn create_endpoint(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let name = fields.required_text("name")?;
+    let now = workspace.clock.now();
+    let ready = now + workspace.clock.lapse(START);
+    let endpoint = endpoint_of(workspace, name, fields.required_text("endpoint_type")?, now, ready);
+    if !ENDPOINTS.add_unless(workspace, name, endpoint.clone(), |known, _| known == name) {
+        let message = format!("Vector search endpoint {name} already exists.");
+        return Err(ApiError::conflict("RESOURCE_ALREADY_EXISTS", message));
     }
+    Ok(Reply::json(endpoint_json(workspace, endpoint)))
 }
 
-fn index_json() -> Value {
-    json!({"name": INDEX, "endpoint_name": ENDPOINT, "index_type": "DELTA_SYNC", "primary_key": "id", "creator": USER})
-}
-
-fn indexes(_: &Workspace, request: &Request) -> Outcome {
-    match request.required_query("endpoint_name")? {
-        ENDPOINT => Ok(Reply::json(json!({"vector_indexes": [index_json()]}))),
-        name => Err(ApiError::does_not_exist(format!("Vector search endpoint {name} does not exist."))),
+fn delete_endpoint(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = request.parameter("endpoint_name");
+    if ENDPOINTS.has(workspace, name)
+        && INDEXES.all(workspace).iter().any(|index| index.text_at("endpoint_name") == name)
+    {
+        return Err(ApiError::invalid_state(format!("Vector search endpoint {name} has indexes: delete them first.")));
     }
+    ENDPOINTS.drop(workspace, name)
 }
 
-fn known(request: &Request) -> Result<(), ApiError> {
-    match request.parameter("index_name") {
-        INDEX => Ok(()),
-        name => Err(ApiError::does_not_exist(format!("Vector search index {name} does not exist."))),
+/// The fields of an index that a list has.
+fn brief(index: &Value) -> Value {
+    let names = ["name", "endpoint_name", "index_type", "primary_key", "creator"];
+    names.into_iter().map(|name| (name.to_owned(), index.at(name).clone())).collect()
+}
+
+fn index_json(workspace: &Workspace, index: &Value) -> Value {
+    let mut json = brief(index);
+    for spec in ["delta_sync_index_spec", "direct_access_index_spec"] {
+        if !index.at(spec).is_null() {
+            json.set(spec, index.at(spec).clone());
+        }
     }
+    let is_ready = ready(workspace, index);
+    let message = if is_ready { "Index is online." } else { "Index is being created: its rows are being embedded." };
+    let rows = index.at("rows").as_array().map_or(0, Vec::len);
+    let url = format!("{}/api/2.0/vector-search/indexes/{}", workspace.url(), index.text_at("name"));
+    json.set("status", json!({"ready": is_ready, "message": message, "indexed_row_count": if is_ready { rows } else { 0 }, "index_url": url}));
+    json
 }
 
-fn index(_: &Workspace, request: &Request) -> Outcome {
-    known(request)?;
-    let mut json = index_json();
-    json.set("status", json!({"ready": true, "message": "Index is online.", "indexed_row_count": ARTICLES.len()}));
-    json.set(
-        "delta_sync_index_spec",
-        json!({"source_table": "main.default.support_articles", "pipeline_type": "TRIGGERED",
-        "embedding_source_columns": [{"name": "text", "embedding_model_endpoint_name": "sandbox-embeddings"}]}),
-    );
-    Ok(Reply::json(json))
+fn ready(workspace: &Workspace, index: &Value) -> bool {
+    index.at("ready").as_i64().unwrap_or(0) <= workspace.clock.now()
 }
 
-fn words(text: &str) -> Vec<String> {
-    let split = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    split.map(|word| word.to_lowercase().trim_end_matches('s').to_owned()).collect()
+fn indexes(workspace: &Workspace, request: &Request) -> Outcome {
+    let endpoint = request.required_query("endpoint_name")?;
+    ENDPOINTS.get(workspace, endpoint)?;
+    let all = INDEXES.all(workspace);
+    let found = all.iter().filter(|index| index.text_at("endpoint_name") == endpoint).map(brief).collect();
+    page::told("vector_indexes", found, PAGE, request.query("page_token"))
 }
 
-/// Okapi BM25 with the usual constants, of each article for a query.
-#[expect(clippy::cast_precision_loss, reason = "counts of a few words")]
-fn scores(asked: &str) -> Vec<f64> {
-    let articles: Vec<_> = ARTICLES.iter().map(|(title, _, text)| words(&format!("{title} {text}"))).collect();
-    let count = articles.len() as f64;
-    let average = articles.iter().map(Vec::len).sum::<usize>() as f64 / count;
-    let asked = words(asked);
-    articles
-        .iter()
-        .map(|article| {
-            let terms = asked.iter().map(|term| {
-                let holding = articles.iter().filter(|article| article.contains(term)).count() as f64;
-                let times = article.iter().filter(|word| *word == term).count() as f64;
-                let rarity = ((count - holding + 0.5) / (holding + 0.5) + 1.0).ln();
-                rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * article.len() as f64 / average))
-            });
-            terms.sum()
-        })
-        .collect()
+fn index(workspace: &Workspace, request: &Request) -> Outcome {
+    let index = INDEXES.get(workspace, request.parameter("index_name"))?;
+    Ok(Reply::json(index_json(workspace, &index)))
 }
 
-fn cell(place: usize, name: &str) -> Option<Value> {
-    let (title, topic, text) = ARTICLES.get(place)?;
-    Some(match name {
-        "id" => json!(place + 1),
-        "title" => json!(title),
-        "topic" => json!(topic),
-        "text" => json!(text),
-        _ => return None,
+fn create_index(workspace: Arc<Workspace>, request: Request) -> Pending {
+    Box::pin(async move {
+        let mut index = Value::Object(request.fields()?.0);
+        let name = index.text_at("name").to_owned();
+        securable::name(&name)?;
+        ENDPOINTS.get(&workspace, index.text_at("endpoint_name"))?;
+        let (spec, other) = match index.text_at("index_type") {
+            "DELTA_SYNC" => ("delta_sync_index_spec", "direct_access_index_spec"),
+            _ => ("direct_access_index_spec", "delta_sync_index_spec"),
+        };
+        if index.at(spec).is_null() || !index.at(other).is_null() {
+            return Err(ApiError::invalid_parameter(format!("An index of this type takes a {spec} and no {other}")));
+        }
+        let embedded = |name| index.at(spec).at(name).as_array().is_some_and(|columns| !columns.is_empty());
+        if embedded("embedding_source_columns") == embedded("embedding_vector_columns") {
+            let message = "Exactly one of embedding_source_columns and embedding_vector_columns is required";
+            return Err(ApiError::invalid_parameter(message));
+        }
+        if spec == "direct_access_index_spec" {
+            search::direct_columns(&index)?;
+        }
+        index.set("ready", workspace.clock.now() + workspace.clock.lapse(START));
+        index.set("creator", USER);
+        let index = filled(&workspace, index).await?;
+        if !INDEXES.add_unless(&workspace, &name, index.clone(), |known, _| known == name) {
+            let message = format!("Vector search index {name} already exists.");
+            return Err(ApiError::conflict("RESOURCE_ALREADY_EXISTS", message));
+        }
+        Ok(Reply::json(index_json(&workspace, &index)))
     })
 }
 
-fn query(_: &Workspace, request: &Request) -> Outcome {
-    known(request)?;
-    let fields = request.fields()?;
-    let Some(asked) = fields.text("query_text")? else {
-        return Err(ApiError::invalid_parameter("The index computes its embeddings: query_text is required"));
-    };
-    let columns: Vec<_> = fields.array("columns")?.iter().filter_map(Value::as_str).collect();
-    if columns.is_empty() {
-        return Err(ApiError::missing_field("columns"));
+/// The index with the rows that its table has now.
+async fn filled(workspace: &Arc<Workspace>, index: Value) -> Result<Value, ApiError> {
+    if index.at("delta_sync_index_spec").is_null() {
+        return Ok(index);
     }
-    if let Some(unknown) = columns.iter().find(|name| cell(0, name).is_none()) {
-        return Err(ApiError::invalid_parameter(format!(
-            "Requested column '{unknown}' is not in the index: id, title, topic, text are."
-        )));
+    let worker = Arc::clone(workspace);
+    let read = tokio::task::spawn_blocking(move || {
+        let rows = read(&worker, &index)?;
+        let mut index = index;
+        index.set("rows", rows);
+        Ok(index)
+    });
+    read.await.map_err(|_| ApiError::new(500, "INTERNAL_ERROR", "The source table could not be read"))?
+}
+
+/// The rows of the source table, by the engine itself.
+fn read(workspace: &Workspace, index: &Value) -> Result<Vec<Value>, ApiError> {
+    let spec = index.at("delta_sync_index_spec");
+    let source = spec.text_at("source_table");
+    let [c, s, t] = securable::name(source)?;
+    let wanted: Vec<_> =
+        spec.at("columns_to_sync").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let sql = format!("SELECT * FROM `{}`.`{}`.`{}`", c.replace('`', ""), s.replace('`', ""), t.replace('`', ""));
+    let session = workspace.session();
+    let table = workspace
+        .engine
+        .run(&workspace.catalog, &session, &sql, Limits::default(), &Cancel::default())
+        .map_err(|error| ApiError::invalid_parameter(format!("The source table cannot be read: {}", error.message)))?;
+    let key = index.text_at("primary_key");
+    if !table.columns.iter().any(|column| column.name == key) {
+        return Err(ApiError::invalid_parameter(format!("Primary key '{key}' is not a column of {source}")));
     }
-    let filters: Value = match fields.text("filters_json")? {
-        None => json!({}),
-        Some(text) => {
-            serde_json::from_str(text).map_err(|_| ApiError::invalid_parameter("filters_json is not a JSON object"))?
+    let keeps = |name: &str| wanted.is_empty() || wanted.contains(&name) || name == key;
+    let rows = table.rows.iter().map(|row| {
+        let cells = table.columns.iter().zip(row).filter(|(column, _)| keeps(&column.name));
+        cells.map(|(column, cell)| (column.name.clone(), typed(&column.kind, cell.as_deref()))).collect()
+    });
+    Ok(rows.collect())
+}
+
+/// A cell as JSON of its type; the engine gives text.
+fn typed(kind: &Type, cell: Option<&str>) -> Value {
+    let Some(cell) = cell else { return Value::Null };
+    let parsed = || serde_json::from_str(cell).unwrap_or_else(|_| json!(cell));
+    match kind {
+        Type::Boolean => json!(cell == "true"),
+        kind if kind.is_number() || kind.is_nested() => parsed(),
+        _ => json!(cell),
+    }
+}
+
+fn delete_index(workspace: &Workspace, request: &Request) -> Outcome {
+    INDEXES.drop(workspace, request.parameter("index_name"))
+}
+
+fn sync(workspace: Arc<Workspace>, request: Request) -> Pending {
+    Box::pin(async move {
+        let name = request.parameter("index_name");
+        let index = INDEXES.get(&workspace, name)?;
+        if index.at("delta_sync_index_spec").is_null() {
+            return Err(ApiError::invalid_parameter("Only indexes over a table can be synced"));
         }
-    };
-    let mut wanted = Vec::new();
-    for (name, value) in filters.as_object().into_iter().flatten() {
-        if cell(0, name).is_none() {
-            return Err(ApiError::invalid_parameter(format!(
-                "The sandbox filters by equal columns only, not by `{name}`"
-            )));
-        }
-        wanted.push((name, value));
-    }
-    let passes = |place: usize| {
-        wanted.iter().all(|(name, value)| match value {
-            Value::Array(values) => cell(place, name).is_some_and(|cell| values.contains(&cell)),
-            value => cell(place, name).as_ref() == Some(*value),
+        let index = filled(&workspace, index).await?;
+        let rows = index.at("rows").clone();
+        INDEXES.change(&workspace, name, |known| {
+            known.set("rows", rows);
+            Ok(Reply::nothing())
         })
-    };
-    let least = fields.get("score_threshold").and_then(Value::as_f64).unwrap_or(0.0);
-    let mut found: Vec<_> = scores(asked)
-        .into_iter()
-        .enumerate()
-        .filter(|(place, score)| *score > 0.0 && *score >= least && passes(*place))
-        .collect();
-    found.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let count = fields.integer("num_results")?.and_then(|count| usize::try_from(count).ok()).unwrap_or(10);
-    found.truncate(count);
-    let rows: Vec<_> = found
-        .iter()
-        .map(|(place, score)| {
-            let mut row: Vec<_> = columns.iter().filter_map(|name| cell(*place, name)).collect();
-            row.push(json!((score * 10_000.0).round() / 10_000.0));
-            row
-        })
-        .collect();
-    let names: Vec<_> = columns.iter().copied().chain(["score"]).map(|name| json!({"name": name})).collect();
-    Ok(Reply::json(
-        json!({"manifest": {"column_count": names.len(), "columns": names}, "result": {"row_count": rows.len(), "data_array": rows}}),
-    ))
+    })
 }

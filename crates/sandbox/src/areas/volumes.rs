@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
@@ -56,6 +57,16 @@ impl Files {
         self.files.get(path).map(|file| file.content.as_ref())
     }
 
+    /// Moves everything of a volume to another name.
+    pub(crate) fn move_volume(&mut self, root: &str, other: &str) {
+        let prefix = format!("{root}/");
+        let moved = |path: &str| path.strip_prefix(&prefix).map(|rest| format!("{other}/{rest}"));
+        let files = std::mem::take(&mut self.files);
+        self.files = files.into_iter().map(|(path, file)| (moved(&path).unwrap_or(path), file)).collect();
+        let directories = std::mem::take(&mut self.directories);
+        self.directories = directories.into_iter().map(|(path, at)| (moved(&path).unwrap_or(path), at)).collect();
+    }
+
     /// Forgets everything of a volume.
     pub(crate) fn drop_volume(&mut self, root: &str) {
         let prefix = format!("{root}/");
@@ -84,9 +95,14 @@ impl Files {
     }
 }
 
-/// The path of a request, checked: its volume has to exist.
-fn path(workspace: &Workspace, request: &Request) -> Result<String, ApiError> {
-    let given = request.parameter("path").replace("//", "/");
+/// The path of a request.
+pub(super) fn path(workspace: &Workspace, request: &Request) -> Result<String, ApiError> {
+    checked(workspace, request.parameter("path"))
+}
+
+/// A path as it is kept; its volume has to exist.
+pub(super) fn checked(workspace: &Workspace, given: &str) -> Result<String, ApiError> {
+    let given = given.replace("//", "/");
     let given = given.trim_end_matches('/');
     let parts: Vec<_> = given.split('/').collect();
     let ["", "Volumes", catalog, schema, volume, rest @ ..] = parts.as_slice() else {
@@ -110,23 +126,23 @@ fn not_found(message: String) -> ApiError {
     ApiError::not_found(message).with_details(details)
 }
 
-fn file(workspace: &Workspace, path: &str) -> Result<File, ApiError> {
+pub(super) fn file(workspace: &Workspace, path: &str) -> Result<File, ApiError> {
     let file = lock(&workspace.files).files.get(path).cloned();
     file.ok_or_else(|| not_found(format!("The file being accessed is not found: {path}")))
 }
 
 fn read(workspace: &Workspace, request: &Request) -> Outcome {
-    let path = path(workspace, request)?;
-    let file = file(workspace, &path)?;
+    content(&file(workspace, &path(workspace, request)?)?, &request.headers)
+}
+
+/// What of a file a request asks for: all, or the range of its header.
+pub(super) fn content(file: &File, headers: &HeaderMap) -> Outcome {
     let total = file.content.len();
     let reply = |content| {
         Reply::bytes("application/octet-stream", content).with_header("last-modified", http_date(file.modified))
     };
-    let range = request
-        .headers
-        .get("range")
-        .and_then(|range| range.to_str().ok())
-        .and_then(|range| range.strip_prefix("bytes="));
+    let range =
+        headers.get("range").and_then(|range| range.to_str().ok()).and_then(|range| range.strip_prefix("bytes="));
     let Some((start, end)) = range.and_then(|range| range.split_once('-')) else {
         return Ok(reply(file.content.clone()));
     };
@@ -151,16 +167,21 @@ fn metadata(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn write(workspace: &Workspace, request: &Request) -> Outcome {
     let path = path(workspace, request)?;
-    let overwrite = request.query_flag("overwrite")?;
-    let mut files = lock(&workspace.files);
-    if files.has_directory(&path) {
+    check_free(workspace, &path, request.query_flag("overwrite")?)?;
+    lock(&workspace.files).put(&path, request.body.clone(), workspace.clock.now());
+    Ok(Reply::no_content())
+}
+
+/// Whether a file can be written.
+pub(super) fn check_free(workspace: &Workspace, path: &str, overwrite: bool) -> Result<(), ApiError> {
+    let files = lock(&workspace.files);
+    if files.has_directory(path) {
         return Err(ApiError::invalid_parameter(format!("{path} is a directory")));
     }
-    if files.files.contains_key(&path) && !overwrite {
-        return Err(ApiError::new(409, "ALREADY_EXISTS", "The file being created already exists."));
+    if files.files.contains_key(path) && !overwrite {
+        return Err(ApiError::conflict("ALREADY_EXISTS", "The file being created already exists."));
     }
-    files.put(&path, request.body.clone(), workspace.clock.now());
-    Ok(Reply::no_content())
+    Ok(())
 }
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {
@@ -182,12 +203,7 @@ fn directory(workspace: &Workspace, request: &Request) -> Result<String, ApiErro
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let path = directory(workspace, request)?;
     let size = page::size(request.query_integer("page_size")?, 1000, 1000)?;
-    let page = page::page(lock(&workspace.files).children(&path), size, request.query("page_token"))?;
-    let mut reply = json!({"contents": page.items});
-    if let Some(next) = page.next {
-        reply.set("next_page_token", json!(next));
-    }
-    Ok(Reply::json(reply))
+    page::told("contents", lock(&workspace.files).children(&path), size, request.query("page_token"))
 }
 
 fn directory_metadata(workspace: &Workspace, request: &Request) -> Outcome {
@@ -214,7 +230,9 @@ fn delete_directory(workspace: &Workspace, request: &Request) -> Outcome {
     let path = directory(workspace, request)?;
     let mut files = lock(&workspace.files);
     if !files.children(&path).is_empty() {
-        return Err(ApiError::new(400, "DIRECTORY_NOT_EMPTY", format!("The directory is not empty: {path}")));
+        let details = json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "filesystem.databricks.com",
+            "reason": "FILES_API_DIRECTORY_IS_NOT_EMPTY", "metadata": {}}]);
+        return Err(ApiError::invalid_parameter(format!("The directory is not empty: {path}")).with_details(details));
     }
     files.directories.remove(&path);
     Ok(Reply::no_content())

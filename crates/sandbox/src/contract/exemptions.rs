@@ -42,6 +42,46 @@ pub(crate) const ROUTES: &[Route] = &[
         reason: "stands for the cloud storage that external links lead to",
     },
     Route {
+        method: "GET",
+        template: "/sandbox-storage/files/{link}",
+        reason: "stands for the cloud storage that links to files of volumes lead to",
+    },
+    Route {
+        method: "PUT",
+        template: "/sandbox-storage/files/{link}",
+        reason: "stands for the cloud storage that links to files of volumes lead to",
+    },
+    Route {
+        method: "POST",
+        template: "/api/2.0/fs/create-download-url",
+        reason: "the SDK downloads from the link that it gives",
+    },
+    Route {
+        method: "POST",
+        template: "/api/2.0/fs/create-upload-url",
+        reason: "the SQL drivers upload to the link that it gives",
+    },
+    Route {
+        method: "POST",
+        template: "/api/2.0/fs/create-upload-part-urls",
+        reason: "the SDK uploads large files in parts to the links that it gives",
+    },
+    Route {
+        method: "POST",
+        template: "/api/2.0/fs/files{*path}",
+        reason: "the SDK begins, completes and aborts uploads in parts with it",
+    },
+    Route {
+        method: "GET",
+        template: "/api/2.0/lineage-tracking/table-lineage",
+        reason: "clients ask for the lineage of tables with it",
+    },
+    Route {
+        method: "GET",
+        template: "/api/2.0/lineage-tracking/column-lineage",
+        reason: "clients ask for the lineage of columns with it",
+    },
+    Route {
         method: "POST",
         template: "/serving-endpoints/{name}/invocations",
         reason: "models take any body; clients query serving endpoints with it",

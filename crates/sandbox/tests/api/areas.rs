@@ -187,7 +187,7 @@ async fn genie_answers_with_sql_that_ran() -> Checked {
     let begun = post(&sandbox, &format!("{path}/start-conversation"), body).await?;
     let messages = format!("{path}/conversations/{}/messages", text(&begun.at("/conversation_id")));
     let message = format!("{messages}/{}", text(&begun.at("/message_id")));
-    assert_eq!(get(&sandbox, &message).await?.at("/status"), "FETCHING_METADATA");
+    assert_eq!(get(&sandbox, &message).await?.at("/status"), "SUBMITTED");
     sandbox.advance(Duration::from_secs(1));
     let done = get(&sandbox, &message).await?;
     assert_eq!(done.at("/status"), "COMPLETED");

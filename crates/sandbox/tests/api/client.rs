@@ -63,3 +63,17 @@ pub(crate) async fn get(sandbox: &Sandbox, path: &str) -> Result<Reply, Box<dyn 
 pub(crate) async fn post(sandbox: &Sandbox, path: &str, body: Value) -> Result<Reply, Box<dyn Error>> {
     send(sandbox, "POST", path, body.to_string().as_bytes()).await
 }
+
+pub(crate) async fn patch(sandbox: &Sandbox, path: &str, body: Value) -> Result<Reply, Box<dyn Error>> {
+    send(sandbox, "PATCH", path, body.to_string().as_bytes()).await
+}
+
+/// A request without a token, as one that follows a link sends it.
+pub(crate) async fn follow(sandbox: &Sandbox, method: &str, url: &str, body: &[u8]) -> Result<Reply, Box<dyn Error>> {
+    let path = url.strip_prefix(sandbox.url()).unwrap_or(url);
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    raw(sandbox, &[head.as_bytes(), body].concat()).await
+}

@@ -190,18 +190,18 @@ async fn what_clients_may_send_is_accepted() -> Checked {
 #[tokio::test]
 async fn answers_are_synthesized_from_the_specs() -> Checked {
     let sandbox = start().await?;
-    let reply = get(&sandbox, "/api/2.0/apps/hello").await?;
+    let reply = get(&sandbox, "/api/2.0/database/instances/hello").await?;
     assert!(reply.head.contains("x-sandbox-synthesized: true"), "{}", reply.head);
-    assert_eq!((reply.at("/name"), reply.at("/compute_status/state")), (json!("hello"), json!("ACTIVE")));
-    assert!(reply.at("/create_time").as_str().is_some_and(|time| time.starts_with("2026-02-")));
-    assert_eq!(get(&sandbox, "/api/2.0/apps/hello").await?.json(), reply.json());
-    assert_ne!(get(&sandbox, "/api/2.0/apps/other").await?.at("/id"), reply.at("/id"));
+    assert_eq!((reply.at("/name"), reply.at("/state")), (json!("hello"), json!("AVAILABLE")));
+    assert!(reply.at("/creation_time").as_str().is_some_and(|time| time.starts_with("2026-02-")));
+    assert_eq!(get(&sandbox, "/api/2.0/database/instances/hello").await?.json(), reply.json());
+    assert_ne!(get(&sandbox, "/api/2.0/database/instances/other").await?.at("/uid"), reply.at("/uid"));
 
-    let list = get(&sandbox, "/api/2.0/apps?page_size=5").await?;
-    assert_eq!(list.at("/apps").as_array().map(Vec::len), Some(2));
+    let list = get(&sandbox, "/api/2.0/database/instances?page_size=5").await?;
+    assert_eq!(list.at("/database_instances").as_array().map(Vec::len), Some(2));
     assert_eq!(list.at("/next_page_token"), Value::Null);
 
-    let page = get(&sandbox, "/api/2.0/preview/scim/v2/Users?startIndex=3").await?;
+    let page = get(&sandbox, "/api/2.0/accounts/x/scim/v2/Users?startIndex=3").await?;
     assert_eq!((page.status, page.at("/Resources")), (200, json!([])));
     assert!(!get(&sandbox, "/api/2.2/jobs/list").await?.head.contains("x-sandbox-synthesized"));
     Ok(())

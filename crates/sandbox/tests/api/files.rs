@@ -1,8 +1,9 @@
 //! The workspace tree, volumes, DBFS, secrets.
 
+use databricks_sandbox::{Options, Sandbox, Speed};
 use serde_json::json;
 
-use crate::client::{Checked, get, post, send, start};
+use crate::client::{Checked, follow, get, post, send, start};
 
 const WORKSPACE: &str = "/api/2.0/workspace";
 
@@ -63,8 +64,10 @@ async fn volumes_hold_files_and_directories() -> Checked {
     let inside = get(&sandbox, "/api/2.0/fs/directories/Volumes/main/default/landing/a%20b/").await?.json();
     assert_eq!(inside["contents"][0]["path"], "/Volumes/main/default/landing/a b/c#d.txt");
     assert_eq!(
-        send(&sandbox, "DELETE", "/api/2.0/fs/directories/Volumes/main/default/landing/a%20b", b"").await?.code(),
-        "DIRECTORY_NOT_EMPTY"
+        send(&sandbox, "DELETE", "/api/2.0/fs/directories/Volumes/main/default/landing/a%20b", b"")
+            .await?
+            .at("/details/0/reason"),
+        "FILES_API_DIRECTORY_IS_NOT_EMPTY"
     );
     assert_eq!(send(&sandbox, "DELETE", file, b"").await?.status, 204);
     let gone = get(&sandbox, file).await?;
@@ -92,5 +95,58 @@ async fn the_rest_answers() -> Checked {
     ] {
         assert_eq!(get(&sandbox, &format!("/api/2.0/{path}")).await?.status, 200, "{path}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn links_take_no_token_and_expire() -> Checked {
+    let sandbox = Sandbox::start(Options::default().with_speed(Speed::Manual)).await?;
+    let path = "/Volumes/main/default/landing/linked.txt";
+    let upload = post(&sandbox, "/api/2.0/fs/create-upload-url", json!({"path": path})).await?;
+    let url = upload.at("/url").as_str().unwrap_or_default().to_owned();
+    assert_eq!(follow(&sandbox, "PUT", &url, b"hello").await?.status, 200);
+    let download = post(&sandbox, &format!("/api/2.0/fs/create-download-url?path={path}"), json!({})).await?;
+    let url = download.at("/url").as_str().unwrap_or_default().to_owned();
+    assert_eq!(follow(&sandbox, "GET", &url, b"").await?.body, b"hello");
+    let with_token = get(&sandbox, url.strip_prefix(sandbox.url()).unwrap_or_default()).await?;
+    assert_eq!(with_token.status, 400);
+    assert_eq!(follow(&sandbox, "GET", &url.replace("Signature=", "Signature=0"), b"").await?.status, 403);
+    sandbox.advance(std::time::Duration::from_secs(3601));
+    let late = follow(&sandbox, "GET", &url, b"").await?;
+    assert!(late.status == 403 && String::from_utf8_lossy(&late.body).contains("Request has expired"));
+    let missing =
+        post(&sandbox, "/api/2.0/fs/create-download-url", json!({"path": "/Volumes/main/default/landing/no"})).await?;
+    assert_eq!((missing.status, missing.code()), (404, "NOT_FOUND".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn files_are_uploaded_in_parts() -> Checked {
+    let sandbox = start().await?;
+    let path = "/Volumes/main/default/landing/parts.bin";
+    let file = format!("/api/2.0/fs/files{path}");
+    let begun = post(&sandbox, &format!("{file}?action=initiate-upload"), json!({})).await?;
+    let token = begun.at("/multipart_upload/session_token").as_str().unwrap_or_default().to_owned();
+    let body = json!({"path": path, "session_token": token, "start_part_number": 1, "count": 2});
+    let urls = post(&sandbox, "/api/2.0/fs/create-upload-part-urls", body).await?.at("/upload_part_urls");
+    let mut parts = Vec::new();
+    for (url, content) in urls.as_array().into_iter().flatten().zip([b"hel".as_slice(), b"lo".as_slice()]) {
+        let put = follow(&sandbox, "PUT", url["url"].as_str().unwrap_or_default(), content).await?;
+        let etag = put.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap_or_default().to_owned();
+        parts.push(json!({"part_number": url["part_number"], "etag": etag}));
+    }
+    let complete = format!("{file}?action=complete-upload&upload_type=multipart&session_token={token}");
+    let wrong = post(&sandbox, &complete, json!({"parts": [{"part_number": 1, "etag": "x"}]})).await?;
+    assert_eq!(wrong.status, 400);
+    assert_eq!(post(&sandbox, &complete, json!({"parts": parts})).await?.status, 200);
+    assert_eq!(get(&sandbox, &file).await?.body, b"hello");
+    assert_eq!(post(&sandbox, &complete, json!({"parts": parts})).await?.status, 404);
+    let again = post(&sandbox, &format!("{file}?action=initiate-upload"), json!({})).await?;
+    assert_eq!((again.status, again.code()), (409, "ALREADY_EXISTS".to_owned()));
+    let begun = post(&sandbox, &format!("{file}?action=initiate-upload&overwrite=true"), json!({})).await?;
+    let token = begun.at("/multipart_upload/session_token").as_str().unwrap_or_default().to_owned();
+    let abort = format!("{file}?action=abort-upload&session_token={token}");
+    assert_eq!(post(&sandbox, &abort, json!({})).await?.status, 200);
+    assert_eq!(post(&sandbox, &abort, json!({})).await?.status, 404);
     Ok(())
 }

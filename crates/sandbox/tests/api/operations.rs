@@ -133,7 +133,7 @@ async fn every_operation_can_be_called() -> Checked {
         }
     }
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
-    assert!(synthesized > 1_000, "only {synthesized} answers were synthesized");
+    assert!(synthesized > 500, "only {synthesized} answers were synthesized");
     Ok(())
 }
 
