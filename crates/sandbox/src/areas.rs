@@ -18,6 +18,7 @@ pub(crate) mod outputs;
 pub(crate) mod permissions;
 pub(crate) mod pipelines;
 pub(crate) mod policies;
+pub(crate) mod python;
 pub(crate) mod repos;
 pub(crate) mod runs;
 pub(crate) mod schemas;

@@ -3,6 +3,7 @@
 //! Derived: events' details, and the texts of errors other than a missing cluster's.
 
 mod life;
+mod work;
 
 use serde_json::{Map, Value, json};
 
@@ -15,6 +16,7 @@ use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{USER, Workspace, lock};
 pub(crate) use life::{Cluster, Clusters, State};
+pub(crate) use work::{attach, driver_died, failure, launch_failure, not_launched, of_run, release, running_since};
 
 const START: Lapse = Lapse::new(1_000, 180_000);
 const RESTART: Lapse = Lapse::new(800, 60_000);
@@ -59,11 +61,6 @@ fn with<T>(
     let cluster = clusters.0.get_mut(id).ok_or_else(|| missing(id))?;
     cluster.settle(now);
     body(cluster, now)
-}
-
-/// Whether tasks can run on a cluster: it exists and is not broken.
-pub(crate) fn usable(workspace: &Workspace, id: &str) -> bool {
-    lock(&workspace.clusters).0.get(id).is_some_and(|cluster| cluster.state != State::Error)
 }
 
 /// Whether commands can run on a cluster now.
@@ -123,7 +120,8 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let now = workspace.clock.now();
     let mut cluster = Cluster::new(settings, State::Pending, now);
     cluster.settings.entry("cluster_source").or_insert_with(|| json!("API"));
-    cluster.go(State::Pending, State::Running, now + workspace.clock.lapse(START));
+    let to = if work::is_doomed(&cluster.settings) { State::Error } else { State::Running };
+    cluster.go(State::Pending, to, now + workspace.clock.lapse(START));
     let id = workspace.ids.cluster(now);
     lock(&workspace.clusters).0.insert(id.clone(), cluster);
     Ok(Reply::json(json!({"cluster_id": id})))
@@ -163,8 +161,7 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
     let lapse = workspace.clock.lapse(START);
     with(workspace, &id, |cluster, now| match cluster.state {
         State::Terminated | State::Error => {
-            cluster.event(now, "STARTING", json!({"user": USER}));
-            cluster.go(State::Pending, State::Running, now + lapse);
+            cluster.launch(now, now + lapse);
             super::libraries::restarted(workspace, &id);
             Ok(Reply::nothing())
         }
@@ -242,6 +239,8 @@ fn events(workspace: &Workspace, request: &Request) -> Outcome {
                 event
             })
             .collect();
+        // A run tells of the past when it is looked at.
+        found.sort_by_key(|event| event.at("timestamp").as_i64());
         if !ascending {
             found.reverse();
         }

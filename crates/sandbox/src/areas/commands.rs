@@ -1,13 +1,18 @@
-//! Command execution on clusters (API 1.2): contexts, and commands in Python and SQL.
+//! Command execution on clusters (API 1.2): contexts, and commands in Python, SQL, Scala and R.
 //!
-//! Python follows the rules of notebooks in `tasks`; SQL really runs. Derived: the texts of errors and the shape of
-//! results, after the SDK's types.
+//! Python follows the rules of `python`, and its names stay with the context; SQL really runs; of Scala and R a few
+//! words are known. Derived: the texts of errors and the shape of results, after the SDK's types.
+
+mod languages;
+mod results;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::clusters::running_since;
+use super::python::Names;
 use super::tasks;
 use crate::clock::Lapse;
 use crate::reply::Reply;
@@ -17,6 +22,9 @@ use crate::workspace::{Workspace, lock};
 
 const START: Lapse = Lapse::new(200, 5_000);
 const RUN: Lapse = Lapse::new(150, 1_000);
+/// So many contexts a cluster has at once, as documented.
+const MOST_CONTEXTS: usize = 145;
+const LANGUAGES: [&str; 4] = ["python", "sql", "scala", "r"];
 
 pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/1.2/contexts/create", create),
@@ -30,12 +38,19 @@ pub(crate) const ROUTES: &[Route] = &[
 #[derive(Debug)]
 struct Context {
     cluster: String,
+    /// Since when its cluster ran; it is lost with a restart.
+    since: i64,
+    language: String,
     ready: i64,
+    names: Names,
+    /// When its last command ends; commands of a context run one after the other.
+    busy: i64,
 }
 
 #[derive(Debug)]
 struct Command {
     context: String,
+    begins: i64,
     done: i64,
     canceled: bool,
     results: Value,
@@ -55,15 +70,34 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let cluster = fields.required_text("clusterId")?;
     let language = fields.required_text("language")?;
-    if !matches!(language, "python" | "sql" | "scala" | "r") {
+    if !LANGUAGES.contains(&language) {
         return refused(400, format!("BadRequest: Unsupported language: {language}"));
     }
-    if !super::clusters::is_running(workspace, cluster) {
-        return refused(400, format!("BadRequest: Cluster {cluster} is not in Running state."));
-    }
+    let since = match running_since(workspace, cluster) {
+        Ok(Some(since)) => since,
+        Ok(None) => return refused(400, format!("BadRequest: Cluster {cluster} is not in Running state.")),
+        Err(_) => return refused(404, format!("ClusterNotFound: Cluster {cluster} does not exist")),
+    };
     let id = workspace.ids.number().to_string();
     let ready = workspace.clock.now() + workspace.clock.lapse(START);
-    lock(&workspace.commands).contexts.insert(id.clone(), Context { cluster: cluster.to_owned(), ready });
+    let mut commands = lock(&workspace.commands);
+    // Those of a cluster that was restarted are gone.
+    commands.contexts.retain(|_, context| context.cluster != cluster || context.since == since);
+    if commands.contexts.values().filter(|context| context.cluster == cluster).count() >= MOST_CONTEXTS {
+        return refused(
+            400,
+            format!("BadRequest: Too many execution contexts are open right now. (Limit set to {MOST_CONTEXTS})"),
+        );
+    }
+    let context = Context {
+        cluster: cluster.to_owned(),
+        since,
+        language: language.to_owned(),
+        ready,
+        names: Names::default(),
+        busy: ready,
+    };
+    commands.contexts.insert(id.clone(), context);
     Ok(Reply::json(json!({"id": id})))
 }
 
@@ -71,15 +105,25 @@ fn unknown_context(id: &str) -> Outcome {
     refused(404, format!("ContextNotFound: Execution context {id} not found"))
 }
 
+/// Whether a context is there, on this cluster, which has not been restarted since.
+fn is_alive(workspace: &Workspace, cluster: &str, id: &str) -> bool {
+    let since = running_since(workspace, cluster).ok().flatten();
+    let commands = lock(&workspace.commands);
+    let context = commands.contexts.get(id).filter(|context| context.cluster == cluster);
+    context.is_some_and(|context| Some(context.since) == since)
+}
+
 fn context_status(workspace: &Workspace, request: &Request) -> Outcome {
     let (cluster, id) = (request.required_query("clusterId")?, request.required_query("contextId")?);
-    let commands = lock(&workspace.commands);
-    match commands.contexts.get(id) {
-        Some(context) if context.cluster == cluster => {
+    if !is_alive(workspace, cluster, id) {
+        return unknown_context(id);
+    }
+    match lock(&workspace.commands).contexts.get(id) {
+        Some(context) => {
             let status = if workspace.clock.now() >= context.ready { "Running" } else { "Pending" };
             Ok(Reply::json(json!({"id": id, "status": status})))
         }
-        _ => unknown_context(id),
+        None => unknown_context(id),
     }
 }
 
@@ -95,76 +139,72 @@ fn destroy(workspace: &Workspace, request: &Request) -> Outcome {
 fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
     Box::pin(async move {
         let fields = request.fields()?;
-        let context = fields.required_text("contextId")?.to_owned();
-        let language = fields.text("language")?.unwrap_or("python").to_owned();
+        let cluster = fields.required_text("clusterId")?;
+        let id = fields.required_text("contextId")?.to_owned();
         let source = fields.required_text("command")?.to_owned();
-        if !lock(&workspace.commands).contexts.contains_key(&context) {
-            return unknown_context(&context);
+        if !is_alive(&workspace, cluster, &id) {
+            return unknown_context(&id);
+        }
+        let Some((own, names)) = lock(&workspace.commands)
+            .contexts
+            .get(&id)
+            .map(|context| (context.language.clone(), context.names.clone()))
+        else {
+            return unknown_context(&id);
+        };
+        let language = fields.text("language")?.map_or(own, str::to_owned);
+        if !LANGUAGES.contains(&language.as_str()) {
+            return refused(400, format!("BadRequest: Unsupported language: {language}"));
         }
         let lasts = workspace.clock.lapse(RUN) + tasks::sleep_in(&source);
         let worker = Arc::clone(&workspace);
-        let run = tokio::task::spawn_blocking(move || results(&worker, &language, &source));
-        let results = run.await.unwrap_or_else(|_| error("The command could not be run", ""));
-        let id = workspace.ids.uuid().replace('-', "");
-        let done = workspace.clock.now() + lasts;
-        lock(&workspace.commands).commands.insert(id.clone(), Command { context, done, canceled: false, results });
-        Ok(Reply::json(json!({"id": id})))
+        let run = tokio::task::spawn_blocking(move || results::of(&worker, &language, &source, names));
+        let (results, names) =
+            run.await.unwrap_or_else(|_| (results::error("The command could not be run", ""), Names::default()));
+        let command = workspace.ids.uuid().replace('-', "");
+        let mut commands = lock(&workspace.commands);
+        let mut begins = workspace.clock.now();
+        if let Some(context) = commands.contexts.get_mut(&id) {
+            context.names = names;
+            begins = begins.max(context.busy);
+            context.busy = begins + lasts;
+        }
+        let kept = Command { context: id, begins, done: begins + lasts, canceled: false, results };
+        commands.commands.insert(command.clone(), kept);
+        Ok(Reply::json(json!({"id": command})))
     })
 }
 
-fn error(summary: &str, cause: &str) -> Value {
-    json!({"resultType": "error", "summary": format!("<span class=\"ansi-red-fg\">{}</span>", summary.replace('<', "&lt;")), "cause": cause})
-}
-
-fn results(workspace: &Workspace, language: &str, source: &str) -> Value {
-    match language {
-        "python" => {
-            let done = tasks::run_python(workspace, source);
-            match (done.error, done.trace) {
-                (Some(summary), trace) => error(&summary, &trace.unwrap_or_default()),
-                (None, _) => json!({"resultType": "text", "data": done.logs.unwrap_or_default().trim_end()}),
-            }
-        }
-        "sql" => match tasks::run_statements(workspace, source) {
-            Ok(Some(table)) if !table.columns.is_empty() => {
-                let schema: Vec<_> = table
-                    .columns
-                    .iter()
-                    .map(|column| json!({"name": column.name, "type": format!("\"{}\"", column.kind.catalog_text()), "metadata": "{}"}))
-                    .collect();
-                json!({"resultType": "table", "schema": schema, "data": table.rows, "truncated": table.truncated, "isJsonSchema": true})
-            }
-            Ok(_) => json!({"resultType": "text", "data": ""}),
-            Err(failure) => error(failure.message.trim(), failure.message.trim()),
-        },
-        language => error(&format!("The sandbox does not run {language}"), ""),
-    }
+fn unknown_command(id: &str) -> Outcome {
+    refused(404, format!("CommandNotFound: Command {id} not found"))
 }
 
 fn status(workspace: &Workspace, request: &Request) -> Outcome {
     let (context, id) = (request.required_query("contextId")?, request.required_query("commandId")?);
+    let now = workspace.clock.now();
     let commands = lock(&workspace.commands);
-    match commands.commands.get(id) {
-        Some(command) if command.context == context => Ok(Reply::json(if command.canceled {
-            json!({"id": id, "status": "Cancelled", "results": null})
-        } else if workspace.clock.now() < command.done {
-            json!({"id": id, "status": "Running", "results": null})
-        } else {
-            json!({"id": id, "status": "Finished", "results": command.results})
-        })),
-        _ => refused(404, format!("CommandNotFound: Command {id} not found")),
-    }
+    let Some(command) = commands.commands.get(id).filter(|command| command.context == context) else {
+        return unknown_command(id);
+    };
+    let (status, results) = match () {
+        () if command.canceled => ("Cancelled", Value::Null),
+        () if now < command.begins => ("Queued", Value::Null),
+        () if now < command.done => ("Running", Value::Null),
+        () => ("Finished", command.results.clone()),
+    };
+    Ok(Reply::json(json!({"id": id, "status": status, "results": results})))
 }
 
 fn cancel(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let id = fields.required_text("commandId")?;
     let now = workspace.clock.now();
-    match lock(&workspace.commands).commands.get_mut(id) {
-        Some(command) => {
-            command.canceled |= now < command.done;
-            Ok(Reply::json(json!({"id": id})))
-        }
-        None => refused(404, format!("CommandNotFound: Command {id} not found")),
+    let mut commands = lock(&workspace.commands);
+    let Some(command) = commands.commands.get_mut(id) else { return unknown_command(id) };
+    command.canceled |= now < command.done;
+    let (context, canceled) = (command.context.clone(), command.canceled);
+    if let Some(context) = commands.contexts.get_mut(&context).filter(|_| canceled) {
+        context.busy = now;
     }
+    Ok(Reply::json(json!({"id": id})))
 }

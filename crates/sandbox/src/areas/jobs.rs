@@ -101,6 +101,7 @@ pub(super) fn check_tasks(settings: &Map<String, Value>) -> Result<(), ApiError>
             return Err(ApiError::invalid_parameter(format!("Found duplicate task key: {key}")));
         }
         keys.push(key);
+        super::runs::check_loop(task)?;
     }
     for task in tasks_of(settings) {
         for dependency in super::runs::dependencies(&task) {
@@ -124,17 +125,17 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     Ok(Reply::json(reply))
 }
 
-/// Cuts the tasks of an object into pages, as jobs and runs do.
-pub(super) fn page_tasks(mut json: Value, holder: &str, token: Option<&str>) -> Result<Value, ApiError> {
+/// Cuts the tasks or iterations of an object into pages, as jobs and runs do.
+pub(super) fn page_list(mut json: Value, holder: &str, list: &str, token: Option<&str>) -> Result<Value, ApiError> {
     let place = if holder.is_empty() {
-        json.get_mut("tasks")
+        json.get_mut(list)
     } else {
-        json.get_mut(holder).and_then(|holder| holder.get_mut("tasks"))
+        json.get_mut(holder).and_then(|holder| holder.get_mut(list))
     };
-    let Some(tasks) = place else { return Ok(json) };
-    let all = tasks.as_array().cloned().unwrap_or_default();
+    let Some(items) = place else { return Ok(json) };
+    let all = items.as_array().cloned().unwrap_or_default();
     let page = page::page(all, TASK_PAGE, token)?;
-    *tasks = Value::Array(page.items);
+    *items = Value::Array(page.items);
     if let Some(next) = page.next {
         json.set("has_more", json!(true));
         json.set("next_page_token", json!(next));
@@ -147,7 +148,7 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
     let jobs = lock(&workspace.jobs);
     let mut json = jobs.jobs.get(&id).ok_or_else(|| missing(id))?.json(true);
     json.set("run_as_user_name", json!(USER));
-    page_tasks(json, "settings", request.query("page_token")).map(Reply::json)
+    page_list(json, "settings", "tasks", request.query("page_token")).map(Reply::json)
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::jobs::Job;
 use super::objects::{html, normal};
-use super::runs::{Run, State, TaskRun, missing_run};
+use super::runs::{Run, State, TaskRun, missing_run, stats};
 use super::tasks::Done;
 use crate::error::ApiError;
 use crate::json::Members;
@@ -22,7 +22,7 @@ fn ended(result: &str, code: &str, kind: &str, message: &str, internal: bool) ->
         "MAXIMUM_CONCURRENT_RUNS_REACHED" => "SKIPPED",
         _ => "TERMINATED",
     };
-    let state = json!({"life_cycle_state": life, "result_state": result, "state_message": message, "user_cancelled_or_timedout": result == "CANCELED"});
+    let state = json!({"life_cycle_state": life, "result_state": result, "state_message": message, "user_cancelled_or_timedout": matches!(result, "CANCELED" | "TIMEDOUT")});
     (state, json!({"state": "TERMINATED", "termination_details": {"code": code, "type": kind, "message": message}}))
 }
 
@@ -36,24 +36,31 @@ fn open(state: &str) -> (Value, Value) {
 fn task_states(task: &TaskRun) -> (Value, Value) {
     match &task.state {
         State::Blocked => open("BLOCKED"),
+        State::Waiting(_) => {
+            let (state, mut status) = open("WAITING_FOR_RETRY");
+            status.set("state", "WAITING");
+            (state, status)
+        }
         State::Pending(_) => open("PENDING"),
         State::Running(_) => open("RUNNING"),
         State::Done(done) => ended(done.result, done.code, done.kind, &done.message, done.internal),
     }
 }
 
-fn run_states(run: &Run) -> (Value, Value) {
+pub(super) fn run_states(run: &Run) -> (Value, Value) {
     if run.queued {
         let (state, mut status) = open("QUEUED");
         status.set("queue_details", json!({"code": "MAX_CONCURRENT_RUNS_REACHED", "message": "Queued due to reaching maximum concurrent runs of the job."}));
         return (state, status);
     }
     if run.ended.is_none() {
-        let begun = run.tasks.iter().any(|task| !matches!(task.state, State::Blocked | State::Pending(_)));
+        let is_waiting = |task: &TaskRun| matches!(task.state, State::Blocked | State::Pending(_) | State::Waiting(_));
+        let begun = run.tasks.iter().any(|task| !is_waiting(task));
         return open(if begun { "RUNNING" } else { "PENDING" });
     }
     let result = run.result();
-    let failed = run.latest().find_map(|task| Some((task, task.done().filter(|done| done.result == "FAILED")?)));
+    let is_failure = |done: &&Done| matches!(done.result, "FAILED" | "TIMEDOUT");
+    let failed = run.latest().find_map(|task| Some((task, task.done().filter(is_failure)?)));
     match (result, failed) {
         ("SUCCESS", _) => ended(result, "SUCCESS", "SUCCESS", "", false),
         ("MAXIMUM_CONCURRENT_RUNS_REACHED", _) => ended(
@@ -63,6 +70,7 @@ fn run_states(run: &Run) -> (Value, Value) {
             "Maximum concurrent runs of the job reached.",
             false,
         ),
+        ("TIMEDOUT", _) => ended(result, "CANCELED", "CLIENT_ERROR", "The run exceeded its timeout.", false),
         ("CANCELED", _) => ended(result, "USER_CANCELED", "SUCCESS", "Run cancelled.", false),
         (_, Some((task, done))) => {
             let message = format!("Task {} failed with message: {}.", task.key, done.message.trim_end_matches('.'));
@@ -104,18 +112,41 @@ fn task_json(workspace: &Workspace, run: &Run, task: &TaskRun) -> Value {
     json.insert("status".to_owned(), status);
     json.insert("attempt_number".to_owned(), json!(task.attempt));
     json.insert("run_page_url".to_owned(), json!(page_url(workspace, run)));
-    if let Some(cluster) = task.spec.get("existing_cluster_id") {
-        json.insert(
-            "cluster_instance".to_owned(),
-            json!({"cluster_id": cluster, "spark_context_id": "6421389123456789012"}),
-        );
+    if let Some(cluster) = &task.cluster {
+        let mut instance = json!({"cluster_id": cluster});
+        if task.executed > 0 {
+            instance.set("spark_context_id", "6421389123456789012");
+        }
+        json.insert("cluster_instance".to_owned(), instance);
     }
     if let Some(outcome) = task.done().and_then(|done| done.outcome.as_ref())
         && let Some(condition) = json.get_mut("condition_task")
     {
         condition.set("outcome", json!(outcome));
     }
+    if let Some(for_each) = json.get_mut("for_each_task") {
+        for_each.set("stats", stats(task));
+    }
+    if let Some(resolved) = resolved(task) {
+        json.insert("resolved_values".to_owned(), resolved);
+    }
     Value::Object(json)
+}
+
+/// What the references of a task stood for, by the kinds of tasks that have such fields.
+fn resolved(task: &TaskRun) -> Option<Value> {
+    const FIELDS: [(&str, &[&str]); 4] = [
+        ("condition_task", &["left", "right"]),
+        ("notebook_task", &["base_parameters"]),
+        ("run_job_task", &["job_parameters"]),
+        ("sql_task", &["parameters"]),
+    ];
+    FIELDS.iter().find_map(|(kind, fields)| {
+        let values = task.resolved.get(*kind)?.as_object()?;
+        let known = fields.iter().filter_map(|field| Some(((*field).to_owned(), values.get(*field)?.clone())));
+        let known: Map<String, Value> = known.collect();
+        (!known.is_empty()).then(|| json!({ *kind: known }))
+    })
 }
 
 pub(crate) fn run_json(workspace: &Workspace, run: &Run, job: Option<&Job>, tasks: bool, history: bool) -> Value {
@@ -151,7 +182,7 @@ pub(crate) fn run_json(workspace: &Workspace, run: &Run, job: Option<&Job>, task
     if !run.overrides.is_empty() {
         json.set("overriding_parameters", Value::Object(run.overrides.clone()));
     }
-    if let Some(clusters) = job.and_then(|job| job.settings.get("job_clusters")) {
+    if let Some(clusters) = &run.job_clusters {
         json.set("job_clusters", clusters.clone());
     }
     if tasks {
@@ -165,24 +196,22 @@ pub(crate) fn run_json(workspace: &Workspace, run: &Run, job: Option<&Job>, task
     json
 }
 
+/// The original run and its repairs, each as it ended; the last as it is.
 fn repairs(run: &Run, state: &Value, status: &Value) -> Value {
     let repaired: Vec<i64> = run.repairs.iter().flat_map(|repair| repair.tasks.iter().copied()).collect();
-    let original: Vec<_> = run.tasks.iter().filter(|task| !repaired.contains(&task.id)).collect();
-    let first_end = original.iter().map(|task| task.ended).max().unwrap_or(0);
-    let (failed_state, failed_status) = ended("FAILED", "RUN_EXECUTION_ERROR", "CLIENT_ERROR", "", false);
-    let ids: Vec<_> = original.iter().map(|task| task.id).collect();
-    let mut items = vec![
-        json!({"type": "ORIGINAL", "start_time": run.started, "end_time": first_end, "state": failed_state, "status": failed_status, "task_run_ids": ids}),
-    ];
-    for (index, repair) in run.repairs.iter().enumerate() {
-        let last = index + 1 == run.repairs.len();
-        let end =
-            run.tasks.iter().filter(|task| repair.tasks.contains(&task.id)).map(|task| task.ended).max().unwrap_or(0);
-        let (state, status) =
-            if last { (state.clone(), status.clone()) } else { (failed_state.clone(), failed_status.clone()) };
-        items.push(json!({"type": "REPAIR", "id": repair.id, "start_time": repair.started, "end_time": end, "state": state, "status": status, "task_run_ids": repair.tasks}));
-    }
-    Value::Array(items)
+    let original = run.tasks.iter().filter(|task| !repaired.contains(&task.id)).map(|task| task.id);
+    let mut parts = vec![("ORIGINAL", None, run.started, original.collect::<Vec<_>>())];
+    parts.extend(run.repairs.iter().map(|repair| ("REPAIR", Some(repair.id), repair.started, repair.tasks.clone())));
+    let now = (state.clone(), status.clone(), run.ended.unwrap_or(0));
+    let ends = run.repairs.iter().map(|repair| &repair.before).chain(std::iter::once(&now));
+    let items = parts.into_iter().zip(ends).map(|((kind, id, started, tasks), (state, status, end))| {
+        let mut item = json!({"type": kind, "start_time": started, "end_time": end, "state": state, "status": status, "task_run_ids": tasks});
+        if let Some(id) = id {
+            item.set("id", id);
+        }
+        item
+    });
+    items.collect()
 }
 
 /// A task run asked for by its own id.
@@ -195,6 +224,11 @@ pub(crate) fn task_run_json(workspace: &Workspace, run: &Run, task: &TaskRun) ->
     json.set("creator_user_name", json!(USER));
     json.set("run_type", json!(if run.job.is_some() { "JOB_RUN" } else { "SUBMIT_RUN" }));
     json.set("trigger", json!(run.trigger));
+    if task.spec.contains_key("for_each_task") {
+        json.set("tasks", json!([task_json(workspace, run, task)]));
+        let iterations = task.iterations.iter().map(|iteration| task_json(workspace, run, iteration));
+        json.set("iterations", iterations.collect::<Vec<_>>());
+    }
     json
 }
 
@@ -205,15 +239,17 @@ fn find(workspace: &Workspace, id: i64) -> Result<(Run, TaskRun), ApiError> {
             "Retrieving the output of runs with multiple tasks is not supported. Please retrieve the output of each individual task run instead.",
         ));
     }
-    jobs.runs
-        .values()
-        .find_map(|run| Some((run.clone(), run.tasks.iter().find(|task| task.id == id)?.clone())))
-        .ok_or_else(|| missing_run(id))
+    jobs.runs.values().find_map(|run| Some((run.clone(), run.task(id)?.clone()))).ok_or_else(|| missing_run(id))
 }
 
 pub(super) fn get_output(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.query_integer("run_id")?.ok_or_else(|| ApiError::missing_field("run_id"))?;
     let (run, task) = find(workspace, id)?;
+    if task.spec.contains_key("for_each_task") {
+        return Err(ApiError::invalid_parameter(
+            "Retrieving the output of a for-each task is not supported. Please retrieve the output of each iteration instead.",
+        ));
+    }
     let mut json = json!({"metadata": task_run_json(workspace, &run, &task)});
     let Some(done) = task.done() else { return Ok(Reply::json(json)) };
     let Done { error, trace, exit, logs, extra, .. } = done;

@@ -1,21 +1,30 @@
-//! Runs as the API starts, shows, cancels and repairs them; `life` moves them on.
+//! Runs as the API shows, cancels and repairs them; `start` makes them and `life` moves them on.
 //!
 //! Derived: durations, and the texts of messages other than the recorded ones.
 
+mod iterate;
 mod life;
+mod ready;
+mod run;
+mod start;
+mod values;
 
 use serde_json::{Value, json};
 
-use super::jobs::{Jobs, check_tasks, list_reply, missing, page_tasks, tasks_of};
+use super::jobs::{list_reply, page_list};
 use crate::error::ApiError;
-use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
-use crate::request::{Fields, Request};
+use crate::request::Request;
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{Workspace, lock};
-use life::{Repair, active, concurrency, defaults};
-pub(crate) use life::{Run, State, TaskRun, advance, dependencies};
+pub(crate) use iterate::{check as check_loop, stats};
+pub(crate) use life::advance;
+pub(crate) use ready::dependencies;
+use run::Repair;
+pub(crate) use run::{Run, State, TaskRun, plain};
+use start::{OVERRIDES, run_now, stop, submit};
+pub(crate) use values::Values;
 
 pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.2/jobs/run-now", run_now),
@@ -40,88 +49,6 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.1/jobs/runs/delete", delete),
 ];
 
-/// The run that a token made before.
-fn known(jobs: &Jobs, fields: &Fields) -> Result<Option<i64>, ApiError> {
-    let Some(token) = fields.text("idempotency_token")? else { return Ok(None) };
-    if token.len() > 64 {
-        return Err(ApiError::invalid_parameter("The idempotency token must be at most 64 characters long"));
-    }
-    match jobs.tokens.get(token) {
-        Some(id) if !jobs.runs.contains_key(id) => {
-            Err(ApiError::invalid_parameter("The run with this idempotency token was deleted"))
-        }
-        found => Ok(found.copied()),
-    }
-}
-
-fn remember(jobs: &mut Jobs, fields: &Fields, id: i64) -> Result<(), ApiError> {
-    if let Some(token) = fields.text("idempotency_token")? {
-        jobs.tokens.insert(token.to_owned(), id);
-    }
-    jobs.due = 0;
-    Ok(())
-}
-
-fn run_now(workspace: &Workspace, request: &Request) -> Outcome {
-    let fields = request.fields()?;
-    let id = fields.required_integer("job_id")?;
-    let mut jobs = lock(&workspace.jobs);
-    if let Some(run) = known(&jobs, &fields)?.and_then(|id| jobs.runs.get(&id)) {
-        return Ok(Reply::json(json!({"run_id": run.id, "number_in_job": run.number})));
-    }
-    let job = jobs.jobs.get(&id).ok_or_else(|| missing(id))?.clone();
-    let only: Vec<_> = fields.array("only")?.iter().filter_map(Value::as_str).collect();
-    let mut specs = job.tasks();
-    if !only.is_empty() {
-        specs.retain(|spec| spec.get("task_key").and_then(Value::as_str).is_some_and(|key| only.contains(&key)));
-    }
-    let mut run = Run::new(workspace, Some(&job), job.name(), specs);
-    run.parameters = defaults(&job.settings);
-    for (name, value) in fields.object("job_parameters")?.into_iter().flatten() {
-        run.parameters.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    }
-    for name in ["notebook_params", "python_params", "jar_params", "sql_params", "python_named_params", "dbt_commands"]
-    {
-        if let Some(value) = fields.get(name) {
-            run.overrides.insert(name.to_owned(), value.clone());
-        }
-    }
-    let queue = fields.object("queue")?.cloned().map(Value::Object).or_else(|| job.settings.get("queue").cloned());
-    if active(&jobs, id) >= concurrency(&jobs, id) {
-        run.queued = queue.is_some_and(|queue| queue.at("enabled") == true);
-        run.skipped = !run.queued;
-        if run.skipped {
-            run.tasks.clear();
-            run.ended = Some(run.started);
-        }
-    }
-    let reply = json!({"run_id": run.id, "number_in_job": run.number});
-    if let Some(job) = jobs.jobs.get_mut(&id) {
-        job.runs += 1;
-    }
-    remember(&mut jobs, &fields, run.id)?;
-    jobs.runs.insert(run.id, run);
-    Ok(Reply::json(reply))
-}
-
-fn submit(workspace: &Workspace, request: &Request) -> Outcome {
-    let fields = request.fields()?;
-    let mut jobs = lock(&workspace.jobs);
-    if let Some(id) = known(&jobs, &fields)? {
-        return Ok(Reply::json(json!({"run_id": id})));
-    }
-    check_tasks(&fields.0)?;
-    let specs = tasks_of(&fields.0);
-    if specs.is_empty() {
-        return Err(ApiError::missing_field("tasks"));
-    }
-    let run = Run::new(workspace, None, fields.text("run_name")?.unwrap_or("Untitled"), specs);
-    let reply = json!({"run_id": run.id});
-    remember(&mut jobs, &fields, run.id)?;
-    jobs.runs.insert(run.id, run);
-    Ok(Reply::json(reply))
-}
-
 pub(super) fn missing_run(id: i64) -> ApiError {
     ApiError::invalid_parameter(format!("Run {id} does not exist."))
 }
@@ -132,11 +59,12 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
     let jobs = lock(&workspace.jobs);
     if let Some(run) = jobs.runs.get(&id) {
         let json = super::outputs::run_json(workspace, run, jobs.jobs.get(&run.job.unwrap_or_default()), true, history);
-        return page_tasks(json, "", request.query("page_token")).map(Reply::json);
+        return page_list(json, "", "tasks", request.query("page_token")).map(Reply::json);
     }
-    let found = jobs.runs.values().find_map(|run| Some((run, run.tasks.iter().find(|task| task.id == id)?)));
+    let found = jobs.runs.values().find_map(|run| Some((run, run.task(id)?)));
     let (run, task) = found.ok_or_else(|| missing_run(id))?;
-    Ok(Reply::json(super::outputs::task_run_json(workspace, run, task)))
+    let json = super::outputs::task_run_json(workspace, run, task);
+    page_list(json, "", "iterations", request.query("page_token")).map(Reply::json)
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
@@ -175,8 +103,10 @@ fn cancel(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.fields()?.required_integer("run_id")?;
     let now = workspace.clock.now();
     let mut jobs = lock(&workspace.jobs);
-    jobs.runs.get_mut(&id).ok_or_else(|| missing_run(id))?.stop(now);
-    jobs.due = 0;
+    if !jobs.runs.contains_key(&id) {
+        return Err(missing_run(id));
+    }
+    stop(&mut jobs, id, now);
     Ok(Reply::nothing())
 }
 
@@ -189,12 +119,11 @@ fn cancel_all(workspace: &Workspace, request: &Request) -> Outcome {
     }
     let now = workspace.clock.now();
     let mut jobs = lock(&workspace.jobs);
-    for run in jobs.runs.values_mut().filter(|run| run.ended.is_none() && job.is_none_or(|job| run.job == Some(job))) {
-        if !everything || run.queued {
-            run.stop(now);
-        }
+    let open = jobs.runs.values().filter(|run| run.ended.is_none() && job.is_none_or(|job| run.job == Some(job)));
+    let chosen: Vec<_> = open.filter(|run| !everything || run.queued).map(|run| run.id).collect();
+    for id in chosen {
+        stop(&mut jobs, id, now);
     }
-    jobs.due = 0;
     Ok(Reply::nothing())
 }
 
@@ -216,35 +145,55 @@ fn repair(workspace: &Workspace, request: &Request) -> Outcome {
     if fields.integer("latest_repair_id")? != latest {
         return Err(ApiError::invalid_parameter("latest_repair_id must be the id of the latest repair of the run"));
     }
-    let chosen: Vec<_> = run
-        .latest()
-        .filter(|task| {
-            if failed_ones {
-                task.done().is_some_and(|done| done.result != "SUCCESS")
-            } else {
-                named.contains(&task.key.as_str())
-            }
-        })
-        .cloned()
-        .collect();
+    let mut chosen: Vec<String> = if failed_ones {
+        let failed = run.latest().filter(|task| task.done().is_some_and(|done| done.result != "SUCCESS"));
+        failed.map(|task| task.key.clone()).collect()
+    } else {
+        if let Some(unknown) = named.iter().find(|key| run.last(key).is_none()) {
+            return Err(ApiError::invalid_parameter(format!("The run has no task with the key {unknown}")));
+        }
+        named.into_iter().map(str::to_owned).collect()
+    };
     if chosen.is_empty() {
         return Err(ApiError::invalid_parameter("There are no tasks to rerun"));
     }
-    if let Some(parameters) = fields.object("job_parameters")? {
-        run.parameters.extend(
-            parameters
-                .iter()
-                .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
-        );
+    if fields.flag("rerun_dependent_tasks")? {
+        add_dependents(run, &mut chosen);
     }
-    let again: Vec<_> = chosen.iter().map(|task| task.again(workspace)).collect();
-    let repair = Repair { id: workspace.ids.number(), started: now, tasks: again.iter().map(|task| task.id).collect() };
+    for (name, value) in fields.object("job_parameters")?.into_iter().flatten() {
+        run.parameters.insert(name.clone(), plain(value));
+    }
+    for name in OVERRIDES {
+        run.overrides.extend(fields.get(name).map(|value| (name.to_owned(), value.clone())));
+    }
+    let (state, status) = super::outputs::run_states(run);
+    let before = (state, status, run.ended.unwrap_or(now));
+    let again: Vec<_> =
+        run.latest().filter(|task| chosen.contains(&task.key)).map(|task| task.again(workspace)).collect();
+    let tasks = again.iter().map(|task| task.id).collect();
+    let repair = Repair { id: workspace.ids.number(), started: now, tasks, before };
     let reply = json!({"repair_id": repair.id});
     run.repairs.push(repair);
     run.tasks.extend(again);
     run.ended = None;
+    run.timed_out = false;
     jobs.due = 0;
     Ok(Reply::json(reply))
+}
+
+/// Adds the tasks that depend on those chosen, and those that depend on them.
+fn add_dependents(run: &Run, chosen: &mut Vec<String>) {
+    loop {
+        let is_dependent = |task: &&TaskRun| {
+            !chosen.contains(&task.key)
+                && dependencies(&task.spec).iter().any(|dependency| chosen.contains(&dependency.key))
+        };
+        let more: Vec<_> = run.latest().filter(is_dependent).map(|task| task.key.clone()).collect();
+        if more.is_empty() {
+            return;
+        }
+        chosen.extend(more);
+    }
 }
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {

@@ -1,10 +1,8 @@
 //! What a task does when it runs, by simple rules.
 //!
-//! SQL notebooks and SQL tasks run on the engine. Of a Python source these lines at the left margin count, in order:
-//! `dbutils.widgets.text("n", "default")`, `x = dbutils.widgets.get("n")`, `x = "text"`, `print(…)`,
-//! `spark.sql("…")`, `%sql` cells, `dbutils.notebook.exit(…)` and `raise Error("…")`; the rest does nothing.
-//! `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only in
-//! the first attempt of runs with an odd number.
+//! SQL notebooks and SQL tasks run on the engine; of a Python source, the lines count that `python` knows, and `%sql`
+//! cells. `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only
+//! in the first attempt of runs with an odd number; with `# sandbox: driver out of memory` the driver dies.
 //!
 //! Derived: tasks of other kinds succeed without doing anything, and say so in their logs.
 
@@ -16,6 +14,8 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::objects::{Kind, cells, normal};
+use super::python::{Names, Script};
+use super::runs::{Values, plain};
 use crate::clock::Lapse;
 use crate::json::Members;
 use crate::sql::{Cancel, Limits, Session, SqlError, Table};
@@ -36,6 +36,8 @@ pub(crate) struct Done {
     /// The outcome of a condition task, or further output of a SQL or run-job task.
     pub(crate) outcome: Option<String>,
     pub(crate) extra: Map<String, Value>,
+    /// What it has set for the tasks after it.
+    pub(crate) values: BTreeMap<String, String>,
     pub(crate) internal: bool,
 }
 
@@ -81,6 +83,8 @@ impl Done {
 pub(crate) struct Call<'a> {
     pub(crate) spec: &'a Map<String, Value>,
     pub(crate) parameters: BTreeMap<String, String>,
+    /// What the tasks before it have set.
+    pub(crate) values: Values,
     pub(crate) run_number: i64,
     pub(crate) attempt: i64,
 }
@@ -128,13 +132,6 @@ pub(super) fn sleep_in(source: &str) -> i64 {
     millis
 }
 
-/// Runs a Python source that belongs to no task; what it prints is in the logs.
-pub(super) fn run_python(workspace: &Workspace, source: &str) -> Done {
-    let spec = Map::new();
-    let call = Call { spec: &spec, parameters: BTreeMap::new(), run_number: 1, attempt: 0 };
-    python(workspace, source, &call, false)
-}
-
 /// Runs the statements of a SQL source; gives what the last one gave.
 pub(super) fn run_statements(workspace: &Workspace, source: &str) -> Result<Option<Table>, SqlError> {
     let mut last = None;
@@ -146,13 +143,8 @@ pub(super) fn run_statements(workspace: &Workspace, source: &str) -> Result<Opti
 
 pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
     let spec = call.spec;
-    if let Some(id) = spec.get("existing_cluster_id").and_then(Value::as_str)
-        && !super::clusters::usable(workspace, id)
-    {
-        return Done::refused("CLUSTER_ERROR", format!("Cluster {id} does not exist or cannot be used"));
-    }
     if let Some(condition) = spec.get("condition_task") {
-        return compare(condition, call);
+        return compare(condition);
     }
     if let Some(task) = spec.get("sql_task") {
         return sql_task(workspace, task, call);
@@ -179,22 +171,12 @@ pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
     match language.as_str() {
         "SQL" => sql_source(workspace, &source, &call.parameters),
         "PYTHON" => python(workspace, &source, call, notebook),
-        language => Done::refused("UNSUPPORTED", format!("The sandbox does not run notebooks in {language}")),
+        language => Done::refused("FEATURE_DISABLED", format!("The sandbox does not run notebooks in {language}")),
     }
 }
 
-/// Replaces `{{job.parameters.x}}` and its kin.
-pub(crate) fn substitute(text: &str, parameters: &BTreeMap<String, String>) -> String {
-    let mut text = text.to_owned();
-    for (name, value) in parameters {
-        text =
-            text.replace(&format!("{{{{job.parameters.{name}}}}}"), value).replace(&format!("{{{{{name}}}}}"), value);
-    }
-    text
-}
-
-fn compare(condition: &Value, call: &Call<'_>) -> Done {
-    let side = |name: &str| substitute(condition.at(name).as_str().unwrap_or_default(), &call.parameters);
+fn compare(condition: &Value) -> Done {
+    let side = |name: &str| condition.at(name).as_str().unwrap_or_default().to_owned();
     let (left, right) = (side("left"), side("right"));
     let order = match (left.parse::<f64>(), right.parse::<f64>()) {
         (Ok(left), Ok(right)) => left.partial_cmp(&right),
@@ -207,7 +189,7 @@ fn compare(condition: &Value, call: &Call<'_>) -> Done {
         "GREATER_THAN_OR_EQUAL" => order.is_some_and(std::cmp::Ordering::is_ge),
         "LESS_THAN" => order.is_some_and(std::cmp::Ordering::is_lt),
         "LESS_THAN_OR_EQUAL" => order.is_some_and(std::cmp::Ordering::is_le),
-        op => return Done::refused("UNSUPPORTED", format!("Unknown operator {op}")),
+        op => return Done::refused("INVALID_RUN_CONFIGURATION", format!("Unknown operator {op}")),
     };
     Done { outcome: Some(holds.to_string()), ..Done::success() }
 }
@@ -221,12 +203,16 @@ fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Sess
     session
 }
 
-fn run_sql(workspace: &Workspace, sql: &str, parameters: &BTreeMap<String, String>) -> Result<Table, SqlError> {
+pub(super) fn run_sql(
+    workspace: &Workspace,
+    sql: &str,
+    parameters: &BTreeMap<String, String>,
+) -> Result<Table, SqlError> {
     let limits = Limits { rows: Some(1000), ..Limits::default() };
     workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, limits, &Cancel::within(LONGEST))
 }
 
-fn sql_failure(error: &SqlError) -> Done {
+pub(super) fn sql_failure(error: &SqlError) -> Done {
     let message = error.message.trim().to_owned();
     Done::failure(message.clone(), format!("AnalysisException: {message}"))
 }
@@ -261,7 +247,7 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     }
     let mut parameters = call.parameters.clone();
     for (name, value) in task.at("parameters").as_object().into_iter().flatten() {
-        parameters.insert(name.clone(), substitute(value.as_str().unwrap_or_default(), &call.parameters));
+        parameters.insert(name.clone(), plain(value));
     }
     let Some((source, _)) = source(workspace, call.spec) else {
         return Done::refused(
@@ -276,118 +262,41 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     done
 }
 
-struct Script<'a> {
-    workspace: &'a Workspace,
-    call: &'a Call<'a>,
-    widgets: BTreeMap<String, String>,
-    variables: BTreeMap<String, String>,
-    logs: String,
+/// What ran on a driver when it died.
+pub(crate) fn driver_died() -> Done {
+    let message =
+        "The spark driver has stopped unexpectedly and is restarting. Your notebook will be automatically reattached.";
+    Done::refused("DRIVER_ERROR", message)
 }
 
-enum Step {
-    Go,
-    Stop(Box<Done>),
-}
-
+/// Runs a Python source cell by cell.
 fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) -> Done {
-    let mut script =
-        Script { workspace, call, widgets: BTreeMap::new(), variables: BTreeMap::new(), logs: String::new() };
-    let flaky = source.lines().any(|line| line.trim() == "# sandbox: flaky");
-    let armed = !flaky || (call.run_number % 2 == 1 && call.attempt == 0);
-    let mut done = Done::success();
-    'source: for cell in cells(source) {
+    let has = |line: &str| source.lines().any(|known| known.trim() == line);
+    if has("# sandbox: driver out of memory") {
+        return driver_died();
+    }
+    let armed = !has("# sandbox: flaky") || (call.run_number % 2 == 1 && call.attempt == 0);
+    let mut names = Names::default();
+    let mut script = Script::new(workspace, call, &mut names, armed);
+    let mut failed = None;
+    for cell in cells(source) {
         if let Some(sql) = cell.strip_prefix("# MAGIC %sql") {
             let sql: Vec<_> = sql.lines().map(|line| line.trim_start_matches("# MAGIC")).collect();
-            done = sql_source(workspace, &sql.join("\n"), &call.parameters);
+            let done = sql_source(workspace, &sql.join("\n"), &call.parameters);
             if done.result != "SUCCESS" {
+                failed = Some(done);
                 break;
             }
-            continue;
-        }
-        for (number, line) in cell.lines().enumerate() {
-            match script.step(line, number + 1, &cell, armed) {
-                Step::Go => {}
-                Step::Stop(stop) => {
-                    done = *stop;
-                    break 'source;
-                }
-            }
+        } else if !script.cell(&cell) {
+            break;
         }
     }
+    let ran = script.finish();
+    let mut done = failed.unwrap_or(ran.done);
     // Notebooks have no logs, scripts no exit value.
     if !notebook {
-        done.logs = Some(script.logs);
+        done.logs = Some(ran.logs);
         done.exit = None;
     }
     done
-}
-
-impl Script<'_> {
-    fn step(&mut self, line: &str, number: usize, cell: &str, armed: bool) -> Step {
-        let line = line.trim_end();
-        if let Some(arguments) = inside(line, "dbutils.widgets.text(") {
-            let mut arguments = arguments.split(',').map(|argument| self.value(argument));
-            if let (Some(name), Some(default)) = (arguments.next(), arguments.next()) {
-                self.widgets.insert(name, default);
-            }
-        } else if let Some(value) = inside(line, "dbutils.notebook.exit(") {
-            return Step::Stop(Box::new(Done { exit: Some(self.value(value)), ..Done::success() }));
-        } else if let Some(value) = inside(line, "print(") {
-            let text = self.value(value);
-            self.logs.push_str(&text);
-            self.logs.push('\n');
-        } else if let Some(sql) = inside(line, "spark.sql(") {
-            let sql = self.value(sql);
-            if let Err(error) = run_sql(self.workspace, &sql, &self.call.parameters) {
-                return Step::Stop(Box::new(sql_failure(&error)));
-            }
-        } else if let Some(raised) = line.strip_prefix("raise ").filter(|_| armed) {
-            return Step::Stop(Box::new(self.raise(raised, number, cell)));
-        } else if let Some((name, value)) = line.split_once(" = ") {
-            let plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-            if plain {
-                let value = self.value(value);
-                self.variables.insert(name.to_owned(), value);
-            }
-        }
-        Step::Go
-    }
-
-    fn raise(&self, raised: &str, number: usize, cell: &str) -> Done {
-        let (class, message) = match raised.split_once('(') {
-            Some((class, rest)) => (class, self.value(rest.rsplit_once(')').map_or(rest, |(message, _)| message))),
-            None => (raised, String::new()),
-        };
-        let error = if message.is_empty() { class.to_owned() } else { format!("{class}: {message}") };
-        let mut trace = format!(
-            "{}\n{class:<42}Traceback (most recent call last)\nFile <command-1>, line {number}\n",
-            "-".repeat(75)
-        );
-        for (index, line) in cell.lines().enumerate() {
-            let arrow = if index + 1 == number { "---->" } else { "     " };
-            trace.push_str(&format!("{arrow} {} {line}\n", index + 1));
-        }
-        trace.push_str(&format!("\n{error}"));
-        Done::failure(error, trace)
-    }
-
-    /// What an expression is worth: a string, a widget, a variable, or its own text.
-    fn value(&self, expression: &str) -> String {
-        let expression = expression.trim();
-        if let Some(name) = inside(expression, "dbutils.widgets.get(") {
-            let name = self.value(name);
-            return self.call.parameters.get(&name).or_else(|| self.widgets.get(&name)).cloned().unwrap_or_default();
-        }
-        for quote in ["\"\"\"", "\"", "'"] {
-            if let Some(text) = expression.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
-                return text.replace("\\\"", "\"").replace("\\n", "\n");
-            }
-        }
-        self.variables.get(expression).cloned().unwrap_or_else(|| expression.to_owned())
-    }
-}
-
-/// The arguments of a call that takes up a whole line.
-fn inside<'a>(line: &'a str, call: &str) -> Option<&'a str> {
-    line.strip_prefix(call)?.strip_suffix(')')
 }

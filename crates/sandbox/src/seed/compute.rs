@@ -12,6 +12,7 @@ use crate::json::Members;
 use crate::workspace::{USER, Workspace, lock};
 
 pub(super) const RUNNING: &str = "0301-081500-etlmain1";
+pub(super) const BROKEN: &str = "0226-120000-broken01";
 pub(super) const WAREHOUSE: &str = "a1b2c3d4e5f60718";
 const STOPPED_WAREHOUSE: &str = "b2c3d4e5f6071829";
 
@@ -31,7 +32,7 @@ pub(super) fn fill(workspace: &Workspace) {
             State::Terminated,
             json!({"num_workers": 0, "data_security_mode": "SINGLE_USER", "single_user_name": USER}),
         ),
-        ("0226-120000-broken01", "gpu-broken", State::Error, json!({"num_workers": 1, "node_type_id": "p3.2xlarge"})),
+        (BROKEN, "gpu-broken", State::Error, json!({"num_workers": 1, "node_type_id": "p3.2xlarge"})),
     ];
     for (index, (id, name, state, settings)) in clusters.into_iter().enumerate() {
         let mut settings = settings.as_object().cloned().unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::workspace::{USER, Workspace, lock};
 const PYTHON: Kind = Kind::Notebook("PYTHON");
 const SQL: Kind = Kind::Notebook("SQL");
 
-const TREE: [(&str, Kind, &str); 11] = [
+const TREE: [(&str, Kind, &str); 14] = [
     (
         "/Shared/etl/load_orders",
         PYTHON,
@@ -32,6 +32,21 @@ const TREE: [(&str, Kind, &str); 11] = [
         "/Shared/etl/slow_export",
         PYTHON,
         "import time\n\ntime.sleep(30)\n\n# COMMAND ----------\n\ndbutils.notebook.exit(\"exported\")\n",
+    ),
+    (
+        "/Shared/etl/wide_join",
+        PYTHON,
+        "# sandbox: driver out of memory\norders = spark.table(\"samples.retail.orders\")\npairs = orders.crossJoin(orders).collect()\n",
+    ),
+    (
+        "/Shared/etl/list_regions",
+        PYTHON,
+        "regions = [\"north\", \"south\", \"east\", \"west\"]\ndbutils.jobs.taskValues.set(key=\"regions\", value=regions)\ndbutils.notebook.exit(f\"{regions}\")\n",
+    ),
+    (
+        "/Shared/etl/load_region",
+        PYTHON,
+        "# sandbox: flaky\ndbutils.widgets.text(\"region\", \"north\")\nregion = dbutils.widgets.get(\"region\")\nraise ConnectionError(f\"no answer from {region}\")\n\n# COMMAND ----------\n\ndbutils.notebook.exit(f\"loaded {region}\")\n",
     ),
     (
         "/Shared/reports/daily_revenue",

@@ -3,22 +3,23 @@
 use serde_json::{Value, json};
 
 use super::DAY;
-use super::compute::{WAREHOUSE, cluster_field};
+use super::compute::{BROKEN, RUNNING, WAREHOUSE, cluster_field};
 use super::securables::pick;
+use crate::areas::clusters;
 use crate::areas::jobs::Job;
 use crate::areas::runs::{Run, State};
-use crate::areas::tasks::Done;
+use crate::areas::tasks::{self, Done};
 use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
 pub(super) struct Seed {
     pub(super) id: i64,
     pub(super) name: &'static str,
-    /// The past, oldest first: `s`uccess, `f`ailure, `c`anceled.
+    /// The past, oldest first: `s`uccess, `f`ailure, `c`anceled, cluster `l`ost, driver `d`ead.
     past: &'static str,
 }
 
-pub(super) const JOBS: [Seed; 7] = [
+pub(super) const JOBS: [Seed; 10] = [
     Seed { id: 620_114_300_000_101, name: "nightly-orders", past: "ssssssss" },
     Seed { id: 620_114_300_000_102, name: "data-quality-check", past: "ffffff" },
     Seed { id: 620_114_300_000_103, name: "flaky-ingest", past: "fsfsfsfs" },
@@ -26,6 +27,9 @@ pub(super) const JOBS: [Seed; 7] = [
     Seed { id: 620_114_300_000_105, name: "retail-pipeline", past: "ssfss" },
     Seed { id: 620_114_300_000_106, name: "daily-revenue-report", past: "ssssss" },
     Seed { id: 620_114_300_000_107, name: "revenue-sql-task", past: "sss" },
+    Seed { id: 620_114_300_000_108, name: "gpu-training", past: "sl" },
+    Seed { id: 620_114_300_000_109, name: "wide-join", past: "sd" },
+    Seed { id: 620_114_300_000_110, name: "regional-load", past: "" },
 ];
 
 fn notebook(key: &str, path: &str, after: &[&str]) -> Value {
@@ -63,6 +67,24 @@ fn settings(seed: &Seed) -> Value {
             "queue": {"enabled": true},
         }),
         "daily-revenue-report" => json!({"tasks": [notebook("report", "/Shared/reports/daily_revenue", &[])]}),
+        "gpu-training" => {
+            let mut task = notebook("train", "/Shared/etl/load_orders", &[]);
+            task.set("existing_cluster_id", json!(BROKEN));
+            json!({"tasks": [task]})
+        }
+        "wide-join" => json!({"tasks": [notebook("join", "/Shared/etl/wide_join", &[])]}),
+        "regional-load" => json!({
+            "tasks": [
+                notebook("regions", "/Shared/etl/list_regions", &[]),
+                {"task_key": "load_all", "depends_on": [{"task_key": "regions"}], "for_each_task": {
+                    "inputs": "{{tasks.regions.values.regions}}", "concurrency": 2,
+                    "task": {"task_key": "load_one", "max_retries": 1, "notebook_task": {
+                        "notebook_path": "/Shared/etl/load_region", "source": "WORKSPACE",
+                        "base_parameters": {"region": "{{input}}"},
+                    }},
+                }},
+            ],
+        }),
         _ => {
             json!({"tasks": [{"task_key": "revenue", "sql_task": {"warehouse_id": WAREHOUSE, "file": {"path": "/Shared/reports/revenue.sql", "source": "WORKSPACE"}}}]})
         }
@@ -84,6 +106,11 @@ pub(super) fn fill(workspace: &Workspace) {
             let started =
                 workspace.clock.epoch() - ago * DAY + 2 * 3_600_000 + i64::try_from(index).unwrap_or(0) * 600_000;
             let run = past_run(workspace, &job, outcome, started);
+            match (outcome, run.ended) {
+                ('l', Some(at)) => clusters::not_launched(workspace, BROKEN, at),
+                ('d', Some(at)) => clusters::driver_died(workspace, RUNNING, at),
+                _ => {}
+            }
             job.runs += 1;
             jobs.runs.insert(run.id, run);
         }
@@ -103,14 +130,17 @@ fn past_run(workspace: &Workspace, job: &Job, outcome: char, started: i64) -> Ru
     let mut at = started;
     for (index, task) in run.tasks.iter_mut().enumerate() {
         task.started = at;
+        task.cluster = task.spec.get("existing_cluster_id").and_then(Value::as_str).map(str::to_owned);
         task.executed = at + 5_000;
         task.ended = at + 40_000 + pick(index, started.unsigned_abs(), 90_000);
         let mut done = match (outcome, task.key.as_str()) {
             ('c', _) => Done::other("CANCELED", "USER_CANCELED", "Run cancelled."),
             ('f', "report") => Done {
                 kind: "CLIENT_ERROR",
-                ..Done::other("UPSTREAM_FAILED", "UPSTREAM_FAILED", "Task was not run because an upstream task failed")
+                ..Done::other("UPSTREAM_FAILED", "SKIPPED", "Task was not run because an upstream task failed")
             },
+            ('l', _) => clusters::launch_failure(BROKEN),
+            ('d', _) => tasks::driver_died(),
             ('f', key) if !several || key == "check" => {
                 let error = if key == "ingest" {
                     "ConnectionError: the source did not answer in time"

@@ -163,7 +163,7 @@ async fn runs_are_canceled_skipped_and_listed() -> Checked {
         let Some(token) = page["next_page_token"].as_str() else { break };
         path = format!("/api/2.2/jobs/runs/list?limit=25&page_token={token}");
     }
-    assert_eq!(seen, 42);
+    assert_eq!(seen, 46);
     assert_eq!(get(&sandbox, "/api/2.2/jobs/runs/get?run_id=1").await?.json()["message"], "Run 1 does not exist.");
     Ok(())
 }

@@ -45,11 +45,13 @@ pub(crate) struct Cluster {
     pub(crate) state: State,
     /// The state to come, and when.
     next: Option<(i64, State)>,
-    started: i64,
+    pub(super) started: i64,
     terminated: Option<i64>,
     pub(super) reason: Option<Value>,
     pub(super) pinned: bool,
     pub(super) events: Vec<Value>,
+    /// The run that made it, and for what.
+    pub(super) of_run: Option<(i64, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +68,7 @@ impl Cluster {
             reason: None,
             pinned: false,
             events: Vec::new(),
+            of_run: None,
         };
         cluster.event(now, "CREATING", json!({"user": USER}));
         match state {
@@ -82,10 +85,7 @@ impl Cluster {
                 cluster.event(now + 3_600_000, "TERMINATING", json!({"reason": {"code": "INACTIVITY", "type": "SUCCESS", "parameters": {"inactivity_duration_min": "60"}}}));
             }
             State::Error => {
-                cluster.reason = Some(
-                    json!({"code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE", "parameters": {"databricks_error_message": "The instance type is not available in this zone."}}),
-                );
-                cluster.event(now + 30_000, "NODES_LOST", json!({}));
+                cluster.not_launched(now + 30_000);
             }
             _ => {}
         }
@@ -113,8 +113,42 @@ impl Cluster {
                 self.event(at, "RUNNING", json!({"current_num_workers": workers, "target_num_workers": workers}));
             }
             State::Terminated => self.terminated = Some(at),
+            State::Error => self.not_launched(at),
             _ => {}
         }
+    }
+
+    pub(super) fn not_launched(&mut self, at: i64) {
+        let reason = json!({"code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE", "parameters": {"databricks_error_message": super::work::NO_NODES}});
+        self.event(at, "ADD_NODES_FAILED", json!({"reason": reason}));
+        self.event(at, "TERMINATING", json!({"reason": reason}));
+        self.reason = Some(reason);
+        self.terminated = Some(at);
+    }
+
+    /// When its next state begins, if one is to come.
+    pub(super) fn due(&self) -> Option<i64> {
+        self.next.map(|(at, _)| at)
+    }
+
+    /// Starts it, so that it runs from `ready`, or does not where its nodes are not to be had.
+    pub(super) fn launch(&mut self, at: i64, ready: i64) {
+        if self.of_run.is_none() {
+            self.event(at, "STARTING", json!({"user": USER}));
+        }
+        self.reason = None;
+        self.terminated = None;
+        let to = if super::work::is_doomed(&self.settings) { State::Error } else { State::Running };
+        self.go(State::Pending, to, ready);
+    }
+
+    /// Ends it at once.
+    pub(super) fn end(&mut self, at: i64, reason: Value) {
+        self.event(at, "TERMINATING", json!({"reason": reason}));
+        self.reason = Some(reason);
+        self.state = State::Terminated;
+        self.next = None;
+        self.terminated = Some(at);
     }
 
     pub(super) fn go(&mut self, through: State, to: State, at: i64) {

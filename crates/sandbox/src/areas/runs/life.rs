@@ -1,338 +1,38 @@
-//! How a run moves on with the clock: dependencies, retries, results.
-
-use std::collections::BTreeMap;
+//! How runs move on with the clock: starts, retries, timeouts, ends.
+//!
+//! Derived: what the attempts, nested runs and timeouts of a run look like on their way.
 
 use serde_json::{Map, Value};
 
-use crate::areas::jobs::{Job, Jobs};
+use super::iterate;
+use super::ready::{Readiness, readiness};
+use super::run::{Run, State, TaskRun, plain};
+use super::start::{Start, active, begin, concurrency, stop};
+use super::values::Values;
+use crate::areas::clusters;
+use crate::areas::jobs::Jobs;
 use crate::areas::tasks::{self, Call, Done};
 use crate::clock::Lapse;
 use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
 const QUEUE: Lapse = Lapse::new(200, 5_000);
+/// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
+const MOST_RETRIES: i64 = 50;
 
-#[derive(Debug, Clone)]
-pub(crate) enum State {
-    /// Waits for the tasks it depends on.
-    Blocked,
-    /// Until this instant.
-    Pending(i64),
-    Running(i64),
-    Done(Box<Done>),
+/// Where a task is moved on.
+pub(super) struct Scene<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) jobs: &'a mut Jobs,
+    pub(super) run: &'a Run,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct TaskRun {
-    pub(crate) id: i64,
-    pub(crate) key: String,
-    pub(crate) spec: Map<String, Value>,
-    pub(crate) attempt: i64,
-    pub(crate) state: State,
-    pub(crate) started: i64,
-    pub(crate) executed: i64,
-    pub(crate) ended: i64,
-    /// The run that a run-job task started.
-    pub(crate) child: Option<i64>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Repair {
-    pub(crate) id: i64,
-    pub(crate) started: i64,
-    pub(crate) tasks: Vec<i64>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Run {
-    pub(crate) id: i64,
-    pub(crate) job: Option<i64>,
-    pub(crate) number: i64,
-    pub(crate) name: String,
-    pub(crate) started: i64,
-    pub(crate) ended: Option<i64>,
-    pub(crate) queued: bool,
-    /// Set when the run never began.
-    pub(crate) skipped: bool,
-    pub(crate) tasks: Vec<TaskRun>,
-    pub(crate) trigger: &'static str,
-    /// Values of the job's parameters.
-    pub(crate) parameters: BTreeMap<String, String>,
-    /// Parameters given to all notebooks, as older clients do.
-    pub(crate) overrides: Map<String, Value>,
-    pub(crate) repairs: Vec<Repair>,
-}
-
-impl TaskRun {
-    pub(crate) fn new(workspace: &Workspace, spec: Map<String, Value>) -> Self {
-        let key = spec.get("task_key").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self {
-            id: workspace.ids.number(),
-            key,
-            spec,
-            attempt: 0,
-            state: State::Blocked,
-            started: 0,
-            executed: 0,
-            ended: 0,
-            child: None,
-        }
+fn timed_out(what: &str) -> Done {
+    Done {
+        kind: "CLIENT_ERROR",
+        error: Some(format!("The {what} took longer than its timeout.")),
+        ..Done::other("TIMEDOUT", "CANCELED", format!("{what} exceeded its timeout."))
     }
-
-    pub(super) fn again(&self, workspace: &Workspace) -> Self {
-        Self { attempt: self.attempt + 1, ..Self::new(workspace, self.spec.clone()) }
-    }
-
-    pub(crate) fn done(&self) -> Option<&Done> {
-        if let State::Done(done) = &self.state { Some(done) } else { None }
-    }
-
-    fn finish(&mut self, at: i64, done: Done) {
-        if self.started == 0 {
-            self.started = at;
-        }
-        if self.executed == 0 {
-            self.executed = at;
-        }
-        self.ended = at;
-        self.state = State::Done(Box::new(done));
-    }
-}
-
-impl Run {
-    pub(crate) fn new(workspace: &Workspace, job: Option<&Job>, name: &str, specs: Vec<Map<String, Value>>) -> Self {
-        Self {
-            id: workspace.ids.number(),
-            job: job.map(|job| job.id),
-            number: job.map_or(1, |job| job.runs + 1),
-            name: name.to_owned(),
-            started: workspace.clock.now(),
-            ended: None,
-            queued: false,
-            skipped: false,
-            tasks: specs.into_iter().map(|spec| TaskRun::new(workspace, spec)).collect(),
-            trigger: "ONE_TIME",
-            parameters: BTreeMap::new(),
-            overrides: Map::new(),
-            repairs: Vec::new(),
-        }
-    }
-
-    /// The last attempt of each task.
-    pub(crate) fn latest(&self) -> impl Iterator<Item = &TaskRun> {
-        self.tasks
-            .iter()
-            .filter(|task| !self.tasks.iter().any(|other| other.key == task.key && other.attempt > task.attempt))
-    }
-
-    fn last(&self, key: &str) -> Option<&TaskRun> {
-        self.latest().find(|task| task.key == key)
-    }
-
-    /// How it ended: that of the tasks nothing depends on, worst first.
-    pub(crate) fn result(&self) -> &'static str {
-        if self.skipped {
-            return "MAXIMUM_CONCURRENT_RUNS_REACHED";
-        }
-        let has = |result: &str| self.latest().any(|task| task.done().is_some_and(|done| done.result == result));
-        let leaf_failed = self.latest().any(|task| {
-            let needed = self
-                .latest()
-                .any(|other| dependencies(&other.spec).iter().any(|dependency| dependency.key == task.key));
-            !needed && task.done().is_some_and(|done| matches!(done.result, "FAILED" | "UPSTREAM_FAILED" | "TIMEDOUT"))
-        });
-        match () {
-            () if has("CANCELED") => "CANCELED",
-            () if leaf_failed => "FAILED",
-            () if has("FAILED") => "SUCCESS_WITH_FAILURES",
-            () => "SUCCESS",
-        }
-    }
-
-    /// Moves every task on to `now`; says whether anything changed.
-    fn advance(&mut self, workspace: &Workspace, jobs: &mut Jobs, now: i64) -> bool {
-        let mut changed = false;
-        for index in 0..self.tasks.len() {
-            let Some(mut task) = self.tasks.get(index).cloned() else { continue };
-            if self.latest().all(|latest| latest.id != task.id) || !self.step(workspace, jobs, &mut task, now) {
-                continue;
-            }
-            changed = true;
-            let retries = task.spec.get("max_retries").and_then(Value::as_i64).unwrap_or(0);
-            if task.done().is_some_and(|done| done.result == "FAILED" && !done.internal) && task.attempt < retries {
-                self.tasks.push(task.again(workspace));
-            }
-            if let Some(slot) = self.tasks.get_mut(index) {
-                *slot = task;
-            }
-        }
-        if self.ended.is_none() && self.latest().all(|task| task.done().is_some()) {
-            self.ended = Some(self.tasks.iter().map(|task| task.ended).max().unwrap_or(0).max(self.started));
-            changed = true;
-        }
-        changed
-    }
-
-    fn step(&self, workspace: &Workspace, jobs: &mut Jobs, task: &mut TaskRun, now: i64) -> bool {
-        match task.state {
-            State::Blocked => match self.readiness(task) {
-                Readiness::Waiting => return false,
-                Readiness::Never(at, done) => task.finish(at, *done),
-                Readiness::From(at) => {
-                    task.started = at;
-                    task.state = State::Pending(at + workspace.clock.lapse(QUEUE));
-                }
-            },
-            State::Pending(until) if now >= until => {
-                task.executed = until;
-                if let Some(id) =
-                    task.spec.get("run_job_task").and_then(|task| task.get("job_id")).and_then(Value::as_i64)
-                    && let Some(job) = jobs.jobs.get(&id).cloned()
-                {
-                    let mut child = Run::new(workspace, Some(&job), job.name(), job.tasks());
-                    child.started = until;
-                    child.trigger = "RUN_JOB_TASK";
-                    child.parameters = defaults(&job.settings);
-                    task.child = Some(child.id);
-                    if let Some(job) = jobs.jobs.get_mut(&id) {
-                        job.runs += 1;
-                    }
-                    jobs.runs.insert(child.id, child);
-                }
-                task.state = State::Running(until + tasks::duration(workspace, &task.spec));
-            }
-            State::Running(_) if task.child.is_some() => {
-                let child = task.child.and_then(|id| jobs.runs.get(&id));
-                let Some((ended, result)) = child.and_then(|child| Some((child.ended?, child.result()))) else {
-                    return false;
-                };
-                let done = if result == "SUCCESS" {
-                    Done::success()
-                } else {
-                    Done::failure("The job that this task ran did not succeed", "")
-                };
-                task.finish(ended, done);
-            }
-            State::Running(until) if now >= until => {
-                // The engine serves one statement at a time; a task must not hold up all requests.
-                if workspace.engine.is_busy() {
-                    return false;
-                }
-                let done = if task.spec.contains_key("run_job_task") {
-                    Done::refused("RESOURCE_NOT_FOUND", "The job to run does not exist")
-                } else {
-                    tasks::execute(workspace, &self.call(task))
-                };
-                task.finish(until, done);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn call<'a>(&self, task: &'a TaskRun) -> Call<'a> {
-        let mut parameters = self.parameters.clone();
-        parameters.insert("job.id".to_owned(), self.job.unwrap_or_default().to_string());
-        parameters.insert("job.run_id".to_owned(), self.id.to_string());
-        parameters.insert("task.run_id".to_owned(), task.id.to_string());
-        let base =
-            task.spec.get("notebook_task").and_then(|task| task.get("base_parameters")).and_then(Value::as_object);
-        let mut all = parameters.clone();
-        for (name, value) in base.into_iter().flatten() {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            all.insert(name.clone(), tasks::substitute(&text, &parameters));
-        }
-        let overrides = self.overrides.get("notebook_params").and_then(Value::as_object);
-        for (name, value) in overrides.into_iter().flatten() {
-            all.insert(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        }
-        // Job parameters win over a task's own.
-        all.extend(self.parameters.clone());
-        Call { spec: &task.spec, parameters: all, run_number: self.number, attempt: task.attempt }
-    }
-
-    fn readiness(&self, task: &TaskRun) -> Readiness {
-        if let Some(before) = self
-            .tasks
-            .iter()
-            .filter(|other| other.key == task.key && other.attempt + 1 == task.attempt)
-            .map(|other| other.ended)
-            .max()
-            && self.repairs.is_empty()
-        {
-            return Readiness::From(before);
-        }
-        let start = self.repairs.last().map_or(self.started, |repair| repair.started);
-        let mut at = start;
-        let (mut failed, mut succeeded, mut excluded, mut all) = (0, 0, 0, 0);
-        for dependency in dependencies(&task.spec) {
-            let Some(other) = self.last(&dependency.key) else { continue };
-            let Some(done) = other.done() else { return Readiness::Waiting };
-            at = at.max(other.ended);
-            all += 1;
-            let wrong_branch = dependency.outcome.is_some() && dependency.outcome != done.outcome;
-            match done.result {
-                "EXCLUDED" => excluded += 1,
-                "SUCCESS" if wrong_branch => excluded += 1,
-                "SUCCESS" => succeeded += 1,
-                _ => failed += 1,
-            }
-        }
-        let go = match task.spec.get("run_if").and_then(Value::as_str).unwrap_or("ALL_SUCCESS") {
-            "ALL_DONE" => true,
-            "AT_LEAST_ONE_SUCCESS" => succeeded > 0,
-            "AT_LEAST_ONE_FAILED" => failed > 0,
-            "ALL_FAILED" => failed == all,
-            "NONE_FAILED" => failed == 0 && (succeeded > 0 || all == 0),
-            _ => succeeded == all,
-        };
-        if go || all == 0 {
-            return Readiness::From(at);
-        }
-        let done = if failed > 0 {
-            Done {
-                kind: "CLIENT_ERROR",
-                ..Done::other("UPSTREAM_FAILED", "UPSTREAM_FAILED", "Task was not run because an upstream task failed")
-            }
-        } else {
-            debug_assert!(excluded > 0 || all > 0);
-            Done::other("EXCLUDED", "EXCLUDED", "Task was excluded because its run conditions are not met")
-        };
-        Readiness::Never(at, Box::new(done))
-    }
-
-    pub(super) fn stop(&mut self, now: i64) {
-        for task in &mut self.tasks {
-            if task.done().is_none() {
-                task.finish(now, Done::other("CANCELED", "USER_CANCELED", "Run cancelled."));
-            }
-        }
-        self.queued = false;
-        self.ended = self.ended.or(Some(now));
-    }
-}
-
-enum Readiness {
-    Waiting,
-    From(i64),
-    Never(i64, Box<Done>),
-}
-
-pub(crate) struct Dependency {
-    pub(crate) key: String,
-    outcome: Option<String>,
-}
-
-pub(crate) fn dependencies(spec: &Map<String, Value>) -> Vec<Dependency> {
-    let items = spec.get("depends_on").and_then(Value::as_array).into_iter().flatten();
-    items
-        .filter_map(|item| {
-            Some(Dependency {
-                key: item.at("task_key").as_str()?.to_owned(),
-                outcome: item.at("outcome").as_str().map(str::to_owned),
-            })
-        })
-        .collect()
 }
 
 /// Lets all runs move on to the present.
@@ -352,37 +52,242 @@ pub(crate) fn advance(workspace: &Workspace) {
                 run.started = now;
                 changed = true;
             }
-            changed |= !run.queued && run.advance(workspace, &mut jobs, now);
+            changed |= !run.queued && move_on(workspace, &mut jobs, &mut run, now);
+            if let Some(at) = run.ended {
+                clusters::release(workspace, run.id, at);
+            }
             jobs.runs.insert(id, run);
         }
         if !changed {
             break;
         }
     }
-    let next = jobs.runs.values().filter(|run| run.ended.is_none()).flat_map(|run| &run.tasks).filter_map(|task| {
-        match task.state {
-            State::Pending(until) | State::Running(until) => Some(until.max(now + 1)),
-            _ => None,
-        }
+    jobs.due = jobs.runs.values().filter_map(|run| next(run, now)).min().unwrap_or(i64::MAX);
+}
+
+/// When something happens next to a run that is open.
+fn next(run: &Run, now: i64) -> Option<i64> {
+    let all = run.tasks.iter().flat_map(|task| std::iter::once(task).chain(&task.iterations));
+    let open = all.filter(|task| run.ended.is_none() && task.done().is_none());
+    let due = open.filter_map(|task| {
+        let at = match task.state {
+            State::Waiting(until) | State::Pending(until) | State::Running(until) => Some(until),
+            State::Blocked | State::Done(_) => None,
+        };
+        at.into_iter().chain(task.deadline()).min()
     });
-    jobs.due = next.min().unwrap_or(i64::MAX);
+    let deadline = (run.timeout > 0 && run.ended.is_none()).then(|| run.set_off() + run.timeout);
+    due.chain(deadline).min().map(|at| at.max(now + 1))
 }
 
-pub(super) fn active(jobs: &Jobs, job: i64) -> i64 {
-    let count = jobs.runs.values().filter(|run| run.job == Some(job) && run.ended.is_none() && !run.queued).count();
-    i64::try_from(count).unwrap_or(i64::MAX)
+/// Moves every task of a run on to `now`; says whether anything changed.
+fn move_on(workspace: &Workspace, jobs: &mut Jobs, run: &mut Run, now: i64) -> bool {
+    let deadline = Some(run.set_off() + run.timeout).filter(|deadline| run.timeout > 0 && *deadline <= now);
+    let limit = deadline.unwrap_or(now);
+    let mut changed = false;
+    for index in 0..run.tasks.len() {
+        let Some(mut task) = run.tasks.get(index).cloned() else { continue };
+        let is_last = run.latest().any(|latest| latest.id == task.id);
+        if !is_last || !step(&mut Scene { workspace, jobs, run }, &mut task, limit) {
+            continue;
+        }
+        changed = true;
+        run.tasks.extend(retry(workspace, &task));
+        if let Some(slot) = run.tasks.get_mut(index) {
+            *slot = task;
+        }
+    }
+    if run.ended.is_none() && run.latest().all(|task| task.done().is_some()) {
+        run.ended = Some(run.tasks.iter().map(|task| task.ended).max().unwrap_or(0).max(run.set_off()));
+        changed = true;
+    }
+    if let Some(deadline) = deadline.filter(|_| !changed && run.ended.is_none() && !workspace.engine.is_busy()) {
+        run.timed_out = true;
+        run.stop(deadline, &timed_out("run"));
+        stop_children(jobs, &run.tasks, deadline);
+        changed = true;
+    }
+    changed
 }
 
-pub(super) fn concurrency(jobs: &Jobs, job: i64) -> i64 {
-    jobs.jobs.get(&job).and_then(|job| job.settings.get("max_concurrent_runs")).and_then(Value::as_i64).unwrap_or(1)
+pub(super) fn stop_children(jobs: &mut Jobs, tasks: &[TaskRun], at: i64) {
+    for child in tasks.iter().flat_map(|task| std::iter::once(task).chain(&task.iterations)).filter_map(|one| one.child)
+    {
+        stop(jobs, child, at);
+    }
 }
 
-/// The declared values of a job's parameters.
-pub(super) fn defaults(settings: &Map<String, Value>) -> BTreeMap<String, String> {
-    let declared = settings.get("parameters").and_then(Value::as_array).into_iter().flatten();
-    declared
-        .filter_map(|item| {
-            Some((item.at("name").as_str()?.to_owned(), item.at("default").as_str().unwrap_or_default().to_owned()))
-        })
-        .collect()
+/// The next attempt of a task that has failed and may be tried again.
+pub(super) fn retry(workspace: &Workspace, task: &TaskRun) -> Option<TaskRun> {
+    let done = task.done()?;
+    let is_wanted = match done.result {
+        "FAILED" => !done.internal,
+        "TIMEDOUT" => task.spec.get("retry_on_timeout") == Some(&Value::Bool(true)),
+        _ => false,
+    };
+    let most = match task.spec.get("max_retries").and_then(Value::as_i64).unwrap_or(0) {
+        -1 => MOST_RETRIES,
+        most => most,
+    };
+    let interval = task.spec.get("min_retry_interval_millis").and_then(Value::as_i64).unwrap_or(0);
+    (is_wanted && task.retries < most).then(|| TaskRun {
+        retries: task.retries + 1,
+        // The interval counts from the start of the attempt that failed.
+        state: State::Waiting(task.ended.max(task.started.saturating_add(interval.clamp(0, i64::MAX / 4)))),
+        ..task.again(workspace)
+    })
+}
+
+/// Moves a task on by one state; says whether it did.
+pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
+    let limit = task.deadline().map_or(now, |deadline| deadline.min(now));
+    if transition(scene, task, limit) {
+        return true;
+    }
+    let Some(deadline) = task.deadline().filter(|deadline| *deadline <= now) else { return false };
+    // One that was in time and waits for the engine only has not run out of it.
+    let is_in_time = matches!(task.state, State::Running(until) if until <= deadline);
+    if task.done().is_some() || is_in_time {
+        return false;
+    }
+    task.stop(deadline, &timed_out("task"));
+    stop_children(scene.jobs, std::slice::from_ref(task), deadline);
+    true
+}
+
+fn transition(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
+    match task.state {
+        State::Blocked => match readiness(scene.run, task) {
+            Readiness::From(at) if at <= now => set_up(scene, task, at),
+            Readiness::Never(at, done) => task.finish(at, *done),
+            Readiness::Waiting | Readiness::From(_) => return false,
+        },
+        State::Waiting(until) if now >= until => set_up(scene, task, until),
+        State::Pending(until) if now >= until => launch(scene, task, until),
+        State::Running(_) if task.child.is_some() => {
+            let child = task.child.and_then(|id| scene.jobs.runs.get(&id));
+            let Some((ended, result)) = child.and_then(|child| Some((child.ended?, child.result()))) else {
+                return false;
+            };
+            let done = match result {
+                "SUCCESS" => Done::success(),
+                "CANCELED" => Done::other("CANCELED", "CANCELED", "The run that this task started was cancelled."),
+                result => Done::failure(format!("The run that this task started ended as {result}"), ""),
+            };
+            task.finish(ended, done);
+        }
+        State::Running(_) if task.spec.contains_key("for_each_task") => return iterate::step(scene, task, now),
+        State::Running(until) if now >= until => {
+            // The engine serves one statement at a time; a task must not hold up all requests.
+            if scene.workspace.engine.is_busy() {
+                return false;
+            }
+            let done = tasks::execute(scene.workspace, &call(scene.run, task));
+            if done.code == "DRIVER_ERROR" {
+                clusters::driver_died(scene.workspace, task.cluster.as_deref().unwrap_or_default(), until);
+            }
+            task.finish(until, done);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Finds out what a task is to do and where, and waits for its compute.
+fn set_up(scene: &mut Scene<'_>, task: &mut TaskRun, at: i64) {
+    task.started = at;
+    let mut resolved = Value::Object(task.spec.clone());
+    Values::of(scene.run, task).fill_all(&mut resolved);
+    if let Value::Object(resolved) = resolved {
+        task.resolved = resolved;
+    }
+    match place(scene, task, at) {
+        Ok(ready) => task.state = State::Pending(ready),
+        Err(done) => task.finish(at, *done),
+    }
+}
+
+/// The instant at which the compute of a task is there.
+fn place(scene: &Scene<'_>, task: &mut TaskRun, at: i64) -> Result<i64, Box<Done>> {
+    let (workspace, run) = (scene.workspace, scene.run);
+    let queue = workspace.clock.lapse(QUEUE);
+    if let Some(id) = task.spec.get("existing_cluster_id").and_then(Value::as_str) {
+        task.cluster = Some(id.to_owned());
+        return Ok(clusters::attach(workspace, id, at).map_err(Box::new)?.max(at) + queue);
+    }
+    let (key, spec) = match task.spec.get("job_cluster_key").and_then(Value::as_str) {
+        Some(key) => {
+            let declared = run.job_clusters.as_ref().and_then(Value::as_array).into_iter().flatten();
+            let found = declared.into_iter().find(|cluster| cluster.at("job_cluster_key") == key);
+            let missing = || Done::refused("INVALID_RUN_CONFIGURATION", format!("There is no job cluster `{key}`."));
+            (key.to_owned(), found.ok_or_else(|| Box::new(missing()))?.at("new_cluster").clone())
+        }
+        None => match task.spec.get("new_cluster") {
+            Some(spec) => (task.id.to_string(), spec.clone()),
+            None => return Ok(at + queue),
+        },
+    };
+    let name = format!("job-{}-run-{}-{key}", run.job.unwrap_or(run.id), run.id);
+    let (id, ready) = clusters::of_run(workspace, (run.id, key), &name, &spec, at);
+    task.cluster = Some(id);
+    Ok(ready.max(at) + queue)
+}
+
+/// Starts what a task does.
+fn launch(scene: &mut Scene<'_>, task: &mut TaskRun, at: i64) {
+    task.executed = at;
+    if let Some(done) = task.cluster.as_ref().and_then(|id| clusters::failure(scene.workspace, id)) {
+        task.finish(at, done);
+    } else if let Some(nested) = task.resolved.get("run_job_task").and_then(Value::as_object).cloned() {
+        match nest(scene, &nested, at) {
+            Ok(child) => {
+                task.child = Some(child);
+                // Its end is the child's.
+                task.state = State::Running(i64::MAX);
+            }
+            Err(done) => task.finish(at, *done),
+        }
+    } else if task.spec.contains_key("for_each_task") {
+        iterate::launch(scene.workspace, task, at);
+    } else {
+        task.state = State::Running(at + tasks::duration(scene.workspace, &task.resolved));
+    }
+}
+
+/// Starts the run of a run-job task.
+fn nest(scene: &mut Scene<'_>, nested: &Map<String, Value>, at: i64) -> Result<i64, Box<Done>> {
+    /// Deeper, runs of jobs that run each other are cut off.
+    const DEEPEST: usize = 5;
+    let id = nested.get("job_id").and_then(|id| id.as_i64().or_else(|| id.as_str()?.parse().ok())).unwrap_or(0);
+    let missing = || Box::new(Done::refused("RESOURCE_NOT_FOUND", format!("The job {id} to run does not exist.")));
+    let job = scene.jobs.jobs.get(&id).cloned().ok_or_else(missing)?;
+    if scene.run.depth >= DEEPEST {
+        let message = format!("Run-job tasks are nested more than {DEEPEST} deep.");
+        return Err(Box::new(Done::refused("INVALID_RUN_CONFIGURATION", message)));
+    }
+    let mut start = Start { at, trigger: "RUN_JOB_TASK", depth: scene.run.depth + 1, ..Start::default() };
+    for (name, value) in nested.get("job_parameters").and_then(Value::as_object).into_iter().flatten() {
+        start.parameters.insert(name.clone(), plain(value));
+    }
+    if let Some(parameters) = nested.get("notebook_params") {
+        start.overrides.insert("notebook_params".to_owned(), parameters.clone());
+    }
+    Ok(begin(scene.workspace, scene.jobs, &job, start).id)
+}
+
+fn call<'a>(run: &Run, task: &'a TaskRun) -> Call<'a> {
+    let base = task.resolved.get("notebook_task").and_then(|task| task.get("base_parameters"));
+    let overrides = run.overrides.get("notebook_params");
+    let given = [base, overrides].into_iter().flatten().filter_map(Value::as_object).flatten();
+    let mut parameters: std::collections::BTreeMap<_, _> =
+        given.map(|(name, value)| (name.clone(), plain(value))).collect();
+    // Job parameters win over a task's own.
+    parameters.extend(run.parameters.clone());
+    Call {
+        spec: &task.resolved,
+        parameters,
+        values: Values::of(run, task),
+        run_number: run.number,
+        attempt: task.attempt,
+    }
 }
