@@ -152,6 +152,12 @@ pub struct Options {
     /// Faults that the sandbox injects, as a JSON file: what a client does when Databricks misbehaves
     #[arg(long, global = true, value_name = "FILE")]
     pub sandbox_faults: Option<PathBuf>,
+    /// State that the sandbox starts with instead of its samples, as a JSON file (see `crates/sandbox/README.md`)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub sandbox_seed: Option<PathBuf>,
+    /// Time in the sandbox: `fast` (a cluster starts in a second), `real`, or `manual` (moved by request)
+    #[arg(long, global = true, default_value = "fast", value_name = "SPEED")]
+    pub sandbox_clock: databricks_sandbox::Speed,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(long, global = true, env = "DATABRICKS_MCP_LOG_LEVEL", default_value = "warn", value_name = "LEVEL")]
     pub log_level: tracing::level_filters::LevelFilter,

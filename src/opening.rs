@@ -1,7 +1,9 @@
 //! Opening the workspaces of the command line: clients that contact nobody yet, or sandboxes.
 
+use std::path::Path;
+
 use databricks::{Attribute, Client, Config};
-use databricks_sandbox::{Faults, Sandbox};
+use databricks_sandbox::{Faults, Sandbox, Seed};
 
 use crate::config::Options;
 use crate::context::Context;
@@ -56,14 +58,26 @@ pub(crate) async fn config(
 
 /// Starts a sandbox. Each of several has another token, so that no call reaches the wrong one.
 pub(crate) async fn start_sandbox(options: &Options, port: u16, number: usize) -> Result<Sandbox, Error> {
-    let mut sandbox = databricks_sandbox::Options::default().with_port(port);
+    let mut sandbox = databricks_sandbox::Options::default().with_port(port).with_speed(options.sandbox_clock);
     if number > 0 {
         sandbox = sandbox.with_token(format!("{}-{number}", databricks_sandbox::DEFAULT_TOKEN));
     }
     if let Some(path) = &options.sandbox_faults {
-        let in_file = |error: &dyn std::fmt::Display| Error::failed(format!("faults in `{}`: {error}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
-        sandbox = sandbox.with_faults(Faults::parse(&text).map_err(|error| in_file(&error))?);
+        sandbox = sandbox.with_faults(read_file("faults", path, Faults::parse)?);
+    }
+    if let Some(path) = &options.sandbox_seed {
+        sandbox = sandbox.with_seed(read_file("a seed", path, Seed::parse)?);
     }
     Sandbox::start(sandbox).await.map_err(|error| Error::failed(error.to_string()))
+}
+
+/// What a file of the sandbox says; an error names the file.
+fn read_file<T>(
+    what: &str,
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, databricks_sandbox::Error>,
+) -> Result<T, Error> {
+    let in_file = |error: &dyn std::fmt::Display| Error::failed(format!("{what} in `{}`: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
+    parse(&text).map_err(|error| in_file(&error))
 }

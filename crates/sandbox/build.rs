@@ -1,5 +1,8 @@
-//! Writes the specs in the compact form that the sandbox embeds: `operations.jsonl` and `schemas.jsonl`.
+//! Writes the specs in the compact form that the sandbox embeds: `operations.jsonl` and `schemas.jsonl`, and in
+//! `operations.tsv` what it takes to find an operation without reading all of them.
 
+#[path = "src/contract/key.rs"]
+mod key;
 #[path = "src/contract/table.rs"]
 mod table;
 
@@ -28,6 +31,7 @@ fn main() -> Result<()> {
     let specs = Path::new("../../specs");
     println!("cargo::rerun-if-changed={}", specs.display());
     println!("cargo::rerun-if-changed=src/contract/table.rs");
+    println!("cargo::rerun-if-changed=src/contract/key.rs");
     println!("cargo::rerun-if-changed=build.rs");
     let api = Api::load(specs)?;
     let extensions = Extensions::read(&api);
@@ -37,6 +41,8 @@ fn main() -> Result<()> {
     let operations: Vec<_> = operations.collect::<Result<_>>()?;
     let schemas: Vec<_> = api.schemas.values().map(|source| schema(source, &names)).collect::<Result<_>>()?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
+    let index: Vec<_> = operations.iter().map(found_by).collect();
+    std::fs::write(out.join("operations.tsv"), index.join("\n")).context("cannot write `operations.tsv`")?;
     write(&out.join("operations.jsonl"), &operations)?;
     write(&out.join("schemas.jsonl"), &schemas)
 }
@@ -44,6 +50,17 @@ fn main() -> Result<()> {
 fn write(path: &Path, lines: &[impl serde::Serialize]) -> Result<()> {
     let lines: Vec<_> = lines.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
     std::fs::write(path, lines.join("\n")).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Id, key, shape, and the template with multi-segment parameters marked as such.
+fn found_by(operation: &Operation) -> String {
+    let multi = operation.parameters.iter().filter(|parameter| parameter.multi_segment);
+    let template = multi.fold(operation.path.clone(), |path, parameter| {
+        path.replace(&format!("{{{}}}", parameter.name), &format!("{{*{}}}", parameter.name))
+    });
+    [&operation.id, &key::key(&operation.method, &operation.shape), &operation.shape, &template]
+        .map(String::as_str)
+        .join("\t")
 }
 
 /// What the documents say of an operation and `codegen` has no use for.

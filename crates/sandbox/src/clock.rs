@@ -13,8 +13,22 @@ pub enum Speed {
     Fast,
     /// About as long as the real service.
     Real,
-    /// As `Fast`, but time stands still until [`Sandbox::advance`](crate::Sandbox::advance) moves it.
+    /// As `Fast`, but time stands still until [`Sandbox::advance`](crate::Sandbox::advance) moves it, or a request
+    /// `POST /__sandbox/clock`.
     Manual,
+}
+
+impl std::str::FromStr for Speed {
+    type Err = crate::Error;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "fast" => Ok(Self::Fast),
+            "real" => Ok(Self::Real),
+            "manual" => Ok(Self::Manual),
+            _ => Err(crate::Error::speed(name)),
+        }
+    }
 }
 
 /// A span of time that depends on the [`Speed`].
@@ -45,6 +59,10 @@ impl Clock {
         Self { speed, epoch, started: Instant::now(), ahead: AtomicI64::new(0), moved: Notify::new() }
     }
 
+    pub(crate) fn speed(&self) -> Speed {
+        self.speed
+    }
+
     /// The instant the workspace was created at; seeds hang on it.
     pub(crate) fn epoch(&self) -> i64 {
         self.epoch
@@ -66,7 +84,9 @@ impl Clock {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(millis(by), Ordering::AcqRel);
+        let farther = |ahead: i64| Some(ahead.saturating_add(millis(by)).min(i64::MAX / 4));
+        // It gives a value always, so it cannot fail.
+        let _ = self.ahead.fetch_update(Ordering::AcqRel, Ordering::Acquire, farther);
         self.moved.notify_waiters();
     }
 

@@ -3,8 +3,10 @@
 mod check;
 mod exemptions;
 mod find;
+mod key;
 mod table;
 
+use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
 pub(crate) use check::{check, misfit};
@@ -13,26 +15,45 @@ pub(crate) use find::Found;
 pub(crate) use table::{Operation, Property, Response, Schema};
 
 use crate::pattern::Pattern;
-use find::Index;
 
 static OPERATIONS: &str = include_str!(concat!(env!("OUT_DIR"), "/operations.jsonl"));
+static INDEX: &str = include_str!(concat!(env!("OUT_DIR"), "/operations.tsv"));
 static SCHEMAS: &str = include_str!(concat!(env!("OUT_DIR"), "/schemas.jsonl"));
 static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
 
-/// Every operation of the specs. It never changes, so all sandboxes of a process share one.
+/// Every operation of the specs. It never changes, so all sandboxes of a process share one. Each operation is read
+/// when it is needed: to read all of them would take longer than anything else that a first request does.
 #[derive(Debug)]
 pub(crate) struct Contract {
-    operations: Vec<Entry>,
-    index: Index,
+    entries: Vec<Entry>,
+    /// Operations by method and first segments of the path.
+    index: HashMap<&'static str, Vec<usize>>,
     schemas: Vec<(&'static str, OnceLock<Schema>)>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) operation: Operation,
-    pub(crate) shape: Pattern,
+    id: &'static str,
+    line: &'static str,
+    operation: OnceLock<Option<Operation>>,
+    shape: (&'static str, OnceLock<Pattern>),
+    template: (&'static str, OnceLock<Pattern>),
+}
+
+impl Entry {
+    /// A line that does not parse would be a fault of the build script; a test looks at all of them.
+    pub(crate) fn operation(&self) -> Option<&Operation> {
+        self.operation.get_or_init(|| serde_json::from_str(self.line).ok()).as_ref()
+    }
+
+    pub(crate) fn shape(&self) -> &Pattern {
+        self.shape.1.get_or_init(|| Pattern::template(self.shape.0))
+    }
+
     /// As the specs write the path, so that what is captured are the parameters.
-    pub(crate) template: Pattern,
+    pub(crate) fn template(&self) -> &Pattern {
+        self.template.1.get_or_init(|| Pattern::template(self.template.0))
+    }
 }
 
 impl Contract {
@@ -41,21 +62,37 @@ impl Contract {
     }
 
     fn read() -> Self {
-        // A line that does not parse would be a fault of the build script; a test looks at all of them.
-        let operations = OPERATIONS.lines().filter_map(|line| serde_json::from_str::<Operation>(line).ok());
-        let operations: Vec<_> = operations
-            .map(|operation| Entry {
-                shape: Pattern::template(&operation.shape),
-                template: Pattern::template(&find::greedy(&operation)),
-                operation,
-            })
-            .collect();
-        let index = Index::new(&operations);
-        Self { index, operations, schemas: SCHEMAS.lines().map(|line| (line, OnceLock::new())).collect() }
+        let mut index: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut entries = Vec::new();
+        for (line, found_by) in OPERATIONS.lines().zip(INDEX.lines()) {
+            let mut parts = found_by.split('\t');
+            let mut part = || parts.next().unwrap_or_default();
+            let (id, key, shape, template) = (part(), part(), part(), part());
+            index.entry(key).or_default().push(entries.len());
+            entries.push(Entry {
+                id,
+                line,
+                operation: OnceLock::new(),
+                shape: (shape, OnceLock::new()),
+                template: (template, OnceLock::new()),
+            });
+        }
+        Self { index, entries, schemas: SCHEMAS.lines().map(|line| (line, OnceLock::new())).collect() }
     }
 
+    /// The ids of all operations.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|entry| entry.id)
+    }
+
+    /// The operation of an id.
+    pub(crate) fn operation(&self, id: &str) -> Option<&Operation> {
+        self.entries.iter().find(|entry| entry.id == id)?.operation()
+    }
+
+    #[cfg(test)]
     pub(crate) fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.operations.iter().map(|entry| &entry.operation)
+        self.entries.iter().filter_map(Entry::operation)
     }
 
     /// The schema behind a reference, or the schema itself.
@@ -104,7 +141,11 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_read() {
         let contract = Contract::get();
-        assert_eq!(contract.operations.len(), OPERATIONS.lines().count());
+        assert_eq!(contract.operations().count(), OPERATIONS.lines().count());
+        assert_eq!(INDEX.lines().count(), OPERATIONS.lines().count());
+        assert!(
+            contract.entries.iter().all(|entry| entry.operation().is_some_and(|operation| operation.id == entry.id))
+        );
         for (line, _) in &contract.schemas {
             serde_json::from_str::<Schema>(line).unwrap();
         }

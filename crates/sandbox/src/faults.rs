@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 pub(crate) use apply::{body, instead, named, names_of_new, on_json, undo_cursor};
-pub(crate) use control::{PATH, control};
+pub(crate) use control::control;
 pub(crate) use rule::Kind;
 use rule::Rule;
 
@@ -106,6 +106,14 @@ impl State {
     }
 }
 
+/// A fault that a request meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) kind: Kind,
+    /// Whether the request is carried out before its answer is lost.
+    pub(crate) handled: bool,
+}
+
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
@@ -121,12 +129,12 @@ impl Active {
     }
 
     /// The fault that is due for a request, if any.
-    pub(crate) fn due(&self, target: Target) -> Option<Kind> {
+    pub(crate) fn due(&self, target: Target) -> Option<Due> {
         let mut states = lock(&self.0);
         let mut matching = states.iter_mut().filter(|state| {
             !matches!(state.rule.kind, Kind::EventualConsistency { .. }) && state.rule.route.matches(target)
         });
-        matching.find_map(|state| state.is_due().then_some(state.rule.kind))
+        matching.find_map(|state| state.is_due().then_some(Due { kind: state.rule.kind, handled: state.rule.handled }))
     }
 
     /// What a read names and was created so lately that it is not found yet.

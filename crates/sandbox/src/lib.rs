@@ -11,6 +11,7 @@
 mod areas;
 mod clock;
 mod contract;
+mod control;
 mod error;
 mod faults;
 mod form;
@@ -38,6 +39,8 @@ use tokio::sync::oneshot;
 
 pub use crate::clock::Speed;
 pub use crate::faults::Faults;
+use crate::router::Router;
+pub use crate::seed::Seed;
 use crate::workspace::Workspace;
 
 /// The token of a sandbox whose [`Options`] name none.
@@ -62,6 +65,8 @@ pub struct Options {
     pub epoch_millis: i64,
     /// What goes wrong from the start; more can be asked for at `/__sandbox/faults`.
     pub faults: Faults,
+    /// What the workspace holds instead of the samples, or besides them.
+    pub seed: Option<Seed>,
 }
 
 impl Default for Options {
@@ -72,6 +77,7 @@ impl Default for Options {
             token: DEFAULT_TOKEN.to_owned(),
             epoch_millis: DEFAULT_EPOCH_MILLIS,
             faults: Faults::default(),
+            seed: None,
         }
     }
 }
@@ -111,9 +117,16 @@ impl Options {
         self.faults = faults;
         self
     }
+
+    /// The same options with another state to begin with.
+    #[must_use]
+    pub fn with_seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
 }
 
-/// Why a sandbox did not start, or faults were not understood.
+/// Why a sandbox did not start, or faults, a seed or a speed were not understood.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(#[from] Kind);
@@ -121,6 +134,14 @@ pub struct Error(#[from] Kind);
 impl Error {
     pub(crate) fn faults(message: String) -> Self {
         Self(Kind::Faults(message))
+    }
+
+    pub(crate) fn seed(message: String) -> Self {
+        Self(Kind::Seed(message))
+    }
+
+    pub(crate) fn speed(name: &str) -> Self {
+        Self(Kind::Speed(name.to_owned()))
     }
 }
 
@@ -130,8 +151,12 @@ enum Kind {
     Listen { port: u16, source: std::io::Error },
     #[error("{0}")]
     Faults(String),
-    #[error("cannot fill the sandbox with its seed data: {0}")]
+    #[error("seed: {0}")]
     Seed(String),
+    #[error("cannot fill the sandbox with its samples: {0}")]
+    Samples(String),
+    #[error("the clock `{0}` is unknown; it is `fast`, `real` or `manual`")]
+    Speed(String),
 }
 
 /// A running workspace. It stops when dropped.
@@ -146,7 +171,7 @@ impl Sandbox {
     /// Starts a workspace on the current tokio runtime.
     ///
     /// # Errors
-    /// When the port is taken.
+    /// When the port is taken, or something of the seed does not fit.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let port = options.port;
         let listen = |source| Error(Kind::Listen { port, source });
@@ -154,10 +179,14 @@ impl Sandbox {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(listen)?);
         let workspace = Workspace::new(&options, url.clone());
-        seed::fill(&workspace).map_err(|message| Error(Kind::Seed(message)))?;
-        let workspace = Arc::new(workspace);
+        let samples = options.seed.as_ref().is_none_or(Seed::has_samples);
+        seed::fill(&workspace, samples).map_err(|message| Error(Kind::Samples(message)))?;
+        let (workspace, router) = (Arc::new(workspace), Arc::new(Router::new(areas::routes())));
+        if let Some(seed) = &options.seed {
+            seed.plant(&workspace, &router).await.map_err(Error::seed)?;
+        }
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(server::serve(listener, Arc::clone(&workspace), stopped));
+        tokio::spawn(server::serve(listener, Arc::clone(&workspace), router, stopped));
         Ok(Self { url, workspace, _stop: stop })
     }
 

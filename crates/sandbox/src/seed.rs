@@ -2,17 +2,26 @@
 
 mod billing;
 mod compute;
+mod document;
 mod notebooks;
+mod plant;
 mod retail;
 mod schedule;
 mod securables;
 mod taxi;
 
+pub use document::Seed;
+
 use crate::workspace::Workspace;
 
 pub(crate) const DAY: i64 = 86_400_000;
 
-pub(crate) fn fill(workspace: &Workspace) -> Result<(), String> {
+/// Fills a new workspace: with the samples, or with what no workspace is without.
+pub(crate) fn fill(workspace: &Workspace, samples: bool) -> Result<(), String> {
+    if !samples {
+        securables::bare(workspace);
+        return notebooks::folders(workspace).map_err(|error| format!("{error:?}"));
+    }
     securables::fill(workspace);
     retail::fill(workspace)?;
     taxi::fill(workspace)?;

@@ -1,5 +1,7 @@
 //! The HTTP surface: authentication, dispatch, and replies as responses.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router as Http;
@@ -10,10 +12,10 @@ use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::areas;
 use crate::contract::{self, Contract, Found, is_exempt_route};
+use crate::control::{control, is_control};
 use crate::error::ApiError;
-use crate::faults::{self, Kind as Fault, Target};
+use crate::faults::{self, Due, Kind as Fault, Target};
 use crate::line::{Cutter, Lines};
 use crate::reply::{Content, Reply};
 use crate::request::Request;
@@ -30,8 +32,13 @@ struct Surface {
     router: Arc<Router>,
 }
 
-pub(crate) async fn serve(listener: TcpListener, workspace: Arc<Workspace>, stopped: oneshot::Receiver<()>) {
-    let surface = Surface { workspace, router: Arc::new(Router::new(areas::routes())) };
+pub(crate) async fn serve(
+    listener: TcpListener,
+    workspace: Arc<Workspace>,
+    router: Arc<Router>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let surface = Surface { workspace, router };
     let http = Http::new().fallback(answer).with_state(surface).into_make_service_with_connect_info::<Cutter>();
     // The listener is ours and loopback only; what `serve` could report has nobody to tell.
     let _ = axum::serve(Lines(listener), http).with_graceful_shutdown(async { drop(stopped.await) }).await;
@@ -45,11 +52,32 @@ async fn answer(
     let request_id = surface.workspace.ids.uuid();
     let head = request.method() == axum::http::Method::HEAD;
     let mut fault = None;
-    let reply = dispatch(&surface, request, &mut fault).await.unwrap_or_else(ApiError::into_reply);
+    let reply = contained(Box::pin(dispatch(&surface, request, &mut fault))).await;
     if fault == Some(Fault::ConnectionReset) {
         cutter.cut();
     }
     respond(reply, &request_id, head, surface.workspace.id(), fault)
+}
+
+/// Tells tests of an answer that a panic kept from coming.
+const PANICKED: &str = "x-sandbox-panic";
+
+/// What a request is answered with, whatever happens on the way: a panic is a fault of the sandbox, and costs no more
+/// than the one answer.
+async fn contained(mut dispatched: Pin<Box<impl Future<Output = Result<Reply, ApiError>>>>) -> Reply {
+    let outcome =
+        std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| dispatched.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => std::task::Poll::Ready(Err(())),
+        });
+    match outcome.await {
+        Ok(outcome) => outcome.unwrap_or_else(ApiError::into_reply),
+        Err(()) => {
+            let error =
+                ApiError::new(500, "INTERNAL_ERROR", "The sandbox failed to answer; this is a fault of its own.");
+            error.into_reply().with_header(PANICKED, "true")
+        }
+    }
 }
 
 /// Answers a request. `fault` becomes the one that has spoilt it, or shall spoil it on its way.
@@ -66,9 +94,9 @@ async fn dispatch(
         authenticate(&parts.headers, workspace.token())?;
     }
     let query = parts.uri.query().unwrap_or_default();
-    if path == faults::PATH {
+    if is_control(path) {
         let request = Request::new(query, parts.headers.clone(), read(body).await?);
-        return faults::control(&workspace.faults, method, &request);
+        return control(workspace, method, path, &request).unwrap_or_else(|| Err(ApiError::no_endpoint(method, path)));
     }
     let found = match &routed {
         Some((route, _)) if is_exempt_route(route.method, route.template) => Vec::new(),
@@ -79,9 +107,10 @@ async fn dispatch(
     }
     let operation = found.first().map(|found| found.operation.id.as_str());
     let target = Target { method, path, operation };
-    *fault = workspace.faults.due(target);
-    if let Some(fault) = fault
-        && let Some(reply) = faults::instead(*fault).await
+    let due = workspace.faults.due(target);
+    *fault = due.map(|due| due.kind);
+    if let Some(Due { kind, handled: false }) = due
+        && let Some(reply) = faults::instead(kind).await
     {
         return Ok(reply);
     }
@@ -101,8 +130,11 @@ async fn dispatch(
     if has_faults && matches!(method, "POST" | "PUT") && matches!(reply.status, 200..=299) {
         workspace.faults.created(target, || faults::names_of_new(&request, &reply));
     }
-    if let Some(fault) = fault {
-        faults::on_json(*fault, found.as_ref(), &request, &mut reply);
+    if let Some(Due { kind, handled }) = due {
+        faults::on_json(kind, found.as_ref(), &request, &mut reply);
+        if handled && let Some(lost) = faults::instead(kind).await {
+            return Ok(lost);
+        }
     }
     Ok(reply)
 }
@@ -110,6 +142,25 @@ async fn dispatch(
 async fn read(body: Body) -> Result<Bytes, ApiError> {
     let too_large = "The request body is too large or was cut off";
     to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::new(413, "MAX_REQUEST_SIZE_EXCEEDED", too_large))
+}
+
+/// Carries out a request that comes from within, as seeds do: checked and handled like any other.
+pub(crate) async fn perform(
+    workspace: &Arc<Workspace>,
+    router: &Router,
+    method: &str,
+    path: &str,
+    body: Bytes,
+) -> Result<Reply, ApiError> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let routed = router.find(method, path);
+    let found = Contract::get().find(method, path);
+    if routed.is_none() && found.is_empty() {
+        return Err(ApiError::no_endpoint(method, path));
+    }
+    let mut request = Request::new(query, HeaderMap::new(), body);
+    let found = fitting(found, method, &request)?;
+    handle(workspace, routed, found.as_ref(), &mut request).await
 }
 
 /// By the route's handler, or made up where the specs have an operation and the workspace no state for it.

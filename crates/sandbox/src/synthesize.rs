@@ -63,7 +63,7 @@ fn json(contract: &'static Contract, found: &Found, request: &Request, schema: &
         // Somebody asks how a long-running operation is doing; its name says which one began it.
         let begun_by =
             value.at("name").as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default().to_owned();
-        let begun = contract.operations().find(|operation| operation.id == begun_by);
+        let begun = contract.operation(&begun_by);
         let response = begun.and_then(|operation| operation.long_running.as_ref()?.response.as_ref());
         finish(&mut value, &mut maker, &begun_by, response, seed);
     }

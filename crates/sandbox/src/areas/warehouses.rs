@@ -61,6 +61,11 @@ impl Warehouse {
         Self { state, settings: settings.as_object().cloned().unwrap_or_default() }
     }
 
+    /// Sets it to a state that lasts; for seeds.
+    pub(crate) fn rest(&mut self, running: bool) {
+        self.state = if running { State::Running } else { State::Stopped };
+    }
+
     fn settle(&mut self, now: i64) {
         self.state = match self.state {
             State::Starting(until) if now >= until => State::Running,

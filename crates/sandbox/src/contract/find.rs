@@ -1,52 +1,11 @@
 //! From a method and a path to the operations that they may be.
 
-use std::collections::HashMap;
-
+use super::Contract;
+use super::Entry;
 use super::exemptions::ALIASES;
+use super::key::key;
 use super::table::Operation;
-use super::{Contract, Entry};
 use crate::text::percent_decode;
-
-/// So many segments of a path lead to the operations that are worth a look.
-const KEY_SEGMENTS: usize = 3;
-
-/// Operations by method and first segments of the path, the plainest first.
-#[derive(Debug)]
-pub(super) struct Index(HashMap<String, Vec<usize>>);
-
-impl Index {
-    pub(super) fn new(entries: &[Entry]) -> Self {
-        let mut index: HashMap<_, Vec<usize>> = HashMap::new();
-        for (at, entry) in entries.iter().enumerate() {
-            index.entry(key(&entry.operation.method, &entry.operation.shape)).or_default().push(at);
-        }
-        for bucket in index.values_mut() {
-            bucket.sort_by_key(|at| entries.get(*at).map(|entry| entry.shape.vagueness()));
-        }
-        Self(index)
-    }
-}
-
-/// The method and the first segments, or fewer where a parameter comes earlier.
-fn key(method: &str, path: &str) -> String {
-    let mut key = method.to_owned();
-    for segment in path.trim_start_matches('/').split('/').take(KEY_SEGMENTS) {
-        if segment.contains('{') {
-            break;
-        }
-        key.push('/');
-        key.push_str(segment);
-    }
-    key
-}
-
-/// The template with multi-segment parameters marked as such.
-pub(super) fn greedy(operation: &Operation) -> String {
-    let multi = operation.parameters.iter().filter(|parameter| parameter.multi_segment);
-    multi.fold(operation.path.clone(), |path, parameter| {
-        path.replace(&format!("{{{}}}", parameter.name), &format!("{{*{}}}", parameter.name))
-    })
-}
 
 /// An operation that a request may be, and its path parameters, decoded.
 #[derive(Debug, Clone)]
@@ -71,21 +30,23 @@ impl Contract {
     fn find_as_written(&'static self, method: &str, path: &str) -> Vec<Found> {
         let full = key(method, path);
         for key in std::iter::successors(Some(full.as_str()), |key| Some(key.rsplit_once('/')?.0)) {
-            let bucket = self.index.0.get(key).into_iter().flatten().filter_map(|at| self.operations.get(*at));
-            let mut matching = bucket.filter(|entry| entry.shape.matches(path));
-            let Some(first) = matching.next() else { continue };
-            let equals = matching.take_while(|entry| entry.shape.vagueness() == first.shape.vagueness());
-            return std::iter::once(first).chain(equals).map(|entry| found(entry, path)).collect();
+            let bucket = self.index.get(key).into_iter().flatten().filter_map(|at| self.entries.get(*at));
+            let matching: Vec<_> = bucket.filter(|entry| entry.shape().matches(path)).collect();
+            // The plainest; more than one where the specs do not tell them apart.
+            let Some(least) = matching.iter().map(|entry| entry.shape().vagueness()).min() else { continue };
+            let equals = matching.into_iter().filter(|entry| entry.shape().vagueness() == least);
+            return equals.filter_map(|entry| found(entry, path)).collect();
         }
         Vec::new()
     }
 }
 
-fn found(entry: &'static Entry, path: &str) -> Found {
-    let values = entry.template.captures(path).unwrap_or_default();
-    let names = entry.operation.path.split('{').skip(1).filter_map(|part| part.split('}').next());
+fn found(entry: &'static Entry, path: &str) -> Option<Found> {
+    let operation = entry.operation()?;
+    let values = entry.template().captures(path).unwrap_or_default();
+    let names = operation.path.split('{').skip(1).filter_map(|part| part.split('}').next());
     let path = names.zip(values).map(|(name, value)| (name, percent_decode(value))).collect();
-    Found { operation: &entry.operation, path }
+    Some(Found { operation, path })
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
 
-pub(crate) const PATH: &str = "/__sandbox/faults";
-
 /// `GET` shows the rules with their counts, `POST` adds some, `DELETE` clears them all.
 pub(crate) fn control(active: &Active, method: &str, request: &Request) -> Result<Reply, ApiError> {
     match method {
@@ -17,7 +15,7 @@ pub(crate) fn control(active: &Active, method: &str, request: &Request) -> Resul
                 .map_err(|error| ApiError::malformed(format!("faults are not JSON: {error}")))?;
             active.add(Faults::read(&value).map_err(ApiError::invalid_parameter)?);
         }
-        _ => return Err(ApiError::no_endpoint(method, PATH)),
+        _ => return Err(ApiError::no_endpoint(method, crate::control::FAULTS)),
     }
     Ok(Reply::json(active.json()))
 }

@@ -6,8 +6,19 @@ use super::Target;
 use crate::contract::{Contract, nearest};
 use crate::pattern::Pattern;
 
-const FIELDS: [&str; 10] =
-    ["after", "delay_ms", "fault", "probability", "reads", "retry_after", "route", "seed", "status", "times"];
+const FIELDS: [&str; 11] = [
+    "after",
+    "delay_ms",
+    "fault",
+    "handled",
+    "probability",
+    "reads",
+    "retry_after",
+    "route",
+    "seed",
+    "status",
+    "times",
+];
 const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
 /// A fault waits no longer than this.
 const LONGEST_DELAY_MS: u64 = 600_000;
@@ -21,6 +32,8 @@ pub(super) struct Rule {
     /// Not the first so many.
     pub(super) after: u64,
     pub(super) seed: u64,
+    /// Whether the request is carried out before its answer is lost.
+    pub(super) handled: bool,
     /// In millionths.
     pub(super) probability: Option<u32>,
     /// As it was given.
@@ -52,6 +65,15 @@ pub(crate) enum Kind {
     NullLists,
     ExtraFields,
     EmptyPage,
+}
+
+const LEAVING_OPEN: [&str; 4] = ["connection_reset", "html_error", "internal_error", "unavailable"];
+
+impl Kind {
+    /// Whether a client cannot know if its request was carried out.
+    fn leaves_open(self) -> bool {
+        matches!(self, Self::ConnectionReset | Self::HtmlError { .. } | Self::InternalError | Self::Unavailable { .. })
+    }
 }
 
 const KINDS: [&str; 16] = [
@@ -87,9 +109,11 @@ impl Rule {
                 None => return Err(format!("`probability` must be a number from 0 to 1, not `{value}`")),
             },
         };
+        let kind = kind(members)?;
         Ok(Self {
             route: Route::read(text(members, "route")?)?,
-            kind: kind(members)?,
+            handled: handled(members, kind)?,
+            kind,
             times: number("times")?,
             after: number("after")?.unwrap_or_default(),
             seed: number("seed")?.unwrap_or_default(),
@@ -166,6 +190,18 @@ fn kind(members: &Map<String, Value>) -> Result<Kind, String> {
     foreign.map_or(Ok(kind), |option| Err(format!("`{option}` does not belong to the fault `{name}`")))
 }
 
+/// Whether the request has its effect although its answer is lost: of the kinds that leave it open.
+fn handled(members: &Map<String, Value>, kind: Kind) -> Result<bool, String> {
+    match members.get("handled") {
+        None | Some(Value::Bool(false)) => Ok(false),
+        Some(Value::Bool(true)) if kind.leaves_open() => Ok(true),
+        Some(Value::Bool(true)) => {
+            Err(format!("`handled` belongs to faults that leave open what happened: {}", LEAVING_OPEN.join(", ")))
+        }
+        Some(other) => Err(format!("`handled` must be true or false, not `{other}`")),
+    }
+}
+
 fn status(members: &Map<String, Value>, default: u16, range: &std::ops::RangeInclusive<u16>) -> Result<u16, String> {
     let Some(given) = number(members, "status")? else { return Ok(default) };
     let status = u16::try_from(given).ok().filter(|status| range.contains(status));
@@ -186,11 +222,11 @@ impl Route {
             return Ok(Self::Path { method: method.map(str::to_owned), path: Pattern::glob(rest) });
         }
         let pattern = Pattern::glob(rest);
-        let mut operations = Contract::get().operations().map(|operation| operation.id.as_str());
+        let mut operations = Contract::get().ids();
         if method.is_none() && operations.any(|id| pattern.matches(id)) {
             return Ok(Self::Operation(pattern));
         }
-        let hint = did_you_mean(rest, Contract::get().operations().map(|operation| operation.id.as_str()));
+        let hint = did_you_mean(rest, Contract::get().ids());
         Err(format!("`route` `{text}` is neither a path from `/` nor the id of an operation{hint}"))
     }
 

@@ -68,12 +68,19 @@ const TREE: [(&str, Kind, &str); 14] = [
     ("/Users/sandbox.user@example.test/helper.py", Kind::File, "greeting = \"hello\"\nprint(greeting)\n"),
 ];
 
-pub(super) fn fill(workspace: &Workspace) -> Result<(), ApiError> {
+/// The folders that every workspace has.
+pub(super) fn folders(workspace: &Workspace) -> Result<(), ApiError> {
     let mut objects = lock(&workspace.objects);
-    for folder in ["/Shared", "/Users", "/Repos", "/Shared/empty"] {
-        objects.make_directories(folder, workspace)?;
+    for folder in ["/Shared".to_owned(), format!("/Users/{USER}"), format!("/Repos/{USER}")] {
+        objects.make_directories(&folder, workspace)?;
     }
-    objects.make_directories(&format!("/Repos/{USER}"), workspace)?;
+    Ok(())
+}
+
+pub(super) fn fill(workspace: &Workspace) -> Result<(), ApiError> {
+    folders(workspace)?;
+    let mut objects = lock(&workspace.objects);
+    objects.make_directories("/Shared/empty", workspace)?;
     for (path, kind, content) in TREE {
         if let Some((folder, _)) = path.rsplit_once('/') {
             objects.make_directories(folder, workspace)?;

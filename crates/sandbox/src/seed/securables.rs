@@ -69,6 +69,16 @@ pub(super) fn one_of<'a>(texts: &[&'a str], seed: usize, salt: u64) -> &'a str {
     usize::try_from(pick(seed, salt, bound)).ok().and_then(|index| texts.get(index)).copied().unwrap_or_default()
 }
 
+/// The catalogs that every workspace has, with nothing in them.
+pub(super) fn bare(workspace: &Workspace) {
+    let mut catalog = lock(&workspace.catalog);
+    for name in ["main", "system"] {
+        catalog.catalogs.insert(name.to_owned(), node(workspace, ""));
+        catalog.schemas.insert([name.to_owned(), "information_schema".to_owned()], node(workspace, ""));
+    }
+    catalog.schemas.insert(["main".to_owned(), "default".to_owned()], node(workspace, "The default schema."));
+}
+
 pub(super) fn fill(workspace: &Workspace) {
     let mut catalog = lock(&workspace.catalog);
     for (name, comment) in [

@@ -201,3 +201,25 @@ async fn rules_that_make_no_sense_are_refused() -> Checked {
     assert_eq!(get(&sandbox, "/__sandbox/faults").await?.json(), json!({"faults": []}));
     Ok(())
 }
+
+#[tokio::test]
+async fn an_answer_can_be_lost_after_its_request_was_carried_out() -> Checked {
+    let run = json!({"job_id": 620_114_300_000_101_i64, "idempotency_token": "once"});
+    for fault in ["connection_reset", "internal_error", "html_error", "unavailable"] {
+        let rule = |handled| json!([{"route": "jobs.jobs.run_now", "fault": fault, "handled": handled, "times": 1}]);
+        for (handled, runs) in [(false, 8), (true, 9)] {
+            let sandbox = with(rule(handled)).await?;
+            let first = post(&sandbox, "/api/2.2/jobs/run-now", run.clone()).await;
+            assert!(first.is_err() || first.is_ok_and(|reply| reply.status >= 500), "{fault}");
+            let path = "/api/2.2/jobs/runs/list?job_id=620114300000101";
+            let listed = get(&sandbox, path).await?.at("/runs");
+            assert_eq!(listed.as_array().map(Vec::len), Some(runs), "{fault}");
+            assert_eq!(post(&sandbox, "/api/2.2/jobs/run-now", run.clone()).await?.status, 200);
+            let listed = get(&sandbox, path).await?.at("/runs");
+            assert_eq!(listed.as_array().map(Vec::len), Some(9), "{fault}");
+        }
+    }
+    let refused = Faults::parse(r#"{"route": "/a", "fault": "login_page", "handled": true}"#);
+    assert!(refused.is_err_and(|error| error.to_string().contains("`handled` belongs to faults that leave open")));
+    Ok(())
+}

@@ -13,5 +13,6 @@ mod files;
 mod flows;
 mod jobs;
 mod operations;
+mod seeds;
 mod sql;
 mod statements;

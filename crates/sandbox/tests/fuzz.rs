@@ -1,0 +1,183 @@
+//! Nonsense of all kinds, at random: nothing may panic, hang, or answer in a form that Databricks does not have.
+//!
+//! It runs for a few seconds; `SANDBOX_FUZZ_SECONDS=300` makes it five minutes for each part, and a failure tells its
+//! `SANDBOX_FUZZ_SEED`. A panic is a failure wherever it happens, also where the sandbox survives it.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
+
+#[path = "fuzz/random.rs"]
+mod random;
+#[path = "fuzz/requests.rs"]
+mod requests;
+#[path = "fuzz/statements.rs"]
+mod statements;
+#[path = "fuzz/wire.rs"]
+mod wire;
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use codegen::Api;
+use databricks_sandbox::{Options, Sandbox, Speed};
+
+use random::Random;
+use requests::Maker;
+use wire::{Sent, Wire};
+
+/// A fresh workspace after so many requests, so that it stays as small as most are.
+const REQUESTS_EACH: usize = 3_000;
+const MOST_FAILURES: usize = 20;
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
+
+/// Counts every panic of the process.
+fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
+            usual(info);
+        }));
+    });
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var_os(name)?.to_str()?.parse().ok()
+}
+
+struct Plan {
+    seed: u64,
+    until: Instant,
+}
+
+fn plan() -> Plan {
+    let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
+    let seed = number("SANDBOX_FUZZ_SEED").unwrap_or_else(|| u64::try_from(clock()).unwrap_or(1));
+    Plan { seed, until: Instant::now() + Duration::from_secs(number("SANDBOX_FUZZ_SECONDS").unwrap_or(3)) }
+}
+
+/// A sandbox whose time flies, so that nothing is waited for and everything happens.
+async fn workspace() -> Result<(Arc<Sandbox>, tokio::task::JoinHandle<()>), Box<dyn Error>> {
+    let sandbox = Arc::new(Sandbox::start(Options::default().with_speed(Speed::Manual)).await?);
+    let moved = Arc::clone(&sandbox);
+    let clock = tokio::spawn(async move {
+        loop {
+            moved.advance(Duration::from_millis(500));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    Ok((sandbox, clock))
+}
+
+struct Tally {
+    seed: u64,
+    asked: usize,
+    fine: usize,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    async fn ask(&mut self, wire: &mut Wire, sent: &Sent) -> Option<wire::Answer> {
+        let before = PANICS.load(Ordering::SeqCst);
+        let answer = wire.ask(sent).await;
+        self.asked += 1;
+        let panicked = PANICS.load(Ordering::SeqCst) > before;
+        let problem = match &answer {
+            _ if panicked => Some(LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            Err(problem) => Some(problem.clone()),
+            Ok(answer) => {
+                self.fine += usize::from(answer.status < 300);
+                None
+            }
+        };
+        if let Some(problem) = problem {
+            let body: String = String::from_utf8_lossy(&sent.body).chars().take(3_000).collect();
+            self.failures.push(format!("{} {} {:?}\n{body}\n=> {problem}", sent.method, sent.path, sent.headers));
+        }
+        answer.ok()
+    }
+
+    fn report(self, least_fine: f64) -> Result<(), Box<dyn Error>> {
+        let Self { seed, asked, fine, failures } = self;
+        println!("SANDBOX_FUZZ_SEED={seed}: {asked} requests, {fine} of them with success");
+        assert!(failures.is_empty(), "SANDBOX_FUZZ_SEED={seed}\n{}", failures.join("\n\n"));
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+        let share = fine as f64 / asked.max(1) as f64;
+        assert!(share >= least_fine, "only {share} of the requests make sense: the fuzzer tests too little");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn requests_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
+    watch();
+    let Plan { seed, until } = plan();
+    let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs");
+    let api = Api::load(&specs).map_err(|error| format!("{error:#}"))?;
+    let mut random = Random(seed);
+    let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
+    while Instant::now() < until && tally.failures.len() < MOST_FAILURES {
+        let (sandbox, clock) = workspace().await?;
+        let mut wire = Wire::new(sandbox.url(), sandbox.token());
+        // Operations with state are met as often as all others together.
+        let stateful = [
+            "catalog.",
+            "compute.",
+            "jobs.",
+            "workspace.",
+            "files.",
+            "sql.",
+            "pipelines.",
+            "serving.",
+            "ml.",
+            "iam.",
+            "dashboards.",
+        ];
+        let mut operations: Vec<_> = api.operations.values().collect();
+        let often =
+            api.operations.values().filter(|operation| stateful.iter().any(|name| operation.id.starts_with(name)));
+        operations.extend(often);
+        let mut maker = Maker { api: &api, operations, seen: Vec::new() };
+        for _ in 0..REQUESTS_EACH {
+            if Instant::now() >= until || tally.failures.len() >= MOST_FAILURES {
+                break;
+            }
+            let sent = maker.request(&mut random);
+            if let Some(answer) = tally.ask(&mut wire, &sent).await {
+                maker.learn(&mut random, &answer.body);
+            }
+        }
+        clock.abort();
+    }
+    tally.report(0.2)
+}
+
+#[tokio::test]
+async fn statements_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
+    watch();
+    let Plan { seed, until } = plan();
+    let mut random = Random(seed);
+    let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
+    while Instant::now() < until && tally.failures.len() < MOST_FAILURES {
+        let (sandbox, clock) = workspace().await?;
+        let mut wire = Wire::new(sandbox.url(), sandbox.token());
+        for _ in 0..REQUESTS_EACH {
+            if Instant::now() >= until || tally.failures.len() >= MOST_FAILURES {
+                break;
+            }
+            let (sql, sent) = statements::request(&mut random);
+            let Some(answer) = tally.ask(&mut wire, &sent).await else { continue };
+            let text = String::from_utf8_lossy(&answer.body);
+            if text.contains("its engine gave up") {
+                tally.failures.push(format!("the engine gave up on:\n{sql}"));
+            }
+        }
+        clock.abort();
+    }
+    tally.report(0.5)
+}
