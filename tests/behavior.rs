@@ -3,6 +3,8 @@
 
 #[path = "behavior/ai.rs"]
 mod ai;
+#[path = "behavior/faults.rs"]
+mod faults;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]

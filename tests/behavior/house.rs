@@ -55,7 +55,18 @@ impl House {
         local: LocalRoots,
     ) -> Result<Self, Box<dyn Error>> {
         let sandbox = Sandbox::start(Options::default()).await?;
-        let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        let config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        Self::of(sandbox, config, selection, tokens, local).await
+    }
+
+    /// A server of a workspace that is there already.
+    pub(crate) async fn of(
+        sandbox: Sandbox,
+        mut config: databricks::Config,
+        selection: Selection,
+        tokens: usize,
+        local: LocalRoots,
+    ) -> Result<Self, Box<dyn Error>> {
         config.limits.requests_per_second = None;
         let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
         context.local = local;

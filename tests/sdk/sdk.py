@@ -2,9 +2,11 @@
 
 import base64
 import io
+import json
 import sys
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from datetime import timedelta
 
 from workspace import environment, sandbox
@@ -28,6 +30,7 @@ def main():
         for part in (catalog, statements, compute, jobs, files, secrets, access, code, pipelines, models, genie):
             part(report, workspace)
         errors(report, workspace, host)
+        faults(report, host, token)
     return report.close()
 
 
@@ -392,6 +395,85 @@ def errors(report, workspace, host):
         refused(PermissionDenied, lambda: wrong.current_user.me())
         nobody = WorkspaceClient(host=host, credentials_strategy=Nobody())
         refused(Unauthenticated, lambda: nobody.current_user.me())
+
+
+def faults(report, host, token):
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.core import Config
+    from databricks.sdk.errors import (
+        DatabricksError,
+        InternalError,
+        NotFound,
+        PermissionDenied,
+        TemporarilyUnavailable,
+        TooManyRequests,
+        Unauthenticated,
+    )
+
+    # The SDK repeats for five minutes by default; what lasts shall show soon.
+    config = Config(host=host, token=token, auth_type="pat", retry_timeout_seconds=1)
+    workspace = WorkspaceClient(config=config)
+
+    def control(method, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(f"{host}/__sandbox/faults", data=data, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["faults"]
+
+    @contextmanager
+    def fault(**rule):
+        control("POST", {"route": "jobs.jobs.list", **rule})
+        try:
+            yield
+            expect(control("GET")[0]["hits"] > 0, "the fault was not met")
+        finally:
+            control("DELETE")
+
+    def names():
+        return [job.settings.name for job in workspace.jobs.list()]
+
+    expected = names()
+
+    with report.check("faults: what lasts is raised as the class it is"):
+        for kind, rule in [
+            (InternalError, {"fault": "internal_error"}),
+            (PermissionDenied, {"fault": "expired_token"}),
+            (Unauthenticated, {"fault": "expired_token", "status": 401}),
+            (DatabricksError, {"fault": "html_error"}),
+        ]:
+            with fault(**rule):
+                refused(kind, names)
+
+    with report.check("faults: the SDK gives up on limits after its time, and says why"):
+        for kind, rule in [
+            (TooManyRequests, {"fault": "too_many_requests"}),
+            (TooManyRequests, {"fault": "too_many_requests", "retry_after": 1}),
+            (TemporarilyUnavailable, {"fault": "unavailable", "retry_after": 1}),
+        ]:
+            with fault(**rule):
+                error = refused(TimeoutError, names)
+                expect(isinstance(error.__cause__, kind), f"{error.__cause__!r}")
+
+    with report.check("faults: what passes is not seen"):
+        patient = WorkspaceClient(host=host, token=token, auth_type="pat")
+        for rule in [
+            {"fault": "too_many_requests", "retry_after": 1, "times": 1},
+            {"fault": "connection_reset", "times": 1},
+            {"fault": "slow_headers", "delay_ms": 200},
+            {"fault": "extra_fields"},
+            {"fault": "unknown_enums"},
+            {"fault": "empty_page", "times": 1},
+        ]:
+            with fault(**rule):
+                found = [job.settings.name for job in patient.jobs.list()]
+                expect(found == expected, f"{rule}: {found}")
+
+    with report.check("faults: what was just made is not found at first"):
+        with fault(route="/api/2.1/unity-catalog/schemas**", fault="eventual_consistency", reads=1):
+            workspace.schemas.create(name="late", catalog_name="main")
+            refused(NotFound, lambda: workspace.schemas.get("main.late"))
+            expect(workspace.schemas.get("main.late").name == "late", "another schema")
 
 
 if __name__ == "__main__":
