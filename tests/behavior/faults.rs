@@ -185,7 +185,10 @@ async fn values_that_nobody_knows_are_passed_on() -> Outcome {
     let broken = Broken::with(json!([{"route": "jobs.jobs.get_run", "fault": "unknown_enums"}])).await?;
     let arguments = json!({"job_id": NIGHTLY, "wait": true, "timeout_seconds": 2});
     let answer = broken.house.answer("run_job_now", arguments).await?;
-    assert_eq!((&answer["still_running"], &answer["life_cycle_state"]), (&json!(true), &json!("SANDBOX_UNKNOWN_VALUE")));
+    assert_eq!(
+        (&answer["still_running"], &answer["life_cycle_state"]),
+        (&json!(true), &json!("SANDBOX_UNKNOWN_VALUE"))
+    );
     assert!(answer["run_id"].is_string() || answer["run_id"].is_number(), "{answer}");
     Ok(())
 }

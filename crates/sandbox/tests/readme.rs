@@ -42,9 +42,11 @@ fn fits(documented: &Value, actual: &Value) -> bool {
         (Value::String(text), _) if text == "…" => true,
         (Value::Object(documented), Value::Object(actual)) => {
             let is_open = documented.contains_key("…");
-            documented.iter().filter(|(name, _)| *name != "…").all(|(name, value)| {
-                actual.get(name).is_some_and(|actual| fits(value, actual))
-            }) && (is_open || actual.keys().all(|name| documented.contains_key(name)))
+            documented
+                .iter()
+                .filter(|(name, _)| *name != "…")
+                .all(|(name, value)| actual.get(name).is_some_and(|actual| fits(value, actual)))
+                && (is_open || actual.keys().all(|name| documented.contains_key(name)))
         }
         (Value::Array(documented), Value::Array(actual)) => {
             documented.len() == actual.len() && documented.iter().zip(actual).all(|(one, other)| fits(one, other))
@@ -70,7 +72,10 @@ async fn the_examples_of_the_readme_work() -> Result<(), Box<dyn Error>> {
     for Example { commands, answers } in examples {
         let mut shell = std::process::Command::new("sh");
         shell.args(["-eu", "-c", &commands]);
-        shell.env("DATABRICKS_HOST", sandbox.url()).env("DATABRICKS_TOKEN", sandbox.token()).env("no_proxy", "127.0.0.1");
+        shell
+            .env("DATABRICKS_HOST", sandbox.url())
+            .env("DATABRICKS_TOKEN", sandbox.token())
+            .env("no_proxy", "127.0.0.1");
         let ran = tokio::task::spawn_blocking(move || shell.output()).await??;
         let told = String::from_utf8(ran.stdout)?;
         assert!(ran.status.success(), "{commands}\n{told}\n{}", String::from_utf8_lossy(&ran.stderr));

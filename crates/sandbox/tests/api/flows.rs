@@ -400,3 +400,35 @@ async fn failed_runs_have_clusters_that_tell_why() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn large_runs_stay_quick() -> Checked {
+    let sandbox = manual().await?;
+    notebooks(&sandbox, &[("once", "# sandbox: flaky\nraise E('x')\n")]).await?;
+    let inputs: Vec<_> = (0..600).map(|index| index % 2).collect();
+    let inner = with(notebook("one", "once"), json!({"max_retries": 1}));
+    let mut tasks: Vec<_> = (1..300)
+        .map(|at| {
+            with(
+                notebook(&format!("t{at}"), "once"),
+                json!({"depends_on": [{"task_key": format!("t{}", at - 1)}], "run_if": "ALL_DONE"}),
+            )
+        })
+        .collect();
+    tasks.push(notebook("t0", "once"));
+    tasks.push(json!({"task_key": "many", "for_each_task": {"inputs": json!(inputs).to_string(), "task": inner}}));
+    let id = start(&sandbox, &create(&sandbox, json!({"tasks": tasks})).await?).await?;
+    // All of it happens in one step of the clock.
+    sandbox.advance(Duration::from_secs(3_600));
+    let (mut page, mut seen) = (run(&sandbox, &id).await?, Vec::new());
+    assert_eq!(page["state"]["life_cycle_state"], "TERMINATED");
+    loop {
+        seen.extend(page["tasks"].as_array().cloned().unwrap_or_default());
+        let Some(token) = page["next_page_token"].as_str() else { break };
+        page = get(&sandbox, &format!("/api/2.2/jobs/runs/get?run_id={id}&page_token={token}")).await?.json();
+    }
+    assert_eq!(seen.len(), 301);
+    let stats = &seen[300]["for_each_task"]["stats"]["task_run_stats"];
+    assert_eq!((&stats["total_iterations"], &stats["succeeded_iterations"]), (&json!(600), &json!(600)));
+    Ok(())
+}

@@ -53,7 +53,8 @@ pub(super) fn launch(workspace: &Workspace, task: &mut TaskRun, at: i64) {
         Ok(inputs) => {
             task.iterations = inputs
                 .into_iter()
-                .map(|input| TaskRun { input: Some(input), ..TaskRun::new(workspace, inner.clone()) })
+                .enumerate()
+                .map(|(index, input)| TaskRun { input: Some(input), index, ..TaskRun::new(workspace, inner.clone()) })
                 .collect();
             task.state = State::Running(i64::MAX);
         }
@@ -64,23 +65,11 @@ pub(super) fn launch(workspace: &Workspace, task: &mut TaskRun, at: i64) {
 /// Moves the iterations on, and ends the task after the last one.
 pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
     let mut changed = false;
-    for index in 0..task.iterations.len() {
-        let Some(mut iteration) = task.iterations.get(index).cloned() else { continue };
-        // One that is blocked waits for its turn, which comes below.
-        if iteration.done().is_some()
-            || matches!(iteration.state, State::Blocked)
-            || !step_one(scene, &mut iteration, now)
-        {
-            continue;
-        }
+    // What ends makes room for what is to begin, up to the present.
+    while step_all(scene, task, now) | admit(task) {
         changed = true;
-        task.iterations.extend(retry(scene.workspace, &iteration));
-        if let Some(slot) = task.iterations.get_mut(index) {
-            *slot = iteration;
-        }
     }
-    changed |= admit(task);
-    if !changed && task.latest_iterations().all(|iteration| iteration.done().is_some()) {
+    if task.latest_iterations().all(|iteration| iteration.done().is_some()) {
         let ended = task.iterations.iter().map(|iteration| iteration.ended).max().unwrap_or(task.executed);
         let all = task.latest_iterations().count();
         let failed = task.latest_iterations().filter(|one| one.done().is_some_and(|done| done.result != "SUCCESS"));
@@ -93,6 +82,27 @@ pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool 
         };
         task.finish(ended, done);
         changed = true;
+    }
+    changed
+}
+
+/// Moves those on that have begun; says whether any moved.
+fn step_all(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
+    let mut changed = false;
+    for index in 0..task.iterations.len() {
+        let open = task.iterations.get(index).filter(|one| !matches!(one.state, State::Blocked | State::Done(_)));
+        let Some(mut iteration) = open.cloned() else { continue };
+        let mut moved = false;
+        while step_one(scene, &mut iteration, now) {
+            moved = true;
+        }
+        if moved {
+            changed = true;
+            task.iterations.extend(retry(scene.workspace, &iteration));
+            if let Some(slot) = task.iterations.get_mut(index) {
+                *slot = iteration;
+            }
+        }
     }
     changed
 }

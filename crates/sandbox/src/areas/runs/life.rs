@@ -86,9 +86,9 @@ fn move_on(workspace: &Workspace, jobs: &mut Jobs, run: &mut Run, now: i64) -> b
     let limit = deadline.unwrap_or(now);
     let mut changed = false;
     for index in 0..run.tasks.len() {
-        let Some(mut task) = run.tasks.get(index).cloned() else { continue };
-        let is_last = run.latest().any(|latest| latest.id == task.id);
-        if !is_last || !step(&mut Scene { workspace, jobs, run }, &mut task, limit) {
+        let open = run.tasks.get(index).filter(|task| task.done().is_none());
+        let Some(mut task) = open.cloned() else { continue };
+        if !step(&mut Scene { workspace, jobs, run }, &mut task, limit) {
             continue;
         }
         changed = true;

@@ -1,6 +1,6 @@
 //! A run and the runs of its tasks, as they are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -43,8 +43,9 @@ pub(crate) struct TaskRun {
     pub(crate) child: Option<i64>,
     /// What a for-each task runs, attempts included.
     pub(crate) iterations: Vec<TaskRun>,
-    /// What an iteration is run for.
+    /// What an iteration is run for, and which one it is.
     pub(crate) input: Option<String>,
+    pub(crate) index: usize,
 }
 
 /// A repair, and how what it followed had ended.
@@ -108,12 +109,18 @@ impl TaskRun {
             child: None,
             iterations: Vec::new(),
             input: None,
+            index: 0,
         }
     }
 
     /// The next attempt.
     pub(super) fn again(&self, workspace: &Workspace) -> Self {
-        Self { attempt: self.attempt + 1, input: self.input.clone(), ..Self::new(workspace, self.spec.clone()) }
+        Self {
+            attempt: self.attempt + 1,
+            input: self.input.clone(),
+            index: self.index,
+            ..Self::new(workspace, self.spec.clone())
+        }
     }
 
     pub(crate) fn done(&self) -> Option<&Done> {
@@ -137,15 +144,10 @@ impl TaskRun {
         (timeout > 0 && self.started > 0).then(|| self.started + timeout)
     }
 
-    /// The last attempt of each iteration.
+    /// The last attempt of each iteration. Later attempts stand behind earlier ones.
     pub(crate) fn latest_iterations(&self) -> impl Iterator<Item = &Self> {
-        let is_last = |index: usize, one: &Self| {
-            let later = self.iterations.iter().skip(index + 1);
-            !later
-                .into_iter()
-                .any(|other| other.input == one.input && other.key == one.key && other.attempt > one.attempt)
-        };
-        self.iterations.iter().enumerate().filter(move |(index, one)| is_last(*index, one)).map(|(_, one)| one)
+        let last: BTreeMap<_, _> = self.iterations.iter().map(|one| (one.index, one.id)).collect();
+        self.iterations.iter().filter(move |one| last.get(&one.index) == Some(&one.id))
     }
 
     /// Ends what has not ended, its iterations first.
@@ -182,15 +184,14 @@ impl Run {
         }
     }
 
-    /// The last attempt of each task.
+    /// The last attempt of each task. Later attempts stand behind earlier ones.
     pub(crate) fn latest(&self) -> impl Iterator<Item = &TaskRun> {
-        self.tasks
-            .iter()
-            .filter(|task| !self.tasks.iter().any(|other| other.key == task.key && other.attempt > task.attempt))
+        let last: BTreeMap<_, _> = self.tasks.iter().map(|task| (task.key.as_str(), task.id)).collect();
+        self.tasks.iter().filter(move |task| last.get(task.key.as_str()) == Some(&task.id))
     }
 
     pub(crate) fn last(&self, key: &str) -> Option<&TaskRun> {
-        self.latest().find(|task| task.key == key)
+        self.tasks.iter().rev().find(|task| task.key == key)
     }
 
     /// A task run or an iteration, by its own id.
@@ -214,11 +215,9 @@ impl Run {
             return "TIMEDOUT";
         }
         let has = |result: &str| self.latest().any(|task| task.done().is_some_and(|done| done.result == result));
-        let leaf_failed = self.latest().any(|task| {
-            let needed = self
-                .latest()
-                .any(|other| dependencies(&other.spec).iter().any(|dependency| dependency.key == task.key));
-            !needed && task.done().is_some_and(|done| matches!(done.result, "FAILED" | "UPSTREAM_FAILED" | "TIMEDOUT"))
+        let needed: BTreeSet<_> = self.latest().flat_map(|task| dependencies(&task.spec)).map(|one| one.key).collect();
+        let leaf_failed = self.latest().filter(|task| !needed.contains(&task.key)).any(|task| {
+            task.done().is_some_and(|done| matches!(done.result, "FAILED" | "UPSTREAM_FAILED" | "TIMEDOUT"))
         });
         match () {
             () if has("CANCELED") => "CANCELED",
