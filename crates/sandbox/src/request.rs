@@ -38,9 +38,9 @@ impl Request {
         &self.query
     }
 
-    /// Keeps the query parameters of which the condition holds.
-    pub(crate) fn retain_queries(&mut self, keep: impl Fn(&str, &str) -> bool) {
-        self.query.retain(|(name, value)| keep(name, value));
+    /// Changes the values of query parameters, and keeps those for which `edit` says so.
+    pub(crate) fn edit_queries(&mut self, mut edit: impl FnMut(&mut String) -> bool) {
+        self.query.retain_mut(|(_, value)| edit(value));
     }
 
     /// Whether the body is a form rather than JSON.

@@ -181,3 +181,28 @@ async fn statements_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
     }
     tally.report(0.5)
 }
+
+#[tokio::test]
+async fn bytes_that_are_no_request_do_no_harm() -> Result<(), Box<dyn Error>> {
+    watch();
+    let Plan { seed, until } = plan();
+    let mut random = Random(seed);
+    let (sandbox, clock) = workspace().await?;
+    let fine = Sent { method: "GET".to_owned(), path: "/api/2.2/jobs/list".to_owned(), ..Sent::default() };
+    let mut wire = Wire::new(sandbox.url(), sandbox.token());
+    let mut sent = 0;
+    while Instant::now() < until {
+        let bytes = wire::garbage(&mut random, sandbox.token());
+        wire::throw(sandbox.url(), &bytes).await.map_err(|problem| {
+            format!("SANDBOX_FUZZ_SEED={seed}: {problem} after {}", String::from_utf8_lossy(&bytes))
+        })?;
+        sent += 1;
+        if sent % 20 == 0 {
+            let answer = wire.ask(&fine).await.map_err(|problem| format!("SANDBOX_FUZZ_SEED={seed}: {problem}"))?;
+            assert_eq!(answer.status, 200);
+        }
+    }
+    clock.abort();
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0, "SANDBOX_FUZZ_SEED={seed}: {:?}", LAST_PANIC.lock());
+    Ok(())
+}

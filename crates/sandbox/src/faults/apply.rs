@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::Kind;
 use super::body::Piecemeal;
-use super::spoil::{FIRST_PAGE, spoil};
+use super::spoil::{EMPTY_PAGE, spoil};
 use crate::contract::{Contract, Found};
 use crate::error::ApiError;
 use crate::reply::{Content, Reply};
@@ -79,13 +79,26 @@ pub(crate) fn body(kind: Option<Kind>, bytes: Bytes) -> Body {
     }
 }
 
-/// Takes out the cursor that an empty page gave, so that the first page is answered.
+/// Takes what an empty page added to a cursor off again; what is empty then was the first page's.
 pub(crate) fn undo_cursor(request: &mut Request) {
-    request.retain_queries(|_, value| value != FIRST_PAGE);
-    if request.body.windows(FIRST_PAGE.len()).any(|window| window == FIRST_PAGE.as_bytes())
+    request.edit_queries(|value| match value.strip_prefix(EMPTY_PAGE).map(str::to_owned) {
+        Some(asked) => {
+            *value = asked;
+            !value.is_empty()
+        }
+        None => true,
+    });
+    if request.body.windows(EMPTY_PAGE.len()).any(|window| window == EMPTY_PAGE.as_bytes())
         && let Ok(mut fields) = request.fields()
     {
-        fields.0.retain(|_, value| value != FIRST_PAGE);
+        fields.0.retain(|_, value| {
+            let asked = value.as_str().and_then(|text| text.strip_prefix(EMPTY_PAGE)).map(str::to_owned);
+            let is_first = asked.as_deref() == Some("");
+            if let Some(asked) = asked {
+                *value = Value::String(asked);
+            }
+            !is_first
+        });
         request.body = Value::Object(fields.0).to_string().into();
     }
 }

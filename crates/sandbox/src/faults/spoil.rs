@@ -9,8 +9,9 @@ use crate::request::Request;
 
 /// A value that no version of the specs lists.
 const UNKNOWN: &str = "SANDBOX_UNKNOWN_VALUE";
-/// The cursor that leads from an empty page to the first one.
-pub(super) const FIRST_PAGE: &str = "sandbox-first-page";
+/// Begins the cursor that leads from an empty page to the one asked for, whose own cursor follows. So each empty page
+/// has another cursor, as those of the service have.
+pub(super) const EMPTY_PAGE: &str = "sandbox-empty-page:";
 
 /// Changes an answer by its schema; an operation without one is left alone.
 pub(super) fn spoil(contract: &Contract, operation: &Operation, kind: Kind, request: &Request, value: &mut Value) {
@@ -55,5 +56,5 @@ fn empty_page(operation: &Operation, request: &Request, value: &mut Value) {
         request.query(name).map(str::to_owned).or_else(in_body)
     });
     value.set(items, json!([]));
-    value.set(cursor, asked.filter(|token| !token.is_empty()).unwrap_or_else(|| FIRST_PAGE.to_owned()));
+    value.set(cursor, format!("{EMPTY_PAGE}{}", asked.unwrap_or_default()));
 }

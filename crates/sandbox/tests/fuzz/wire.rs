@@ -6,6 +6,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::random::Random;
+
 /// Longer, an answer counts as never coming.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -112,4 +114,39 @@ fn check(sent: &Sent, answer: &Answer) -> Result<(), String> {
             if is_known { Ok(()) } else { Err("an error in no form of Databricks".to_owned()) }
         }
     }
+}
+
+/// Bytes that begin like a request, or like nothing.
+pub(crate) fn garbage(random: &mut Random, token: &str) -> Vec<u8> {
+    let body = "{\"job_id\": 1}";
+    let whole = format!(
+        "POST /api/2.2/jobs/run-now HTTP/1.1\r\nhost: sandbox.test\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut bytes = whole.into_bytes();
+    match random.below(4) {
+        0 => bytes.truncate(random.below(bytes.len())),
+        1 => bytes = (0..random.below(300)).map(|_| u8::try_from(random.below(256)).unwrap_or(0)).collect(),
+        _ => {}
+    }
+    for _ in 0..random.below(6) {
+        let at = random.below(bytes.len());
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = u8::try_from(random.below(256)).unwrap_or(0);
+        }
+    }
+    bytes
+}
+
+/// Sends bytes, says no more, and waits for the sandbox to be done with them.
+pub(crate) async fn throw(url: &str, bytes: &[u8]) -> Result<(), String> {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.map_err(|error| format!("cannot connect: {error}"))?;
+    // The sandbox may have hung up already.
+    if stream.write_all(bytes).await.is_ok() {
+        let _ = stream.shutdown().await;
+    }
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    read.map(drop).map_err(|_| "the sandbox neither answers nor hangs up".to_owned())
 }
