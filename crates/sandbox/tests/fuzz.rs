@@ -102,6 +102,7 @@ impl Tally {
         answer.ok()
     }
 
+    #[expect(clippy::print_stdout, reason = "helpers of tests are not \"in tests\" for clippy")]
     fn report(self, least_fine: f64) -> Result<(), Box<dyn Error>> {
         let Self { seed, asked, fine, failures } = self;
         println!("SANDBOX_FUZZ_SEED={seed}: {asked} requests, {fine} of them with success");

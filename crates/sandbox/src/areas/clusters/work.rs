@@ -26,9 +26,9 @@ fn broken(message: String) -> Done {
 }
 
 /// Makes sure that a cluster runs, or will: the instant at which it does.
-pub(crate) fn attach(workspace: &Workspace, id: &str, at: i64) -> Result<i64, Done> {
+pub(crate) fn attach(workspace: &Workspace, id: &str, at: i64) -> Result<i64, Box<Done>> {
     let mut clusters = lock(&workspace.clusters);
-    let cluster = clusters.0.get_mut(id).ok_or_else(|| broken(format!("Cluster {id} does not exist")))?;
+    let cluster = clusters.0.get_mut(id).ok_or_else(|| Box::new(broken(format!("Cluster {id} does not exist"))))?;
     cluster.settle(workspace.clock.now());
     match cluster.state {
         State::Running => Ok(at),

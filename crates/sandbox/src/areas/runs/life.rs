@@ -213,7 +213,7 @@ fn place(scene: &Scene<'_>, task: &mut TaskRun, at: i64) -> Result<i64, Box<Done
     let queue = workspace.clock.lapse(QUEUE);
     if let Some(id) = task.spec.get("existing_cluster_id").and_then(Value::as_str) {
         task.cluster = Some(id.to_owned());
-        return Ok(clusters::attach(workspace, id, at).map_err(Box::new)?.max(at) + queue);
+        return Ok(clusters::attach(workspace, id, at)?.max(at) + queue);
     }
     let (key, spec) = match task.spec.get("job_cluster_key").and_then(Value::as_str) {
         Some(key) => {
