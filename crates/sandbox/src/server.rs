@@ -242,3 +242,6 @@ fn respond(reply: Reply, request_id: &str, head: bool, workspace_id: i64, fault:
     }
     response
 }
+
+#[cfg(test)]
+mod tests;
