@@ -34,7 +34,7 @@ impl Broken {
         let (pause, budget) = (Duration::from_millis(10), Duration::from_millis(1_500));
         config.retry = RetryPolicy { budget, pause, longest_pause: Duration::from_millis(50) };
         let direct = Client::new(config.clone())?;
-        Ok(Self { house: House::of(sandbox, config, Selection::default(), 6_000, Default::default()).await?, direct })
+        Ok(Self { house: House::before(sandbox, config, Selection::default(), 6_000, Default::default()).await?, direct })
     }
 
     /// With a fault of the list of jobs.

@@ -56,11 +56,11 @@ impl House {
     ) -> Result<Self, Box<dyn Error>> {
         let sandbox = Sandbox::start(Options::default()).await?;
         let config = databricks::Config::new(sandbox.url(), sandbox.token())?;
-        Self::of(sandbox, config, selection, tokens, local).await
+        Self::before(sandbox, config, selection, tokens, local).await
     }
 
-    /// A server of a workspace that is there already.
-    pub(crate) async fn of(
+    /// A server before a workspace that is there already.
+    pub(crate) async fn before(
         sandbox: Sandbox,
         mut config: databricks::Config,
         selection: Selection,
