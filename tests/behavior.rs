@@ -7,10 +7,10 @@ mod ai;
 mod code;
 #[path = "behavior/diagnosis.rs"]
 mod diagnosis;
-#[path = "behavior/faults.rs"]
-mod faults;
 #[path = "behavior/data.rs"]
 mod data;
+#[path = "behavior/faults.rs"]
+mod faults;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]

@@ -5,7 +5,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use databricks::{Arguments, Client, Location, RetryPolicy, operations};
-use databricks_mcp_server::registry::Selection;
+use databricks_mcp_server::context::Context;
+use databricks_mcp_server::registry::{Registry, Selection};
+use databricks_mcp_server::server::Server;
+use databricks_mcp_server::shape::Budget;
 use databricks_sandbox::{Faults, Options, Sandbox};
 use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest};
 use rmcp::service::PeerRequestOptions;

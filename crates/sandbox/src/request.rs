@@ -13,11 +13,13 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     query: Vec<(String, String)>,
     parameters: Vec<(&'static str, String)>,
+    /// How many empty pages, one after the other, led to this request.
+    pub(crate) empty_pages: usize,
 }
 
 impl Request {
     pub(crate) fn new(query: &str, headers: HeaderMap, body: Bytes) -> Self {
-        Self { headers, body, query: parse_query(query), parameters: Vec::new() }
+        Self { headers, body, query: parse_query(query), parameters: Vec::new(), empty_pages: 0 }
     }
 
     /// Keeps what the router found in the path, decoded.

@@ -254,3 +254,6 @@ fn respond(reply: Reply, request_id: &str, head: bool, workspace_id: i64, fault:
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

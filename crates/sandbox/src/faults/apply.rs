@@ -81,28 +81,25 @@ pub(crate) fn body(kind: Option<Kind>, bytes: Bytes) -> Body {
     }
 }
 
-/// Takes what an empty page added to a cursor off again; what is empty then was the first page's.
+/// Takes what empty pages added to a cursor off again; what is empty then was the first page's.
 pub(crate) fn undo_cursor(request: &mut Request) {
-    request.edit_queries(|value| match value.strip_prefix(EMPTY_PAGE).map(str::to_owned) {
-        Some(asked) => {
-            *value = asked;
-            !value.is_empty()
+    let mut pages = 0;
+    let mut undo = |value: &mut String| {
+        let before = value.len();
+        while let Some(asked) = value.strip_prefix(EMPTY_PAGE) {
+            *value = asked.to_owned();
+            pages += 1;
         }
-        None => true,
-    });
+        !value.is_empty() || value.len() == before
+    };
+    request.edit_queries(&mut undo);
     if request.body.windows(EMPTY_PAGE.len()).any(|window| window == EMPTY_PAGE.as_bytes())
         && let Ok(mut fields) = request.fields()
     {
-        fields.0.retain(|_, value| {
-            let asked = value.as_str().and_then(|text| text.strip_prefix(EMPTY_PAGE)).map(str::to_owned);
-            let is_first = asked.as_deref() == Some("");
-            if let Some(asked) = asked {
-                *value = Value::String(asked);
-            }
-            !is_first
-        });
+        fields.0.retain(|_, value| if let Value::String(text) = value { undo(text) } else { true });
         request.body = Value::Object(fields.0).to_string().into();
     }
+    request.empty_pages = pages;
 }
 
 /// What a request names: the values of its path and its query.

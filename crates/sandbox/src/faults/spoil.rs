@@ -9,8 +9,8 @@ use crate::request::Request;
 
 /// A value that no version of the specs lists.
 const UNKNOWN: &str = "SANDBOX_UNKNOWN_VALUE";
-/// Begins the cursor that leads from an empty page to the one asked for, whose own cursor follows. So each empty page
-/// has another cursor, as those of the service have.
+/// Begins the cursor that leads from an empty page to the one asked for, whose own cursor follows. It stands there once
+/// for each empty page in a row, so that each has a cursor of its own, as pages of the service have.
 pub(super) const EMPTY_PAGE: &str = "sandbox-empty-page:";
 
 /// Changes an answer by its schema; an operation without one is left alone.
@@ -56,5 +56,5 @@ fn empty_page(operation: &Operation, request: &Request, value: &mut Value) {
         request.query(name).map(str::to_owned).or_else(in_body)
     });
     value.set(items, json!([]));
-    value.set(cursor, format!("{EMPTY_PAGE}{}", asked.unwrap_or_default()));
+    value.set(cursor, EMPTY_PAGE.repeat(request.empty_pages + 1) + &asked.unwrap_or_default());
 }

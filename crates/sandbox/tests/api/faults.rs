@@ -100,12 +100,17 @@ async fn answers_are_changed_by_their_schema() -> Checked {
 
 #[tokio::test]
 async fn an_empty_page_leads_to_the_one_asked_for() -> Checked {
-    let sandbox = with(json!([{"route": "jobs.jobs.list", "fault": "empty_page", "times": 1}])).await?;
-    let empty = get(&sandbox, LIST).await?;
-    assert_eq!(empty.at("/jobs"), json!([]));
-    let token = empty.at("/next_page_token");
-    let next = get(&sandbox, &format!("{LIST}?page_token={}", token.as_str().unwrap_or_default())).await?;
-    assert_eq!(next.json(), get(&sandbox, LIST).await?.json());
+    let sandbox = with(json!([{"route": "jobs.jobs.list", "fault": "empty_page", "times": 2}])).await?;
+    let mut tokens = Vec::new();
+    let mut page = get(&sandbox, LIST).await?;
+    for _ in 0..2 {
+        assert_eq!(page.at("/jobs"), json!([]));
+        let token = page.at("/next_page_token").as_str().unwrap_or_default().to_owned();
+        page = get(&sandbox, &format!("{LIST}?page_token={token}")).await?;
+        tokens.push(token);
+    }
+    assert_ne!(tokens[0], tokens[1]);
+    assert_eq!(page.json(), get(&sandbox, LIST).await?.json());
     Ok(())
 }
 

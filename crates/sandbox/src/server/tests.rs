@@ -1,0 +1,90 @@
+//! Answers of jobs, runs and clusters keep to the specs, as requests have to.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::contract::{Response as Declared, misfit};
+use crate::{Options, Speed, areas, seed};
+
+struct Served {
+    workspace: Arc<Workspace>,
+    router: Router,
+}
+
+impl Served {
+    fn new() -> Self {
+        let workspace = Workspace::new(&Options::default().with_speed(Speed::Manual), "http://sandbox.test".to_owned());
+        seed::fill(&workspace, true).unwrap();
+        Self { workspace: Arc::new(workspace), router: Router::new(areas::routes()) }
+    }
+
+    /// The answer to a request, which has to be of the operation's schema.
+    async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let reply = perform(&self.workspace, &self.router, method, path, body).await;
+        let Content::Json(value) = reply.unwrap().content else { panic!("{path} answers without JSON") };
+        let found = Contract::get().find(method, path.split('?').next().unwrap());
+        let Declared::Json(schema) = &found[0].operation.response else { return value };
+        let misfit = misfit(Contract::get(), schema, &value, "", false);
+        assert!(misfit.is_none(), "{method} {path}: {misfit:?} in {value}");
+        value
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, Value::Null).await
+    }
+}
+
+#[tokio::test]
+async fn jobs_runs_and_clusters_answer_as_the_specs_say() {
+    let served = Served::new();
+    let new_cluster = json!({"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 1});
+    let tasks = json!([
+        {"task_key": "slow", "notebook_task": {"notebook_path": "/Shared/etl/slow_export"}, "timeout_seconds": 2, "retry_on_timeout": true, "max_retries": 1},
+        {"task_key": "own", "notebook_task": {"notebook_path": "/Shared/etl/flaky_source"}, "new_cluster": new_cluster},
+        {"task_key": "test", "condition_task": {"op": "EQUAL_TO", "left": "{{job.id}}", "right": "1"}},
+        {"task_key": "no", "depends_on": [{"task_key": "test", "outcome": "true"}], "notebook_task": {"notebook_path": "/Shared/x"}},
+        {"task_key": "nested", "run_job_task": {"job_id": 620_114_300_000_107_i64}},
+        {"task_key": "off", "disabled": true, "notebook_task": {"notebook_path": "/Shared/x"}},
+    ]);
+    let settings = json!({"name": "all kinds", "tasks": tasks, "max_concurrent_runs": 1, "queue": {"enabled": true}});
+    let made = served.ask("POST", "/api/2.2/jobs/create", settings).await["job_id"].clone();
+    let mut runs = Vec::new();
+    for job in [made.clone(), made, json!(620_114_300_000_110_i64), json!(620_114_300_000_103_i64)] {
+        runs.push(served.ask("POST", "/api/2.2/jobs/run-now", json!({"job_id": job})).await["run_id"].clone());
+    }
+    // At all times, in the middle of things and after their end.
+    for step in [0, 300, 600, 1_200, 2_000, 10_000, 100_000] {
+        served.workspace.clock.advance(Duration::from_millis(step));
+        for id in &runs {
+            let run = served.get(&format!("/api/2.2/jobs/runs/get?run_id={id}&include_history=true")).await;
+            for task in run["tasks"].as_array().unwrap() {
+                served.get(&format!("/api/2.2/jobs/runs/get?run_id={}", task["run_id"])).await;
+            }
+        }
+        served.get("/api/2.2/jobs/runs/list?expand_tasks=true&limit=25").await;
+        served.get("/api/2.1/clusters/list").await;
+    }
+    let flaky = &runs[3];
+    served.ask("POST", "/api/2.2/jobs/runs/repair", json!({"run_id": flaky, "rerun_all_failed_tasks": true})).await;
+    let repaired = served.get(&format!("/api/2.2/jobs/runs/get?run_id={flaky}&include_history=true")).await;
+    assert_eq!(repaired["repair_history"].as_array().map(Vec::len), Some(2));
+    for job in served.get("/api/2.2/jobs/list?limit=100&expand_tasks=true").await["jobs"].as_array().unwrap() {
+        served.get(&format!("/api/2.2/jobs/get?job_id={}", job["job_id"])).await;
+    }
+    let mut outputs = 0;
+    let all = crate::workspace::lock(&served.workspace.jobs).runs.values().cloned().collect::<Vec<_>>();
+    for run in all {
+        for task in run.tasks.iter().filter(|task| !task.spec.contains_key("for_each_task")) {
+            served.get(&format!("/api/2.2/jobs/runs/get-output?run_id={}", task.id)).await;
+            outputs += 1;
+        }
+        for cluster in run.tasks.iter().filter_map(|task| task.cluster.as_ref()) {
+            served.get(&format!("/api/2.1/clusters/get?cluster_id={cluster}")).await;
+            served.ask("POST", "/api/2.1/clusters/events", json!({"cluster_id": cluster})).await;
+        }
+    }
+    assert!(outputs > 60, "{outputs} outputs");
+}
