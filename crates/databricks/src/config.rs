@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::auth::{self, Attribute, Environment, Settings, Source};
+use crate::auth::{self, Attribute, Environment, MissingProfile, Settings, Source};
 use crate::error::Error;
 use crate::host::Host;
 use crate::limit::Limits;
@@ -101,7 +101,25 @@ impl Config {
     /// When the configuration file cannot be read, the profile named does not exist, the host is not a usable address,
     /// or the rate limit not a number.
     pub fn resolve(explicit: Settings, environment: Environment) -> Result<Config, Error> {
-        Config::from_settings(auth::resolve(explicit, &environment)?, environment)
+        Config::from_settings(auth::resolve(explicit, &environment, MissingProfile::Refused)?, environment)
+    }
+
+    /// As [`Config::resolve`], for a [`Login`](crate::Login): an explicitly named profile need not exist yet.
+    ///
+    /// ```no_run
+    /// use databricks::{Attribute, Config, Environment, Login, Settings};
+    ///
+    /// # async fn example() -> Result<(), databricks::Error> {
+    /// let explicit = Settings::default().with(Attribute::Profile, "dev").with(Attribute::Host, "acme.test");
+    /// let login = Login::start(&Config::resolve_for_login(explicit, Environment::system())?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub fn resolve_for_login(explicit: Settings, environment: Environment) -> Result<Config, Error> {
+        Config::from_settings(auth::resolve(explicit, &environment, MissingProfile::Allowed)?, environment)
     }
 
     /// Reads the variables of Databricks' unified authentication through `lookup`, such as `DATABRICKS_HOST` and

@@ -74,7 +74,7 @@ mod typed;
 mod user_agent;
 
 pub use arguments::{Arguments, Payload};
-pub use auth::{Attribute, Environment, Login, ProgramOutput, Running, Settings};
+pub use auth::{Attribute, Environment, KeptLogin, LoggedIn, Login, ProgramOutput, Running, Settings, Storage};
 pub use client::Client;
 pub use config::Config;
 pub use content::{Content, Part};

@@ -219,7 +219,8 @@ async fn everything_tried_is_told() {
          tried `google-id`: DATABRICKS_GOOGLE_SERVICE_ACCOUNT is not set\n  \
          tried `external-browser`: no login in the browser is kept for this host"
     );
-    let hint = "set DATABRICKS_TOKEN, or run `databricks auth login`, or name a profile that has credentials";
+    let hint =
+        "set DATABRICKS_TOKEN, or run `databricks-mcp-server auth login`, or name a profile that has credentials";
     assert_eq!(error.hint(), Some(hint));
     assert!(error.is_configuration());
 }
