@@ -63,6 +63,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Log in to a workspace by the browser, see what is kept of logins, and log out
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Run the embedded sandbox workspace alone
     Sandbox {
         /// Loopback port; 0 takes a free one
@@ -97,6 +100,46 @@ pub enum ResourcesCommand {
         /// Its URI
         uri: String,
     },
+}
+
+/// What to do about logins.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Log in to the workspace of `--host` or `--profile`, else to one chosen in the browser
+    Login {
+        /// Only print the page to open
+        #[arg(long)]
+        no_browser: bool,
+        /// Where the tokens are kept; `auto` is the keyring of the system, or a file where that cannot be used
+        #[arg(long, env = "DATABRICKS_MCP_AUTH_STORAGE", value_enum, default_value_t = StorageChoice::Auto)]
+        storage: StorageChoice,
+        /// How long to wait for the browser
+        #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+        timeout: u32,
+    },
+    /// Show the logins that are kept, and whether this configuration authenticates
+    Status {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget the login for the workspace of `--host` or `--profile`
+    Logout {
+        /// Forget every login
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// Where the tokens of a login are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StorageChoice {
+    /// The keyring of the system, or a file
+    Auto,
+    /// The keyring of the system
+    Keyring,
+    /// A file of the home directory that only its owner can read
+    File,
 }
 
 /// What every command takes.
@@ -203,20 +246,32 @@ impl Options {
     /// How to reach a workspace of [`Options::workspaces`]: flags, then the environment, then the profile. Nothing is
     /// contacted; a missing host or credential shows when it is needed.
     pub fn client_config(&self, workspace: &Access) -> Result<Config, Error> {
-        let flags = [
-            (Attribute::Host, self.host.as_deref()),
-            (Attribute::Profile, Some(workspace.name.as_str())),
-            (Attribute::WarehouseId, self.warehouse_id.as_deref()),
-        ];
-        let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value?.trim())));
-        let given = given.filter(|(_, value)| !value.is_empty());
-        let settings = given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value));
         let system = Environment::system();
         let hidden = self.hidden_variables();
         let environment = system
             .clone()
             .with_variables(move |name| if hidden.contains(&name) { None } else { system.variable(name) });
-        Ok(Config::resolve(settings, environment)?)
+        Ok(Config::resolve(self.settings(&workspace.name), environment)?)
+    }
+
+    /// The same for a login, which is for one workspace, and maybe for a profile that does not exist yet.
+    pub fn login_config(&self) -> Result<Config, Error> {
+        let profile = match self.workspaces()?.as_slice() {
+            [workspace] => workspace.name.clone(),
+            _ => return Err(Error::failed("a login is for one profile").with_hint("give `--profile` once")),
+        };
+        Ok(Config::resolve_for_login(self.settings(&profile), Environment::system())?)
+    }
+
+    fn settings(&self, profile: &str) -> Settings {
+        let flags = [
+            (Attribute::Host, self.host.as_deref()),
+            (Attribute::Profile, Some(profile)),
+            (Attribute::WarehouseId, self.warehouse_id.as_deref()),
+        ];
+        let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value?.trim())));
+        let given = given.filter(|(_, value)| !value.is_empty());
+        given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value))
     }
 
     /// The variables that are set and not taken, as each of several profiles stands alone.

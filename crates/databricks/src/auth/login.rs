@@ -121,6 +121,11 @@ impl Login {
         &self.url
     }
 
+    /// The port of this machine that the browser comes back to.
+    pub fn port(&self) -> u16 {
+        self.callback.port()
+    }
+
     /// Waits for the browser's return and keeps the tokens. Dropping the future gives up.
     ///
     /// # Errors

@@ -138,6 +138,11 @@ impl KeptLogin {
         Some(parse_time(self.expiry.as_deref()?).unwrap_or(SystemTime::UNIX_EPOCH))
     }
 
+    /// The same as RFC 3339 has it.
+    pub fn expires_at(&self) -> Option<&str> {
+        self.expiry.as_deref()
+    }
+
     /// Whether it gets further tokens by itself.
     pub fn renews(&self) -> bool {
         self.renews

@@ -68,6 +68,10 @@ impl Callback {
         format!("http://localhost:{}", self.port)
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Waits for the return of this login. Requests that do not know its state are somebody else's, get an error page
     /// and end nothing.
     pub(super) async fn wait(&self, state: &str) -> Return {
