@@ -211,7 +211,11 @@ fn told(error: &Error, url: &Url) -> Error {
         (None, _) => format!("no answer from `{origin}`: {message}"),
     };
     let transient = error.is_retryable();
-    let told = Error::credentials(told);
+    let mut told = Error::credentials(told);
+    // What helps against a connection that fails helps here too; what helps against a refusal is about other credentials.
+    if let Some(hint) = error.hint().filter(|_| error.status().is_none()) {
+        told = told.with_hint(hint.to_owned());
+    }
     if transient { told.transient() } else { told }
 }
 

@@ -54,6 +54,16 @@ pub(crate) struct Purpose {
 }
 
 /// A login that is kept, without its tokens.
+///
+/// ```no_run
+/// use databricks::{Environment, Login, Storage};
+///
+/// for login in Login::kept(&Environment::system())? {
+///     let place = if login.storage() == Storage::Keyring { "keyring" } else { "file" };
+///     println!("{} until {} in a {place}", login.host(), login.expires_at().unwrap_or("ever"));
+/// }
+/// # Ok::<(), databricks::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptLogin {
     #[serde(flatten)]
