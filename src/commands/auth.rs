@@ -8,9 +8,10 @@ use databricks::{Attribute, Client, Config, KeptLogin, LoggedIn, Login, Storage}
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::commands::{pretty, print};
+use crate::commands::print;
 use crate::config::{AuthCommand, Options, StorageChoice};
 use crate::error::Error;
+use crate::pretty::pretty;
 
 /// How a login is called where methods of authentication are named.
 const METHOD: &str = "external-browser";
@@ -163,7 +164,7 @@ async fn status(options: &Options, as_json: bool) -> Result<(), Error> {
     if as_json {
         let logins: Vec<_> = logins.iter().map(login_json).collect();
         let workspaces: Vec<_> = checks.iter().map(Check::to_json).collect();
-        print(&pretty(&json!({ "logins": logins, "workspaces": workspaces }))?)?;
+        print(&pretty(&json!({ "logins": logins, "workspaces": workspaces })))?;
     } else {
         print("Logins:")?;
         for login in &logins {
