@@ -25,8 +25,11 @@ const AGENTS: [(&str, &str); 16] = [
     ("WINDSURF_AGENT", "windsurf"),
 ];
 
-/// Build systems, in order of their names: the name reported, and the variables that must be set, some to a certain value.
-static BUILD_SYSTEMS: [(&str, &[(&str, Option<&str>)]); 10] = [
+/// A variable that must be set, maybe to a certain value.
+type Variable = (&'static str, Option<&'static str>);
+
+/// Build systems, in order of their names: the name reported, and what must be set.
+static BUILD_SYSTEMS: [(&str, &[Variable]); 10] = [
     ("aws-code-build", &[("CODEBUILD_BUILD_ARN", None)]),
     ("azure-devops", &[("TF_BUILD", Some("True"))]),
     ("bitbucket", &[("BITBUCKET_BUILD_NUMBER", None)]),
@@ -87,7 +90,7 @@ impl UserAgent {
             self.upstream = Some((name, version));
         }
         self.runtime = lookup("DATABRICKS_RUNTIME_VERSION");
-        let is_set = |(variable, wanted): &(&str, Option<&str>)| {
+        let is_set = |(variable, wanted): &Variable| {
             lookup(variable).is_some_and(|value| wanted.is_none_or(|wanted| value == wanted))
         };
         let found = BUILD_SYSTEMS.iter().find(|(_, variables)| variables.iter().all(is_set));
