@@ -1,5 +1,7 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
+mod auth;
+
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,6 +45,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             let opened = Opened::open(&options).await?;
             print(&resources::read(&registry, &opened.workspaces, &uri).await?.text)
         }
+        Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
     };
     done.map(|()| ExitCode::SUCCESS)

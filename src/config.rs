@@ -63,6 +63,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Log in to a workspace by the browser, see what is kept of logins, and log out
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Run the embedded sandbox workspace alone
     Sandbox {
         /// Loopback port; 0 takes a free one
@@ -97,6 +100,46 @@ pub enum ResourcesCommand {
         /// Its URI
         uri: String,
     },
+}
+
+/// What to do about logins.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Log in to the workspace of `--host` or `--profile`, else to one chosen in the browser
+    Login {
+        /// Only print the page to open
+        #[arg(long)]
+        no_browser: bool,
+        /// Where the tokens are kept; `auto` is the keyring of the system, or a file where that cannot be used
+        #[arg(long, env = "DATABRICKS_MCP_AUTH_STORAGE", value_enum, default_value_t = StorageChoice::Auto)]
+        storage: StorageChoice,
+        /// How long to wait for the browser
+        #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+        timeout: u32,
+    },
+    /// Show the logins that are kept, and whether this configuration authenticates
+    Status {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget the login for the workspace of `--host` or `--profile`
+    Logout {
+        /// Forget every login
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// Where the tokens of a login are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StorageChoice {
+    /// The keyring of the system, or a file
+    Auto,
+    /// The keyring of the system
+    Keyring,
+    /// A file of the home directory that only its owner can read
+    File,
 }
 
 /// What every command takes.
@@ -237,6 +280,12 @@ impl Options {
         let system = Environment::system();
         let hidden = self.hidden_variables();
         system.clone().with_variables(move |name| if hidden.contains(&name) { None } else { system.variable(name) })
+    }
+
+    /// The same for a login, which is for one workspace, and maybe for a profile that does not exist yet.
+    pub fn login_config(&self) -> Result<Config, Error> {
+        let workspace = self.only_workspace()?;
+        Ok(Config::resolve_for_login(self.settings(&workspace), self.environment())?)
     }
 
     /// The variables that are set and not taken, as each of several profiles stands alone.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::auth::{self, Attribute, Environment, Settings, Source};
+use crate::auth::{self, Attribute, Environment, MissingProfile, Settings, Source};
 use crate::error::Error;
 use crate::host::Host;
 use crate::limit::Limits;
@@ -99,9 +99,27 @@ impl Config {
     ///
     /// # Errors
     /// When the configuration file cannot be read, the profile named does not exist, the host is not a usable address,
-    /// or the rate limit not a number.
+    /// or a limit not a number.
     pub fn resolve(explicit: Settings, environment: Environment) -> Result<Config, Error> {
-        Config::from_settings(auth::resolve(explicit, &environment)?, environment)
+        Config::from_settings(auth::resolve(explicit, &environment, MissingProfile::Refused)?, environment)
+    }
+
+    /// As [`Config::resolve`], for a [`Login`](crate::Login): an explicitly named profile need not exist yet.
+    ///
+    /// ```no_run
+    /// use databricks::{Attribute, Config, Environment, Login, Settings};
+    ///
+    /// # async fn example() -> Result<(), databricks::Error> {
+    /// let explicit = Settings::default().with(Attribute::Profile, "dev").with(Attribute::Host, "acme.test");
+    /// let login = Login::start(&Config::resolve_for_login(explicit, Environment::system())?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub fn resolve_for_login(explicit: Settings, environment: Environment) -> Result<Config, Error> {
+        Config::from_settings(auth::resolve(explicit, &environment, MissingProfile::Allowed)?, environment)
     }
 
     /// Reads the variables of Databricks' unified authentication through `lookup`, such as `DATABRICKS_HOST` and
@@ -137,16 +155,19 @@ impl Config {
             user_agent: UserAgent::default().with_environment(|name| environment.variable(name)),
             ..Config::default()
         };
-        if let Some(rate) = settings.get(Attribute::RateLimit) {
-            let name = match settings.source(Attribute::RateLimit) {
-                Some(Source::Variable(name)) => name,
-                _ => "rate_limit",
-            };
-            let rate = rate.parse::<u32>().map_err(|_| {
-                Error::configuration(format!("{name} is `{rate}`, not a whole number"))
-                    .with_hint(format!("set {name} to requests per second, or to 0 for no limit"))
-            })?;
+        if let Some(rate) = number(&settings, Attribute::RateLimit, "requests per second, or to 0 for no limit")? {
+            let rate = u32::try_from(rate).unwrap_or(0);
             config.limits.requests_per_second = (rate > 0).then_some(rate);
+        }
+        let seconds = "a number of seconds, or leave it out";
+        if let Some(timeout) = number(&settings, Attribute::HttpTimeoutSeconds, seconds)?.filter(|timeout| *timeout > 0)
+        {
+            config.idle_timeout = Duration::from_secs(timeout.unsigned_abs());
+        }
+        match number(&settings, Attribute::RetryTimeoutSeconds, seconds)? {
+            Some(budget) if budget < 0 => config.retry.budget = Duration::MAX,
+            Some(budget) if budget > 0 => config.retry.budget = Duration::from_secs(budget.unsigned_abs()),
+            Some(_) | None => {}
         }
         Ok(Config { settings, environment, ..config })
     }
@@ -174,6 +195,19 @@ impl Config {
     pub(crate) fn known_account(&self) -> Option<String> {
         self.account_id.clone().or_else(|| self.host.as_ref()?.account_id().map(str::to_owned))
     }
+}
+
+/// A setting that is a whole number.
+fn number(settings: &Settings, attribute: Attribute, meaning: &str) -> Result<Option<i64>, Error> {
+    let Some(text) = settings.get(attribute) else { return Ok(None) };
+    let name = match settings.source(attribute) {
+        Some(Source::Variable(name)) => name,
+        _ => attribute.key(),
+    };
+    text.parse().map(Some).map_err(|_| {
+        Error::configuration(format!("{name} is `{text}`, not a whole number"))
+            .with_hint(format!("set {name} to {meaning}"))
+    })
 }
 
 /// For logs and diagnosis: where calls go and how they authenticate, without any credential.
@@ -226,6 +260,28 @@ mod tests {
     fn the_clis_mark_for_no_workspace_is_not_sent() {
         let config = read(&[("DATABRICKS_WORKSPACE_ID", "none")]).unwrap();
         assert_eq!(config.routed_workspace(), None);
+    }
+
+    #[test]
+    fn timeouts_are_read() {
+        let of = |timeout: &str, budget: &str| {
+            let settings = Settings::default()
+                .with(Attribute::HttpTimeoutSeconds, timeout)
+                .with(Attribute::RetryTimeoutSeconds, budget);
+            let config = Config::resolve(settings, Environment::default())?;
+            Ok((config.idle_timeout.as_secs(), config.retry.budget))
+        };
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (timeout, budget, expected) in [
+            ("", "", (60, minutes(5))),
+            ("0", "0", (60, minutes(5))),
+            ("7", "120", (7, minutes(2))),
+            ("-7", "-1", (60, Duration::MAX)),
+        ] {
+            assert_eq!(of(timeout, budget).unwrap(), expected, "{timeout} {budget}");
+        }
+        let result: Result<_, Error> = of("1.5", "");
+        assert_eq!(result.unwrap_err().to_string(), "http_timeout_seconds is `1.5`, not a whole number");
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl Host {
 impl FromStr for Host {
     type Err = Error;
 
-    /// Adds `https://` where no scheme is given; path, query and default port are dropped.
+    /// Adds `https://` where no scheme is given; path, query and default port are dropped. Plain `http` is for this very
+    /// machine only, as credentials would travel in clear text.
     fn from_str(text: &str) -> Result<Host, Error> {
         let text = text.trim();
         // The text itself stays out of the message: somebody may have pasted a password with it.
@@ -64,6 +65,16 @@ impl FromStr for Host {
         let url = url.map_err(|error| unusable(&error.to_string()))?;
         if !matches!(url.scheme(), "https" | "http") {
             return Err(unusable("it is neither `https` nor `http`"));
+        }
+        if url.scheme() == "http" && !is_loopback(&url) {
+            // There is no way around this: a token that has once been sent in clear text is anybody's.
+            return Err(Error::configuration(
+                "the workspace host is not usable: over `http` credentials would be sent in clear text",
+            )
+            .with_hint(
+                "write it with `https://`; to reach a gateway of your own that has no TLS, forward a port of this machine \
+                 to it and set DATABRICKS_HOST to `http://localhost:<port>`",
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(unusable("it contains a user name or password"));
@@ -134,10 +145,32 @@ mod tests {
 
     #[test]
     fn loopback_is_recognised() {
-        for (text, expected) in
-            [("http://localhost:1", true), ("http://127.0.0.2", true), ("http://[::1]", true), ("acme.test", false)]
-        {
+        for (text, expected) in [
+            ("http://localhost:1", true),
+            ("http://LOCALHOST", true),
+            ("http://127.0.0.2", true),
+            ("http://[::1]", true),
+            ("https://localhost", true),
+            ("acme.test", false),
+        ] {
             assert_eq!(text.parse::<Host>().unwrap().is_loopback(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn clear_text_stays_on_this_machine() {
+        for text in [
+            "http://acme.test",
+            "HTTP://acme.test:8080/x?o=1",
+            "http://10.0.0.1",
+            "http://0.0.0.0:8020",
+            "http://localhost.acme.test",
+            "http://127.0.0.1.acme.test",
+            "http://[::ffff:10.0.0.1]",
+        ] {
+            let error = text.parse::<Host>().unwrap_err();
+            assert!(error.is_configuration() && error.to_string().contains("in clear text"), "{text}: {error}");
+            assert!(error.hint().unwrap().contains("`https://`"), "{text}");
         }
     }
 }

@@ -4,8 +4,8 @@
 //! call that may already have happened is repeated only when that does no harm. Any operation of the API can be called
 //! from its description, an [`Operation`].
 //!
-//! ```no_run
-//! use databricks::{Arguments, Body, Client, Config, Location, Method, Operation, Parameter, Response};
+//! ```
+//! use databricks::{Arguments, Body, Client, Config, Location, Method, Operation, Parameter, Payload, Response};
 //!
 //! static GET_JOB: Operation = Operation {
 //!     id: "jobs.jobs.get",
@@ -28,19 +28,43 @@
 //!     deprecated: false,
 //! };
 //!
+//! # fn workspace() -> std::io::Result<String> {
+//! #     use std::io::{BufRead, BufReader, Write};
+//! #     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! #     let host = format!("http://{}", listener.local_addr()?);
+//! #     std::thread::spawn(move || -> std::io::Result<()> {
+//! #         let (mut stream, _) = listener.accept()?;
+//! #         let answers = [
+//! #             ("200 OK", r#"{"job_id":123,"settings":{"name":"nightly"}}"#),
+//! #             ("404 Not Found", r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Job 7 does not exist."}"#),
+//! #         ];
+//! #         for (status, body) in answers {
+//! #             let mut lines = BufReader::new(stream.try_clone()?).lines();
+//! #             while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+//! #             let head = "Content-Type: application/json\r\nContent-Length";
+//! #             write!(stream, "HTTP/1.1 {status}\r\n{head}: {}\r\n\r\n{body}", body.len())?;
+//! #         }
+//! #         Ok(())
+//! #     });
+//! #     Ok(host)
+//! # }
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), databricks::Error> {
-//! let client = Client::new(Config::from_env(|name| std::env::var(name).ok())?)?;
-//! let arguments = Arguments::new().with(Location::Query, "job_id", 123);
-//! match client.execute(&GET_JOB, arguments).await {
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A workspace of your own is read from the environment: `Config::resolve(Settings::default(), Environment::system())?`.
+//! let host = workspace()?; // a small one on this machine
+//! let client = Client::new(Config::new(&host, "dapi123")?)?;
+//! let job = client.execute(&GET_JOB, Arguments::new().with(Location::Query, "job_id", 123)).await?;
+//! let Payload::Json(job) = job else { return Err("a job is JSON".into()) };
+//! assert_eq!(job["settings"]["name"], "nightly");
+//!
+//! match client.execute(&GET_JOB, Arguments::new().with(Location::Query, "job_id", 7)).await {
 //!     Ok(job) => println!("{job:?}"),
-//!     Err(error) if error.is_not_found() => println!("there is no such job"),
+//!     Err(error) if error.is_not_found() => assert!(error.message().contains("does not exist")),
 //!     Err(error) => println!("{error}; hint: {}", error.hint().unwrap_or("none")),
 //! }
 //! # Ok(())
 //! # }
 //! ```
-
 //!
 //! # Lists
 //!
@@ -59,8 +83,12 @@
 //! [`Config::resolve`] reads Databricks' unified configuration: explicit [`Settings`], environment variables and the
 //! profiles of `~/.databrickscfg`. The way of authenticating is chosen at the first call, in the order of the official
 //! Go SDK: personal access token, user and password, service principals of Databricks, Azure and Google, the Databricks
-//! and Azure command lines, managed identities, and the OIDC tokens of CI systems; besides, a [`Login`] in the browser.
-//! Tokens are replaced ahead of their end, and once when the workspace refuses one.
+//! and Azure command lines, managed identities, and the OIDC tokens of CI systems. Last comes a [`Login`] in the
+//! browser that is kept for the host, in the keyring of the system or in a file; it is the only one with
+//! `auth_type = external-browser`. Tokens are replaced ahead of their end, and once when the workspace refuses one.
+//! When no way works, the error tells what each of them lacks.
+//!
+//! Credentials go out over TLS, or to this very machine, and appear in no log and no error.
 
 mod answer;
 pub mod api;
@@ -87,7 +115,7 @@ pub mod unlisted;
 mod user_agent;
 
 pub use arguments::{Arguments, Payload};
-pub use auth::{Attribute, Environment, Login, ProgramOutput, Running, Settings};
+pub use auth::{Attribute, Environment, KeptLogin, LoggedIn, Login, ProgramOutput, Running, Settings, Storage};
 pub use client::Client;
 pub use config::Config;
 pub use content::{Content, Part};

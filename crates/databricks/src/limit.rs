@@ -7,6 +7,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 /// What a client allows itself towards its host.
+///
+/// ```
+/// use databricks::{Config, Limits};
+///
+/// let limits = Limits { requests_per_second: Some(5), ..Limits::default() };
+/// let config = Config { limits, ..Config::new("acme.test", "dapi123")? };
+/// # Ok::<(), databricks::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Requests in flight at the same time; at least one.

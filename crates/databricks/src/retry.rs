@@ -14,6 +14,16 @@ use crate::error::{Error, Repeat};
 const ATTEMPTS_TO_CONNECT: u32 = 3;
 
 /// How patient a client is.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use databricks::{Config, RetryPolicy};
+///
+/// let retry = RetryPolicy { budget: Duration::from_secs(30), ..RetryPolicy::default() };
+/// let config = Config { retry, ..Config::new("acme.test", "dapi123")? };
+/// # Ok::<(), databricks::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// The time after which no further attempt begins, counted from the first one. Zero means a single attempt.

@@ -203,7 +203,8 @@ impl Transport {
                 }
                 let slot = self.shared.gate.pass().await;
                 let start = Instant::now();
-                let result = self.attempt(request, call.response).await;
+                let sent = sensitive(request.headers());
+                let result = self.attempt(request, call.response, sent).await;
                 drop(slot);
                 tracing::debug!(
                     operation = call.operation,
@@ -218,6 +219,7 @@ impl Transport {
                         if renewed.swap(true, Ordering::Relaxed) || !chosen.renew(self.context(), &proof).await? {
                             return Err(chosen.explain(error));
                         }
+                        tracing::debug!(method = chosen.name, "replaced a credential that was refused");
                     }
                     result => return result,
                 }
@@ -246,14 +248,14 @@ impl Transport {
             let mut request = Request::new(Method::GET, url.clone());
             request.headers_mut().extend(asked.clone());
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
-            self.attempt(request, Response::Binary).await
+            self.attempt(request, Response::Binary, signature(url)).await
         };
         self.shared.retry.run(true, attempt).await.map_err(|error| error.in_operation(operation))
     }
 
-    async fn attempt(&self, request: Request, expected: Response) -> Result<Answer, Error> {
+    /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
+    async fn attempt(&self, request: Request, expected: Response, sent: Vec<Secret>) -> Result<Answer, Error> {
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
-        let sent = sensitive(request.headers());
         let idle = self.shared.idle_timeout;
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
@@ -295,6 +297,14 @@ impl fmt::Debug for Transport {
 fn sensitive(headers: &HeaderMap) -> Vec<Secret> {
     let sent = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
     sent.map(|value| value.rsplit(' ').next().unwrap_or(value).into()).collect()
+}
+
+/// What makes a presigned URL a credential, as it is written there and as it is meant: storage services like to explain
+/// what they refuse.
+fn signature(url: &Url) -> Vec<Secret> {
+    let written = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let written = written.map(|(_, value)| Secret::from(value));
+    written.chain(url.query_pairs().map(|(_, value)| Secret::from(value.as_ref()))).collect()
 }
 
 /// A client without credentials. It follows no redirect: one of an API call leads to a login page, which is reported,

@@ -25,20 +25,32 @@ const AGENTS: [(&str, &str); 16] = [
     ("WINDSURF_AGENT", "windsurf"),
 ];
 
-/// Build systems: the variable, the value it must have (any when `None`), and the name reported. In order of name.
-const BUILD_SYSTEMS: [(&str, Option<&str>, &str); 9] = [
-    ("CODEBUILD_BUILD_ARN", None, "aws-code-build"),
-    ("TF_BUILD", Some("True"), "azure-devops"),
-    ("BITBUCKET_BUILD_NUMBER", None, "bitbucket"),
-    ("CIRCLECI", Some("true"), "circle"),
-    ("GITHUB_ACTIONS", Some("true"), "github"),
-    ("GITLAB_CI", Some("true"), "gitlab"),
-    ("JENKINS_URL", None, "jenkins"),
-    ("TFC_RUN_ID", None, "tf-cloud"),
-    ("TRAVIS", Some("true"), "travis"),
+/// A variable that must be set, maybe to a certain value.
+type Variable = (&'static str, Option<&'static str>);
+
+/// Build systems, in order of their names: the name reported, and what must be set.
+static BUILD_SYSTEMS: [(&str, &[Variable]); 10] = [
+    ("aws-code-build", &[("CODEBUILD_BUILD_ARN", None)]),
+    ("azure-devops", &[("TF_BUILD", Some("True"))]),
+    ("bitbucket", &[("BITBUCKET_BUILD_NUMBER", None)]),
+    ("circle", &[("CIRCLECI", Some("true"))]),
+    ("github", &[("GITHUB_ACTIONS", Some("true"))]),
+    ("gitlab", &[("GITLAB_CI", Some("true"))]),
+    ("google-cloud-build", &[("PROJECT_ID", None), ("BUILD_ID", None), ("PROJECT_NUMBER", None), ("LOCATION", None)]),
+    ("jenkins", &[("JENKINS_URL", None)]),
+    ("tf-cloud", &[("TFC_RUN_ID", None)]),
+    ("travis", &[("TRAVIS", Some("true"))]),
 ];
 
 /// Who is calling.
+///
+/// ```
+/// use databricks::{Config, UserAgent};
+///
+/// let user_agent = UserAgent::new("nightly-report", "1.4.0").with_environment(|name| std::env::var(name).ok());
+/// let config = Config { user_agent, ..Config::new("acme.test", "dapi123")? };
+/// # Ok::<(), databricks::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserAgent {
     product: (String, String),
@@ -46,6 +58,7 @@ pub struct UserAgent {
     runtime: Option<String>,
     build_system: Option<&'static str>,
     agent: Option<String>,
+    meta_harness: Option<&'static str>,
 }
 
 impl Default for UserAgent {
@@ -63,6 +76,7 @@ impl UserAgent {
             runtime: None,
             build_system: None,
             agent: None,
+            meta_harness: None,
         }
     }
 
@@ -76,10 +90,12 @@ impl UserAgent {
             self.upstream = Some((name, version));
         }
         self.runtime = lookup("DATABRICKS_RUNTIME_VERSION");
-        self.build_system = BUILD_SYSTEMS.iter().find_map(|(variable, wanted, name)| {
-            let value = lookup(variable)?;
-            wanted.is_none_or(|wanted| value == wanted).then_some(*name)
-        });
+        let is_set = |(variable, wanted): &Variable| {
+            lookup(variable).is_some_and(|value| wanted.is_none_or(|wanted| value == wanted))
+        };
+        let found = BUILD_SYSTEMS.iter().find(|(_, variables)| variables.iter().all(is_set));
+        self.build_system = found.map(|(name, _)| *name);
+        self.meta_harness = lookup("OMNIGENT").map(|_| "omnigent");
         let mut present = AGENTS.iter().filter(|(variable, _)| lookup(variable).is_some());
         self.agent = match (present.next(), present.next()) {
             (Some(_), Some(_)) => Some("multiple".to_owned()),
@@ -115,6 +131,7 @@ impl UserAgent {
         pairs.extend(self.runtime.as_deref().map(|runtime| ("runtime", runtime)));
         pairs.extend(self.build_system.map(|name| ("cicd", name)));
         pairs.extend(self.agent.as_deref().map(|agent| ("agent", agent)));
+        pairs.extend(self.meta_harness.map(|name| ("meta-harness", name)));
         let header = pairs
             .into_iter()
             .map(|(key, value)| format!("{}/{}", allowed(key), allowed(value)))
@@ -164,6 +181,13 @@ mod tests {
             (&[("AGENT", "my agent/2")][..], "agent/my-agent-2"),
             (&[("GITLAB_CI", "true"), ("GITHUB_ACTIONS", "true")][..], "cicd/github"),
             (&[("GITHUB_ACTIONS", "")][..], ""),
+            (&[("TF_BUILD", "False")][..], ""),
+            (&[("PROJECT_ID", "p"), ("BUILD_ID", "b"), ("LOCATION", "l")][..], ""),
+            (
+                &[("PROJECT_ID", "p"), ("BUILD_ID", "b"), ("PROJECT_NUMBER", "7"), ("LOCATION", "l")][..],
+                "cicd/google-cloud-build",
+            ),
+            (&[("OMNIGENT", "1"), ("CODEX_CI", "1")][..], "agent/codex meta-harness/omnigent"),
             (&[("DATABRICKS_SDK_UPSTREAM", "x")][..], ""),
             (
                 &[("DATABRICKS_SDK_UPSTREAM", "x"), ("DATABRICKS_SDK_UPSTREAM_VERSION", "1.0.0")][..],

@@ -2,6 +2,8 @@
 
 #[path = "wire/answers.rs"]
 mod answers;
+#[path = "wire/connections.rs"]
+mod connections;
 #[path = "wire/content.rs"]
 mod content;
 #[path = "wire/lists.rs"]

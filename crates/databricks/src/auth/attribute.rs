@@ -75,6 +75,10 @@ pub enum Attribute {
     TokenAudience,
     /// `rate_limit`: requests per second; 0 for no limit.
     RateLimit,
+    /// `http_timeout_seconds`: how long the service may be silent.
+    HttpTimeoutSeconds,
+    /// `retry_timeout_seconds`: how long failed attempts are repeated; a negative number means for ever.
+    RetryTimeoutSeconds,
 }
 
 /// What is known of an attribute.
@@ -110,7 +114,7 @@ const fn secret(
 }
 
 /// Every attribute, in the order of [`Attribute`].
-static DESCRIPTIONS: [Description; 34] = [
+static DESCRIPTIONS: [Description; 36] = [
     plain(Host, &["host"], &["DATABRICKS_HOST"]),
     plain(AccountId, &["account_id"], &["DATABRICKS_ACCOUNT_ID"]),
     plain(WorkspaceId, &["workspace_id"], &["DATABRICKS_WORKSPACE_ID"]),
@@ -151,6 +155,8 @@ static DESCRIPTIONS: [Description; 34] = [
     plain(DiscoveryUrl, &["discovery_url"], &["DATABRICKS_DISCOVERY_URL"]),
     plain(TokenAudience, &["audience", "token_audience"], &["DATABRICKS_TOKEN_AUDIENCE"]),
     plain(RateLimit, &["rate_limit"], &["DATABRICKS_RATE_LIMIT"]),
+    plain(HttpTimeoutSeconds, &["http_timeout_seconds"], &[]),
+    plain(RetryTimeoutSeconds, &["retry_timeout_seconds"], &[]),
 ];
 
 impl Attribute {
@@ -204,8 +210,8 @@ mod tests {
     fn every_attribute_is_described_once_and_in_order() {
         let attributes: Vec<_> = Attribute::all().collect();
         assert!(attributes.is_sorted_by(|one, other| one < other), "{attributes:?}");
-        assert_eq!(attributes.last(), Some(&RateLimit));
-        assert_eq!(RateLimit as usize + 1, attributes.len());
+        assert_eq!(attributes.last(), Some(&RetryTimeoutSeconds));
+        assert_eq!(RetryTimeoutSeconds as usize + 1, attributes.len());
         for attribute in attributes {
             assert_eq!(attribute.description().attribute, attribute);
             assert!(!attribute.key().is_empty());

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 
 /// A token is not used this shortly before its end: Azure Databricks refuses it during the last 30 s.
-const MARGIN: Duration = Duration::from_secs(40);
+pub(crate) const MARGIN: Duration = Duration::from_secs(40);
 /// A token is replaced in the background at most this long before its end.
 const LONGEST_LEAD: Duration = Duration::from_secs(20 * 60);
 /// After a failure in the background, the next attempt there waits this long.

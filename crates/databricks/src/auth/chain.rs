@@ -104,9 +104,12 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
         return match method.attempt(context).await {
             Ok(credential) => Ok(Chosen { name: method.name, credential }),
             Err(Declined::Lacks(what)) => Err(Error::configuration(format!("{}: {what}", cannot(context, Some(name))))
-                .with_hint(format!(
-                    "complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method"
-                ))),
+                .with_hint(if name == "external-browser" {
+                    "log in with `databricks-mcp-server auth login`, or set DATABRICKS_AUTH_TYPE to another method"
+                        .to_owned()
+                } else {
+                    format!("complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method")
+                })),
             Err(Declined::Failed(error)) => Err(error.within(&cannot(context, Some(name)))),
         };
     }
@@ -125,8 +128,9 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
             let is_configuration = failure.is_configuration();
             (if is_configuration { Error::configuration(message) } else { Error::credentials(message) }).with_hint(hint)
         }
-        None => Error::configuration(message)
-            .with_hint("set DATABRICKS_TOKEN, or run `databricks auth login`, or name a profile that has credentials"),
+        None => Error::configuration(message).with_hint(
+            "set DATABRICKS_TOKEN, or run `databricks-mcp-server auth login`, or name a profile that has credentials",
+        ),
     })
 }
 

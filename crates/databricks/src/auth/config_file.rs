@@ -91,6 +91,11 @@ impl ConfigFile {
         &mut self.sections[index]
     }
 
+    /// Whether there is such a profile.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name == SETTINGS || self.find(name).is_some()
+    }
+
     fn find(&self, name: &str) -> Option<Profile<'_>> {
         let section = self.sections.iter().find(|section| section.name == name && !section.values.is_empty())?;
         Some(Profile { name: &section.name, values: &section.values })
@@ -126,7 +131,7 @@ impl ConfigFile {
             .map(|section| format!("`{}`", section.name))
             .collect();
         if names.is_empty() {
-            return "create a profile with `databricks auth login`".to_owned();
+            return "create a profile with `databricks-mcp-server auth login --profile NAME`".to_owned();
         }
         format!("name one of {}", names.join(", "))
     }

@@ -117,9 +117,17 @@ impl Context {
 
     /// Whether the host serves an account rather than workspaces.
     pub(crate) fn is_account_host(&self) -> bool {
-        let named = self.host_name().starts_with("accounts.") || self.host_name().starts_with("accounts-dod.");
-        let told = self.known_metadata().and_then(|metadata| metadata.host_type.as_deref());
-        told.map_or(named, |kind| kind.eq_ignore_ascii_case("account"))
+        let told = self.known_metadata().and_then(|metadata| metadata.host_type.as_deref()).unwrap_or_default();
+        match told.to_ascii_lowercase().as_str() {
+            "account" => true,
+            "workspace" | "unified" => false,
+            _ => self.is_named_account_host(),
+        }
+    }
+
+    /// The same as its name tells.
+    pub(crate) fn is_named_account_host(&self) -> bool {
+        self.host_name().starts_with("accounts.") || self.host_name().starts_with("accounts-dod.")
     }
 
     /// A cache for the tokens that `fetch` gets.

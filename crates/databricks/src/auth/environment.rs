@@ -12,6 +12,8 @@ use std::time::SystemTime;
 
 use reqwest::Url;
 
+use crate::auth::keyring::Keyring;
+
 type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 type Runner = Arc<dyn Fn(Vec<String>) -> Running + Send + Sync>;
@@ -32,7 +34,7 @@ pub struct ProgramOutput {
 }
 
 /// Where authentication looks for what is not in the configuration itself. The default is an empty world: no
-/// variables, no home directory, no programs, and the clock of the system.
+/// variables, no home directory, no programs, no keyring, and the clock of the system.
 ///
 /// ```
 /// let environment = databricks::Environment::default()
@@ -46,6 +48,7 @@ pub struct Environment {
     clock: Clock,
     runner: Runner,
     route: Option<Route>,
+    keyring: Option<Keyring>,
 }
 
 impl Default for Environment {
@@ -56,6 +59,7 @@ impl Default for Environment {
             clock: Arc::new(SystemTime::now),
             runner: Arc::new(|_| Box::pin(async { Err(io::ErrorKind::NotFound.into()) })),
             route: None,
+            keyring: None,
         }
     }
 }
@@ -67,6 +71,7 @@ impl Environment {
             .with_variables(process_variable)
             .with_home(std::env::home_dir())
             .with_runner(|command| Box::pin(run(command)))
+            .with_keyring(Some(Keyring::system()))
     }
 
     /// The same world with other variables.
@@ -95,6 +100,17 @@ impl Environment {
     pub fn with_runner(mut self, run: impl Fn(Vec<String>) -> Running + Send + Sync + 'static) -> Environment {
         self.runner = Arc::new(run);
         self
+    }
+
+    /// The same world with another keyring, or without one.
+    #[must_use]
+    pub(crate) fn with_keyring(mut self, keyring: Option<Keyring>) -> Environment {
+        self.keyring = keyring;
+        self
+    }
+
+    pub(crate) fn keyring(&self) -> Option<Keyring> {
+        self.keyring.clone()
     }
 
     /// Sends requests to identity providers elsewhere: the tests' provider stands in for Azure and Google.

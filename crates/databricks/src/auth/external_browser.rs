@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::attribute::Attribute;
+use crate::auth::cache::MARGIN;
 use crate::auth::chain::Declined;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::identity::Ask;
+use crate::auth::logins::{KeptLogin, Logins, Purpose};
 use crate::auth::token::Token;
-use crate::auth::token_file::TokenFile;
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -18,17 +19,20 @@ use crate::secret::Secret;
 const CLIENT_ID: &str = "databricks-cli";
 /// A kept token that ends sooner is refreshed.
 const LEAD: Duration = Duration::from_secs(5 * 60);
-const HINT: &str = "log in to the host again";
 
 pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
     context.need_host()?;
-    let Some(file) = TokenFile::of(&context).filter(TokenFile::exists) else {
-        return Err(Declined::Lacks("no login in the browser is kept for this host".to_owned()));
-    };
-    let (shared, file) = (Arc::clone(&context), Arc::new(file));
+    let none = || Declined::Lacks("no login in the browser is kept for this host".to_owned());
+    let logins = Logins::of(&context.environment).ok_or_else(none)?;
+    let purpose = Purpose::of(&context).ok_or_else(none)?;
+    let login = logins.find(&purpose)?.ok_or_else(none)?;
+    let (shared, kept) = (Arc::clone(&context), Arc::new((logins, login)));
     Ok(Credential::bearer(context.cache(move |previous| {
-        let (context, file) = (Arc::clone(&shared), Arc::clone(&file));
-        async move { fetch(&context, &file, previous).await }
+        let (context, kept) = (Arc::clone(&shared), Arc::clone(&kept));
+        async move {
+            let (logins, login) = &*kept;
+            fetch(&context, logins, login, previous).await
+        }
     })))
 }
 
@@ -37,29 +41,45 @@ pub(crate) fn client_id(context: &Context) -> &str {
     context.settings.get(Attribute::ClientId).unwrap_or(CLIENT_ID)
 }
 
-/// The kept token while it is good, else a new one by the refresh token.
-async fn fetch(context: &Context, file: &TokenFile, previous: Option<Secret>) -> Result<Token, Error> {
-    let kept = file.load()?;
-    let soon = context.environment.now() + LEAD;
-    let is_good = |token: &Token| token.expiry.is_none_or(|expiry| expiry > soon);
-    if previous.as_ref() != Some(&kept.access) && is_good(&kept) {
+/// The kept token while it is good, else a new one by the refresh token. A refresh token may be good for one use, and
+/// using it again may end the login, so one process refreshes at a time, and the others take what it got.
+async fn fetch(
+    context: &Context,
+    logins: &Logins,
+    login: &KeptLogin,
+    previous: Option<Secret>,
+) -> Result<Token, Error> {
+    let lasts = |token: &Token, time: Duration| {
+        let until = context.environment.now() + time;
+        token.expiry.is_none_or(|expiry| expiry > until)
+    };
+    let is_new = |token: &Token| previous.as_ref() != Some(&token.access);
+    let kept = logins.tokens(login).await?;
+    if is_new(&kept) && lasts(&kept, LEAD) {
+        return Ok(kept);
+    }
+    let lock = logins.lock(login).await;
+    let kept = if lock.is_some() { logins.tokens(login).await? } else { kept };
+    if is_new(&kept) && lasts(&kept, LEAD) {
         return Ok(kept);
     }
     let refreshed = match &kept.refresh {
         Some(refresh) => self::refresh(context, refresh).await,
-        None => Err(Error::credentials("the login has ended, and it came without a refresh token").with_hint(HINT)),
+        None => Err(Error::credentials("the login has ended, and it came without a refresh token")
+            .with_hint(log_in_again(context))),
     };
     match refreshed {
         Ok(mut token) => {
             token.refresh = token.refresh.or(kept.refresh);
-            if let Err(error) = file.store(&token) {
+            if let Err(error) = logins.keep_again(login, &token).await {
                 tracing::warn!(%error, "the refreshed login is not kept");
             }
             Ok(token)
         }
-        // Another process may have been faster, and a refresh token is good for one use.
-        Err(error) => match file.load() {
-            Ok(other) if other.access != kept.access && is_good(&other) => Ok(other),
+        // What there is may be good for some minutes more, by when the provider may be well again. And where there are
+        // no locks, another process may have been faster.
+        Err(error) => match logins.tokens(login).await {
+            Ok(other) if is_new(&other) && lasts(&other, MARGIN) => Ok(other),
             _ => Err(error),
         },
     }
@@ -74,6 +94,14 @@ async fn refresh(context: &Context, refresh: &Secret) -> Result<Token, Error> {
         .identity
         .ask(ask)
         .await
-        .map_err(|error| if error.is_retryable() { error } else { error.with_hint(HINT) })?;
+        .map_err(|error| if error.is_retryable() { error } else { error.with_hint(log_in_again(context)) })?;
     Token::read(&answer, asked)
+}
+
+fn log_in_again(context: &Context) -> String {
+    match (context.settings.get(Attribute::Profile), context.host()) {
+        (Some(profile), _) => format!("run `databricks-mcp-server auth login --profile {profile}`"),
+        (None, Some(host)) => format!("run `databricks-mcp-server auth login --host {host}`"),
+        (None, None) => "run `databricks-mcp-server auth login`".to_owned(),
+    }
 }

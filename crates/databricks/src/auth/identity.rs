@@ -182,6 +182,12 @@ impl Identity {
     }
 
     async fn send(&self, http: &reqwest::Client, ask: &Ask, good: impl Fn(&Answer) -> bool) -> Result<Answer, Error> {
+        if !ask.secrets.is_empty() && !is_secure(&ask.url) {
+            return Err(Error::credentials(format!(
+                "a secret is not sent to `{}`, which is neither `https` nor on this machine",
+                origin(&ask.url)
+            )));
+        }
         let good = &good;
         let attempt = |_| async move {
             let late = |_| Error::timed_out(ask.patience);
@@ -205,7 +211,11 @@ fn told(error: &Error, url: &Url) -> Error {
         (None, _) => format!("no answer from `{origin}`: {message}"),
     };
     let transient = error.is_retryable();
-    let told = Error::credentials(told);
+    let mut told = Error::credentials(told);
+    // What helps against a connection that fails helps here too; what helps against a refusal is about other credentials.
+    if let Some(hint) = error.hint().filter(|_| error.status().is_none()) {
+        told = told.with_hint(hint.to_owned());
+    }
     if transient { told.transient() } else { told }
 }
 
@@ -246,12 +256,7 @@ pub(crate) fn urlencoded(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 
-/// Refuses to send a secret to an address where others could read it.
-pub(crate) fn require_secure(url: &str, host_is_loopback: bool) -> Result<(), Error> {
-    let parsed = Url::parse(url).ok();
-    let secure = parsed.is_some_and(|url| url.scheme() == "https" || (host_is_loopback && is_loopback(&url)));
-    if secure {
-        return Ok(());
-    }
-    Err(Error::credentials("the token endpoint that the host names is not `https`"))
+/// Whether nobody can read along or answer in the place of this address.
+pub(crate) fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https" || is_loopback(url)
 }

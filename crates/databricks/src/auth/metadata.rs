@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
-use crate::auth::identity::{Ask, require_secure};
+use crate::auth::identity::{Ask, is_secure};
 use crate::error::Error;
+use crate::host::Host;
 
 /// Metadata is a help, not a need: nobody waits long for it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,13 +82,16 @@ impl Endpoints {
     /// As the setting says, else as the host's metadata says, else at the place that goes with the kind of host.
     pub(crate) async fn discover(context: &Context) -> Result<Endpoints, Error> {
         let host = context.host().ok_or_else(|| Error::credentials("no host is set"))?;
-        let account_id = context.account_id();
         let discovery_url = match context.settings.get(Attribute::DiscoveryUrl) {
             Some(url) => Some(url.to_owned()),
-            None => context.metadata().await.and_then(|metadata| metadata.discovery_url(account_id)),
+            None => context.metadata().await.and_then(|metadata| metadata.discovery_url(context.account_id())),
         };
-        let endpoints = match (discovery_url, account_id) {
-            (Some(url), _) => Endpoints::fetch(context, &url).await?,
+        // By now the host may have told its account.
+        let endpoints = match (discovery_url, context.account_id()) {
+            (Some(url), _) => {
+                need_secure(&url, "the place of the OAuth endpoints", host)?;
+                Endpoints::fetch(context, &url).await?
+            }
             (None, Some(account_id)) if context.is_account_host() => {
                 let place = format!("{host}/oidc/accounts/{account_id}/v1");
                 Endpoints {
@@ -101,7 +106,8 @@ impl Endpoints {
                 Endpoints::fetch(context, &format!("{host}/oidc/.well-known/oauth-authorization-server")).await?
             }
         };
-        require_secure(&endpoints.token_endpoint, host.is_loopback())?;
+        need_secure(&endpoints.token_endpoint, "the token endpoint that the host names", host)?;
+        need_secure(&endpoints.authorization_endpoint, "the login page that the host names", host)?;
         Ok(endpoints)
     }
 
@@ -110,4 +116,11 @@ impl Endpoints {
         serde_json::from_value(answer)
             .map_err(|_| Error::credentials("the description of the OAuth server lacks its endpoints"))
     }
+}
+
+/// Refuses an address where others could read a secret or say where to send it. Only a host on this machine may name
+/// another address on this machine.
+fn need_secure(url: &str, what: &str, host: &Host) -> Result<(), Error> {
+    let secure = Url::parse(url).is_ok_and(|url| url.scheme() == "https" || (host.is_loopback() && is_secure(&url)));
+    if secure { Ok(()) } else { Err(Error::credentials(format!("{what} is not `https`"))) }
 }

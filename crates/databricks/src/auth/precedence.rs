@@ -19,12 +19,25 @@ const OF_THE_PROFILE: [Attribute; 6] = [
     Attribute::Cloud,
 ];
 
+/// What it means that an explicitly named profile does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingProfile {
+    /// A mistake.
+    Refused,
+    /// It is about to be made.
+    Allowed,
+}
+
 /// Completes explicit settings from variables and the configuration file.
-pub(crate) fn resolve(mut settings: Settings, environment: &Environment) -> Result<Settings, Error> {
+pub(crate) fn resolve(
+    mut settings: Settings,
+    environment: &Environment,
+    missing: MissingProfile,
+) -> Result<Settings, Error> {
     let lookup = |name: &str| environment.variable(name);
     let is_named = settings.get(Attribute::Profile).is_some();
     settings.fill_from_variables(lookup, |attribute| !is_named || attribute == Attribute::ConfigFile);
-    fill_from_profile(&mut settings, environment, is_named)?;
+    fill_from_profile(&mut settings, environment, is_named, missing)?;
     if is_named {
         let groups = settings.groups();
         // Nor with settings of another way of authenticating, which would only contradict the profile's.
@@ -36,7 +49,12 @@ pub(crate) fn resolve(mut settings: Settings, environment: &Environment) -> Resu
     Ok(settings)
 }
 
-fn fill_from_profile(settings: &mut Settings, environment: &Environment, is_named: bool) -> Result<(), Error> {
+fn fill_from_profile(
+    settings: &mut Settings,
+    environment: &Environment,
+    is_named: bool,
+    missing: MissingProfile,
+) -> Result<(), Error> {
     let asked = settings.get(Attribute::Profile);
     if asked.is_none() && (!settings.groups().is_empty() || settings.get(Attribute::Host).is_some()) {
         // Somebody who says where to go or who he is does not mean the default profile.
@@ -48,6 +66,9 @@ fn fill_from_profile(settings: &mut Settings, environment: &Environment, is_name
         None if is_named => ConfigFile::default(),
         None => return Ok(()),
     };
+    if missing == MissingProfile::Allowed && asked.is_some_and(|name| !file.has(name)) {
+        return Ok(());
+    }
     let Some(profile) = file.profile(asked, &path)? else { return Ok(()) };
     let source = Source::Profile(profile.name.to_owned());
     settings.fill(Attribute::Profile, profile.name, source.clone());

@@ -2,6 +2,7 @@
 
 mod azure;
 mod google;
+mod kept;
 mod login;
 mod metadata;
 mod oidc;

@@ -25,21 +25,42 @@ pub(super) struct Callback {
     port: u16,
 }
 
+/// The browser, back and waiting for a page.
+#[derive(Debug)]
+pub(super) struct Return {
+    stream: TcpStream,
+    /// What it brought.
+    pub(super) code: Result<Secret, Error>,
+    /// Who says to have sent it.
+    pub(super) issuer: Option<String>,
+}
+
 impl Callback {
     /// Listens on the port asked for, or on the first free one.
     pub(super) async fn listen(asked: Option<&str>) -> Result<Callback, Error> {
         let ports = match asked.map(str::parse::<u16>).transpose() {
             Ok(Some(port)) => port..=port,
             Ok(None) => PORTS,
-            Err(_) => return Err(Error::configuration("DATABRICKS_OAUTH_CALLBACK_PORT is not a port number")),
+            Err(_) => {
+                return Err(Error::configuration("DATABRICKS_OAUTH_CALLBACK_PORT is not a port number")
+                    .with_hint("unset it, and a free port is taken"));
+            }
         };
         for port in ports.clone() {
             let Ok(listener) = TcpListener::bind(("127.0.0.1", port)).await else { continue };
             let Ok(address) = listener.local_addr() else { continue };
             return Ok(Callback { listener, port: address.port() });
         }
-        let (first, last) = (ports.start(), ports.end());
-        Err(Error::configuration(format!("no port from {first} to {last} is free for the browser to come back to")))
+        Err(match asked {
+            Some(port) => Error::configuration(format!("port {port} is not free for the browser to come back to"))
+                .with_hint("free it, or unset DATABRICKS_OAUTH_CALLBACK_PORT, and a free one is taken"),
+            None => Error::configuration(format!(
+                "no port from {} to {} is free for the browser to come back to",
+                PORTS.start(),
+                PORTS.end()
+            ))
+            .with_hint("set DATABRICKS_OAUTH_CALLBACK_PORT to a free port"),
+        })
     }
 
     /// Where the browser is sent back to.
@@ -47,8 +68,13 @@ impl Callback {
         format!("http://localhost:{}", self.port)
     }
 
-    /// Waits for the code. Requests that do not know the state are somebody else's and answered with 404.
-    pub(super) async fn code(&self, state: &str) -> Result<Secret, Error> {
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits for the return of this login. Requests that do not know its state are somebody else's, get an error page
+    /// and end nothing.
+    pub(super) async fn wait(&self, state: &str) -> Return {
         // Browsers open connections that they do not use, so each is listened to by itself.
         let mut readers = JoinSet::new();
         loop {
@@ -60,10 +86,9 @@ impl Callback {
                 }
                 Some(done) = readers.join_next() => {
                     let Ok(Ok(Some((mut stream, query)))) = done else { continue };
-                    let (status, text, result) = judge(&query, state);
-                    answer(&mut stream, status, text).await;
-                    if let Some(result) = result {
-                        return result;
+                    match judge(&query, state) {
+                        Ok(code) => return Return { stream, code, issuer: query.get("iss").cloned() },
+                        Err((status, text)) => answer(&mut stream, status, text).await,
                     }
                 }
             }
@@ -71,19 +96,37 @@ impl Callback {
     }
 }
 
+impl Return {
+    /// Shows in the browser how it ended.
+    pub(super) async fn close<T>(mut self, result: &Result<T, Error>) {
+        match result {
+            Ok(_) => answer(&mut self.stream, "200 OK", "You are logged in. You can close this page.").await,
+            Err(error) => {
+                let text = format!("The login failed: {error}. You can close this page.");
+                answer(&mut self.stream, "400 Bad Request", &text).await;
+            }
+        }
+    }
+}
+
 type Query = HashMap<String, String>;
 
-/// What to answer to a request, and how the login ends by it, if it does.
-fn judge(query: &Query, state: &str) -> (&'static str, &'static str, Option<Result<Secret, Error>>) {
-    if query.get("state").is_none_or(|given| given != state) {
-        return ("404 Not Found", "This is not the page you are looking for.", None);
+/// What the return brings, or what to answer to a request that is none.
+fn judge(query: &Query, state: &str) -> Result<Result<Secret, Error>, (&'static str, &'static str)> {
+    let given = |name: &str| query.get(name).filter(|text| !text.is_empty());
+    if given("state").is_none_or(|given| given != state) {
+        if given("code").or_else(|| given("error")).is_none() {
+            return Err(("404 Not Found", "This is not the page you are looking for."));
+        }
+        let text = "This return belongs to another login. Go back to the terminal and open the page it names.";
+        return Err(("400 Bad Request", text));
     }
-    if let Some(code) = query.get("code").filter(|code| !code.is_empty()) {
-        return ("200 OK", "You are logged in. You can close this page.", Some(Ok(code.as_str().into())));
+    if let Some(code) = given("code") {
+        return Ok(Ok(code.as_str().into()));
     }
-    let told = |name| query.get(name).map_or(String::new(), |text: &String| format!(": {}", plain_text(text)));
+    let told = |name| given(name).map_or(String::new(), |text: &String| format!(": {}", plain_text(text)));
     let error = Error::credentials(format!("the login was refused{}{}", told("error"), told("error_description")));
-    ("200 OK", "The login failed. You can close this page.", Some(Err(error)))
+    Ok(Err(error.with_hint("log in again and agree, or ask an administrator of the workspace")))
 }
 
 /// The query of a request.
@@ -105,11 +148,13 @@ async fn read(mut stream: TcpStream) -> Option<(TcpStream, Query)> {
 }
 
 async fn answer(stream: &mut TcpStream, status: &str, text: &str) {
+    // Some of the text comes from outside.
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let page = format!("<!doctype html><title>Databricks</title><p>{text}</p>");
-    let response = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
-        page.len()
-    );
+    // The address of the page holds the code: it is neither kept nor told to anybody.
+    let head = "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\
+        Content-Security-Policy: default-src 'none'\r\nConnection: close";
+    let response = format!("HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {}\r\n\r\n{page}", page.len());
     // The page is a courtesy.
     let _ = stream.write_all(response.as_bytes()).await;
     let _ = stream.shutdown().await;

@@ -59,6 +59,19 @@ async fn endpoints_are_found() {
     assert_eq!(asked("accounts.acme.test", None, &[id]).await, expected);
     let told = "  tried `oauth-m2m`: DATABRICKS_ACCOUNT_ID is not set, and the host is an account's";
     assert_eq!(asked("accounts.acme.test", None, &[]).await, [told]);
+    // What the host says of its kind goes before its name, and a kind that is not known says nothing.
+    let told = r#"{"host_type":"ACCOUNT","account_id":"told"}"#;
+    let expected = ["POST https://acme.test/oidc/accounts/told/v1/token"];
+    assert_eq!(asked("acme.test", Some(told), &[]).await, expected);
+    let unified = r#"{"host_type":"unified","account_id":"told"}"#;
+    let expected = [
+        "GET https://accounts.acme.test/oidc/.well-known/oauth-authorization-server",
+        "POST https://accounts.acme.test/oidc/v1/token",
+    ];
+    assert_eq!(asked("accounts.acme.test", Some(unified), &[]).await, expected);
+    let strange = r#"{"host_type":"lunar","account_id":"told"}"#;
+    let expected = ["POST https://accounts.acme.test/oidc/accounts/told/v1/token"];
+    assert_eq!(asked("accounts.acme.test", Some(strange), &[]).await, expected);
     // A set place is taken unseen.
     let set = ("DATABRICKS_DISCOVERY_URL", "https://d.test/p/.well-known/oauth-authorization-server");
     let expected = ["GET https://d.test/p/.well-known/oauth-authorization-server", "POST https://d.test/p/v1/token"];

@@ -173,17 +173,36 @@ async fn the_metadata_service_is_asked_on_this_machine_only() {
 
 #[tokio::test]
 async fn a_secret_is_not_sent_in_clear_text() {
-    let provider = Provider::start(|line, number| match line.ends_with("oauth-authorization-server") {
-        true => (200, OAUTH_SERVER.replace("https://acme.test/oidc/v1/token", "http://acme.test/oidc/v1/token")),
-        false => usual(line, number),
-    })
-    .await;
-    let config = provider.config(&[
+    let with = |place: &'static str| {
+        Provider::start(move |line, number| match line.ends_with("oauth-authorization-server") {
+            true => (200, OAUTH_SERVER.replace(place, &place.replace("https://", "http://"))),
+            false => usual(line, number),
+        })
+    };
+    let principal =
+        [("DATABRICKS_HOST", "acme.test"), ("DATABRICKS_CLIENT_ID", "id"), ("DATABRICKS_CLIENT_SECRET", "secret")];
+    for (place, what) in [
+        ("https://acme.test/oidc/v1/token", "the token endpoint that the host names is not `https`"),
+        ("https://acme.test/oidc/v1/authorize", "the login page that the host names is not `https`"),
+    ] {
+        let provider = with(place).await;
+        let error = authenticate(&provider.config(&principal)).await.unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert_eq!(provider.count("/token"), 0);
+    }
+    // Nor does one who can read along say where the endpoints are.
+    let provider = Provider::usual().await;
+    let discovery = ("DATABRICKS_DISCOVERY_URL", "http://acme.test/oidc/.well-known/oauth-authorization-server");
+    let error = authenticate(&provider.config(&[principal.as_slice(), &[discovery]].concat())).await.unwrap_err();
+    assert!(error.to_string().contains("the place of the OAuth endpoints is not `https`"), "{error}");
+    // The credential of a job goes to nobody else either.
+    let job = [
         ("DATABRICKS_HOST", "acme.test"),
-        ("DATABRICKS_CLIENT_ID", "id"),
-        ("DATABRICKS_CLIENT_SECRET", "secret"),
-    ]);
-    let error = authenticate(&config).await.unwrap_err();
-    assert!(error.to_string().contains("the token endpoint that the host names is not `https`"), "{error}");
-    assert_eq!(provider.count("/token"), 0);
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "http://github.test/token?v=2"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token"),
+    ];
+    let error = authenticate(&provider.config(&job)).await.unwrap_err();
+    let told = "a secret is not sent to `http://github.test`, which is neither `https` nor on this machine";
+    assert!(error.to_string().contains(told), "{error}");
+    assert_eq!(provider.count("github.test/token?v=2"), 0);
 }

@@ -40,6 +40,33 @@ token = token-dot
 [typo]
 host = https://typo.test/
 auth_type = patt
+
+[spaces]
+  host  :  spaces.test
+  token='token-spaces' ; mine
+
+[clear]
+host = http://clear.test
+token = token-clear
+
+[none]
+host = https://none.test
+workspace_id = none
+token = token-none
+"#;
+
+/// The same with a default as the Databricks CLI stores it.
+const SWITCHED: &str = r#"
+[__settings__]
+default_profile = work
+auth_storage = secure
+
+[DEFAULT]
+host = https://default.test/
+token = token-default
+
+[work]
+host = https://work.test
 "#;
 
 /// One case: explicit settings, variables, file; then the method and the host, or the start of the error.
@@ -71,7 +98,7 @@ async fn settings_lead_to_a_method_and_a_host() {
     const USER: (&str, &str) = ("DATABRICKS_USERNAME", "me");
     const PASSWORD: (&str, &str) = ("DATABRICKS_PASSWORD", "pw");
     const X: (&str, &str) = ("DATABRICKS_HOST", "x");
-    let cases: [Case; 35] = [
+    let cases: [Case; 44] = [
         (&[], &[], "", Err("no host")),
         (&[], &[X], "", Err(none)),
         (&[], &[TOKEN], "", Err("no host")),
@@ -129,6 +156,27 @@ async fn settings_lead_to_a_method_and_a_host() {
         ),
         (&[(Profile, "notoken")], &[X, TOKEN], FILE, Ok(("pat", "https://notoken.test"))),
         (&[(Profile, "nohost"), (Host, "y")], &[X, TOKEN], FILE, Ok(("pat", "https://y"))),
+        (&[], &[("DATABRICKS_CONFIG_PROFILE", "spaces")], FILE, Ok(("pat", "https://spaces.test"))),
+        (&[(Profile, "none")], &[], FILE, Ok(("pat", "https://none.test"))),
+        // The default of the CLI; nothing of `DEFAULT` is mixed in.
+        (&[], &[TOKEN, X], SWITCHED, Ok(("pat", "https://x"))),
+        (&[], &[], SWITCHED, Err("cannot authenticate to `https://work.test`: no credentials found\n")),
+        (&[(Profile, "DEFAULT")], &[], SWITCHED, Ok(("pat", "https://default.test"))),
+        (&[(Profile, "work")], &[TOKEN], SWITCHED, Ok(("pat", "https://work.test"))),
+        // What the browser shows is pasted; a method that is named is the only one.
+        (&[(Host, "https://y/sql/editor?o=7#x")], &[TOKEN], "", Ok(("pat", "https://y"))),
+        (
+            &[(Host, "https://y:443/"), (Token, "token-y")],
+            &[USER, ("DATABRICKS_AUTH_TYPE", "pat")],
+            "",
+            Ok(("pat", "https://y")),
+        ),
+        (
+            &[(AuthType, "external-browser")],
+            &[X, TOKEN],
+            "",
+            Err("cannot authenticate to `https://x` with `external-browser`: no login in the browser is kept"),
+        ),
     ];
     let provider = Provider::usual().await;
     for case in &cases {
@@ -179,6 +227,16 @@ async fn a_profile_that_does_not_exist_is_told() {
 }
 
 #[tokio::test]
+async fn a_profile_without_tls_is_refused() {
+    let provider = Provider::usual().await;
+    let case: Case = (&[(Attribute::Profile, "clear")], &[], FILE, Err(""));
+    let (_home, config) = resolve(&case, &provider);
+    let error = config.unwrap_err();
+    assert!(error.is_configuration() && error.to_string().contains("in clear text"), "{error}");
+    assert!(!format!("{error:?}").contains("token-clear"));
+}
+
+#[tokio::test]
 async fn a_profile_tells_more_than_credentials() {
     let provider = Provider::usual().await;
     let case: Case = (&[(Attribute::Profile, "basic")], &[("DATABRICKS_WORKSPACE_ID", "9")], FILE, Err(""));
@@ -219,7 +277,8 @@ async fn everything_tried_is_told() {
          tried `google-id`: DATABRICKS_GOOGLE_SERVICE_ACCOUNT is not set\n  \
          tried `external-browser`: no login in the browser is kept for this host"
     );
-    let hint = "set DATABRICKS_TOKEN, or run `databricks auth login`, or name a profile that has credentials";
+    let hint =
+        "set DATABRICKS_TOKEN, or run `databricks-mcp-server auth login`, or name a profile that has credentials";
     assert_eq!(error.hint(), Some(hint));
     assert!(error.is_configuration());
 }

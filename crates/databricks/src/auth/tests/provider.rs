@@ -59,9 +59,22 @@ impl Provider {
         Provider::start_with(move |line, _, number| answer(line, number)).await
     }
 
+    /// The same with a look at the body.
+    pub(super) async fn start_with_body(
+        answer: impl Fn(&str, &str, usize) -> (u16, String) + Clone + Send + Sync + 'static,
+    ) -> Provider {
+        Provider::start_whole(move |line, _, body, number| answer(line, body, number)).await
+    }
+
     /// The same with a look at the headers.
     pub(super) async fn start_with(
         answer: impl Fn(&str, &HeaderMap, usize) -> (u16, String) + Clone + Send + Sync + 'static,
+    ) -> Provider {
+        Provider::start_whole(move |line, headers, _, number| answer(line, headers, number)).await
+    }
+
+    async fn start_whole(
+        answer: impl Fn(&str, &HeaderMap, &str, usize) -> (u16, String) + Clone + Send + Sync + 'static,
     ) -> Provider {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -72,16 +85,13 @@ impl Provider {
                 headers.get("user-agent").is_some_and(|agent| agent.to_str().unwrap().contains("databricks-sdk-rust/"))
             );
             let line = format!("{method} {}", meant(&uri));
+            let sent = String::from_utf8(body.to_vec()).unwrap();
             let number = {
                 let mut log = log.lock().unwrap();
-                log.push(Asked {
-                    line: line.clone(),
-                    headers: headers.clone(),
-                    body: String::from_utf8(body.to_vec()).unwrap(),
-                });
+                log.push(Asked { line: line.clone(), headers: headers.clone(), body: sent.clone() });
                 log.len() - 1
             };
-            let (status, body) = answer(&line, &headers, number);
+            let (status, body) = answer(&line, &headers, &sent, number);
             let response = Response::builder().status(status);
             if (300..400).contains(&status) {
                 return response.header("location", body).body(Body::empty()).unwrap();
