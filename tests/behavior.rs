@@ -5,22 +5,22 @@
 mod ai;
 #[path = "behavior/code.rs"]
 mod code;
-#[path = "behavior/diagnosis.rs"]
-mod diagnosis;
 #[path = "behavior/data.rs"]
 mod data;
+#[path = "behavior/diagnosis.rs"]
+mod diagnosis;
 #[path = "behavior/faults.rs"]
 mod faults;
 #[path = "behavior/files.rs"]
 mod files;
 #[path = "behavior/house.rs"]
 mod house;
+#[path = "behavior/insight.rs"]
+mod insight;
 #[path = "behavior/jobs.rs"]
 mod jobs;
 #[path = "behavior/machines.rs"]
 mod machines;
-#[path = "behavior/insight.rs"]
-mod insight;
 #[path = "behavior/pipelines.rs"]
 mod pipelines;
 #[path = "behavior/sql.rs"]

@@ -213,7 +213,9 @@ fn authenticate(headers: &HeaderMap, workspace: &Workspace) -> Result<(), ApiErr
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match given {
-        Some((_, given)) if given.trim() == workspace.token() || areas::tokens::is_valid(workspace, given.trim()) => {
+        Some((_, given))
+            if given.trim() == workspace.token() || crate::areas::tokens::is_valid(workspace, given.trim()) =>
+        {
             Ok(())
         }
         Some(_) => Err(ApiError::authentication(403, "Invalid access token.")),
