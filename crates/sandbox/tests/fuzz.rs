@@ -29,6 +29,8 @@ use wire::{Sent, Wire};
 /// A fresh workspace after so many requests, so that it stays as small as most are.
 const REQUESTS_EACH: usize = 3_000;
 const MOST_FAILURES: usize = 20;
+/// So many are sent however slow the machine is.
+const LEAST_REQUESTS: usize = 500;
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
@@ -122,7 +124,7 @@ async fn requests_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
     let api = Api::load(&specs).map_err(|error| format!("{error:#}"))?;
     let mut random = Random(seed);
     let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
-    while Instant::now() < until && tally.failures.len() < MOST_FAILURES {
+    while (Instant::now() < until || tally.asked < LEAST_REQUESTS) && tally.failures.len() < MOST_FAILURES {
         let (sandbox, clock) = workspace().await?;
         let mut wire = Wire::new(sandbox.url(), sandbox.token());
         // Operations with state are met as often as all others together.
@@ -145,7 +147,7 @@ async fn requests_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
         operations.extend(often);
         let mut maker = Maker { api: &api, operations, seen: Vec::new() };
         for _ in 0..REQUESTS_EACH {
-            if Instant::now() >= until || tally.failures.len() >= MOST_FAILURES {
+            if Instant::now() >= until && tally.asked >= LEAST_REQUESTS || tally.failures.len() >= MOST_FAILURES {
                 break;
             }
             let sent = maker.request(&mut random);
@@ -164,11 +166,11 @@ async fn statements_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
     let Plan { seed, until } = plan();
     let mut random = Random(seed);
     let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
-    while Instant::now() < until && tally.failures.len() < MOST_FAILURES {
+    while (Instant::now() < until || tally.asked < LEAST_REQUESTS) && tally.failures.len() < MOST_FAILURES {
         let (sandbox, clock) = workspace().await?;
         let mut wire = Wire::new(sandbox.url(), sandbox.token());
         for _ in 0..REQUESTS_EACH {
-            if Instant::now() >= until || tally.failures.len() >= MOST_FAILURES {
+            if Instant::now() >= until && tally.asked >= LEAST_REQUESTS || tally.failures.len() >= MOST_FAILURES {
                 break;
             }
             let (sql, sent) = statements::request(&mut random);
