@@ -10,6 +10,7 @@ pub(crate) mod constraints;
 pub(crate) mod dashboards;
 pub(crate) mod dbfs;
 pub(crate) mod external;
+pub(crate) mod filter;
 pub(crate) mod functions;
 pub(crate) mod genie;
 pub(crate) mod grants;

@@ -3,7 +3,6 @@
 //! Derived: the texts of refusals. Their codes are those that MLflow documents: what is there already is a 400 here.
 
 pub(crate) mod experiments;
-mod filter;
 pub(crate) mod registry;
 pub(crate) mod runs;
 

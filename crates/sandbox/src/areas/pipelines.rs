@@ -1,12 +1,13 @@
 //! Pipelines, their updates over time, and the events that tell of them.
 //!
-//! An update of a pipeline whose configuration has `sandbox.fail` fails with that text; all others succeed. Derived:
-//! the texts of events, and how long each phase takes.
+//! An update of a pipeline whose configuration has `sandbox.fail` fails with that text; one of a continuous pipeline runs
+//! until it is stopped; all others succeed. Derived: the texts of events, and how long each phase takes.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::filter::Filter;
 use crate::clock::Lapse;
 use crate::error::ApiError;
 use crate::json::Members;
@@ -41,6 +42,8 @@ struct Update {
     phase: i64,
     canceled: Option<i64>,
     failure: Option<String>,
+    /// Of a continuous pipeline: it ends when it is stopped.
+    is_endless: bool,
     request: Map<String, Value>,
 }
 
@@ -71,6 +74,7 @@ impl Pipelines {
             phase,
             canceled: None,
             failure,
+            is_endless: false,
             request: Map::new(),
         });
         self.0.insert(id.to_owned(), pipeline);
@@ -79,7 +83,8 @@ impl Pipelines {
 
 impl Update {
     fn end(&self) -> i64 {
-        self.canceled.unwrap_or(self.started + self.phase * 4)
+        let end = if self.is_endless { i64::MAX } else { self.started + self.phase * 4 };
+        self.canceled.unwrap_or(end)
     }
 
     fn state(&self, now: i64) -> &'static str {
@@ -176,6 +181,10 @@ impl Pipeline {
                     add(at, "update_progress", "INFO", format!("Update {short} is {phase}."), None);
                 }
             }
+            let running = update.started + update.phase * 3;
+            for table in self.tables().iter().filter(|_| reached(running)) {
+                add(running, "flow_progress", "INFO", format!("Flow '{table}' is RUNNING."), Some(table));
+            }
             if update.canceled.is_none() {
                 for table in self.tables() {
                     let (level, state) =
@@ -211,26 +220,20 @@ fn with<T>(
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let size = page::size(request.query_integer("max_results")?, 25, 100)?;
-    let wanted = request.query("filter").and_then(|filter| filter.split('\'').nth(1)).map(|name| name.replace('%', ""));
+    let filter = Filter::read(request.query("filter").unwrap_or_default())?;
     let now = workspace.clock.now();
     let pipelines = lock(&workspace.pipelines);
-    let all = pipelines
-        .0
-        .iter()
-        .filter(|(_, pipeline)| wanted.as_ref().is_none_or(|wanted| pipeline.name().contains(wanted.as_str())))
-        .map(|(id, pipeline)| {
-            let mut json = pipeline.json(id, now);
-            if let Some(members) = json.as_object_mut() {
-                members.remove("last_modified");
-            }
-            json
-        });
-    let page = page::page(all.collect(), size, request.query("page_token"))?;
-    let mut reply = json!({"statuses": page.items});
-    if let Some(next) = page.next {
-        reply.set("next_page_token", json!(next));
-    }
-    Ok(Reply::json(reply))
+    let found = pipelines.0.iter().filter(|(_, pipeline)| {
+        let libraries = || pipeline.settings.get("libraries").and_then(Value::as_array).into_iter().flatten();
+        filter.passes(|key| match key.name.as_str() {
+            "name" => Some(json!(pipeline.name())),
+            // Of several notebooks the first counts.
+            "notebook" => libraries().find_map(|library| Some(library.at("notebook").get("path")?.clone())),
+            _ => None,
+        })
+    });
+    let told = found.map(|(id, pipeline)| pipeline.json(id, now).without(&["last_modified"]));
+    page::told("statuses", told.collect(), size, request.query("page_token"))
 }
 
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
@@ -298,6 +301,8 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
             phase,
             canceled: None,
             failure: pipeline.failure(),
+            is_endless: pipeline.settings.get("continuous") == Some(&json!(true))
+                && asked.get("validate_only") != Some(&json!(true)),
             request: asked,
         };
         let reply = json!({"update_id": update.id});
@@ -341,22 +346,14 @@ fn stop(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn events(workspace: &Workspace, request: &Request) -> Outcome {
     let size = page::size(request.query_integer("max_results")?, 25, 250)?;
-    let filter = request.query("filter").unwrap_or_default();
-    let level = filter.split_once("level").map(|(_, rest)| rest.to_owned());
+    let filter = Filter::read(request.query("filter").unwrap_or_default())?;
     let ascending = request.query_all("order_by").any(|order| order.contains("asc"));
     with(workspace, request, |pipeline, id, now| {
         let mut all = pipeline.events(id, now);
-        if let Some(level) = &level {
-            all.retain(|event| event.at("level").as_str().is_some_and(|known| level.contains(&format!("'{known}'"))));
-        }
+        all.retain(|event| filter.passes(|key| Some(event.at(&key.name).clone()).filter(|value| !value.is_null())));
         if !ascending {
             all.reverse();
         }
-        let page = page::page(all, size, request.query("page_token"))?;
-        let mut reply = json!({"events": page.items});
-        if let Some(next) = page.next {
-            reply.set("next_page_token", json!(next));
-        }
-        Ok(Reply::json(reply))
+        page::told("events", all, size, request.query("page_token"))
     })
 }

@@ -79,6 +79,23 @@ async fn pipelines_are_updated_and_tell_of_it() -> Checked {
     let message = get(&sandbox, &path).await?.at("/events/0/error/exceptions/0/message");
     assert!(message.as_str().is_some_and(|message| message.contains("DELTA_SCHEMA_CHANGED")), "{message}");
     assert_eq!(post(&sandbox, "/api/2.0/pipelines", json!({"name": "mine"})).await?.status, 409);
+    assert_eq!(get(&sandbox, "/api/2.0/pipelines?filter=name%20LIKE").await?.status, 400);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_continuous_pipeline_runs_until_it_is_stopped() -> Checked {
+    let sandbox = manual().await?;
+    let body = json!({"name": "endless", "catalog": "main", "schema": "sales", "continuous": true});
+    let path =
+        format!("/api/2.0/pipelines/{}", text(&post(&sandbox, "/api/2.0/pipelines", body).await?.at("/pipeline_id")));
+    post(&sandbox, &format!("{path}/updates"), json!({})).await?;
+    sandbox.advance(Duration::from_secs(3600));
+    assert_eq!(get(&sandbox, &path).await?.at("/latest_updates/0/state"), "RUNNING");
+    let events = get(&sandbox, &format!("{path}/events?filter=event_type%3D'flow_progress'")).await?.at("/events");
+    assert!(text(&events[0]["message"]).contains("is RUNNING"), "{events}");
+    post(&sandbox, &format!("{path}/stop"), json!({})).await?;
+    assert_eq!(get(&sandbox, &path).await?.at("/state"), "IDLE");
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::filter::{Filter, Key, sort};
 use super::{pair, put_pair, remove_pair};
+use crate::areas::filter::{Filter, Key, sort};
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::page;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::experiments::{active, texts};
-use super::filter::{Filter, Key, sort};
 use super::{in_view, pair, put_pair, remove_pair};
+use crate::areas::filter::{Filter, Key, sort};
 use crate::error::ApiError;
 use crate::ids::mix;
 use crate::json::Members;

@@ -1,4 +1,4 @@
-//! The filters and orders of MLflow's searches: `metrics.auc > 0.8 AND params.depth = '5'`, `attributes.start_time DESC`.
+//! The filters and orders of searches, as MLflow and pipelines take them: `metrics.auc > 0.8 AND params.depth = '5'`, `attributes.start_time DESC`.
 
 use std::cmp::Ordering;
 
@@ -9,9 +9,9 @@ use crate::error::ApiError;
 
 /// What a condition looks at: `metrics`, `params`, `tags` or `attributes`, and the name in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) scope: &'static str,
-    pub(super) name: String,
+pub(crate) struct Key {
+    pub(crate) scope: &'static str,
+    pub(crate) name: String,
 }
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ enum Test {
 
 /// Conditions that all have to hold.
 #[derive(Debug)]
-pub(super) struct Filter(Vec<(Key, Test)>);
+pub(crate) struct Filter(Vec<(Key, Test)>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -93,7 +93,7 @@ fn key(word: &str) -> Option<Key> {
 }
 
 impl Filter {
-    pub(super) fn read(text: &str) -> Result<Self, ApiError> {
+    pub(crate) fn read(text: &str) -> Result<Self, ApiError> {
         let tokens = tokens(text).ok_or_else(|| wrong(text, "a quote is not closed"))?;
         let mut tokens = tokens.into_iter().peekable();
         let mut conditions = Vec::new();
@@ -152,7 +152,7 @@ impl Filter {
     }
 
     /// Whether all conditions hold of what `look` finds.
-    pub(super) fn passes(&self, look: impl Fn(&Key) -> Option<Value>) -> bool {
+    pub(crate) fn passes(&self, look: impl Fn(&Key) -> Option<Value>) -> bool {
         self.0.iter().all(|(key, test)| look(key).is_some_and(|value| test.holds(&value)))
     }
 }
@@ -195,7 +195,7 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 }
 
 /// Sorts by keys such as `metrics.auc DESC`; what has no such value comes last.
-pub(super) fn sort<T>(
+pub(crate) fn sort<T>(
     items: &mut [T],
     orders: &[String],
     look: impl Fn(&T, &Key) -> Option<Value>,
