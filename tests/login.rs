@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use workspace::{Workspace, browse};
 
 type Outcome = Result<(), Box<dyn Error>>;
+
+type Said = Lines<BufReader<ChildStdout>>;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,14 +64,14 @@ impl Person {
     async fn log_in(&self, arguments: &[&str], answer: &str) -> Result<Ended, Box<dyn Error>> {
         let command = [&["auth", "login", "--no-browser", "--log-level", "trace"], arguments].concat();
         let mut child = self.command(&command, &[]).spawn()?;
-        let (url, before) = page(&mut child).await?;
+        let (url, mut stdout, mut lines) = page(&mut child).await?;
         let shown = browse(&format!("{url}&{answer}")).await?;
         let output = timeout(PATIENCE, child.wait_with_output()).await??;
-        let ended = Ended {
-            code: output.status.code(),
-            stdout: before + &String::from_utf8(output.stdout)?,
-            stderr: String::from_utf8(output.stderr)?,
-        };
+        while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
+            stdout.push_str(&line);
+            stdout.push('\n');
+        }
+        let ended = Ended { code: output.status.code(), stdout, stderr: String::from_utf8(output.stderr)? };
         assert_eq!(shown.contains("You are logged in"), ended.code == Some(0), "{shown} {ended:?}");
         assert!(!ended.stderr.contains("access-") && !ended.stderr.contains("refresh-"), "{}", ended.stderr);
         assert!(!ended.stderr.contains("code-"), "{}", ended.stderr);
@@ -77,8 +79,8 @@ impl Person {
     }
 }
 
-/// The page that a login names, and what it said until then.
-async fn page(child: &mut Child) -> Result<(String, String), Box<dyn Error>> {
+/// The page that a login names, what it said until then, and what else it has to say.
+async fn page(child: &mut Child) -> Result<(String, String, Said), Box<dyn Error>> {
     let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
     let mut said = String::new();
     let found = loop {
@@ -93,9 +95,7 @@ async fn page(child: &mut Child) -> Result<(String, String), Box<dyn Error>> {
             break format!("http{url}");
         }
     };
-    // What follows is read by whoever waits for the end.
-    child.stdout = Some(lines.into_inner().into_inner());
-    Ok((found, said))
+    Ok((found, said, lines))
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn the_browser_is_opened() -> Outcome {
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
     let path = programs.path().to_str().ok_or("no path")?;
     let mut child = person.command(&["auth", "login", "--host", &host], &[("PATH", path)]).spawn()?;
-    let (url, said) = page(&mut child).await?;
+    let (url, said, _rest) = page(&mut child).await?;
     assert!(said.starts_with("Opening the browser."), "{said}");
     let visited = timeout(PATIENCE, async {
         while !opened.exists() {

@@ -145,7 +145,7 @@ async fn the_browser_brings_a_code_that_is_exchanged() {
     assert!((43..=128).contains(&verifier.len()), "{verifier}");
     assert_eq!(asked["code_challenge"], URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes())));
 
-    assert_eq!(home.kept(), [done.login.clone()]);
+    assert_eq!(home.kept(), std::slice::from_ref(&done.login));
     let expected = ("external-browser", vec!["authorization: Bearer token-2".to_owned()]);
     assert_eq!(authenticate(&config).await.unwrap(), expected);
     assert!(Login::forget(&done.login, &config.environment).await.unwrap());
@@ -354,7 +354,7 @@ impl WithKeyring {
     /// The entries by name.
     fn entries(&self) -> Vec<(String, String)> {
         let inner = self.store.inner.lock().unwrap();
-        let entries = inner
+        inner
             .borrow()
             .iter()
             .filter_map(|entry| {
@@ -362,8 +362,7 @@ impl WithKeyring {
                 let secret = data.borrow().secret.clone()?;
                 Some((entry.specifiers.1.clone(), String::from_utf8(secret).unwrap()))
             })
-            .collect();
-        entries
+            .collect()
     }
 }
 
