@@ -3,7 +3,7 @@
 use databricks::api::types::{Run, RunTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::run_answer::{self, failed, result, summary, task, time};
 use super::run_cause::{self, Cause};
@@ -170,9 +170,6 @@ impl Cause {
         }
         if let Some(output) = self.output.clone() {
             super::run_output::put(&mut shown, output, room);
-        }
-        if shown.get("error").is_none() && shown.get("state_message").is_none() {
-            shape::put(&mut shown, "error", json!(null));
         }
         shown
     }

@@ -46,10 +46,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     let request = Arguments::new().with(Location::Body, "cluster_id", id.as_str());
     if let Err(error) = context.client.execute(&operations::COMPUTE_CLUSTERS_RESTART, request).await {
-        // Somebody else may have restarted or stopped it since it was looked at.
+        // Somebody else may have restarted or stopped it since it was looked at, or the answer was lost on its way.
         let now = KIND.get(&context, &id).await?;
         match now.phase {
-            Phase::Starting if is_race(&error) => {}
+            Phase::Starting if is_race(&error) || error.status().is_none() => {}
             Phase::Stopped | Phase::Stopping if is_race(&error) => return Err(not_running(&id, &now)),
             _ => return Err(error.into()),
         }

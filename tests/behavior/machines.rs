@@ -151,6 +151,7 @@ async fn faults_under_way_are_survived_and_refusals_told() -> Outcome {
     let house = House::with_faults(json!([
         lost("POST /api/2.1/clusters/start"),
         lost("POST /api/2.1/clusters/delete"),
+        lost("POST /api/2.1/clusters/restart"),
         { "route": "GET /api/2.1/clusters/get", "fault": "unavailable", "after": 1, "times": 1 },
     ]))
     .await?;
@@ -159,6 +160,10 @@ async fn faults_under_way_are_survived_and_refusals_told() -> Outcome {
     assert_eq!(answer["state"], "RUNNING", "{answer}");
     let answer = house.answer("stop_cluster", cluster(TERMINATED)).await?;
     assert_eq!(answer["state"], "TERMINATED", "{answer}");
+    let answer = house.answer("restart_cluster", cluster(RUNNING)).await?;
+    assert_eq!(answer["state"], "RUNNING", "{answer}");
+    let (events, _) = house.all("get_cluster_events", cluster(RUNNING)).await?;
+    assert_eq!(events.iter().filter(|event| event["type"] == "RESTARTING").count(), 1, "{events:?}");
 
     let denied = |route: &str| json!({ "route": route, "fault": "permission_denied" });
     let house =
