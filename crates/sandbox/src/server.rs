@@ -12,7 +12,6 @@ use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::areas;
 use crate::contract::{self, Contract, Found, is_exempt_route};
 use crate::control::{control, is_control};
 use crate::error::ApiError;
