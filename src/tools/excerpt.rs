@@ -133,8 +133,10 @@ fn tag(text: &str) -> Option<(&'static str, bool, &str)> {
     let close = rest.find('>')?;
     let attributes = rest.get(..close)?;
     let is_apart = attributes.is_empty() || attributes.starts_with(|sign: char| sign.is_whitespace() || sign == '/');
+    // `a<b and b>c` compares; the elements here have attributes with values or none.
+    let has_values = attributes.trim().trim_end_matches('/').is_empty() || attributes.contains('=');
     let after = rest.get(close + 1..)?;
-    (is_apart && !attributes.contains('<')).then_some((name, closes, after))
+    (is_apart && has_values && !attributes.contains('<')).then_some((name, closes, after))
 }
 
 fn entities(text: &str) -> String {
