@@ -58,7 +58,11 @@ struct Parameter {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if context.read_only || input.read_only {
-        read_only_sql::check(&input.statement)?;
+        let way_out = match context.read_only {
+            true => "this workspace is read-only on this server, which was started so; nothing was run",
+            false => "nothing was run, as `read_only` is set",
+        };
+        read_only_sql::check(&input.statement).map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
