@@ -2,6 +2,9 @@
 //!
 //! What it prints is in `tests/doctor/`, one file a case; accept changes with `UPDATE_SNAPSHOTS=1`.
 
+#[cfg(target_os = "linux")] // Elsewhere the system's own store says whom to trust, and no variable.
+#[path = "network/certificates.rs"]
+mod certificates;
 #[path = "doctor/fake.rs"]
 mod fake;
 
@@ -149,11 +152,12 @@ async fn a_host_that_refuses_connections() -> Outcome {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_certificate_is_trusted_or_not() -> Outcome {
-    let host = fake::https(well)?;
-    let file = |name: &str| format!("{}/tests/doctor/{name}", env!("CARGO_MANIFEST_DIR"));
-    let (right, wrong) = (file("authority.pem"), file("another.pem"));
-    Setup::of(&host).and("SSL_CERT_FILE", &right).shows("trusted", None).await?;
-    Setup::of(&host).and("SSL_CERT_FILE", &wrong).shows("untrusted", Some("tls")).await
+    let certificates = certificates::Certificates::make()?;
+    let host = fake::https(certificates.server(), well)?;
+    let (right, wrong) = (certificates.authority(), certificates.another());
+    let (right, wrong) = (right.to_str().ok_or("no path")?, wrong.to_str().ok_or("no path")?);
+    Setup::of(&host).and("SSL_CERT_FILE", right).shows("trusted", None).await?;
+    Setup::of(&host).and("SSL_CERT_FILE", wrong).shows("untrusted", Some("tls")).await
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The real binary in a network as companies have it: a proxy with a password, and a certificate authority of its own.
 #![cfg(target_os = "linux")] // Elsewhere the system's own store says whom to trust, and no variable.
 
+#[path = "network/certificates.rs"]
+mod certificates;
 #[path = "network/company.rs"]
 mod company;
 
@@ -17,7 +19,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 async fn call(company: &Company, extra: &[(&str, &str)]) -> Result<(Output, String), Box<dyn Error>> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_databricks-mcp-server"));
     command.args(["--log-level", "trace", "call", "list_jobs"]).env_clear().stdin(Stdio::null()).kill_on_drop(true);
-    command.env("HTTPS_PROXY", company.proxy_url()).env("SSL_CERT_FILE", Company::authority());
+    command.env("HTTPS_PROXY", company.proxy_url()).env("SSL_CERT_FILE", company.authority());
     command.env("DATABRICKS_HOST", "https://acme.test").env("DATABRICKS_CLIENT_ID", "principal");
     command.env("DATABRICKS_CLIENT_SECRET", SECRETS[0]);
     for (name, value) in extra {
@@ -72,10 +74,8 @@ async fn it_speaks_http1_where_nothing_newer_is_offered() -> Outcome {
 #[tokio::test]
 async fn an_unknown_authority_is_told_and_gets_no_request() -> Outcome {
     let company = Company::start(&["h2"]).await?;
-    let empty = tempfile::NamedTempFile::new()?;
-    let certificate = empty.path().to_str().ok_or("no path")?;
-    std::fs::write(empty.path(), include_str!("network/other.pem"))?;
-    let (output, log) = call(&company, &[("SSL_CERT_FILE", certificate)]).await?;
+    let another = company.another_authority();
+    let (output, log) = call(&company, &[("SSL_CERT_FILE", another.to_str().ok_or("no path")?)]).await?;
     assert_eq!(output.status.code(), Some(1));
     assert!(log.contains("certificate") && log.contains("hint: set SSL_CERT_FILE"), "{log}");
     assert!(company.seen().requests.is_empty());

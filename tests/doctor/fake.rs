@@ -3,13 +3,7 @@
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::sync::Arc;
 use std::thread;
-
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// An answer.
 pub(crate) struct Reply {
@@ -56,23 +50,19 @@ pub(crate) fn http(answers: impl Fn(&str) -> Reply + Send + Sync + 'static) -> R
     Ok(url)
 }
 
-/// The same with the certificate of `tests/doctor/host.pem`, which `authority.pem` has signed. The key in
-/// `host.key` is good for nothing else.
+/// The same over TLS.
 #[cfg(target_os = "linux")]
-pub(crate) fn https(answers: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Result<String, Box<dyn Error>> {
-    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doctor").join(name);
-    let certificate = CertificateDer::from_pem_file(file("host.pem"))?;
-    let key = PrivateKeyDer::from_pem_file(file("host.key"))?;
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    let config = Arc::new(config);
+pub(crate) fn https(
+    config: rustls::ServerConfig,
+    answers: impl Fn(&str) -> Reply + Send + Sync + 'static,
+) -> Result<String, Box<dyn Error>> {
+    let config = std::sync::Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("https://{}", listener.local_addr()?);
     serve(listener, move |stream| {
-        let connection = ServerConnection::new(Arc::clone(&config)).map_err(std::io::Error::other)?;
-        answer(StreamOwned::new(connection, stream), &answers)
+        let connection =
+            rustls::ServerConnection::new(std::sync::Arc::clone(&config)).map_err(std::io::Error::other)?;
+        answer(rustls::StreamOwned::new(connection, stream), &answers)
     });
     Ok(url)
 }

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Response};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+use crate::certificates::Certificates;
 
 /// What must never be seen: the secret of the service principal, its token, the password of the proxy in both forms.
 pub(crate) const SECRETS: [&str; 4] =
@@ -41,6 +41,7 @@ pub(crate) struct Request {
 pub(crate) struct Company {
     proxy: u16,
     workspace: u16,
+    certificates: Certificates,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -50,11 +51,15 @@ impl Company {
     /// A network whose workspace speaks these protocols.
     pub(crate) async fn start(protocols: &[&str]) -> Result<Company, Box<dyn Error>> {
         let seen = Shared::default();
-        let acceptor = acceptor(protocols)?;
+        let certificates = Certificates::make()?;
+        let mut server = certificates.server();
+        server.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(server));
         let (proxy, workspace) = (TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?);
         let company = Company {
             proxy: proxy.local_addr()?.port(),
             workspace: workspace.local_addr()?.port(),
+            certificates,
             seen: Arc::clone(&seen),
         };
         let (port, log) = (company.workspace, Arc::clone(&seen));
@@ -81,8 +86,13 @@ impl Company {
     }
 
     /// The certificate of the company's authority.
-    pub(crate) fn authority() -> PathBuf {
-        directory().join("authority.pem")
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.certificates.authority()
+    }
+
+    /// The certificate of somebody else's authority.
+    pub(crate) fn another_authority(&self) -> PathBuf {
+        self.certificates.another()
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -90,26 +100,8 @@ impl Company {
     }
 }
 
-fn directory() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/network")
-}
-
 fn lock(seen: &Shared) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn acceptor(protocols: &[&str]) -> Result<TlsAcceptor, Box<dyn Error>> {
-    let certificate = CertificateDer::from_pem_file(directory().join("workspace.pem"))?;
-    // For this test alone, and without the marks of a key file, which people's scanners look for.
-    let key: String = std::fs::read_to_string(directory().join("workspace.key"))?.split_whitespace().collect();
-    let key = PrivatePkcs8KeyDer::from(STANDARD.decode(key)?);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key.into())?;
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Whoever knows the password is led to the workspace, wherever he wants to go.

@@ -45,6 +45,13 @@ impl Arguments {
     }
 
     /// Sets the raw body of an operation that takes bytes.
+    ///
+    /// ```
+    /// use databricks::{Arguments, Location};
+    ///
+    /// let path = "/Volumes/main/default/landing/notes.txt";
+    /// let arguments = Arguments::new().with(Location::Path, "file_path", path).with_bytes("ready");
+    /// ```
     pub fn with_bytes(mut self, bytes: impl Into<Bytes>) -> Arguments {
         self.bytes = Some(bytes.into());
         self
@@ -52,12 +59,25 @@ impl Arguments {
 
     /// Declares that doing the call twice does no harm, so that it is repeated even when it is not known whether the
     /// first attempt arrived. `GET` and `HEAD` never need this.
+    ///
+    /// ```
+    /// use databricks::{Arguments, Location};
+    ///
+    /// // A cluster that is on its way down is not stopped a second time.
+    /// let stop = Arguments::new().with(Location::Body, "cluster_id", "0301-100000-abcd").idempotent(true);
+    /// ```
     pub fn idempotent(mut self, idempotent: bool) -> Arguments {
         self.idempotent = idempotent;
         self
     }
 
     /// Overrides [`RetryPolicy::budget`](crate::RetryPolicy::budget) for this call; zero means a single attempt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let once = databricks::Arguments::new().with_retry_budget(Duration::ZERO);
+    /// ```
     pub fn with_retry_budget(mut self, budget: Duration) -> Arguments {
         self.retry_budget = Some(budget);
         self
@@ -124,6 +144,20 @@ impl fmt::Debug for Arguments {
 }
 
 /// The answer of one call.
+///
+/// ```
+/// use databricks::Payload;
+///
+/// fn describe(payload: &Payload) -> String {
+///     match payload {
+///         Payload::Empty => "done".to_owned(),
+///         Payload::Json(value) => value.to_string(),
+///         Payload::Text { text, .. } => text.clone(),
+///         Payload::Binary { media_type, bytes } => format!("{} bytes of {media_type}", bytes.len()),
+///     }
+/// }
+/// assert_eq!(describe(&Payload::Json(serde_json::json!({ "job_id": 7 }))), r#"{"job_id":7}"#);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
     /// Success without content.
@@ -148,6 +182,13 @@ pub enum Payload {
 
 impl Payload {
     /// The JSON value, where there is one.
+    ///
+    /// ```
+    /// use databricks::Payload;
+    ///
+    /// assert_eq!(Payload::Json(7.into()).into_json(), Some(7.into()));
+    /// assert_eq!(Payload::Empty.into_json(), None);
+    /// ```
     pub fn into_json(self) -> Option<Value> {
         match self {
             Payload::Json(value) => Some(value),

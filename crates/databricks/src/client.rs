@@ -19,6 +19,15 @@ use crate::operation::{Method, Operation, Response};
 use crate::transport::{Call, Transport};
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
+///
+/// ```
+/// use databricks::{Client, Config};
+///
+/// let client = Client::new(Config::new("acme.test", "dapi123")?)?;
+/// let another = client.clone(); // of the same connections
+/// assert_eq!(another.host(), "https://acme.test");
+/// # Ok::<(), databricks::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
@@ -27,6 +36,14 @@ pub struct Client {
 impl Client {
     /// Makes a client without touching the network. Host and credentials may be missing; each call then says so.
     ///
+    /// ```no_run
+    /// use databricks::{Client, Config, Environment, Settings};
+    ///
+    /// // The host and the credentials of this machine's variables and profiles.
+    /// let client = Client::new(Config::resolve(Settings::default(), Environment::system())?)?;
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When a setting cannot be used, for example an id that no header can carry.
     pub fn new(config: Config) -> Result<Client, Error> {
@@ -34,11 +51,24 @@ impl Client {
     }
 
     /// The same client, calling on behalf of another program, which the `User-Agent` then names.
+    ///
+    /// ```
+    /// # let client = databricks::Client::new(databricks::Config::default())?;
+    /// // Both share connections and credentials.
+    /// let for_editor = client.with_upstream("acme-editor", "1.2.0");
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
     pub fn with_upstream(&self, name: &str, version: &str) -> Client {
         Client { transport: self.transport.with_upstream(name, version) }
     }
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.
+    ///
+    /// ```
+    /// let client = databricks::Client::new(databricks::Config::new("acme.test/?o=7", "dapi123")?)?;
+    /// assert_eq!(client.host(), "https://acme.test");
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
     pub fn host(&self) -> &str {
         self.transport.known_host().map_or("", Host::as_str)
     }
@@ -54,6 +84,22 @@ impl Client {
     /// by its headers: `content-length` (an integer), `content-type` and `last-modified`, those that came, as JSON.
     /// Failed attempts are repeated within the retry budget where that cannot do anything twice. Dropping the future
     /// aborts the call.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Location, Payload, operations};
+    ///
+    /// let arguments = Arguments::new().with(Location::Path, "full_name", "main.default");
+    /// match client.execute(&operations::CATALOG_SCHEMAS_GET, arguments).await? {
+    ///     Payload::Json(schema) => assert_eq!(schema["catalog_name"], "main"),
+    ///     other => println!("{other:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When host or credentials are not set, a value is missing or does not fit its place, no answer comes, or the
@@ -75,6 +121,23 @@ impl Client {
     /// Calls an operation that takes raw bytes, and reads these while they are sent. [`Arguments::idempotent`] says
     /// whether to send them again when it is not known if the first attempt arrived.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use bytes::Bytes;
+    /// use databricks::{Arguments, Content, Location, operations};
+    ///
+    /// let path = "/Volumes/main/default/landing/notes.txt";
+    /// let arguments = Arguments::new().with(Location::Path, "file_path", path).with(Location::Query, "overwrite", true);
+    /// let content = Content::from(Bytes::from_static(b"ready")); // or `Content::new` over a file
+    /// // With `overwrite`, writing it twice does no harm.
+    /// client.upload(&operations::FILES_FILES_UPLOAD, arguments.idempotent(true), &content).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Client::execute`], and when the content cannot be read.
     pub async fn upload(
@@ -90,6 +153,25 @@ impl Client {
 
     /// Reads a part of a file: the bytes of `range`, counted from 0, its end excluded. `unmodified_since`, the time
     /// that an earlier part told, makes it an error (412) if the file has changed meanwhile.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Location, operations};
+    ///
+    /// let path = "/Volumes/main/default/landing/README.md";
+    /// let file = Arguments::new().with(Location::Path, "file_path", path);
+    /// let first = client.read_part(&operations::FILES_FILES_DOWNLOAD, file.clone(), 0..9, None).await?;
+    /// assert_eq!(&first.bytes[..], b"# Landing");
+    /// // The rest of the same file, or an error if somebody has written it anew.
+    /// let unchanged = first.last_modified.as_deref();
+    /// let rest = client.read_part(&operations::FILES_FILES_DOWNLOAD, file, 9..1_000, unchanged).await?;
+    /// assert_eq!(rest.start, 9);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Client::execute`]; 416 where the file ends before the part begins.
@@ -134,6 +216,17 @@ impl Client {
     /// Downloads what a presigned URL of an answer points to, such as a chunk of a SQL result. No credentials are
     /// sent along, and the URL, being a credential itself, appears in no log and no error.
     ///
+    /// ```no_run
+    /// # async fn example(client: databricks::Client, result: serde_json::Value) -> Result<(), databricks::Error> {
+    /// // From the answer to a statement with the disposition `EXTERNAL_LINKS`.
+    /// if let Some(link) = result["external_links"][0]["external_link"].as_str() {
+    ///     let chunk = client.download_presigned(link).await?;
+    ///     println!("{} bytes", chunk.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the URL is not `https` (loopback aside), has expired, or the download fails.
     pub async fn download_presigned(&self, url: &str) -> Result<Bytes, Error> {
@@ -141,6 +234,13 @@ impl Client {
     }
 
     /// As [`Client::download_presigned`], with the headers that the answer asks to send along with its URL.
+    ///
+    /// ```no_run
+    /// # async fn example(client: databricks::Client, link: &str) -> Result<(), databricks::Error> {
+    /// let file = client.download_presigned_with(link, [("x-goog-encryption-algorithm", "AES256")]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Client::download_presigned`], and when a header cannot be sent.

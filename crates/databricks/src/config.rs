@@ -28,6 +28,16 @@ const LATER_VARIABLES: [&str; 10] = [
 
 /// The configuration of a [`Client`](crate::Client). The default has neither host nor credentials: a client can be
 /// made from it, and only a call will ask for what is missing.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use databricks::Config;
+///
+/// let config = Config { idle_timeout: Duration::from_secs(120), ..Config::new("acme.test", "dapi123")? };
+/// assert_eq!(config.to_string(), "https://acme.test with a token"); // never the token itself
+/// # Ok::<(), databricks::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The workspace.
@@ -78,6 +88,15 @@ impl Default for Config {
 
 impl Config {
     /// A workspace and a token for it.
+    ///
+    /// ```
+    /// use databricks::Config;
+    ///
+    /// let config = Config::new("https://acme.test/jobs?o=7", "dapi123")?;
+    /// assert_eq!(config.host.map(|host| host.to_string()).as_deref(), Some("https://acme.test"));
+    /// assert!(Config::new("http://acme.test", "dapi123").is_err()); // no credentials in clear text
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When `host` is not a usable address.

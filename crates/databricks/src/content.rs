@@ -19,6 +19,22 @@ const READ_BYTES: u64 = 256 * 1024;
 /// The content of an upload, opened anew for each attempt, so that a failed one can be made again.
 ///
 /// Exactly as many bytes are sent as the content said to have; a file that has shrunk since fails the upload.
+///
+/// ```
+/// use std::fs::File;
+///
+/// use databricks::Content;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("orders.csv");
+/// # std::fs::write(&path, "order_id,total\n")?;
+/// let length = path.metadata()?.len();
+/// let content = Content::new(length, move || File::open(&path));
+/// assert_eq!(content.length(), 15);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Content {
     open: Arc<Open>,
@@ -107,6 +123,25 @@ impl From<Bytes> for Content {
 }
 
 /// A part of a file, as [`Client::read_part`](crate::Client::read_part) gets it.
+///
+/// ```no_run
+/// # async fn example(client: databricks::Client, file: databricks::Arguments) -> Result<(), databricks::Error> {
+/// use databricks::operations;
+///
+/// const SIZE: u64 = 8 * 1024 * 1024;
+/// let (mut at, mut since) = (0, None);
+/// loop {
+///     let range = at..at + SIZE;
+///     let part = client.read_part(&operations::FILES_FILES_DOWNLOAD, file.clone(), range, since.as_deref()).await?;
+///     at = part.start + part.bytes.len() as u64;
+///     if part.bytes.is_empty() || part.total.is_none_or(|total| at >= total) {
+///         break;
+///     }
+///     since = part.last_modified;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The bytes; fewer than asked for at the end of the file, all of it where the service knows no parts.

@@ -22,6 +22,30 @@ const CHECK_THE_WAY: &str = "check DATABRICKS_HOST, the network and the proxy se
 ///
 /// `Display` gives one line in the style ``cannot call `jobs.jobs.list`: no workspace host is set``; advice is apart,
 /// in [`Error::hint`].
+///
+/// ```
+/// let error = databricks::Config::new("http://acme.test", "dapi123").unwrap_err();
+/// assert!(error.is_configuration() && !error.is_retryable());
+/// assert!(error.message().contains("in clear text"));
+/// assert!(error.hint().is_some_and(|hint| hint.contains("https://")));
+/// ```
+///
+/// What the service refuses is told apart the same way:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+/// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+/// use databricks::{Arguments, Location, operations};
+///
+/// let arguments = Arguments::new().with(Location::Path, "full_name", "main.nowhere");
+/// let error = client.execute(&operations::CATALOG_SCHEMAS_GET, arguments).await.unwrap_err();
+/// assert!(error.is_not_found());
+/// assert_eq!((error.status(), error.operation()), (Some(404), Some("catalog.schemas.get")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 

@@ -27,6 +27,13 @@ pub struct Operation {
 
 impl Operation {
     /// The parameter of this name at this place.
+    ///
+    /// ```
+    /// use databricks::{Location, operations};
+    ///
+    /// let limit = operations::JOBS_JOBS_LIST.parameter(Location::Query, "limit");
+    /// assert!(limit.is_some_and(|limit| !limit.required));
+    /// ```
     pub fn parameter(&self, location: Location, name: &str) -> Option<&'static Parameter> {
         self.parameters.iter().find(|parameter| parameter.location == location && parameter.name == name)
     }

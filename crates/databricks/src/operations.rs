@@ -3,6 +3,14 @@
 include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
 /// The operation of this id, where the allowlist exposes it.
+///
+/// ```
+/// use databricks::{Method, operations};
+///
+/// let operation = operations::find("jobs.jobs.list").ok_or("not in the allowlist")?;
+/// assert_eq!((operation.method, operation.path), (Method::Get, "/api/2.2/jobs/list"));
+/// # Ok::<(), &str>(())
+/// ```
 pub fn find(id: &str) -> Option<&'static Operation> {
     ALL.binary_search_by(|operation| operation.id.cmp(id)).ok().and_then(|index| ALL.get(index).copied())
 }

@@ -17,6 +17,22 @@ impl Client {
     /// Calls an operation that lists, for the page at `cursor`; `None` is the first page. A page without items is not
     /// yet the end: the end is where [`Page::next`] is `None`.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Location, operations};
+    ///
+    /// let arguments = Arguments::new().with(Location::Query, "limit", 2);
+    /// let first = client.page(&operations::JOBS_JOBS_LIST, arguments.clone(), None).await?;
+    /// assert_eq!(first.items.len(), 2);
+    /// let second = client.page(&operations::JOBS_JOBS_LIST, arguments, first.next.as_ref()).await?;
+    /// assert_ne!(first.items, second.items);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Client::execute`], and when the operation does not answer with JSON.
     pub async fn page(
@@ -48,12 +64,40 @@ impl Client {
     /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.
     ///
     /// An operation that does not list has one item: its answer, as [`Client::whole`] gives it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, operations};
+    ///
+    /// let catalogs = client.list(&operations::CATALOG_CATALOGS_LIST, Arguments::new()).collect().await?;
+    /// assert!(catalogs.iter().any(|catalog| catalog["name"] == "main"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn list(&self, operation: &'static Operation, arguments: Arguments) -> Listing {
         Listing::new(self.clone(), operation, arguments)
     }
 
     /// Calls an operation that answers with an object, and puts the object together where its inner lists come in
     /// pages: a job or a run with more than 100 tasks.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Location, operations};
+    ///
+    /// let jobs = client.list(&operations::JOBS_JOBS_LIST, Arguments::new()).at_most(1).collect().await?;
+    /// let arguments = Arguments::new().with(Location::Query, "job_id", jobs[0]["job_id"].clone());
+    /// let job = client.whole(&operations::JOBS_JOBS_GET, arguments).await?;
+    /// assert!(job["settings"]["tasks"].as_array().is_some_and(|tasks| !tasks.is_empty()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Client::execute`], and when the operation does not answer with JSON.
@@ -65,6 +109,15 @@ impl Client {
 /// Where a page begins. As JSON (`{"token":"…"}` or `{"position":26}`) it survives a restart of the program.
 ///
 /// Together with the same operation and arguments it always means the same page; it holds nothing secret.
+///
+/// ```
+/// use databricks::Cursor;
+///
+/// let text = serde_json::to_string(&Cursor::Token("abc".to_owned()))?;
+/// assert_eq!(text, r#"{"token":"abc"}"#);
+/// assert_eq!(serde_json::from_str::<Cursor>(&text)?, Cursor::Token("abc".to_owned()));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Cursor {
@@ -76,6 +129,15 @@ pub enum Cursor {
 
 impl Cursor {
     /// The cursor of the page after `answer`, which was the page at `current` (`None`: the first). `None` at the end.
+    ///
+    /// ```
+    /// use databricks::{Cursor, operations};
+    /// use serde_json::json;
+    ///
+    /// let answer = json!({ "jobs": [{ "job_id": 7 }], "next_page_token": "abc" });
+    /// let next = Cursor::after(&operations::JOBS_JOBS_LIST, None, &answer);
+    /// assert_eq!(next, Some(Cursor::Token("abc".to_owned())));
+    /// ```
     pub fn after(operation: &Operation, current: Option<&Cursor>, answer: &Value) -> Option<Cursor> {
         // A cursor that stays where it is would go round for ever; but a page without items may come to have some.
         let is_empty = operation.pagination.is_some_and(|pagination| items(&pagination, answer).is_empty());
@@ -107,6 +169,13 @@ impl Cursor {
     }
 
     /// The arguments of the request for this page.
+    ///
+    /// ```
+    /// use databricks::{Arguments, Cursor, Location, operations};
+    ///
+    /// let second = Cursor::Token("abc".to_owned()).apply(&operations::JOBS_JOBS_LIST, Arguments::new());
+    /// assert_eq!(second.get(Location::Query, "page_token"), Some(&"abc".into()));
+    /// ```
     pub fn apply(&self, operation: &Operation, mut arguments: Arguments) -> Arguments {
         if let Some(Pagination { location, request: Some(name), .. }) = operation.pagination {
             let value = match self {
@@ -154,6 +223,15 @@ fn items<'a>(pagination: &Pagination, answer: &'a Value) -> &'a [Value] {
 }
 
 /// One page of a list.
+///
+/// ```
+/// use databricks::{Page, operations};
+/// use serde_json::json;
+///
+/// let page = Page::read(&operations::JOBS_JOBS_LIST, None, json!({ "jobs": [{ "job_id": 7 }] }));
+/// assert_eq!(page.items, [json!({ "job_id": 7 })]);
+/// assert_eq!(page.next, None); // it was the only one
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// The items; a list that is `null` or missing has none.

@@ -98,6 +98,12 @@ pub struct DeclinedMethod {
 
 impl Client {
     /// How the host is reached: through which proxy, if any. Nothing is contacted.
+    ///
+    /// ```
+    /// let client = databricks::Client::new(databricks::Config::new("http://127.0.0.1:8080", "dapi123")?)?;
+    /// assert_eq!(client.route().proxy, None); // this very machine is reached without
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
     pub fn route(&self) -> Route {
         let context = self.transport().context();
         let is_set = |name: &&str| context.environment.variable(name).is_some();
@@ -114,6 +120,17 @@ impl Client {
     }
 
     /// Connects to a host or proxy, given as its URL, and gives the address that took the connection.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// let address = client.connect(client.host()).await?;
+    /// assert!(address.is_loopback());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the name has no address, or nobody listens there within the configured time.
@@ -140,6 +157,20 @@ impl Client {
     }
 
     /// Asks the host for its metadata, once and without credentials.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// let greeting = client.greet().await?;
+    /// assert!(greeting.is_metadata);
+    /// if let Some((skew, is_ahead)) = greeting.skew(client.now()) {
+    ///     println!("{} s {}", skew.as_secs(), if is_ahead { "ahead" } else { "behind" });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When no host is set or no whole answer comes.
@@ -179,6 +210,17 @@ impl Client {
     }
 
     /// Who is calling, as SCIM tells it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// let me = client.me().await?;
+    /// assert!(me["userName"].is_string());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Client::execute`].

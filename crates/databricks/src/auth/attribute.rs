@@ -4,6 +4,14 @@
 use Attribute::*;
 
 /// A setting, named as in Databricks' documentation.
+///
+/// ```
+/// use databricks::Attribute;
+///
+/// assert_eq!(Attribute::ClientSecret.key(), "client_secret");
+/// assert_eq!(Attribute::ClientSecret.variable(), Some("DATABRICKS_CLIENT_SECRET"));
+/// assert!(Attribute::ClientSecret.is_secret());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Attribute {

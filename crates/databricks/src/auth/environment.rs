@@ -89,6 +89,13 @@ impl Environment {
     }
 
     /// The same world at another time.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// // Tokens end an hour earlier.
+    /// let ahead = databricks::Environment::system().with_clock(|| SystemTime::now() + Duration::from_secs(3_600));
+    /// ```
     #[must_use]
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Environment {
         self.clock = Arc::new(now);
@@ -96,6 +103,15 @@ impl Environment {
     }
 
     /// The same world with other programs. The first of the words is the program's path.
+    ///
+    /// ```
+    /// use databricks::{Environment, ProgramOutput};
+    ///
+    /// let environment = Environment::default().with_runner(|command| {
+    ///     let stdout = format!("instead of {}", command.join(" "));
+    ///     Box::pin(async { Ok(ProgramOutput { success: true, stdout, ..ProgramOutput::default() }) })
+    /// });
+    /// ```
     #[must_use]
     pub fn with_runner(mut self, run: impl Fn(Vec<String>) -> Running + Send + Sync + 'static) -> Environment {
         self.runner = Arc::new(run);

@@ -178,6 +178,17 @@ impl Login {
 
     /// The login that serves a configuration, if one is kept.
     ///
+    /// ```no_run
+    /// use databricks::{Config, Environment, Login, Settings};
+    ///
+    /// let config = Config::resolve(Settings::default(), Environment::system())?;
+    /// match Login::find(&config)? {
+    ///     Some(login) => println!("logged in to {}", login.host()),
+    ///     None => println!("log in first"),
+    /// }
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When no host is set, several logins would do, or there is no home directory.
     pub fn find(config: &Config) -> Result<Option<KeptLogin>, Error> {
@@ -186,6 +197,18 @@ impl Login {
     }
 
     /// Forgets a login; `false` if it has been forgotten meanwhile.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), databricks::Error> {
+    /// use databricks::{Environment, Login};
+    ///
+    /// let environment = Environment::system();
+    /// for login in Login::kept(&environment)? {
+    ///     Login::forget(&login, &environment).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the keyring cannot be used, or the file not be removed.

@@ -60,6 +60,14 @@ impl Settings {
     }
 
     /// What is set, and where it comes from, in words such as `from DATABRICKS_HOST`.
+    ///
+    /// ```
+    /// use databricks::{Attribute, Settings};
+    ///
+    /// let settings = Settings::default().with(Attribute::Profile, "dev");
+    /// let told: Vec<_> = settings.sources().map(|(attribute, source)| format!("{}: {source}", attribute.key())).collect();
+    /// assert_eq!(told, ["profile: set by the program"]);
+    /// ```
     pub fn sources(&self) -> impl Iterator<Item = (Attribute, String)> {
         self.0.iter().map(|(attribute, setting)| (*attribute, setting.source.to_string()))
     }

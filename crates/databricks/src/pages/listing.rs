@@ -19,6 +19,26 @@ const EMPTY_PAGES: u32 = 1_000;
 /// Where a [`Listing`] goes on. As JSON (`{"page":{"token":"…"},"skip":3}`) it survives a restart of the program.
 ///
 /// Together with the same operation and arguments it always means the same place; it holds nothing secret.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+/// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+/// use databricks::{Arguments, Bookmark, operations};
+///
+/// let mut jobs = client.list(&operations::JOBS_JOBS_LIST, Arguments::new()).at_most(1);
+/// let first = jobs.next_page().await?.unwrap_or_default();
+/// let kept = serde_json::to_string(&jobs.bookmark())?;
+///
+/// // Later, perhaps in another process:
+/// if let Some(bookmark) = serde_json::from_str::<Option<Bookmark>>(&kept)? {
+///     let rest = client.list(&operations::JOBS_JOBS_LIST, Arguments::new()).starting_at(bookmark).collect().await?;
+///     assert!(!rest.contains(&first[0]));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bookmark {
@@ -111,6 +131,23 @@ impl Listing {
 
     /// The items of the next page that has any; `None` at the end. Dropping the future loses nothing.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, operations};
+    ///
+    /// let mut jobs = client.list(&operations::JOBS_JOBS_LIST, Arguments::new());
+    /// while let Some(page) = jobs.next_page().await? {
+    ///     for job in page {
+    ///         println!("{}", job["job_id"]);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Client::page`], and when the list does not come to an end.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Value>>, Error> {
@@ -146,6 +183,21 @@ impl Listing {
     }
 
     /// The items one by one. The stream ends after an error.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, operations};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// let jobs = client.list(&operations::JOBS_JOBS_LIST, Arguments::new()).into_stream();
+    /// let named: Vec<_> = jobs.try_filter(|job| std::future::ready(job["settings"]["name"].is_string())).try_collect().await?;
+    /// assert!(!named.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_stream(self) -> impl Stream<Item = Result<Value, Error>> + Send {
         try_unfold((self, Vec::new().into_iter()), |(mut listing, mut items)| async move {
             loop {
