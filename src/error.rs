@@ -96,6 +96,14 @@ impl Error {
         matches!(self.kind, Kind::UnknownTool(_) | Kind::UnknownResource(_) | Kind::BadCursor)
     }
 
+    /// Whether the request may have been carried out although no success was answered.
+    pub(crate) fn may_have_happened(&self) -> bool {
+        self.api().is_some_and(|error| match error.status() {
+            Some(status) => status >= 500,
+            None => error.is_retryable() && !error.is_unreachable(),
+        })
+    }
+
     /// Whether a resource does not exist.
     pub fn is_not_found(&self) -> bool {
         match &self.kind {

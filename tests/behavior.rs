@@ -3,6 +3,8 @@
 
 #[path = "behavior/ai.rs"]
 mod ai;
+#[path = "behavior/ai_faults.rs"]
+mod ai_faults;
 #[path = "behavior/code.rs"]
 mod code;
 #[path = "behavior/data.rs"]
@@ -13,6 +15,8 @@ mod diagnosis;
 mod faults;
 #[path = "behavior/files.rs"]
 mod files;
+#[path = "behavior/files_faults.rs"]
+mod files_faults;
 #[path = "behavior/house.rs"]
 mod house;
 #[path = "behavior/insight.rs"]
@@ -23,6 +27,8 @@ mod jobs;
 mod machines;
 #[path = "behavior/pipelines.rs"]
 mod pipelines;
+#[path = "behavior/pipelines_faults.rs"]
+mod pipelines_faults;
 #[path = "behavior/sql.rs"]
 mod sql;
 #[path = "behavior/waiting.rs"]

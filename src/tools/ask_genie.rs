@@ -92,7 +92,8 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
         (None, Some(conversation), Some(message)) => return Ok(Place { space, conversation, message }),
         (Some(question), None, None) => {
             let request = request.with(Location::Body, "content", question);
-            (context.json(&operations::DASHBOARDS_GENIE_START_CONVERSATION, request).await?, None)
+            let answer = context.json(&operations::DASHBOARDS_GENIE_START_CONVERSATION, request).await;
+            (answer.map_err(unanswered)?, None)
         }
         (Some(question), Some(conversation), None) => {
             let request = request.with(Location::Path, "conversation_id", conversation.as_str()).with(
@@ -100,7 +101,8 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
                 "content",
                 question,
             );
-            (context.json(&operations::DASHBOARDS_GENIE_CREATE_MESSAGE, request).await?, Some(conversation))
+            let answer = context.json(&operations::DASHBOARDS_GENIE_CREATE_MESSAGE, request).await;
+            (answer.map_err(unanswered)?, Some(conversation))
         }
         _ => {
             return Err(Error::failed(
@@ -117,18 +119,44 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
     }
 }
 
+/// The API takes no token that would make a second question harmless, so none is asked by itself.
+fn unanswered(error: Error) -> Error {
+    match error.may_have_happened() {
+        true => error.with_hint("Genie may be at it nevertheless; to ask again asks a second time"),
+        false => error,
+    }
+}
+
 fn failure(place: &Place, status: &str, message: &Value) -> Error {
     let error = message.get("error").cloned().unwrap_or_default();
     let kind = text(&error, "type").map(|kind| format!(" `{kind}`")).unwrap_or_default();
     let reason = text(&error, "error").unwrap_or("Genie gives no reason");
-    let Place { conversation, message, .. } = place;
-    let failed = format!("message `{message}` of conversation `{conversation}` is {status}{kind}: {reason}");
-    Error::failed(failed).with_hint("ask in other words, or query with `execute_sql`")
+    let Place { conversation, message: id, .. } = place;
+    let failed = format!("message `{id}` of conversation `{conversation}` is {status}{kind}: {reason}");
+    // A query that does not run can be mended by whoever sees it.
+    let queries = message.get("attachments").and_then(Value::as_array).into_iter().flatten();
+    let sql: String = queries
+        .filter_map(|attachment| shape::at(attachment, "query.query")?.as_str())
+        .map(|sql| format!("\nits SQL: {sql}"))
+        .collect();
+    Error::failed(format!("{failed}{sql}")).with_hint(match text(&error, "type").unwrap_or_default() {
+        kind if kind.contains("RATE_LIMIT") => "wait a minute, then ask again",
+        kind if kind.contains("WAREHOUSE") => {
+            "the space's warehouse cannot be used: see `list_warehouses`, or query on another with `execute_sql`"
+        }
+        "TABLES_MISSING_EXCEPTION" | "NO_TABLES_TO_QUERY_EXCEPTION" => {
+            "the space's tables are gone or may not be read: see `search_tables` and `get_effective_grants`"
+        }
+        _ if status == "CANCELLED" => "somebody cancelled it; ask again if the answer is still wanted",
+        _ if !sql.is_empty() => "mend the SQL and run it with `execute_sql`, or ask in other words",
+        _ => "ask in other words, or query with `execute_sql`",
+    })
 }
 
 /// What Genie said: texts, and of each query the SQL with its rows.
 async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wait) -> Result<Value, Error> {
     let mut answer = json!({ "conversation_id": place.conversation, "message_id": place.message });
+    let is_expired = text(message, "status") == Some("QUERY_RESULT_EXPIRED");
     let attachments = message.get("attachments").and_then(Value::as_array).into_iter().flatten();
     let (mut texts, mut queries, mut questions) = (Vec::new(), Vec::new(), Vec::new());
     for attachment in attachments {
@@ -142,7 +170,7 @@ async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wa
             let mut told = json!({ "sql": query.get("query"), "description": query.get("description") });
             let id = text(attachment, "attachment_id").unwrap_or_default();
             // The SQL is worth having even where its rows cannot be had.
-            match result(context, place, id, wait).await {
+            match result(context, place, id, is_expired, wait).await {
                 Ok(rows) => shape::put(&mut told, "result", rows),
                 Err(error) => shape::put(&mut told, "result_error", error.to_string()),
             }
@@ -160,9 +188,18 @@ async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wa
 }
 
 /// The rows of a query; one whose result is gone is run again.
-async fn result(context: &Context, place: &Place, attachment: &str, wait: &mut Wait) -> Result<Value, Error> {
+async fn result(
+    context: &Context,
+    place: &Place,
+    attachment: &str,
+    is_expired: bool,
+    wait: &mut Wait,
+) -> Result<Value, Error> {
     let request = place.arguments().with(Location::Path, "attachment_id", attachment);
-    let mut operation = &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT;
+    let mut operation = match is_expired {
+        true => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
+        false => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
+    };
     loop {
         let answer = context.json(operation, request.clone()).await?;
         let response = answer.get("statement_response").cloned().unwrap_or_default();

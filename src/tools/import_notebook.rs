@@ -75,8 +75,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         _ => None,
     };
     let bytes = match (input.content, input.local_path) {
-        (Some(text), None) => text.into_bytes().into(),
-        (None, Some(local)) => context.local.place(&local)?.content()?.read().await?,
+        (Some(text), None) => {
+            remote.check_size(text.len() as u64)?;
+            text.into_bytes().into()
+        }
+        (None, Some(local)) => {
+            let content = context.local.place(&local)?.content()?;
+            remote.check_size(content.length())?;
+            content.read().await?
+        }
         _ => return Err(Error::failed("give either `content`, the text, or `local_path`, a file, but not both")),
     };
     let mut request = Arguments::new()
@@ -96,7 +103,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         }
         outcome => outcome,
     }
-    .map_err(|error| upload_file::exists(error.into()))?;
+    .map_err(|error| upload_file::exists(remote.unanswered(error.into())))?;
     let object = upload_file::object(&context, path).await?;
     let mut answer = shape::keep(&object, &["path", "object_type", "language", "object_id"]);
     if let Some(path) = object.get("path").and_then(Value::as_str) {

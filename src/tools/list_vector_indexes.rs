@@ -33,7 +33,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     for endpoint in &endpoints {
         let name = endpoint.get("name").cloned().unwrap_or_default();
         let request = Arguments::new().with(Location::Query, "endpoint_name", name);
-        indexes.extend(all(&context, &operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_LIST_INDEXES, &request).await?);
+        let found = all(&context, &operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_LIST_INDEXES, &request).await;
+        indexes.extend(found.map_err(|error| match error.is_not_found() {
+            true => error.with_hint("call it without `endpoint_name` to see the indexes of all endpoints"),
+            false => error,
+        })?);
     }
     let found = indexes.len();
     let kept = indexes.iter().map(|index| shape::keep(index, &["name", "endpoint_name", "index_type", "primary_key"]));

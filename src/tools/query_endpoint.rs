@@ -78,12 +78,29 @@ fn prompted(name: &str, task: &str, prompt: String) -> Result<Map<String, Value>
 
 /// Adds to a failure the state of an endpoint that is not ready.
 fn explain(error: Error, endpoint: &Value) -> Error {
+    if error.api().is_some_and(databricks::Error::is_permission_denied) {
+        return error;
+    }
     let state = |name: &str| endpoint.get("state").and_then(|state| state.get(name)).and_then(Value::as_str);
     match (state("ready"), state("config_update")) {
         (Some("READY"), _) | (None, _) => error,
+        // Waiting would not help.
+        (Some(ready), Some(update @ "UPDATE_FAILED")) => {
+            let reason = failure(endpoint).unwrap_or("its build logs say why");
+            error.with_hint(format!("the endpoint is {ready}, its configuration {update}: {reason}"))
+        }
         (Some(ready), update) => {
             let update = update.unwrap_or("unknown");
             error.with_hint(format!("the endpoint is {ready}, its configuration {update}; try again once it is READY"))
         }
     }
+}
+
+/// Why what the endpoint should serve could not be deployed.
+fn failure(endpoint: &Value) -> Option<&str> {
+    let entities = shape::at(endpoint, "pending_config.served_entities")?.as_array()?;
+    let mut states = entities.iter().filter_map(|entity| entity.get("state"));
+    let failed =
+        states.find(|state| state.get("deployment").is_some_and(|deployment| deployment == "DEPLOYMENT_FAILED"));
+    failed?.get("deployment_state_message")?.as_str().filter(|message| !message.is_empty())
 }

@@ -129,7 +129,8 @@ fn explain(error: Error, index: &Value) -> Error {
         let message = shape::at(index, "status.message").and_then(Value::as_str).unwrap_or("no reason is given");
         return error.with_hint(format!("the index is not ready: {message}"));
     }
-    if usual_columns(index).len() < 2 {
+    let is_refused = error.api().is_some_and(databricks::Error::is_bad_request);
+    if is_refused && usual_columns(index).len() < 2 {
         return error.with_hint("this index does not embed texts: give `query_vector`, and name `columns`");
     }
     error

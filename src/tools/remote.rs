@@ -100,26 +100,47 @@ impl Remote {
         }
     }
 
+    /// Refuses what is larger than the place takes, before it is read or sent.
+    pub(crate) fn check_size(&self, bytes: u64) -> Result<(), Error> {
+        let (most, hint) = match self {
+            Self::Volume(_) => (LARGEST_VOLUME_FILE, "split the file"),
+            Self::Workspace(_) => {
+                (LARGEST_WORKSPACE_FILE, "put large files into a volume: `/Volumes/<catalog>/<schema>/<volume>/…`")
+            }
+        };
+        if bytes > most {
+            let error = format!("`{}`: {bytes} bytes are more than {most}", self.path());
+            return Err(Error::failed(error).with_hint(hint));
+        }
+        Ok(())
+    }
+
     /// Writes a file. A folder that is missing above it is made.
     pub(crate) async fn write(&self, context: &Context, content: &Content, overwrite: bool) -> Result<(), Error> {
-        let most = match self {
-            Self::Volume(_) => LARGEST_VOLUME_FILE,
-            Self::Workspace(_) => LARGEST_WORKSPACE_FILE,
-        };
-        if content.length() > most {
-            let error = format!("`{}`: {} bytes are more than {most}", self.path(), content.length());
-            return Err(Error::failed(error).with_hint(match self {
-                Self::Volume(_) => "split the file",
-                Self::Workspace(_) => "put large files into a volume: `/Volumes/<catalog>/<schema>/<volume>/…`",
-            }));
-        }
+        self.check_size(content.length())?;
         match self.send(context, content, overwrite).await {
             Err(error) if error.is_not_found() => {
                 self.make_parent(context).await?;
-                Ok(self.send(context, content, overwrite).await?)
+                self.send(context, content, overwrite).await
             }
-            outcome => Ok(outcome?),
+            outcome => outcome,
         }
+        .map_err(|error| self.unanswered(error.into()))
+    }
+
+    /// Adds to the failure of a write that nobody knows whether it happened where to look.
+    pub(crate) fn unanswered(&self, error: Error) -> Error {
+        if !error.may_have_happened() {
+            return error;
+        }
+        let list = match self {
+            Self::Volume(_) => "list_volume_files",
+            Self::Workspace(_) => "list_workspace_items",
+        };
+        error.with_hint(format!(
+            "it may have arrived nevertheless: look with `{list}` before sending it again, or send it with \
+             `overwrite: true`"
+        ))
     }
 
     async fn send(&self, context: &Context, content: &Content, overwrite: bool) -> Result<(), databricks::Error> {

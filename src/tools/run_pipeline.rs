@@ -41,6 +41,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.pipeline_id.clone();
     let settings = pipeline::get(&context, &id).await?;
     let is_continuous = shape::at(&settings, "spec.continuous").and_then(Value::as_bool) == Some(true);
+    let before = latest(&settings).and_then(|update| identity(update).map(str::to_owned));
     let (starting, undoing) = (context.clone(), context.client.clone());
     let start = async move {
         let update = start(&starting, &input).await?;
@@ -49,12 +50,17 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let undo = move |id: String| async move { pipeline::request_stop(&undoing, &id).await };
     let started = context.cleanup.start(start, undo).await;
     let ((update, wait, seconds), guard) = match started {
-        Err(error) => return Err(busy(&context, &id, error).await),
+        Err(error) => return Err(not_started(&context, &id, before.as_deref(), error).await),
         Ok(started) => started,
     };
     let seconds = if wait { seconds } else { 0 };
     let outcome = pipeline::wait(&context, &id, &update, is_continuous, seconds).await;
     guard.keep();
+    let outcome = outcome.map_err(|error| {
+        error.after(format!(
+            "update `{update}` was started and goes on; see its state with `get_pipeline` before you start another"
+        ))
+    });
     pipeline::outcome(&context, &id, &update, is_continuous, outcome?).await
 }
 
@@ -72,15 +78,38 @@ async fn start(context: &Context, input: &Input) -> Result<String, Error> {
     update.map(str::to_owned).ok_or_else(|| Error::failed("the answer names no update"))
 }
 
-/// A pipeline has one update at a time. One that goes on is told, and left alone: it is not of this call.
-async fn busy(context: &Context, id: &str, error: Error) -> Error {
-    let Ok(settings) = pipeline::get(context, id).await else { return error };
-    let latest = settings.get("latest_updates").and_then(Value::as_array).and_then(|updates| updates.first()).cloned();
-    let Some(latest) = latest.filter(|update| !pipeline::is_over(update)) else { return error };
-    let text = |name| latest.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
-    error.with_hint(format!(
-        "its update `{}` is {} already; wait for it with `get_pipeline`, or stop it with `stop_pipeline`",
-        text("update_id"),
-        text("state")
-    ))
+/// A pipeline has one update at a time. One that goes on is told, and left alone: it is not of this call. The API takes no
+/// token that would make a second start harmless, so where the answer was lost nothing is started again.
+async fn not_started(context: &Context, id: &str, before: Option<&str>, error: Error) -> Error {
+    let may_have_happened = error.may_have_happened();
+    let settings = pipeline::get(context, id).await.unwrap_or_default();
+    let now = latest(&settings);
+    let text = |name| now.and_then(|update| update.get(name)).and_then(Value::as_str).unwrap_or("?");
+    let (update, state) = (text("update_id"), text("state"));
+    let is_new = now.is_some_and(|now| identity(now) != before);
+    let is_busy = error.api().is_some_and(databricks::Error::is_conflict);
+    if is_new && (may_have_happened || is_busy) {
+        return error.with_hint(format!(
+            "its update `{update}`, now {state}, began during this call and may be the one asked for: look with \
+             `get_pipeline` before you start another"
+        ));
+    }
+    if now.is_some_and(|now| !pipeline::is_over(now)) {
+        return error.with_hint(format!(
+            "its update `{update}` is {state} already; wait for it with `get_pipeline`, or stop it with `stop_pipeline`"
+        ));
+    }
+    if may_have_happened {
+        return error
+            .with_hint("it may have been started nevertheless: look with `get_pipeline` before you start another");
+    }
+    error
+}
+
+fn latest(settings: &Value) -> Option<&Value> {
+    settings.get("latest_updates")?.as_array()?.first()
+}
+
+fn identity(update: &Value) -> Option<&str> {
+    update.get("update_id")?.as_str()
 }

@@ -80,6 +80,20 @@ impl House {
         Self::beside(&sandbox, selection, 6_000, LocalRoots::default()).await
     }
 
+    /// A house of every toolset with faults and local directories, whose client gives up soon: what lasts shall show.
+    pub(crate) async fn impatient(faults: Value, local: LocalRoots) -> Result<Self, Box<dyn Error>> {
+        let faults = databricks_sandbox::Faults::parse(&faults.to_string())?;
+        let sandbox = Sandbox::start(Options::default().with_faults(faults)).await?;
+        let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
+        let (pause, budget) = (Duration::from_millis(10), Duration::from_millis(1_500));
+        config.retry = databricks::RetryPolicy { budget, pause, longest_pause: Duration::from_millis(50) };
+        config.limits.requests_per_second = None;
+        let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
+        context.local = local;
+        let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
+        Self::of(Server::new(Registry::new(&selection)?, context), sandbox).await
+    }
+
     /// A server of a sandbox that outlives it.
     pub(crate) async fn beside(
         sandbox: &Arc<Sandbox>,
@@ -121,17 +135,32 @@ impl House {
 
     /// The rules for faults, and how often each was met.
     pub(crate) async fn faults(&self) -> Result<Value, Box<dyn Error>> {
+        Ok(self.direct("GET", "/__sandbox/faults", None).await?["faults"].clone())
+    }
+
+    /// What the sandbox answers to a request that no tool makes.
+    pub(crate) async fn direct(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, Box<dyn Error>> {
         let address = self.sandbox.url().trim_start_matches("http://").to_owned();
         let mut stream = tokio::net::TcpStream::connect(&address).await?;
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = format!(
-            "GET /__sandbox/faults HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
-            self.sandbox.token()
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.sandbox.token(),
+            body.len()
         );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
-        let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
-        Ok(serde_json::from_str::<Value>(body)?["faults"].clone())
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
+        if !head.starts_with("HTTP/1.1 2") {
+            return Err(answer.into());
+        }
+        Ok(serde_json::from_str(body)?)
+    }
+
+    /// Moves the clock of the sandbox.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.sandbox.advance(by);
     }
 
     /// A house of every toolset.

@@ -1,6 +1,7 @@
 //! Percent-encoding and instants as text.
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 
 /// Decodes `%XX`; what is not UTF-8 afterwards is replaced, a lone `%` is kept.
 pub(crate) fn percent_decode(text: &str) -> String {
@@ -50,9 +51,21 @@ pub(crate) fn http_date(millis: i64) -> String {
     }
 }
 
+/// The time of a header, in milliseconds.
+pub(crate) fn parse_http_date(text: &str) -> Option<i64> {
+    let instant = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(instant.as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_of_headers_are_read_as_written() {
+        assert_eq!(parse_http_date(&http_date(1_772_442_000_000)), Some(1_772_442_000_000));
+        assert_eq!(parse_http_date("yesterday"), None);
+    }
 
     #[test]
     fn decodes_what_is_encoded_and_keeps_what_is_not() {

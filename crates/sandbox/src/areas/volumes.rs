@@ -12,7 +12,7 @@ use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Route, route};
-use crate::text::http_date;
+use crate::text::{http_date, parse_http_date};
 use crate::workspace::{Workspace, lock};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -138,6 +138,11 @@ fn read(workspace: &Workspace, request: &Request) -> Outcome {
 /// What of a file a request asks for: all, or the range of its header.
 pub(super) fn content(file: &File, headers: &HeaderMap) -> Outcome {
     let total = file.content.len();
+    let since = headers.get("if-unmodified-since").and_then(|time| parse_http_date(time.to_str().ok()?));
+    // The header knows whole seconds only. Derived: code and text.
+    if since.is_some_and(|since| file.modified / 1_000 > since / 1_000) {
+        return Err(ApiError::new(412, "PRECONDITION_FAILED", "The file has been modified since the time given"));
+    }
     let reply = |content| {
         Reply::bytes("application/octet-stream", content).with_header("last-modified", http_date(file.modified))
     };
