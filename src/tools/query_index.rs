@@ -116,6 +116,10 @@ fn rows(context: &Context, answer: &Value) -> Value {
     shape::exact(&mut answer);
     shape::notice(&mut answer, page.cuts, "ask for fewer `columns`");
     if page.taken < found {
+        // The next page begins after all that were found, and so after those that are cut here.
+        if let Some(fields) = answer.as_object_mut() {
+            fields.shift_remove("next_page_token");
+        }
         shape::put(&mut answer, "truncated", true);
         let hint = format!("{} nearest of {found} fit; ask for fewer `columns` or a smaller `num_results`", page.taken);
         shape::put(&mut answer, "hint", hint);
