@@ -96,3 +96,43 @@ async fn lineage_is_the_same_by_route_and_by_table() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn columns_of_views_come_from_what_their_text_reads() -> Checked {
+    let sandbox = start().await?;
+    for sql in [
+        "CREATE VIEW main.default.countries (land, spent) AS SELECT c.country, sum(o.total) FROM samples.retail.customers AS c \
+         JOIN samples.retail.orders o USING (customer_id) GROUP BY ALL",
+        "CREATE VIEW main.default.everything AS SELECT * FROM samples.retail.orders",
+    ] {
+        let made = crate::sql::run(&sandbox, sql).await?;
+        assert_eq!(made["status"]["state"], "SUCCEEDED", "{made}");
+    }
+    let path = "/api/2.0/lineage-tracking/column-lineage";
+    for (table, column, expected) in [
+        ("main.default.countries", "land", vec!["customers.country"]),
+        ("main.default.countries", "spent", vec!["orders.total"]),
+        ("main.default.everything", "total", vec!["orders.total"]),
+        ("main.sales.top_customers", "revenue", vec!["orders.total"]),
+        ("main.sales.top_customers", "customer_id", vec!["customers.customer_id"]),
+        // A count reads no column.
+        ("main.sales.top_customers", "orders", vec![]),
+        ("main.sales.daily_revenue", "orders", vec![]),
+    ] {
+        let answer = get(&sandbox, &format!("{path}?table_name={table}&column_name={column}")).await?;
+        let sources: Vec<_> = answer
+            .at("/upstream_cols")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|from| [&from["table_name"], &from["name"]].map(|text| text.as_str().unwrap_or_default()).join("."))
+            .collect();
+        assert_eq!(sources, expected, "{table}.{column}");
+    }
+    let down = get(&sandbox, &format!("{path}?table_name=samples.retail.orders&column_name=total")).await?;
+    let tables: BTreeSet<_> =
+        down.at("/downstream_cols").as_array().into_iter().flatten().map(|to| to["table_name"].to_string()).collect();
+    let expected = ["countries", "daily_revenue", "everything", "open_orders", "top_customers"];
+    assert_eq!(tables, expected.map(|name| format!("\"{name}\"")).into_iter().collect());
+    Ok(())
+}

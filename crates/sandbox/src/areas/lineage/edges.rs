@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::areas::{dashboards, objects};
+use crate::sql::Origins;
 use crate::workspace::Workspace;
 use crate::workspace::catalog::{Catalog, Table};
 
@@ -103,11 +104,12 @@ pub(crate) fn edges(catalog: &Catalog) -> Vec<Edge> {
     });
     let views = catalog.tables.values().filter(|table| table.view_definition.is_some());
     let views = views.flat_map(|view| {
-        read_by(catalog, view).map(|table| Edge {
+        let origins = view.view_definition.as_deref().and_then(Origins::of);
+        read_by(catalog, view).map(move |table| Edge {
             source: table.full_name(),
             target: Some(view.full_name()),
             entities: &[],
-            columns: kept(table, view),
+            columns: origins.as_ref().map_or_else(|| kept(table, view), |origins| made(table, view, origins)),
         })
     });
     flows.chain(views).collect()
@@ -131,7 +133,17 @@ fn read_by<'a>(catalog: &'a Catalog, view: &'a Table) -> impl Iterator<Item = &'
     catalog.tables.values().filter(move |table| words.contains(&table.full_name()))
 }
 
-/// The columns that keep their names in a view.
+/// The columns of a table and those of a view that are made of them.
+fn made(table: &Table, view: &Table, origins: &Origins) -> Vec<(String, String)> {
+    let of_table = origins.of_table(&table.full_name()).into_iter();
+    let pairs = of_table.filter_map(|(name, place)| {
+        let column = table.columns.iter().find(|column| column.name.to_lowercase() == name)?;
+        Some((column.name.clone(), view.columns.get(place)?.name.clone()))
+    });
+    pairs.collect()
+}
+
+/// The columns that keep their names in a view: the best guess where its text does not tell.
 fn kept(table: &Table, view: &Table) -> Vec<(String, String)> {
     let kept = table.columns.iter().filter(|column| view.columns.iter().any(|other| other.name == column.name));
     kept.map(|column| (column.name.clone(), column.name.clone())).collect()
