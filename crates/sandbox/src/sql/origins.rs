@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement, TableFactor, visit_expressions};
 
+use super::engine::on_large_stack;
 use super::parse::{parts, statement, tokens};
 
 /// What the columns of a SELECT are made of.
@@ -18,6 +19,10 @@ pub(crate) struct Origins {
 impl Origins {
     /// Nothing where the columns cannot be told apart: behind `*`, set operations and subqueries.
     pub(crate) fn of(sql: &str) -> Option<Self> {
+        on_large_stack(|| Self::read(sql)).flatten()
+    }
+
+    fn read(sql: &str) -> Option<Self> {
         let Statement::Query(query) = statement(sql, tokens(sql).ok()?).ok()? else { return None };
         let SetExpr::Select(select) = *query.body else { return None };
         let mut origins = Self::default();
@@ -34,7 +39,7 @@ impl Origins {
             else {
                 return None;
             };
-            origins.columns.push(read(expression));
+            origins.columns.push(columns(expression));
         }
         Some(origins)
     }
@@ -57,7 +62,7 @@ impl Origins {
 }
 
 /// The columns that an expression reads.
-fn read(expression: &Expr) -> Vec<(Option<String>, String)> {
+fn columns(expression: &Expr) -> Vec<(Option<String>, String)> {
     let mut columns = Vec::new();
     let _ = visit_expressions(expression, |expression| {
         match expression {

@@ -136,3 +136,26 @@ async fn columns_of_views_come_from_what_their_text_reads() -> Checked {
     assert_eq!(tables, expected.map(|name| format!("\"{name}\"")).into_iter().collect());
     Ok(())
 }
+
+#[tokio::test]
+async fn views_as_deep_as_they_may_be_have_lineage() -> Checked {
+    let sandbox = start().await?;
+    for length in [50, 150, 1_000, 20_000] {
+        for (begin, step, end) in [("total", " + 1", ""), ("total", " = 1 AND total", " > 1"), ("(total", ")", "")] {
+            let open = if step == ")" { "(".repeat(length) } else { String::new() };
+            let expression = format!("{open}{begin}{}{end}", step.repeat(length));
+            let expression = if step == ")" { format!("{expression})") } else { expression };
+            let sql = format!(
+                "CREATE OR REPLACE VIEW main.default.deep AS SELECT {expression} AS sum FROM samples.retail.orders"
+            );
+            let made = crate::sql::run(&sandbox, &sql).await?;
+            let path = "/api/2.0/lineage-tracking/column-lineage?table_name=main.default.deep&column_name=sum";
+            let answer = get(&sandbox, path).await?;
+            assert_eq!(answer.status, 200);
+            if made["status"]["state"] == "SUCCEEDED" {
+                assert_eq!(answer.at("/upstream_cols/0/name"), "total", "{length}{step}");
+            }
+        }
+    }
+    Ok(())
+}
