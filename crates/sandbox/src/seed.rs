@@ -25,7 +25,9 @@ pub(crate) const DAY: i64 = 86_400_000;
 pub(crate) fn fill(workspace: &Workspace, samples: bool) -> Result<(), String> {
     if !samples {
         securables::bare(workspace);
-        return notebooks::folders(workspace).map_err(|error| format!("{error:?}"));
+        notebooks::folders(workspace).map_err(|error| format!("{error:?}"))?;
+        people::bare(workspace);
+        return crate::system::fill(workspace);
     }
     securables::fill(workspace);
     retail::fill(workspace)?;

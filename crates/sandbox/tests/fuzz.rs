@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use codegen::Api;
-use databricks_sandbox::{Options, Sandbox, Speed};
+use databricks_sandbox::{Options, Sandbox, Seed, Speed};
 
 use random::Random;
 use requests::Maker;
@@ -64,8 +64,12 @@ fn plan() -> Plan {
 }
 
 /// A sandbox whose time flies, so that nothing is waited for and everything happens.
-async fn workspace() -> Result<(Arc<Sandbox>, tokio::task::JoinHandle<()>), Box<dyn Error>> {
-    let sandbox = Arc::new(Sandbox::start(Options::default().with_speed(Speed::Manual)).await?);
+async fn workspace(with_samples: bool) -> Result<(Arc<Sandbox>, tokio::task::JoinHandle<()>), Box<dyn Error>> {
+    let mut options = Options::default().with_speed(Speed::Manual);
+    if !with_samples {
+        options = options.with_seed(Seed::parse("{}")?);
+    }
+    let sandbox = Arc::new(Sandbox::start(options).await?);
     let moved = Arc::clone(&sandbox);
     let clock = tokio::spawn(async move {
         loop {
@@ -123,9 +127,12 @@ async fn requests_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
     let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs");
     let api = Api::load(&specs).map_err(|error| format!("{error:#}"))?;
     let mut random = Random(seed);
+    let mut with_samples = true;
     let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
     while (Instant::now() < until || tally.asked < LEAST_REQUESTS) && tally.failures.len() < MOST_FAILURES {
-        let (sandbox, clock) = workspace().await?;
+        let (sandbox, clock) = workspace(with_samples).await?;
+        // Every second workspace is bare.
+        with_samples = !with_samples;
         let mut wire = Wire::new(sandbox.url(), sandbox.token());
         // Operations with state are met as often as all others together.
         let stateful = [
@@ -167,7 +174,7 @@ async fn statements_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
     let mut random = Random(seed);
     let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
     while (Instant::now() < until || tally.asked < LEAST_REQUESTS) && tally.failures.len() < MOST_FAILURES {
-        let (sandbox, clock) = workspace().await?;
+        let (sandbox, clock) = workspace(true).await?;
         let mut wire = Wire::new(sandbox.url(), sandbox.token());
         for _ in 0..REQUESTS_EACH {
             if Instant::now() >= until && tally.asked >= LEAST_REQUESTS || tally.failures.len() >= MOST_FAILURES {
@@ -190,7 +197,7 @@ async fn bytes_that_are_no_request_do_no_harm() -> Result<(), Box<dyn Error>> {
     watch();
     let Plan { seed, until } = plan();
     let mut random = Random(seed);
-    let (sandbox, clock) = workspace().await?;
+    let (sandbox, clock) = workspace(true).await?;
     let fine = Sent { method: "GET".to_owned(), path: "/api/2.2/jobs/list".to_owned(), ..Sent::default() };
     let mut wire = Wire::new(sandbox.url(), sandbox.token());
     let mut sent = 0;

@@ -63,6 +63,12 @@ impl Pipelines {
         self.0.contains_key(id)
     }
 
+    /// The id of the last update of a pipeline, and when it began.
+    pub(crate) fn last_update(&self, id: &str) -> Option<(String, i64)> {
+        let update = self.0.get(id)?.updates.last()?;
+        Some((update.id.clone(), update.started))
+    }
+
     /// Adds a pipeline that ran once, long ago.
     pub(crate) fn seed(&mut self, id: &str, settings: Value, update: &str, at: i64) {
         let mut pipeline = Pipeline::new(settings.as_object().cloned().unwrap_or_default(), at);

@@ -69,14 +69,30 @@ pub(super) fn one_of<'a>(texts: &[&'a str], seed: usize, salt: u64) -> &'a str {
     usize::try_from(pick(seed, salt, bound)).ok().and_then(|index| texts.get(index)).copied().unwrap_or_default()
 }
 
-/// The catalogs that every workspace has, with nothing in them.
+const DEFAULT: (&str, &str, &str) = ("main", "default", "The default schema.");
+const SYSTEM: [(&str, &str, &str); 6] = [
+    ("system", "information_schema", ""),
+    ("system", "billing", "Usage and list prices."),
+    ("system", "access", "Lineage."),
+    ("system", "lakeflow", "Jobs."),
+    ("system", "query", "Statements."),
+    ("system", "compute", "Warehouses and clusters."),
+];
+
+fn schemas(catalog: &mut Catalog, workspace: &Workspace, schemas: &[(&str, &str, &str)]) {
+    for (parent, schema, comment) in schemas {
+        catalog.schemas.insert([*parent, *schema].map(str::to_owned), node(workspace, comment));
+    }
+}
+
+/// The catalogs that every workspace has, with their schemas.
 pub(super) fn bare(workspace: &Workspace) {
     let mut catalog = lock(&workspace.catalog);
     for name in ["main", "system"] {
         catalog.catalogs.insert(name.to_owned(), node(workspace, ""));
-        catalog.schemas.insert([name.to_owned(), "information_schema".to_owned()], node(workspace, ""));
     }
-    catalog.schemas.insert(["main".to_owned(), "default".to_owned()], node(workspace, "The default schema."));
+    schemas(&mut catalog, workspace, &[DEFAULT, ("main", "information_schema", "")]);
+    schemas(&mut catalog, workspace, &SYSTEM);
 }
 
 pub(super) fn fill(workspace: &Workspace) {
@@ -88,8 +104,8 @@ pub(super) fn fill(workspace: &Workspace) {
     ] {
         catalog.catalogs.insert(name.to_owned(), node(workspace, comment));
     }
-    let schemas = [
-        ("main", "default", "The default schema."),
+    let own = [
+        DEFAULT,
         ("main", "information_schema", ""),
         ("main", "sales", "Sales figures derived from samples.retail."),
         ("main", "ml", "Models and their features."),
@@ -97,16 +113,9 @@ pub(super) fn fill(workspace: &Workspace) {
         ("samples", "information_schema", ""),
         ("samples", "retail", "A small shop: customers, products, orders."),
         ("samples", "taxi", "Taxi trips."),
-        ("system", "information_schema", ""),
-        ("system", "billing", "Usage and list prices."),
-        ("system", "access", "Lineage."),
-        ("system", "lakeflow", "Jobs."),
-        ("system", "query", "Statements."),
-        ("system", "compute", "Warehouses and clusters."),
     ];
-    for (parent, schema, comment) in schemas {
-        catalog.schemas.insert([parent.to_owned(), schema.to_owned()], node(workspace, comment));
-    }
+    schemas(&mut catalog, workspace, &own);
+    schemas(&mut catalog, workspace, &SYSTEM);
     catalog.volumes.insert(name("main.default.landing"), node(workspace, "Files as they arrive."));
     catalog
         .volumes

@@ -143,6 +143,14 @@ pub(crate) struct Engine {
     connection: Mutex<Option<Connection>>,
 }
 
+/// Does what goes as deep as a statement does; nothing where there is no thread for it.
+pub(super) fn on_large_stack<T: Send>(body: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, body);
+        thread.ok()?.join().ok()
+    })
+}
+
 /// A statement at work: the connection it has for itself, and the shared catalog.
 pub(crate) struct Work<'a> {
     pub(crate) connection: &'a Connection,
@@ -162,12 +170,8 @@ impl Engine {
         limits: Limits,
         cancel: &Cancel,
     ) -> Result<Table, SqlError> {
-        let gave_up = || SqlError::unsupported("this statement (its engine gave up)");
-        std::thread::scope(|scope| {
-            let body = || self.run_here(catalog, session, sql, limits, cancel);
-            let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, body);
-            thread.map_err(|_| gave_up())?.join().map_err(|_| gave_up())?
-        })
+        on_large_stack(|| self.run_here(catalog, session, sql, limits, cancel))
+            .unwrap_or_else(|| Err(SqlError::unsupported("this statement (its engine gave up)")))
     }
 
     fn run_here(

@@ -1,4 +1,4 @@
-//! `system.billing`: a month of usage, and what a unit of it costs.
+//! `system.billing`: a month of usage of what a new workspace has, and what a unit of it costs.
 
 use serde_json::{Value as Json, json};
 
@@ -55,10 +55,12 @@ struct Hour {
 fn usage(workspace: &Workspace) -> Vec<Row> {
     let today = workspace.clock.epoch().div_euclid(DAY) * DAY;
     let mut hours = Vec::new();
+    let has_warehouse = lock(&workspace.warehouses).by_id.contains_key(WAREHOUSE);
+    let has_cluster = lock(&workspace.clusters).0.contains_key(RUNNING);
     for age in 1..=DAYS {
         let start = today - age * DAY;
         let seed = usize::try_from(age).unwrap_or(0);
-        for hour in 8..18 {
+        for hour in (8..18).filter(|_| has_warehouse) {
             let salt = u64::try_from(hour).unwrap_or(0);
             hours.push(Hour {
                 sku: 1,
@@ -68,7 +70,7 @@ fn usage(workspace: &Workspace) -> Vec<Row> {
                 tags: json!({"team": "analytics"}),
             });
         }
-        for hour in [9, 13, 17] {
+        for hour in [9, 13, 17].into_iter().filter(|_| has_cluster) {
             let salt = 30 + u64::try_from(hour).unwrap_or(0);
             hours.push(Hour {
                 sku: 2,
@@ -101,7 +103,7 @@ fn runs(workspace: &Workspace, today: i64) -> Vec<Hour> {
         .filter_map(|run| Some(of(run.job?, &run.name, run.id, run.started, 1)))
         .filter(|hour| hour.start < today)
         .collect();
-    for (index, seed) in JOBS.iter().enumerate() {
+    for (index, seed) in JOBS.iter().enumerate().filter(|(_, seed)| jobs.jobs.contains_key(&seed.id)) {
         for age in 9..=DAYS {
             let offset = i64::try_from(index).unwrap_or(0);
             let run = 910_000_000_000_000 + age * 100 + offset;

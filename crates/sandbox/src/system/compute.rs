@@ -73,8 +73,11 @@ fn warehouses(workspace: &Workspace) -> Vec<Row> {
     warehouses.by_id.iter().map(row).collect()
 }
 
-/// The shared warehouse starts at eight and stops at six, as its usage tells.
+/// The shared warehouse, where there is one, starts at eight and stops at six, as its usage tells.
 fn warehouse_events(workspace: &Workspace) -> Vec<Row> {
+    if !lock(&workspace.warehouses).by_id.contains_key(WAREHOUSE) {
+        return Vec::new();
+    }
     let today = workspace.clock.epoch().div_euclid(DAY) * DAY;
     let times = [
         (8 * HOUR, "STARTING", 0),

@@ -1,10 +1,13 @@
 //! `system.access`: which table, and which column, was read to write which.
+//!
+//! A record for each run of a job, and one for what has no runs. Derived: a job that runs a notebook has records of both.
 
 use rusqlite::types::Value;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{METASTORE, Row, Source, account, at, day, optional, text, workspace_id};
-use crate::seed::{DAY, JOBS, pick};
+use crate::areas::lineage::edges::{Edge, Entity, edges, type_of};
+use crate::seed::{DAY, pick};
 use crate::workspace::{USER, Workspace, lock};
 
 pub(super) const SOURCES: &[Source] = &[
@@ -18,7 +21,8 @@ pub(super) const SOURCES: &[Source] = &[
             target_table_name STRING, target_path STRING, target_type STRING, created_by STRING, \
             event_time TIMESTAMP, event_date DATE, record_id STRING, event_id STRING, statement_id STRING, \
             entity_metadata STRUCT<job_info: STRUCT<job_id: STRING, job_run_id: STRING>, dashboard_id: STRING, \
-            notebook_id: STRING, sql_query_id: STRING>",
+            legacy_dashboard_id: STRING, notebook_id: STRING, sql_query_id: STRING, \
+            dlt_pipeline_info: STRUCT<dlt_pipeline_id: STRING, dlt_update_id: STRING>>",
         rows: tables,
         live: false,
     },
@@ -31,156 +35,130 @@ pub(super) const SOURCES: &[Source] = &[
             source_column_name STRING, target_table_full_name STRING, target_table_catalog STRING, \
             target_table_schema STRING, target_table_name STRING, target_path STRING, target_type STRING, \
             target_column_name STRING, created_by STRING, event_time TIMESTAMP, event_date DATE, record_id STRING, \
-            event_id STRING, statement_id STRING, entity_metadata STRUCT<job_info: STRUCT<job_id: STRING, \
-            job_run_id: STRING>, dashboard_id: STRING, notebook_id: STRING, sql_query_id: STRING>",
+            event_id STRING, statement_id STRING, \
+            entity_metadata STRUCT<job_info: STRUCT<job_id: STRING, job_run_id: STRING>, dashboard_id: STRING, \
+            legacy_dashboard_id: STRING, notebook_id: STRING, sql_query_id: STRING, \
+            dlt_pipeline_info: STRUCT<dlt_pipeline_id: STRING, dlt_update_id: STRING>>",
         rows: columns,
         live: false,
     },
 ];
 
-/// A table that was read to write another, the job that did it (an index of the seeded ones, or else a notebook), and
-/// the columns that went over.
-struct Edge {
-    source: Option<&'static str>,
-    target: Option<&'static str>,
-    job: Option<usize>,
-    columns: &'static [(&'static str, &'static str)],
-}
-
-const EDGES: [Edge; 7] = [
-    Edge { source: None, target: Some("samples.retail.orders"), job: Some(0), columns: &[] },
-    Edge {
-        source: Some("samples.retail.orders"),
-        target: Some("main.sales.daily_revenue"),
-        job: Some(5),
-        columns: &[("order_ts", "day"), ("channel", "channel"), ("total", "revenue")],
-    },
-    Edge {
-        source: Some("samples.retail.orders"),
-        target: Some("main.sales.top_customers"),
-        job: None,
-        columns: &[("customer_id", "orders"), ("total", "revenue")],
-    },
-    Edge {
-        source: Some("samples.retail.customers"),
-        target: Some("main.sales.top_customers"),
-        job: None,
-        columns: &[("customer_id", "customer_id"), ("name", "name"), ("country", "country")],
-    },
-    Edge {
-        source: Some("samples.retail.orders"),
-        target: Some("samples.retail.open_orders"),
-        job: None,
-        columns: &[
-            ("order_id", "order_id"),
-            ("customer_id", "customer_id"),
-            ("order_ts", "order_ts"),
-            ("total", "total"),
-        ],
-    },
-    Edge { source: Some("main.sales.daily_revenue"), target: None, job: Some(6), columns: &[] },
-    Edge { source: Some("samples.retail.orders"), target: None, job: Some(1), columns: &[] },
-];
-const NOTEBOOK: &str = "4213009801";
-
-struct Event {
-    edge: &'static Edge,
-    index: usize,
-    entity: &'static str,
-    id: String,
+/// One time that data went along an edge.
+struct Event<'a> {
+    edge: &'a Edge,
+    entity: Option<Entity>,
     run: Option<String>,
     time: i64,
 }
 
-/// The events of the runs that the API knows; views and notebooks have one.
-fn events(workspace: &Workspace) -> Vec<Event> {
-    let epoch = workspace.clock.epoch();
-    let jobs = lock(&workspace.jobs);
+/// The events of the runs that the API knows; views, notebooks, dashboards and pipelines have one each.
+fn events<'a>(workspace: &Workspace, edges: &'a [Edge]) -> Vec<Event<'a>> {
     let mut events = Vec::new();
-    for (index, edge) in EDGES.iter().enumerate() {
-        let Some(job) = edge.job.and_then(|job| JOBS.get(job)) else {
-            let time = epoch - DAY * (1 + pick(index, 1, 5));
-            events.push(Event { edge, index, entity: "NOTEBOOK", id: NOTEBOOK.to_owned(), run: None, time });
-            continue;
-        };
-        for run in jobs.runs.values().filter(|run| run.job == Some(job.id)) {
-            let task = run.tasks.first().map_or(run.id, |task| task.id);
-            let (id, run, time) = (job.id.to_string(), Some(task.to_string()), run.started + 20_000);
-            events.push(Event { edge, index, entity: "JOB", id, run, time });
+    for edge in edges {
+        let some_day = workspace.clock.epoch() - DAY * (1 + pick(events.len(), 1, 5));
+        if edge.entities.is_empty() {
+            events.push(Event { edge, entity: None, run: None, time: some_day });
+        }
+        for entity in edge.entities {
+            let runs: Vec<_> = match entity {
+                Entity::Job(id) => lock(&workspace.jobs)
+                    .runs
+                    .values()
+                    .filter(|run| run.job == Some(*id))
+                    .map(|run| (Some(run.id.to_string()), run.started + 20_000))
+                    .collect(),
+                Entity::Pipeline(id) => {
+                    lock(&workspace.pipelines).last_update(id).map(|(id, at)| (Some(id), at)).into_iter().collect()
+                }
+                Entity::Notebook(_) | Entity::Dashboard(_) => vec![(None, some_day)],
+            };
+            events.extend(runs.into_iter().map(|(run, time)| Event { edge, entity: Some(*entity), run, time }));
         }
     }
     events
 }
 
-impl Event {
+/// An id as these tables have it: text, also where it is a number.
+fn id(workspace: &Workspace, entity: Entity) -> Option<String> {
+    match entity.id(workspace) {
+        Json::Null => None,
+        Json::String(id) => Some(id),
+        id => Some(id.to_string()),
+    }
+}
+
+impl Event<'_> {
     fn head(&self, workspace: &Workspace) -> Row {
         vec![
             account(),
             text(METASTORE),
             workspace_id(workspace),
-            text(self.entity),
-            text(self.id.clone()),
+            optional(self.entity.map(Entity::kind)),
+            optional(self.entity.and_then(|entity| id(workspace, entity))),
             optional(self.run.clone()),
         ]
     }
 
-    /// A table's full name, its parts, path and kind.
-    fn table(&self, workspace: &Workspace, name: Option<&str>, is_source: bool) -> Row {
-        let Some(name) = name else {
-            let path = is_source.then_some("/Volumes/samples/retail/raw");
-            let kind = is_source.then_some("PATH");
-            return vec![Value::Null, Value::Null, Value::Null, Value::Null, optional(path), optional(kind)];
-        };
-        let view = lock(&workspace.catalog)
-            .tables
-            .values()
-            .any(|table| table.full_name() == name && table.view_definition.is_some());
-        let mut row = vec![text(name)];
-        row.extend(name.split('.').map(text));
-        row.extend([Value::Null, text(if view { "VIEW" } else { "TABLE" })]);
-        row
-    }
-
-    fn tail(&self, salt: usize) -> Row {
-        let is_job = self.entity == "JOB";
-        let job = json!({"job_id": is_job.then_some(&self.id), "job_run_id": self.run});
-        let metadata = json!({"job_info": is_job.then_some(job), "dashboard_id": null,
-            "notebook_id": (!is_job).then_some(&self.id), "sql_query_id": null});
-        let number = self.index * 1_000_000 + salt * 1000;
+    /// A record of the event, told from others by both numbers.
+    fn tail(&self, workspace: &Workspace, event: usize, record: usize) -> Row {
         vec![
             text(USER),
             at(self.time),
             day(self.time),
-            text(format!("record-{number:08}-{}", self.time)),
-            text(format!("event-{:08}-{}", self.index, self.time)),
+            text(format!("record-{event:05}-{record:03}")),
+            text(format!("event-{event:05}")),
             Value::Null,
-            text(metadata.to_string()),
+            text(self.metadata(workspace).to_string()),
         ]
+    }
+
+    fn metadata(&self, workspace: &Workspace) -> Json {
+        let id_of = |entity: Option<Entity>| entity.and_then(|entity| id(workspace, entity));
+        let own = id_of(self.entity);
+        // A job tells of the notebook that it ran, too.
+        let notebook = self.edge.entities.iter().copied().find(|entity| matches!(entity, Entity::Notebook(_)));
+        let (mut job, mut dashboard, mut pipeline) = (Json::Null, None, Json::Null);
+        match self.entity {
+            Some(Entity::Job(_)) => job = json!({"job_id": own, "job_run_id": self.run}),
+            Some(Entity::Dashboard(_)) => dashboard = own,
+            Some(Entity::Pipeline(_)) => pipeline = json!({"dlt_pipeline_id": own, "dlt_update_id": self.run}),
+            Some(Entity::Notebook(_)) | None => {}
+        }
+        json!({"job_info": job, "dashboard_id": dashboard, "legacy_dashboard_id": null, "notebook_id": id_of(notebook),
+            "sql_query_id": null, "dlt_pipeline_info": pipeline})
     }
 }
 
+/// A table's full name, its parts, path and kind; nothing where there is none.
+fn table(workspace: &Workspace, name: Option<&str>) -> Row {
+    let Some(name) = name else { return vec![Value::Null; 6] };
+    let mut row = vec![text(name)];
+    row.extend(name.splitn(3, '.').map(text));
+    row.extend([Value::Null, text(type_of(&lock(&workspace.catalog), name))]);
+    row
+}
+
 fn tables(workspace: &Workspace) -> Vec<Row> {
-    let row = |event: &Event| {
-        let source = event.table(workspace, event.edge.source, true);
-        let target = match event.edge.target {
-            Some(target) => event.table(workspace, Some(target), false),
-            None => vec![Value::Null; 6],
-        };
-        [event.head(workspace), source, target, event.tail(0)].concat()
-    };
-    events(workspace).iter().map(row).collect()
+    let edges = edges(&lock(&workspace.catalog));
+    let rows = events(workspace, &edges).into_iter().enumerate().map(|(number, event)| {
+        let (source, target) = (Some(event.edge.source.as_str()), event.edge.target.as_deref());
+        let (source, target) = (table(workspace, source), table(workspace, target));
+        [event.head(workspace), source, target, event.tail(workspace, number, 0)].concat()
+    });
+    rows.collect()
 }
 
 fn columns(workspace: &Workspace) -> Vec<Row> {
+    let edges = edges(&lock(&workspace.catalog));
     let mut rows = Vec::new();
-    for event in events(workspace) {
+    for (number, event) in events(workspace, &edges).into_iter().enumerate() {
+        let (head, source) = (event.head(workspace), table(workspace, Some(&event.edge.source)));
+        let target = table(workspace, event.edge.target.as_deref());
         for (index, (from, to)) in event.edge.columns.iter().enumerate() {
-            let source = event.table(workspace, event.edge.source, true);
-            let target = event.table(workspace, event.edge.target, false);
-            rows.push(
-                [event.head(workspace), source, vec![text(*from)], target, vec![text(*to)], event.tail(index + 1)]
-                    .concat(),
-            );
+            let (from, to) = (vec![text(from.as_str())], vec![text(to.as_str())]);
+            let tail = event.tail(workspace, number, index + 1);
+            rows.push([head.clone(), source.clone(), from, target.clone(), to, tail].concat());
         }
     }
     rows

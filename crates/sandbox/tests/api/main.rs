@@ -15,6 +15,7 @@ mod flows;
 mod insight;
 mod jobs;
 mod learning;
+mod lineage;
 mod mutations;
 mod operations;
 mod people;

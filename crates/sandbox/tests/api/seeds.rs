@@ -69,6 +69,58 @@ async fn the_example_is_all_there_and_nothing_else() -> Checked {
 }
 
 #[tokio::test]
+async fn a_bare_workspace_has_what_none_is_without() -> Checked {
+    let sandbox = planted(
+        r#"{"warehouses": [{"id": "00000000000000aa", "name": "Own", "cluster_size": "2X-Small", "state": "RUNNING"}],
+        "jobs": [{"job_id": 1001, "name": "own"}],
+        "groups": [{"displayName": "lab", "members": [{"value": "4815162342"}]}]}"#,
+    )
+    .await?;
+    let scim = "/api/2.0/preview/scim/v2";
+    let me = get(&sandbox, &format!("{scim}/Me")).await?;
+    let groups: Vec<_> =
+        me.at("/groups").as_array().into_iter().flatten().map(|group| group["display"].clone()).collect();
+    assert_eq!(groups, ["admins", "users", "lab"]);
+    let users = get(&sandbox, &format!("{scim}/Users")).await?;
+    assert_eq!((users.at("/totalResults"), users.at("/Resources/0/userName")), (json!(1), me.at("/userName")));
+    let groups = get(&sandbox, &format!("{scim}/Groups?filter=displayName%20eq%20%22admins%22")).await?;
+    assert_eq!(groups.at("/Resources/0/members/0/value"), me.at("/id"));
+    let principals = get(&sandbox, &format!("{scim}/ServicePrincipals")).await?;
+    assert_eq!(principals.at("/totalResults"), json!(0));
+    // The tables are those of a workspace with samples, column by column.
+    let columns = "SELECT table_schema, table_name, column_name, full_data_type FROM system.information_schema.columns \
+         WHERE table_catalog = 'system' AND table_schema <> 'information_schema' ORDER BY ALL";
+    let full = planted(r#"{"samples": true, "warehouses": [{"id": "00000000000000aa", "name": "Own", "cluster_size": "2X-Small", "state": "RUNNING"}]}"#).await?;
+    let own = rows(&sandbox, columns).await?;
+    assert!(own.as_array().is_some_and(|columns| columns.len() > 100), "{own}");
+    assert_eq!(own, rows(&full, columns).await?);
+    for schema in ["billing", "access", "lakeflow", "query", "compute"] {
+        assert_eq!(get(&sandbox, &format!("/api/2.1/unity-catalog/schemas/system.{schema}")).await?.status, 200);
+        let tables = format!("/api/2.1/unity-catalog/tables?catalog_name=system&schema_name={schema}");
+        let tables = get(&sandbox, &tables).await?.at("/tables");
+        assert!(tables.as_array().is_some_and(|tables| !tables.is_empty()), "{schema}");
+    }
+    // They tell of what is there, and of nothing that only the samples have.
+    for (sql, expected) in [
+        ("SELECT count(*) FROM system.billing.usage", json!([["0"]])),
+        ("SELECT count(*) > 0 FROM system.billing.list_prices", json!([["true"]])),
+        ("SELECT count(*) FROM system.access.table_lineage", json!([["0"]])),
+        ("SELECT count(*) FROM system.access.column_lineage", json!([["0"]])),
+        ("SELECT job_id, name FROM system.lakeflow.jobs", json!([["1001", "own"]])),
+        ("SELECT count(*) FROM system.lakeflow.job_run_timeline", json!([["0"]])),
+        ("SELECT warehouse_id FROM system.compute.warehouses", json!([["00000000000000aa"]])),
+        ("SELECT count(*) FROM system.compute.warehouse_events", json!([["0"]])),
+        ("SELECT DISTINCT compute.warehouse_id FROM system.query.history", json!([["00000000000000aa"]])),
+    ] {
+        assert_eq!(rows(&sandbox, sql).await?, expected, "{sql}");
+    }
+    let lineage =
+        "/api/2.0/lineage-tracking/table-lineage?table_name=samples.retail.orders&include_entity_lineage=true";
+    assert_eq!(get(&sandbox, lineage).await?.json(), json!({}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn samples_can_stay() -> Checked {
     let sandbox = planted(r#"{"samples": true, "jobs": [{"name": "mine"}]}"#).await?;
     let jobs = get(&sandbox, "/api/2.2/jobs/list?limit=100").await?.at("/jobs");

@@ -230,7 +230,7 @@ async fn lineage_follows_jobs_and_views() -> Checked {
     assert_eq!(rows["result"]["data_array"], json!([["JOB"], ["NOTEBOOK"]]), "{rows}");
     let rows = crate::sql::run(
         &sandbox,
-        "SELECT source_column_name FROM system.access.column_lineage WHERE target_column_name = 'revenue'",
+        "SELECT DISTINCT source_column_name FROM system.access.column_lineage WHERE target_column_name = 'revenue'",
     )
     .await?;
     assert_eq!(rows["result"]["data_array"], json!([["total"]]), "{rows}");
