@@ -1,5 +1,5 @@
-//! Waiting for work that goes on in the workspace: polling with backoff and jitter until a deadline, and telling
-//! the caller each change.
+//! Waiting for work that goes on in the workspace, the one way for all tools: polling with backoff and jitter until a
+//! deadline, and telling the caller each change.
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,18 +35,18 @@ impl Wait {
     }
 
     /// How long it has lasted.
-    pub(crate) fn elapsed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// What is left of it.
-    pub(crate) fn left(&self) -> Duration {
+    fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Pauses before the next poll; `false` when the deadline has come. Pauses differ by up to a quarter, so that
     /// many waits do not poll at the same moment.
-    pub(crate) async fn pause(&mut self) -> bool {
+    async fn pause(&mut self) -> bool {
         let left = self.left();
         if left.is_zero() {
             return false;
