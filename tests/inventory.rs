@@ -197,7 +197,9 @@ fn renamed_tools_answer_to_their_old_names_and_are_listed_under_the_new() -> Out
         assert_eq!(registry.tool(old)?.definition.name, new);
         assert!(registry.tools().all(|tool| tool.definition.name != old), "`{old}` is listed");
         let alone = Registry::new(&Selection { tools: vec![old.to_owned()], ..Selection::default() })?;
-        assert_eq!(alone.tools().map(|tool| tool.definition.name).collect::<Vec<_>>(), [new]);
+        assert_eq!(alone.tool(old)?.definition.name, new);
+        // The tool that shows full schemas may come with it.
+        assert!(alone.tools().count() <= 2, "`--tools {old}` selects more");
         let without = Registry::new(&Selection { exclude_tools: vec![old.to_owned()], ..all.clone() })?;
         let error = without.tool(old).err().ok_or("an excluded tool answers to its old name")?.to_string();
         assert!(error.contains(&format!("--tools {new}`")), "{error}");
