@@ -45,6 +45,8 @@ impl Risk {
 pub struct ToolDefinition {
     /// Name that clients call.
     pub name: &'static str,
+    /// Names that it had before: calls and selections may go on using them, and no list shows them.
+    pub aliases: &'static [&'static str],
     /// Toolset it belongs to.
     pub toolset: &'static str,
     /// Name for people.

@@ -76,15 +76,13 @@ impl Registry {
         let several = if selection.workspaces.len() > 1 { selection.workspaces.as_slice() } else { &[] };
         // What no workspace allows is not there at all.
         let read_only = selection.read_only || (!several.is_empty() && several.iter().all(|access| access.read_only));
-        for name in selection.tools.iter().chain(&selection.exclude_tools) {
-            definition(name)?;
-        }
-        let is_selected = |tool: &&ToolDefinition| {
-            toolsets.contains(tool.toolset) || selection.tools.iter().any(|name| name == tool.name)
+        let named = |names: &[String]| -> Result<BTreeSet<&'static str>, Error> {
+            names.iter().map(|name| Ok(definition(name)?.name)).collect()
         };
-        let is_allowed = |tool: &&'static ToolDefinition| {
-            !selection.exclude_tools.iter().any(|name| name == tool.name) && (!read_only || is_for_reading(tool))
-        };
+        let (included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
+        let is_selected = |tool: &&ToolDefinition| toolsets.contains(tool.toolset) || included.contains(tool.name);
+        let is_allowed =
+            |tool: &&'static ToolDefinition| !excluded.contains(tool.name) && (!read_only || is_for_reading(tool));
         let new = |tool| Tool::new(tool, read_only, several);
         let mut tools: BTreeMap<_, _> =
             TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, new(tool))).collect();
@@ -162,16 +160,16 @@ impl Registry {
         format!("{}{workspace}", resource.uri)
     }
 
-    /// An enabled tool by name; for any other name, why it is not enabled and what would enable it.
+    /// An enabled tool by its name, or one that it had before; for any other name, why it is not enabled and what would enable it.
     pub fn tool(&self, name: &str) -> Result<&Tool, Error> {
-        if let Some(tool) = self.tools.get(name) {
-            return Ok(tool);
-        }
         if let Ok(known) = definition(name) {
+            if let Some(tool) = self.tools.get(known.name) {
+                return Ok(tool);
+            }
             let way = if self.read_only && known.risk != Risk::Read {
                 "this server is read-only".to_owned()
             } else {
-                format!("start the server with `--toolsets {}` or `--tools {name}`", known.toolset)
+                format!("start the server with `--toolsets {}` or `--tools {}`", known.toolset, known.name)
             };
             return Err(Error::unknown_tool(format!("tool `{name}` exists and is not enabled; {way}")));
         }
@@ -228,9 +226,9 @@ pub(crate) fn full_schema(definition: &ToolDefinition) -> Option<&'static str> {
     }
 }
 
-/// Any tool that the allowlist defines, enabled or not.
+/// Any tool that the allowlist defines, enabled or not, by its name or one that it had before.
 pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
-    TOOLS.iter().find(|tool| tool.name == name).ok_or_else(|| {
+    TOOLS.iter().find(|tool| tool.name == name || tool.aliases.contains(&name)).ok_or_else(|| {
         let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
     })

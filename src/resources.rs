@@ -78,8 +78,12 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
             request.insert(plain::location(resource.operation, wire), *wire, value.clone());
         }
     }
-    let answer = match context.client.execute(resource.operation, request).await? {
+    let answer = match context.client.execute(resource.operation, request.clone()).await? {
         Payload::Json(mut answer) => {
+            // A job or run of many tasks comes in parts.
+            if answer.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty()) {
+                answer = context.client.whole(resource.operation, request).await?;
+            }
             shape::exact(&mut answer);
             answer
         }

@@ -198,10 +198,10 @@ pub(crate) fn advise(answer: &mut Value, advice: &str) {
     put(answer, "hint", format!("{before}{advice}"));
 }
 
-/// A time of the API, in milliseconds since 1970, as people read it.
-pub(crate) fn time(milliseconds: i64) -> Option<String> {
-    let time = jiff::Timestamp::from_millisecond(milliseconds).ok()?;
-    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+/// A time of the API, in milliseconds since 1970, as people read it. Zero is what has not come yet.
+pub(crate) fn time(milliseconds: i64) -> Option<Value> {
+    let time = jiff::Timestamp::from_millisecond(Some(milliseconds).filter(|time| *time > 0)?).ok()?;
+    Some(Value::String(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
 }
 
 #[cfg(test)]

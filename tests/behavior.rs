@@ -23,6 +23,8 @@ mod house;
 mod insight;
 #[path = "behavior/jobs.rs"]
 mod jobs;
+#[path = "behavior/large.rs"]
+mod large;
 #[path = "behavior/machines.rs"]
 mod machines;
 #[path = "behavior/pipelines.rs"]

@@ -177,3 +177,33 @@ fn instructions_are_short_and_name_every_toolset() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn renamed_tools_answer_to_their_old_names_and_are_listed_under_the_new() -> Outcome {
+    let renamed = [
+        ("cancel_sql_statement", "cancel_sql"),
+        ("list_job_runs", "list_runs"),
+        ("get_job_run", "get_run"),
+        ("get_job_run_output", "get_run_output"),
+        ("cancel_job_run", "cancel_run"),
+        ("repair_job_run", "repair_run"),
+        ("terminate_cluster", "stop_cluster"),
+        ("list_cluster_events", "get_cluster_events"),
+        ("get_effective_permissions", "get_effective_grants"),
+    ];
+    let all = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
+    let registry = Registry::new(&all)?;
+    for (old, new) in renamed {
+        assert_eq!(registry.tool(old)?.definition.name, new);
+        assert!(registry.tools().all(|tool| tool.definition.name != old), "`{old}` is listed");
+        let alone = Registry::new(&Selection { tools: vec![old.to_owned()], ..Selection::default() })?;
+        assert_eq!(alone.tool(old)?.definition.name, new);
+        // The tool that shows full schemas may come with it.
+        assert!(alone.tools().count() <= 2, "`--tools {old}` selects more");
+        let without = Registry::new(&Selection { exclude_tools: vec![old.to_owned()], ..all.clone() })?;
+        let error = without.tool(old).err().ok_or("an excluded tool answers to its old name")?.to_string();
+        assert!(error.contains(&format!("--tools {new}`")), "{error}");
+        assert_eq!(without.tools().count() + 1, registry.tools().count());
+    }
+    Ok(())
+}

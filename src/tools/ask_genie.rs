@@ -1,14 +1,15 @@
 //! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use databricks::api::types::StatementResponse;
+use databricks::api::types::{StatementResponse, StatementState};
 use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, statement};
 use crate::context::Context;
 use crate::cursor::Cursor;
@@ -59,29 +60,31 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let seconds = input.timeout_seconds;
     let place = asked(&context, input).await?;
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
-    let mut reported = String::new();
-    let message = loop {
-        let message = context.json(&operations::DASHBOARDS_GENIE_GET_MESSAGE, place.arguments()).await?;
-        let status = text(&message, "status").unwrap_or("SUBMITTED").to_owned();
-        if status != reported {
-            context.progress.report(format!("Genie: {status} after {} s", wait.elapsed().as_secs()));
-            reported.clone_from(&status);
-        }
-        match status.as_str() {
-            // An expired result is there again once its query is.
-            "COMPLETED" | "QUERY_RESULT_EXPIRED" => break message,
-            "FAILED" | "CANCELLED" => return Err(failure(&place, &status, &message)),
-            _ if wait.pause().await => {}
-            _ => {
-                return Ok(json!({
-                    "conversation_id": place.conversation, "message_id": place.message, "status": status,
-                    "still_running": true,
-                    "hint": "it goes on; pass `conversation_id` and `message_id` to `ask_genie`, without `question`",
-                }));
-            }
-        }
+    let poll = || context.json(&operations::DASHBOARDS_GENIE_GET_MESSAGE, place.arguments());
+    let look = |message: &Value| {
+        let status = status(message).to_owned();
+        let is_over = matches!(status.as_str(), "COMPLETED" | "QUERY_RESULT_EXPIRED" | "FAILED" | "CANCELLED");
+        Stand { state: status, done: None, is_over }
     };
-    answer(&context, &place, &message, &mut wait).await
+    let message = watch(&context, "Genie", &mut wait, poll, look).await;
+    let message = message.map_err(|error| {
+        let Place { conversation, message, .. } = &place;
+        error.after(format!("Genie has the question (`message_id` {message}, `conversation_id` {conversation})"))
+    })?;
+    match status(&message) {
+        // An expired result is there again once its query is.
+        "COMPLETED" | "QUERY_RESULT_EXPIRED" => answer(&context, &place, &message, &mut wait).await,
+        status @ ("FAILED" | "CANCELLED") => Err(failure(&place, status, &message)),
+        status => Ok(json!({
+            "conversation_id": place.conversation, "message_id": place.message, "status": status,
+            "still_running": true,
+            "hint": "it goes on; pass `conversation_id` and `message_id` to `ask_genie`, without `question`",
+        })),
+    }
+}
+
+fn status(message: &Value) -> &str {
+    text(message, "status").unwrap_or("SUBMITTED")
 }
 
 /// Puts the question, or finds the message that is asked for.
@@ -195,26 +198,30 @@ async fn result(
     is_expired: bool,
     wait: &mut Wait,
 ) -> Result<Value, Error> {
-    let request = place.arguments().with(Location::Path, "attachment_id", attachment);
-    let mut operation = match is_expired {
-        true => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
-        false => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
-    };
-    loop {
-        let answer = context.json(operation, request.clone()).await?;
-        let response = answer.get("statement_response").cloned().unwrap_or_default();
-        let statement: StatementResponse =
-            serde_json::from_value(response).map_err(|error| Error::failed(format!("no result: {error}")))?;
-        let state = statement.status.as_ref().and_then(|status| status.state.as_ref()).map(ToString::to_string);
-        operation = match state.as_deref() {
-            Some("CLOSED") => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
-            Some("PENDING" | "RUNNING") => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
-            _ => return statement::finish(context, statement, 0, Cursor::default()).await,
+    let request = &place.arguments().with(Location::Path, "attachment_id", attachment);
+    let is_gone = AtomicBool::new(is_expired);
+    let poll = || {
+        let operation = match is_gone.load(Relaxed) {
+            true => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
+            false => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
         };
-        if !wait.pause().await {
-            return Err(Error::failed("the query was still running when the time was up"));
+        async move {
+            let answer = context.json(operation, request.clone()).await?;
+            let response = answer.get("statement_response").cloned().unwrap_or_default();
+            serde_json::from_value(response).map_err(|error| Error::failed(format!("no result: {error}")))
         }
+    };
+    let is_over = |state: &StatementState| !statement::is_open(state) && *state != StatementState::Closed;
+    let look = |response: &StatementResponse| {
+        let state = statement::state(response);
+        is_gone.store(state == StatementState::Closed, Relaxed);
+        Stand { state: state.to_string(), done: None, is_over: is_over(&state) }
+    };
+    let response = watch(context, "the query of the answer", wait, poll, look).await?;
+    if !is_over(&statement::state(&response)) {
+        return Err(Error::failed("the query was still running when the time was up"));
     }
+    statement::finish(context, response, 0, Cursor::default()).await
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {

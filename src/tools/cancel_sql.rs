@@ -1,11 +1,11 @@
 //! `cancel_sql`: cancels a statement and looks whether it has ended.
 
-use databricks::api::types::StatementState;
+use databricks::api::types::{StatementResponse, StatementState};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, statement};
 use crate::context::Context;
 use crate::error::Error;
@@ -28,31 +28,26 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.statement_id;
-    let is_open = |state: &StatementState| matches!(state, StatementState::Pending | StatementState::Running);
-    let state = async || -> Result<StatementState, Error> {
-        let status = statement::get(&context, &id).await?.status.unwrap_or_default();
-        Ok(status.state.unwrap_or(StatementState::Pending))
-    };
-    let before = state().await?;
-    if !is_open(&before) {
+    let before = statement::state(&statement::get(&context, &id).await?);
+    if !statement::is_open(&before) {
         let hint = "it had ended before, so there was nothing to cancel";
         return Ok(json!({ "statement_id": id, "state": before, "hint": hint }));
     }
     statement::cancel(&context.client, &id).await?;
+    let look = |statement: &StatementResponse| {
+        let state = statement::state(statement);
+        Stand { state: state.to_string(), done: None, is_over: !statement::is_open(&state) }
+    };
+    let name = format!("statement {id}");
     let mut wait = Wait::new(SECONDS, LONGEST_PAUSE);
-    loop {
-        let now = state().await?;
-        let mut answer = json!({ "statement_id": id, "state": now });
-        if !is_open(&now) {
-            if now == StatementState::Succeeded {
-                shape::put(&mut answer, "hint", "it ended before the cancel reached it; its effects stay");
-            }
-            return Ok(answer);
-        }
-        if !wait.pause().await {
-            shape::put(&mut answer, "still_running", true);
-            shape::put(&mut answer, "hint", "the cancel was taken and has not taken effect; see `get_sql_result`");
-            return Ok(answer);
-        }
+    let after = watch(&context, &name, &mut wait, || statement::get(&context, &id), look).await;
+    let now = statement::state(&after.map_err(|error| error.after(format!("{name} was told to cancel")))?);
+    let mut answer = json!({ "statement_id": id, "state": now });
+    if statement::is_open(&now) {
+        shape::put(&mut answer, "still_running", true);
+        shape::put(&mut answer, "hint", "the cancel was taken and has not taken effect; see `get_sql_result`");
+    } else if now == StatementState::Succeeded {
+        shape::put(&mut answer, "hint", "it ended before the cancel reached it; its effects stay");
     }
+    Ok(answer)
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::machine::Kind;
 use super::once::identifier;
-use super::run_answer::time;
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -56,7 +55,7 @@ pub(crate) async fn around(
 
 /// An event in one line.
 fn event(event: &Value) -> Value {
-    let at = time(event.get("timestamp").and_then(identifier));
+    let at = event.get("timestamp").and_then(identifier).and_then(shape::time);
     let at = at.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     let kind = event.get("type").and_then(Value::as_str).unwrap_or("EVENT");
     let empty = json!({});

@@ -3,13 +3,14 @@
 use databricks::{Arguments, Client, Location, Operation, Payload, operations};
 use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use crate::cleanup::Guard;
 use crate::context::Context;
 use crate::error::Error;
 
 /// How long a new context may take until it can be used.
 const LONGEST_SETUP_SECONDS: u64 = 120;
+const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Where a command runs.
 #[derive(Debug, Clone)]
@@ -30,12 +31,13 @@ pub(crate) async fn send(
     language: &'static str,
     code: String,
 ) -> Result<(Command, Guard), Error> {
-    let (client, undoing, cluster_id) = (context.client.clone(), context.client.clone(), cluster_id.to_owned());
+    let (starting, undoing, cluster_id) = (context.clone(), context.client.clone(), cluster_id.to_owned());
+    let client = starting.client.clone();
     let start = async move {
         let is_alone = context_id.is_none();
         let context_id = match context_id {
             Some(id) => id,
-            None => create(&client, &cluster_id, language).await?,
+            None => create(&starting, &cluster_id, language).await?,
         };
         let body = json!({ "clusterId": cluster_id, "contextId": context_id, "language": language, "command": code });
         match post(&client, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE, body).await.map(|answer| id_of(&answer)) {
@@ -99,36 +101,38 @@ async fn cancel(client: &Client, command: &Command) -> Result<(), databricks::Er
 }
 
 /// Makes a context and waits until it can be used.
-async fn create(client: &Client, cluster_id: &str, language: &str) -> Result<String, Error> {
+async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<String, Error> {
     let body = json!({ "clusterId": cluster_id, "language": language });
-    let answer = post(client, &operations::COMPUTE_COMMAND_EXECUTION_CREATE, body).await?;
+    let answer = post(&context.client, &operations::COMPUTE_COMMAND_EXECUTION_CREATE, body).await?;
     let id = id_of(&answer).ok_or_else(|| Error::failed("the answer names no context"))?;
-    let mut wait = Wait::new(LONGEST_SETUP_SECONDS, std::time::Duration::from_secs(2));
-    loop {
+    let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Pending").to_owned();
+    let poll = || {
         let request = Arguments::new().with(Location::Query, "clusterId", cluster_id).with(
             Location::Query,
             "contextId",
             id.as_str(),
         );
-        let problem = match client.execute(&operations::COMPUTE_COMMAND_EXECUTION_CONTEXT_STATUS, request).await {
-            Ok(Payload::Json(answer)) => match answer.get("status").and_then(Value::as_str) {
-                Some("Running") => return Ok(id),
-                Some("Error") => Some(Error::failed(format!("cluster `{cluster_id}` could not set up {language}"))),
-                _ => None,
-            },
-            Ok(_) => None,
-            Err(error) => Some(error.into()),
-        };
-        if let Some(error) = problem {
-            destroy(client, cluster_id, &id).await;
-            return Err(error.with_hint("its driver may be out of order: see `get_cluster_events`"));
-        }
-        if !wait.pause().await {
-            destroy(client, cluster_id, &id).await;
+        context.json(&operations::COMPUTE_COMMAND_EXECUTION_CONTEXT_STATUS, request)
+    };
+    let look = |answer: &Value| {
+        let state = status(answer);
+        Stand { is_over: matches!(state.as_str(), "Running" | "Error"), state, done: None }
+    };
+    let name = format!("{language} on cluster {cluster_id}");
+    let mut wait = Wait::new(LONGEST_SETUP_SECONDS, LONGEST_PAUSE);
+    let seen = watch(context, &name, &mut wait, poll, look).await.map(|answer| status(&answer));
+    let error = match seen {
+        Ok(state) if state == "Running" => return Ok(id),
+        Ok(state) if state == "Error" => Error::failed(format!("cluster `{cluster_id}` could not set up {language}"))
+            .with_hint("its driver may be out of order: see `get_cluster_events`"),
+        Ok(_) => {
             let message = format!("cluster `{cluster_id}` did not set up {language} within {LONGEST_SETUP_SECONDS} s");
-            return Err(Error::failed(message).with_hint("its driver may be overloaded: see `get_cluster_events`"));
+            Error::failed(message).with_hint("its driver may be overloaded: see `get_cluster_events`")
         }
-    }
+        Err(error) => error.with_hint("its driver may be out of order: see `get_cluster_events`"),
+    };
+    destroy(&context.client, cluster_id, &id).await;
+    Err(error)
 }
 
 /// What ends in the same state when it is done twice may be repeated; running code may not.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::run_answer::{self, failed, result, summary, task, time};
+use super::run_answer::{self, failed, result, summary, task};
 use super::run_cause::{self, Cause};
 use super::{Composite, Identifier, cluster_log, input, input_schema, run, run_changes};
 use crate::context::Context;
@@ -164,7 +164,7 @@ impl Cause {
             shape::put(&mut shown, "source", source.as_str());
         }
         for (name, at) in [("start_time", self.task.start_time), ("end_time", self.task.end_time)] {
-            if let Some(at) = time(at) {
+            if let Some(at) = at.and_then(shape::time) {
                 shape::put(&mut shown, name, at);
             }
         }

@@ -116,7 +116,7 @@ fn told(query: &Value) -> Value {
         put(name, query.get(field).cloned());
     }
     put("statement", rest::text(query, "query_text").map(|text| head(text, TEXT).into()));
-    put("started", rest::integer(query, "query_start_time_ms").and_then(shape::time).map(Value::from));
+    put("started", rest::integer(query, "query_start_time_ms").and_then(shape::time));
     put("warehouse_id", query.get("warehouse_id").cloned());
     put("times_ms", Some(hints::times(query)).filter(|times| times.as_object().is_some_and(|times| !times.is_empty())));
     let metrics = query.get("metrics");

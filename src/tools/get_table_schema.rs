@@ -68,7 +68,7 @@ fn describe(table: &Value, name: &str) -> Value {
         }
     };
     let own = |name: &str| table.get(name).cloned();
-    let time = |name: &str| rest::integer(table, name).and_then(shape::time).map(Value::from);
+    let time = |name: &str| rest::integer(table, name).and_then(shape::time);
     put("full_name", Some(own("full_name").unwrap_or_else(|| name.into())));
     for name in ["table_type", "data_source_format", "comment", "owner", "browse_only"] {
         put(name, own(name));

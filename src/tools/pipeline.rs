@@ -6,7 +6,7 @@ use std::time::Duration;
 use databricks::{Arguments, Client, Location, operations};
 use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -44,22 +44,18 @@ pub(crate) async fn wait(
     is_continuous: bool,
     seconds: u64,
 ) -> Result<Value, Error> {
-    let mut wait = Wait::new(seconds, LONGEST_PAUSE);
-    let mut reported = String::new();
-    loop {
+    let poll = || async {
         let request =
             Arguments::new().with(Location::Path, "pipeline_id", id).with(Location::Path, "update_id", update);
         let answer = context.json(&operations::PIPELINES_PIPELINES_GET_UPDATE, request).await?;
-        let told = answer.get("update").cloned().unwrap_or_default();
-        let state = state(&told);
-        if state != reported {
-            context.progress.report(format!("update {update}: {state} after {} s", wait.elapsed().as_secs()));
-            reported = state.to_owned();
-        }
-        if is_over(&told) || (is_continuous && state == "RUNNING") || !wait.pause().await {
-            return Ok(told);
-        }
-    }
+        Ok(answer.get("update").cloned().unwrap_or_default())
+    };
+    let look = |told: &Value| {
+        let state = state(told).to_owned();
+        let is_over = is_over(told) || (is_continuous && state == "RUNNING");
+        Stand { state, done: None, is_over }
+    };
+    watch(context, &format!("update {update}"), &mut Wait::new(seconds, LONGEST_PAUSE), poll, look).await
 }
 
 /// The answer for an update that was waited for. One that did not complete is an error.

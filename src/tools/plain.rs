@@ -36,12 +36,25 @@ pub(crate) async fn run(
         Payload::Binary { media_type, bytes } => json!({ "media_type": media_type, "base64": STANDARD.encode(bytes) }),
     };
     shape::decode(&mut value, tool.result.decode);
+    let next = next_page(tool, &value);
     let mut value = accepted(shape::keep(&value, &keep), risk);
     shape::exact(&mut value);
     let cuts = shape::fit(&mut value, context.budget);
     let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
     shape::notice(&mut value, cuts, advice);
+    if let Some(next) = next {
+        shape::put(&mut value, "truncated", true);
+        shape::put(&mut value, "next_page_token", next);
+        shape::advise(&mut value, "there is more: pass `page_token`");
+    }
     Ok(value)
+}
+
+/// The token for the rest of an object that comes in parts, whatever fields are asked for.
+fn next_page(tool: &OperationTool, value: &Value) -> Option<String> {
+    let takes_token = |argument: &Argument| matches!(argument.source, Source::Caller { name: "page_token", .. });
+    let token = value.get("next_page_token").and_then(Value::as_str).filter(|token| !token.is_empty())?;
+    tool.arguments.iter().any(takes_token).then(|| token.to_owned())
 }
 
 /// The values of one request. Fixed values and defaults come from the definition.

@@ -12,24 +12,16 @@ use crate::error::Error;
 
 /// The longest time between two looks at a run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A run has 1,000 tasks at most, in pages of 100; more pages are an endless loop.
-const MOST_PAGES: usize = 50;
 
-/// A run with all its tasks and iterations; with `history` also its repairs and every attempt of its tasks.
+/// A run with all its tasks and iterations, of which one answer of the API holds no more than 100; with `history` also
+/// its repairs and every attempt of its tasks.
 pub(crate) async fn get(context: &Context, run_id: i64, history: bool) -> Result<Run, Error> {
-    let history = history.then_some(true);
-    let api = context.client.api();
-    let answer = api.jobs_jobs_get_run(history, None, None, run_id).await.map_err(databricks::Error::from)?;
-    let mut run = answer.into_inner();
-    for _ in 0..MOST_PAGES {
-        let Some(token) = run.next_page_token.take().filter(|token| !token.is_empty()) else { break };
-        let page = api.jobs_jobs_get_run(history, None, Some(&token), run_id).await.map_err(databricks::Error::from)?;
-        let page = page.into_inner();
-        run.tasks.extend(page.tasks);
-        run.iterations.extend(page.iterations);
-        run.next_page_token = page.next_page_token;
+    let mut request = Arguments::new().with(Location::Query, "run_id", run_id);
+    if history {
+        request.insert(Location::Query, "include_history", true);
     }
-    Ok(run)
+    let run = context.client.whole(&operations::JOBS_JOBS_GET_RUN, request).await?;
+    serde_json::from_value(run).map_err(|error| Error::failed(format!("the answer is no run: {error}")))
 }
 
 /// Waits until a run is over or the time is up, and gives it as it then is.
@@ -66,7 +58,10 @@ pub(crate) fn latest(tasks: &[RunTask]) -> Vec<&RunTask> {
             *known = task;
         }
     }
-    tasks.iter().filter(|task| last.values().any(|latest| std::ptr::eq(*latest, *task))).collect()
+    let is_last = |task: &RunTask| {
+        last.get(task.task_key.as_deref().unwrap_or_default()).is_some_and(|latest| std::ptr::eq(*latest, task))
+    };
+    tasks.iter().filter(|task| is_last(task)).collect()
 }
 
 /// Whether a run has come to its end, whatever its result.

@@ -63,18 +63,12 @@ pub(crate) fn summary(run_id: i64, run: &Run) -> Value {
     put("state_message", state.state_message.filter(|message| !message.is_empty()).map(Value::from));
     put("queued", queue.and_then(|queue| queue.message.clone()).map(Value::from));
     put("run_page_url", run.run_page_url.clone().map(Value::from));
-    put("start_time", time(run.start_time));
-    put("end_time", time(run.end_time));
+    put("start_time", run.start_time.and_then(shape::time));
+    put("end_time", run.end_time.and_then(shape::time));
     put("duration_ms", duration.map(Value::from));
     let mut summary = Value::Object(summary);
     shape::exact(&mut summary);
     summary
-}
-
-/// An instant of the API in a form that people read too.
-pub(crate) fn time(millis: Option<i64>) -> Option<Value> {
-    let instant = jiff::Timestamp::from_millisecond(millis.filter(|millis| *millis > 0)?).ok()?;
-    Some(Value::from(format!("{instant:.0}")))
 }
 
 /// The termination code.

@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use super::excerpt::{Keep, excerpt};
 use super::once::identifier;
 use super::run;
-use super::run_answer::time;
 use super::run_cause::source;
 use crate::context::Context;
 use crate::error::Error;
@@ -62,7 +61,7 @@ pub(crate) async fn since_last_success(context: &Context, run_id: i64, run: &Run
         changes.push(format!("and {more} more"));
     }
     let mut answer = json!({ "run_id": good_id });
-    if let Some(at) = time(good.start_time) {
+    if let Some(at) = good.start_time.and_then(shape::time) {
         shape::put(&mut answer, "start_time", at);
     }
     if changes.is_empty() {
@@ -194,7 +193,7 @@ async fn changed_sources(context: &Context, run: &Run, good: i64, started: i64) 
             continue;
         };
         let Some(modified) = status.get("modified_at").and_then(identifier) else { continue };
-        let Some(Value::String(at)) = time(Some(modified)) else { continue };
+        let Some(Value::String(at)) = shape::time(modified) else { continue };
         if modified > started {
             changed.push(format!("`{path}` was changed at {at}, after this run began: it may be corrected already"));
         } else if modified > good {

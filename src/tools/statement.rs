@@ -11,7 +11,7 @@ use databricks::api::types::{
 use databricks::{Arguments, Client, Location, operations};
 use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use super::warehouse::Warehouse;
 use crate::cleanup::Guard;
 use crate::context::Context;
@@ -162,34 +162,47 @@ pub(crate) async fn cancel(client: &Client, id: &str) -> Result<(), databricks::
 }
 
 /// Waits until a statement has ended or the time is up.
-pub(crate) async fn wait(context: &Context, mut statement: StatementResponse, seconds: u64) -> Result<End, Error> {
+pub(crate) async fn wait(context: &Context, statement: StatementResponse, seconds: u64) -> Result<End, Error> {
     let id = statement.statement_id.clone().unwrap_or_default();
+    // The answer that is there already is the first look.
+    let mut first = Some(statement);
+    let id = id.as_str();
+    let poll = || {
+        let first = first.take();
+        async move {
+            match first {
+                Some(statement) => Ok(statement),
+                None => get(context, id).await,
+            }
+        }
+    };
+    let look = |statement: &StatementResponse| {
+        let state = state(statement);
+        Stand { state: state.to_string(), done: None, is_over: !is_open(&state) }
+    };
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
-    let mut reported = None;
-    loop {
-        let status = statement.status.clone().unwrap_or_default();
-        if reported != status.state {
-            let state = status.state.as_ref().map(ToString::to_string).unwrap_or_default();
-            context.progress.report(format!("statement {id}: {state} after {} s", wait.elapsed().as_secs()));
-            reported.clone_from(&status.state);
-        }
-        match status.state {
-            Some(StatementState::Succeeded) => return Ok(End::Done(Box::new(statement))),
-            Some(StatementState::Pending | StatementState::Running) | None => {}
-            Some(StatementState::Closed) => return Err(gone(&id)),
-            Some(state) => return failure(&id, &state, &statement),
-        }
-        if !wait.pause().await {
-            let state = status.state.map_or_else(|| "PENDING".to_owned(), |state| state.to_string());
-            return Ok(End::Running(json!({
-                "statement_id": id,
-                "state": state,
-                "still_running": true,
-                "hint": "it goes on; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
-            })));
-        }
-        statement = get(context, &id).await?;
+    let statement = watch(context, &format!("statement {id}"), &mut wait, poll, look).await?;
+    match state(&statement) {
+        StatementState::Succeeded => Ok(End::Done(Box::new(statement))),
+        StatementState::Closed => Err(gone(id)),
+        state if is_open(&state) => Ok(End::Running(json!({
+            "statement_id": id,
+            "state": state,
+            "still_running": true,
+            "hint": "it goes on; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
+        }))),
+        state => failure(id, &state, &statement),
     }
+}
+
+/// The state of a statement; one that tells none has yet to begin.
+pub(crate) fn state(statement: &StatementResponse) -> StatementState {
+    statement.status.as_ref().and_then(|status| status.state.clone()).unwrap_or(StatementState::Pending)
+}
+
+/// Whether a statement has yet to end.
+pub(crate) fn is_open(state: &StatementState) -> bool {
+    matches!(state, StatementState::Pending | StatementState::Running)
 }
 
 /// Waits for a statement that is there, and gives its rows from the cursor on, or how to go on.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wait::Wait;
+use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, pipeline};
 use crate::context::Context;
 use crate::error::Error;
@@ -15,6 +15,8 @@ pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -36,24 +38,21 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Ok(json!({ "pipeline_id": id, "state": before, "note": "it was not running" }));
     }
     pipeline::request_stop(&context.client, &id).await?;
-    let mut wait = Wait::new(if input.wait { input.timeout_seconds } else { 0 }, Duration::from_secs(5));
-    let mut reported = String::new();
-    loop {
-        let state = state(&pipeline::get(&context, &id).await?);
-        if state != reported {
-            context.progress.report(format!("pipeline {id}: {state} after {} s", wait.elapsed().as_secs()));
-            reported.clone_from(&state);
-        }
-        if is_idle(&state) {
-            return Ok(json!({ "pipeline_id": id, "state": state }));
-        }
-        if !wait.pause().await {
-            return Ok(json!({
-                "pipeline_id": id, "state": state, "still_running": true,
-                "hint": "it is being stopped; see its state with `get_pipeline`",
-            }));
-        }
+    let look = |pipeline: &Value| {
+        let state = state(pipeline);
+        Stand { is_over: is_idle(&state), state, done: None }
+    };
+    let mut wait = Wait::new(if input.wait { input.timeout_seconds } else { 0 }, LONGEST_PAUSE);
+    let name = format!("pipeline {id}");
+    let after = watch(&context, &name, &mut wait, || pipeline::get(&context, &id), look).await;
+    let state = state(&after.map_err(|error| error.after(format!("{name} was told to stop")))?);
+    if is_idle(&state) {
+        return Ok(json!({ "pipeline_id": id, "state": state }));
     }
+    Ok(json!({
+        "pipeline_id": id, "state": state, "still_running": true,
+        "hint": "it is being stopped; see its state with `get_pipeline`",
+    }))
 }
 
 fn state(pipeline: &Value) -> String {

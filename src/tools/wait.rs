@@ -1,5 +1,5 @@
-//! Waiting for work that goes on in the workspace: polling with backoff and jitter until a deadline, and telling
-//! the caller each change.
+//! Waiting for work that goes on in the workspace, the one way for all tools: polling with backoff and jitter until a
+//! deadline, and telling the caller each change.
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,18 +35,18 @@ impl Wait {
     }
 
     /// How long it has lasted.
-    pub(crate) fn elapsed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// What is left of it.
-    pub(crate) fn left(&self) -> Duration {
+    fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Pauses before the next poll; `false` when the deadline has come. Pauses differ by up to a quarter, so that
     /// many waits do not poll at the same moment.
-    pub(crate) async fn pause(&mut self) -> bool {
+    async fn pause(&mut self) -> bool {
         let left = self.left();
         if left.is_zero() {
             return false;
@@ -116,11 +116,67 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Duration;
 
+    use databricks::{Client, Config};
     use tokio::time::Instant;
 
-    use super::Wait;
+    use super::{GRACE, Stand, Wait, watch};
+    use crate::context::Context;
+    use crate::error::Error;
+    use crate::progress::Progress;
+    use crate::shape::Budget;
+
+    fn context() -> Context {
+        let config = Config::new("https://workspace.test", "token").expect("a config");
+        Context::new(Client::new(config).expect("a client"), Budget::tokens(6_000), None)
+    }
+
+    fn look(at: &usize) -> Stand {
+        let state = if *at < 3 { "PENDING" } else { "RUNNING" };
+        Stand { state: state.to_owned(), done: Some((*at / 3, 2)), is_over: *at == 6 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_change_is_told_once_until_the_work_is_over() {
+        let (progress, mut told) = Progress::listened();
+        let context = Context { progress, ..context() };
+        let polls = AtomicUsize::new(0);
+        let poll = || async { Ok(polls.fetch_add(1, Relaxed) + 1) };
+        let mut wait = Wait::new(60, Duration::from_secs(2));
+        let last = watch(&context, "work", &mut wait, poll, look).await.expect("an end");
+        drop(context);
+        let mut steps = Vec::new();
+        while let Some(step) = told.recv().await {
+            steps.push((step.state.split(" after").next().unwrap_or_default().to_owned(), step.done));
+        }
+        let step = |state: &str, done| (format!("work: {state}, {done} of 2 tasks done,"), Some((done, 2)));
+        assert_eq!((last, polls.load(Relaxed)), (6, 6));
+        assert_eq!(steps, [step("PENDING", 0), step("RUNNING", 1), step("RUNNING", 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_poll_holds_up_the_answer() {
+        let context = context();
+        let polls = AtomicUsize::new(0);
+        // The second poll never comes back.
+        let poll = || async {
+            match polls.fetch_add(1, Relaxed) {
+                0 => Ok(1),
+                _ => std::future::pending().await,
+            }
+        };
+        let (started, mut wait) = (Instant::now(), Wait::new(20, Duration::from_secs(2)));
+        let last = watch(&context, "work", &mut wait, poll, look).await.expect("what the first poll showed");
+        assert_eq!((last, started.elapsed()), (1, Duration::from_secs(20) + GRACE));
+
+        let (started, mut wait) = (Instant::now(), Wait::new(0, Duration::from_secs(2)));
+        let silent = std::future::pending::<Result<usize, Error>>;
+        let error = watch(&context, "work", &mut wait, silent, look).await.expect_err("nothing to show");
+        assert_eq!(started.elapsed(), GRACE);
+        assert!(error.to_string().contains("how work stands"), "{error}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_and_end_at_the_deadline() {

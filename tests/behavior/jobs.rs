@@ -338,3 +338,11 @@ async fn a_permission_that_is_lost_under_way_loses_no_run() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_renamed_tool_may_be_called_by_its_old_name() -> Outcome {
+    let house = House::default().await?;
+    let call = json!({ "limit": 2, "fields": ["run_id"] });
+    assert_eq!(house.answer("list_job_runs", call.clone()).await?, house.answer("list_runs", call).await?);
+    Ok(())
+}

@@ -88,6 +88,8 @@ impl Risk {
 pub struct Tool {
     /// Name that clients call.
     pub name: String,
+    /// Names that it had before, which clients may go on calling.
+    pub aliases: Vec<String>,
     /// Where it is decided.
     pub position: Position,
     /// Toolset it belongs to.

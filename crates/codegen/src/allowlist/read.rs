@@ -42,7 +42,16 @@ impl<'a> Reader<'a> {
                 self.problems.push(position.problem(format!("no resource is named `{resource}`{hint}")));
             }
         }
+        let mut aliases = BTreeMap::new();
         for tool in self.allowlist.tools.values() {
+            for alias in &tool.aliases {
+                let other =
+                    aliases.insert(alias, &tool.name).or(self.allowlist.tools.get(alias).map(|tool| &tool.name));
+                if let Some(other) = other {
+                    let message = format!("the alias `{alias}` of `{}` is a name of `{other}` already", tool.name);
+                    self.problems.push(tool.position.problem(message));
+                }
+            }
             let Some(lists) = tool.operation.as_ref().and_then(|operation| operation.lists.as_ref()) else { continue };
             let Some(resource) = self.allowlist.resources.get(&lists.resource) else { continue };
             for (variable, _) in &resource.variables {
@@ -158,6 +167,7 @@ impl<'a> Reader<'a> {
         let description = entry.string("description")?;
         let idempotent = entry.boolean("idempotent", risk == Risk::Read)?;
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
+        let aliases = entry.strings("alias")?;
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
         let result = operation::shape(self.api, source, result)?;
@@ -169,6 +179,7 @@ impl<'a> Reader<'a> {
         let operation = Some(OperationTool { id: source.id.clone(), arguments, result, lists });
         Ok(Tool {
             name,
+            aliases,
             position,
             toolset: toolset.to_owned(),
             title,
@@ -191,6 +202,7 @@ impl<'a> Reader<'a> {
             description: entry.string("description")?,
             idempotent: entry.boolean("idempotent", risk == Risk::Read)?,
             guarded: entry.boolean("guarded", false)?,
+            aliases: entry.strings("alias")?,
             risk,
             operation: None,
         };

@@ -88,7 +88,7 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
 }
 
 fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
-    let Tool { name, toolset, title, idempotent, guarded, .. } = tool;
+    let Tool { name, aliases, toolset, title, idempotent, guarded, .. } = tool;
     let description = description(tool, tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain)));
     let risk = match tool.risk {
         Risk::Read => quote!(Risk::Read),
@@ -108,6 +108,7 @@ fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
     Ok(quote! {
         ToolDefinition {
             name: #name,
+            aliases: &[#(#aliases),*],
             toolset: #toolset,
             title: #title,
             description: #description,

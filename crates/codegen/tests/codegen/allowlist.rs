@@ -58,9 +58,9 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists, alias
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, used_by, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias
         allowlist/jobs.yaml:7:5: `reason` is missing
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, composites, exclude
         ",
@@ -257,6 +257,19 @@ fn names_that_are_taken() {
           list_jobs: { risk: read, title: List jobs, description: Jobs. }
         ",
         "allowlist/jobs.yaml:4:3: a second tool is named `list_jobs`",
+    );
+    check(
+        "
+        operations:
+          jobs.jobs.list: { tool: list_jobs, alias: [jobs, run_job], risk: read, title: List jobs, description: Jobs. }
+        composites:
+          find_job: { alias: [jobs], risk: read, title: Find job, description: Jobs. }
+          run_job: { risk: write, title: Run job, description: Jobs. }
+        ",
+        "
+        allowlist/jobs.yaml:2:27: the alias `jobs` of `list_jobs` is a name of `find_job` already
+        allowlist/jobs.yaml:2:27: the alias `run_job` of `list_jobs` is a name of `run_job` already
+        ",
     );
     check(
         "
