@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::rest::text;
 use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, statement};
 use crate::context::Context;
@@ -222,8 +223,4 @@ async fn result(
         return Err(Error::failed("the query was still running when the time was up"));
     }
     statement::finish(context, response, 0, Cursor::default()).await
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name)?.as_str().filter(|text| !text.is_empty())
 }

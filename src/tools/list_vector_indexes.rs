@@ -1,6 +1,6 @@
 //! `list_vector_indexes`: the vector search indexes of one endpoint, or of all.
 
-use databricks::{Arguments, Location, Operation, operations};
+use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,14 +26,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(name) => vec![json!({ "name": name })],
         None => {
             let operation = &operations::VECTORSEARCH_VECTOR_SEARCH_ENDPOINTS_LIST_ENDPOINTS;
-            all(&context, operation, &Arguments::new()).await?
+            context.client.list(operation, Arguments::new()).collect().await?
         }
     };
     let mut indexes = Vec::new();
     for endpoint in &endpoints {
         let name = endpoint.get("name").cloned().unwrap_or_default();
         let request = Arguments::new().with(Location::Query, "endpoint_name", name);
-        let found = all(&context, &operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_LIST_INDEXES, &request).await;
+        let operation = &operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_LIST_INDEXES;
+        let found = context.client.list(operation, request).collect().await.map_err(Error::from);
         indexes.extend(found.map_err(|error| match error.is_not_found() {
             true => error.with_hint("call it without `endpoint_name` to see the indexes of all endpoints"),
             false => error,
@@ -47,16 +48,4 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::put(&mut answer, "hint", format!("{found} indexes exist; narrow with `endpoint_name`"));
     }
     Ok(answer)
-}
-
-async fn all(context: &Context, operation: &'static Operation, request: &Arguments) -> Result<Vec<Value>, Error> {
-    let (mut items, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = context.client.page(operation, request.clone(), cursor.as_ref()).await?;
-        items.extend(page.items);
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(items);
-        }
-    }
 }

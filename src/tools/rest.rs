@@ -1,7 +1,7 @@
 //! How composites call plain operations: an answer as JSON, a list over all its pages.
 
-use databricks::{Arguments, Operation, Payload};
-use serde_json::{Value, json};
+use databricks::{Arguments, Operation};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -20,10 +20,7 @@ pub(crate) async fn get(
     operation: &'static Operation,
     arguments: Arguments,
 ) -> Result<Value, Error> {
-    Ok(match context.client.execute(operation, arguments.idempotent(true)).await? {
-        Payload::Json(value) => value,
-        _ => json!({}),
-    })
+    context.json(operation, arguments.idempotent(true)).await
 }
 
 /// The items of an operation that lists, over so many pages at most.
