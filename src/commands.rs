@@ -18,9 +18,10 @@ use crate::pretty::pretty;
 use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
+use crate::stopping;
 use crate::workspaces::Workspaces;
 
-/// How long a server whose client has gone may take to undo what cancelled calls had started.
+/// How long it may take to undo what cancelled calls had started, once the client has gone or a signal has come.
 const UNDO_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the command line.
@@ -56,15 +57,33 @@ async fn serve(options: &Options) -> Result<(), Error> {
     let opened = Opened::open(options).await?;
     greet(&registry, &opened.workspaces);
     let server = Server::new(registry, opened.workspaces.clone());
-    match server.serve(rmcp::transport::stdio()).await {
-        Ok(running) => {
-            let ended = running.waiting().await;
-            opened.workspaces.finish(UNDO_TIME).await;
-            ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
+    let stop = server.stop();
+    let served = async {
+        match server.serve(rmcp::transport::stdio()).await {
+            Ok(running) => {
+                let ended = running.waiting().await;
+                ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
+            }
+            // A client that leaves before it speaks is no failure of the server.
+            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+            Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
         }
-        // A client that leaves before it speaks is no failure of the server.
-        Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-        Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
+    };
+    let ended = tokio::select! {
+        ended = served => ended,
+        asked = stopping::asked() => asked,
+    };
+    // Calls go on until they are told, however the server has ended.
+    stop.cancel();
+    undo(&opened.workspaces).await;
+    ended
+}
+
+/// Undoes what cancelled calls had started; a second signal ends the waiting for it.
+async fn undo(workspaces: &Workspaces) {
+    tokio::select! {
+        () = workspaces.finish(UNDO_TIME) => {}
+        _ = stopping::asked() => {}
     }
 }
 
@@ -89,7 +108,7 @@ async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
     options.only_workspace()?;
     let sandbox = opening::start_sandbox(options, port, 0).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
-    tokio::signal::ctrl_c().await.map_err(|error| Error::failed(format!("cannot wait for Ctrl-C: {error}")))
+    stopping::asked().await
 }
 
 fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
@@ -113,7 +132,12 @@ async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Erro
     let arguments: Map<String, Value> = serde_json::from_str(arguments)
         .map_err(|error| Error::failed(format!("the arguments are no JSON object: {error}")))?;
     let opened = Opened::open(options).await?;
-    print(&pretty(&calls::call(&registry, &opened.workspaces, name, arguments).await?))
+    let answer = tokio::select! {
+        answer = calls::call(&registry, &opened.workspaces, name, arguments) => answer,
+        asked = stopping::asked() => asked.and(Err(Error::failed("the call was cancelled"))),
+    };
+    undo(&opened.workspaces).await;
+    print(&pretty(&answer?))
 }
 
 async fn list_resources(options: &Options) -> Result<(), Error> {

@@ -27,6 +27,7 @@ pub mod registry;
 pub mod resources;
 pub mod server;
 pub mod shape;
+mod stopping;
 pub mod tools;
 mod uri;
 pub mod workspaces;

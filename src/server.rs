@@ -15,6 +15,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::calls;
 use crate::context::Context;
@@ -38,12 +39,19 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub struct Server {
     registry: Arc<Registry>,
     workspaces: Workspaces,
+    /// Cancels every call.
+    stop: CancellationToken,
 }
 
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
-        Self { registry: Arc::new(registry), workspaces: workspaces.into() }
+        Self { registry: Arc::new(registry), workspaces: workspaces.into(), stop: CancellationToken::new() }
+    }
+
+    /// Cancels every call, those to come too, as their client would.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
@@ -128,6 +136,7 @@ impl ServerHandler for Server {
                 tokio::select! {
                     biased;
                     () = request.ct.cancelled() => break Err(Error::failed("the call was cancelled")),
+                    () = self.stop.cancelled() => break Err(Error::failed("the server was told to stop")),
                     Some(step) = steps.recv() => report(&request, token.clone(), &mut meter, step).await,
                     outcome = &mut running => break outcome,
                 }

@@ -110,6 +110,25 @@ async fn a_token_is_never_shown() -> Outcome {
 }
 
 #[tokio::test]
+async fn what_a_call_is_given_is_in_no_log() -> Outcome {
+    let command = &["--sandbox", "--toolsets", "secrets", "--log-level", "trace"];
+    let call = |id: u32, name: &str, arguments: Value| {
+        let params = json!({ "name": name, "arguments": arguments });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
+    };
+    let messages = [
+        initialize(),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        call(2, "create_secret_scope", json!({ "scope": "s" })),
+        call(3, "put_secret", json!({ "scope": "s", "key": "k", "string_value": SECRET })),
+    ];
+    let (received, stderr, _) = talk(binary(command).spawn()?, &messages, 3).await?;
+    assert!(received[1..].iter().all(|message| message["id"].is_u64()), "{received:?}");
+    assert!(stderr.contains("put_secret") && !stderr.contains(SECRET), "{stderr}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_missing_configuration_says_what_to_set() -> Outcome {
     let output = binary(&["call", "list_jobs"]).output().await?;
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
@@ -146,23 +165,32 @@ fn call(id: u32, tool: &str, arguments: Value) -> String {
     format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }))
 }
 
+/// Starts a notebook that runs for so many seconds, and gives the id of the run once it does.
+async fn slow_run(
+    stdin: &mut ChildStdin,
+    lines: &mut Lines<BufReader<ChildStdout>>,
+    seconds: u32,
+) -> Result<String, Box<dyn Error>> {
+    let source = format!("import time\ntime.sleep({seconds})\ndbutils.notebook.exit(\"survived\")\n");
+    let import = json!({ "path": "/Users/slow", "content": source, "language": "PYTHON", "overwrite": true });
+    stdin.write_all(call(2, "import_notebook", import).as_bytes()).await?;
+    assert_eq!(next(lines).await?["result"]["isError"], false);
+    stdin.write_all(call(3, "run_notebook", json!({ "notebook_path": "/Users/slow" })).as_bytes()).await?;
+    loop {
+        let message = next(lines).await?;
+        let state = message["params"]["message"].as_str().ok_or(format!("no progress but {message}"))?;
+        if state.contains("RUNNING") {
+            return Ok(state.split([' ', ':']).nth(1).ok_or("no id")?.to_owned());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_killed_server_leaves_nothing_that_a_new_one_cannot_go_on_with() -> Outcome {
     let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
     let (mut child, mut stdin, mut lines) = server_of(&sandbox).await?;
-    let source = "import time\ntime.sleep(4)\ndbutils.notebook.exit(\"survived\")\n";
-    let import = json!({ "path": "/Users/slow", "content": source, "language": "PYTHON", "format": "SOURCE" });
-    stdin.write_all(call(2, "import_notebook", import).as_bytes()).await?;
-    assert_eq!(next(&mut lines).await?["result"]["isError"], false);
-    stdin.write_all(call(3, "run_notebook", json!({ "notebook_path": "/Users/slow" })).as_bytes()).await?;
     // What the client was told before the end is all that is left.
-    let run_id = loop {
-        let message = next(&mut lines).await?;
-        let state = message["params"]["message"].as_str().ok_or(format!("no progress but {message}"))?;
-        if state.contains("RUNNING") {
-            break state.split([' ', ':']).nth(1).ok_or("no id")?.to_owned();
-        }
-    };
+    let run_id = slow_run(&mut stdin, &mut lines, 4).await?;
     child.start_kill()?;
     timeout(PATIENCE, child.wait()).await??;
 
@@ -178,6 +206,26 @@ async fn a_killed_server_leaves_nothing_that_a_new_one_cannot_go_on_with() -> Ou
     stdin.write_all(call(3, "get_run_output", json!({ "run_id": run_id })).as_bytes()).await?;
     let output = next(&mut lines).await?["result"].clone();
     assert_eq!(output["structuredContent"]["tasks"][0]["result"], "survived", "{output}");
+    Ok(())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_cancels_what_its_calls_had_started() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    for signal in ["-TERM", "-INT"] {
+        let (mut child, mut stdin, mut lines) = server_of(&sandbox).await?;
+        let run_id = slow_run(&mut stdin, &mut lines, 3_600).await?;
+        let id = child.id().ok_or("it has ended")?.to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().await?.success());
+        // Its client has not gone: stdin is open.
+        assert_eq!(timeout(PATIENCE, child.wait()).await??.code(), Some(0), "{signal}");
+
+        let (_child, mut stdin, mut lines) = server_of(&sandbox).await?;
+        stdin.write_all(call(2, "get_run", json!({ "run_id": run_id })).as_bytes()).await?;
+        let answer = next(&mut lines).await?["result"].clone();
+        assert_eq!(answer["structuredContent"]["state"]["result_state"], "CANCELED", "{signal}: {answer}");
+    }
     Ok(())
 }
 
