@@ -92,7 +92,7 @@ impl Checker {
     fn value(&mut self, schema: &Value, value: Value, path: &str) -> Value {
         let value = match (schema.get("type").and_then(Value::as_str), value) {
             (Some("object" | "array"), Value::String(text)) => parsed(schema, text),
-            (Some("string"), Value::Number(number)) => Value::String(number.to_string()),
+            (Some("string"), Value::Number(number)) => digits(number),
             (Some("integer"), Value::Number(number)) => whole(number),
             (Some("integer" | "number"), Value::String(text)) => number(text),
             (Some("boolean"), Value::String(text)) => match text.as_str() {
@@ -187,6 +187,20 @@ fn whole(number: Number) -> Value {
     }
 }
 
+/// A number as text, but for one that may have lost digits on its way here.
+fn digits(number: Number) -> Value {
+    match whole(number) {
+        Value::Number(number) if is_rounded(&number) => Value::Number(number),
+        Value::Number(number) => Value::String(number.to_string()),
+        other => other,
+    }
+}
+
+/// Whether the number is so large that its last digits are those of the nearest float.
+fn is_rounded(number: &Number) -> bool {
+    number.is_f64() && number.as_f64().is_some_and(|float| float.abs() >= 9e15)
+}
+
 fn number(text: String) -> Value {
     match serde_json::from_str(text.trim()) {
         Ok(Value::Number(number)) => whole(number),
@@ -219,6 +233,7 @@ fn got(value: &Value) -> String {
     let kind = match value {
         Value::Null => return "null".to_owned(),
         Value::Bool(value) => return value.to_string(),
+        Value::Number(number) if is_rounded(number) => return format!("{number}, whose last digits may be lost"),
         Value::Number(number) => return number.to_string(),
         Value::String(text) => return format!("the text `{}`", text.chars().take(60).collect::<String>()),
         Value::Array(_) => "a list",

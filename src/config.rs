@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 use databricks::{Attribute, Config, Environment, Settings};
 
@@ -22,6 +23,9 @@ const OF_ONE_WORKSPACE: [Attribute; 9] = [
     Attribute::ClusterId,
     Attribute::ServerlessComputeId,
 ];
+
+/// The budget of one answer unless another is set.
+const RESULT_TOKENS: u32 = 6_000;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -146,13 +150,14 @@ pub enum StorageChoice {
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Workspace, e.g. `https://acme.cloud.databricks.com`, instead of DATABRICKS_HOST; a secret has no flag
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = "Workspace", value_name = "URL")]
     pub host: Option<String>,
     /// Profile of `~/.databrickscfg`; wins over the environment, which DATABRICKS_CONFIG_PROFILE does not. Given several
     /// times, the workspaces of all are served, and tools take the name as `workspace`; the first is the default
     #[arg(
         long = "profile",
         global = true,
+        help_heading = "Workspace",
         env = "DATABRICKS_MCP_PROFILES",
         value_delimiter = ',',
         value_name = "NAME"
@@ -162,51 +167,86 @@ pub struct Options {
     #[arg(
         long = "read-only-profile",
         global = true,
+        help_heading = "Workspace",
         env = "DATABRICKS_MCP_READ_ONLY_PROFILES",
         value_delimiter = ',',
         value_name = "NAME"
     )]
     pub read_only_profiles: Vec<String>,
     /// SQL warehouse to use where a call names none, instead of DATABRICKS_WAREHOUSE_ID
-    #[arg(long, global = true, value_name = "ID")]
+    #[arg(long, global = true, help_heading = "Workspace", value_name = "ID")]
     pub warehouse_id: Option<String>,
     /// Toolsets to enable: names, `default` or `all`
-    #[arg(long, global = true, env = "DATABRICKS_MCP_TOOLSETS", value_delimiter = ',', value_name = "NAMES")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Tools",
+        env = "DATABRICKS_MCP_TOOLSETS",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
     pub toolsets: Vec<String>,
     /// Tools to enable besides `--toolsets`; alone, only these
-    #[arg(long, global = true, env = "DATABRICKS_MCP_TOOLS", value_delimiter = ',', value_name = "NAMES")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Tools",
+        env = "DATABRICKS_MCP_TOOLS",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
     pub tools: Vec<String>,
     /// Tools to leave out
-    #[arg(long, global = true, env = "DATABRICKS_MCP_EXCLUDE_TOOLS", value_delimiter = ',', value_name = "NAMES")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Tools",
+        env = "DATABRICKS_MCP_EXCLUDE_TOOLS",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
     pub exclude_tools: Vec<String>,
     /// Leave out every tool that can change anything; wins over all other options
-    #[arg(long, global = true, env = "DATABRICKS_MCP_READ_ONLY", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_READ_ONLY", value_parser = clap::builder::FalseyValueParser::new())]
     pub read_only: bool,
     /// Most tokens in one answer, estimated
-    #[arg(long, global = true, env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = 6_000, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(500..=25_000))]
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
+          value_name = "N", value_parser = result_tokens)]
     pub max_result_tokens: u32,
     /// A directory of this machine that tools may read from and write to (repeatable); without it they cannot
-    #[arg(long = "local-root", global = true, env = "DATABRICKS_MCP_LOCAL_ROOT", value_name = "DIR")]
+    #[arg(long = "local-root", global = true, help_heading = "Tools", env = "DATABRICKS_MCP_LOCAL_ROOT", value_name = "DIR",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub local_roots: Vec<PathBuf>,
     /// Use the embedded sandbox workspace instead of a real one
-    #[arg(long, global = true, env = "DATABRICKS_MCP_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, help_heading = "Sandbox", env = "DATABRICKS_MCP_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
     pub sandbox: bool,
     /// Faults that the sandbox injects, as a JSON file: what a client does when Databricks misbehaves
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Sandbox", value_name = "FILE")]
     pub sandbox_faults: Option<PathBuf>,
     /// State that the sandbox starts with instead of its samples, as a JSON file (see `crates/sandbox/README.md`)
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Sandbox", value_name = "FILE")]
     pub sandbox_seed: Option<PathBuf>,
     /// Time in the sandbox: `fast` (a cluster starts in a second), `real`, or `manual` (moved by request)
-    #[arg(long, global = true, default_value = "fast", value_name = "SPEED")]
+    #[arg(long, global = true, help_heading = "Sandbox", default_value = "fast", value_name = "SPEED")]
     pub sandbox_clock: databricks_sandbox::Speed,
     /// Log level on stderr: off, error, warn, info, debug or trace
-    #[arg(long, global = true, env = "DATABRICKS_MCP_LOG_LEVEL", default_value = "warn", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Logs",
+        env = "DATABRICKS_MCP_LOG_LEVEL",
+        default_value = "warn",
+        value_name = "LEVEL"
+    )]
     pub log_level: tracing::level_filters::LevelFilter,
 }
 
 impl Options {
+    /// The directories that tools may use.
+    pub fn local_roots(&self) -> Vec<PathBuf> {
+        self.local_roots.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
+    }
+
     /// Which tools to enable, and for which workspaces.
     pub fn selection(&self) -> Result<Selection, Error> {
         let workspaces = self.workspaces()?;
@@ -302,6 +342,16 @@ impl Options {
     }
 }
 
+/// A budget of tokens. Clients pass on variables that nobody has filled in: an empty one is not set, as with all others.
+fn result_tokens(text: &str) -> Result<u32, String> {
+    const RANGE: std::ops::RangeInclusive<u32> = 500..=25_000;
+    if text.trim().is_empty() {
+        return Ok(RESULT_TOKENS);
+    }
+    let expected = || format!("expected a whole number from {} to {}", RANGE.start(), RANGE.end());
+    text.trim().parse().ok().filter(|number| RANGE.contains(number)).ok_or_else(expected)
+}
+
 /// Names as given, without blanks, empty ones and repetitions.
 fn names(given: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -344,6 +394,18 @@ mod tests {
         assert_eq!((only("--profile dev"), only("--profile dev,prod")), (Some("dev".to_owned()), None));
         let selection = options("--profile dev --read-only-profile dev").selection();
         assert!(selection.is_ok_and(|selection| selection.read_only));
+    }
+
+    #[test]
+    fn an_empty_value_sets_nothing() {
+        let arguments = ["", "--max-result-tokens", "", "--local-root", "", "--toolsets", "", "--profile", ""];
+        let options = Cli::try_parse_from(arguments).map(|cli| cli.options).expect("arguments");
+        assert_eq!((options.max_result_tokens, options.local_roots().len()), (RESULT_TOKENS, 0));
+        assert_eq!(options.workspaces().expect("one").len(), 1);
+        for wrong in ["499", "25001", "-1", "6k"] {
+            let error = Cli::try_parse_from(["", "--max-result-tokens", wrong]).expect_err(wrong).to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
     }
 
     #[test]

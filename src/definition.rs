@@ -2,6 +2,8 @@
 
 use databricks::{Location, Operation};
 
+pub use crate::risk::Risk;
+
 use crate::resources::Reader;
 use crate::tools::Composite;
 
@@ -16,28 +18,6 @@ pub struct ToolsetDefinition {
     pub description: &'static str,
     /// Whether it is part of the default profile.
     pub default: bool,
-}
-
-/// What a call can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Risk {
-    /// Changes nothing.
-    Read,
-    /// Creates or changes something, or starts paid compute.
-    Write,
-    /// Deletes, overwrites or interrupts something.
-    Destructive,
-}
-
-impl Risk {
-    /// The word of the allowlist.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Destructive => "destructive",
-        }
-    }
 }
 
 /// One tool as decided in the allowlist.

@@ -90,6 +90,11 @@ impl Error {
         }
     }
 
+    /// Whether the API says that what it was asked makes no sense.
+    pub(crate) fn is_bad_request(&self) -> bool {
+        self.api().and_then(databricks::Error::status) == Some(400)
+    }
+
     /// Whether the request itself was malformed: an unknown tool or cursor. Everything else is the result
     /// of a call.
     pub fn is_protocol_error(&self) -> bool {

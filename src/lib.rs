@@ -25,6 +25,9 @@ mod pretty;
 pub mod progress;
 pub mod registry;
 pub mod resources;
+/// The same file as in the generator.
+#[path = "../crates/codegen/src/risk.rs"]
+mod risk;
 pub mod server;
 pub mod shape;
 mod stopping;

@@ -22,7 +22,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens every workspace of the options; the first error ends it.
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
-        let local = LocalRoots::open(&options.local_roots)?;
+        let local = LocalRoots::open(&options.local_roots())?;
         let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
         for (number, access) in options.workspaces()?.into_iter().enumerate() {
             let (config, sandbox) = config(options, &access, number).await?;

@@ -57,8 +57,9 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
         Some(name) => workspaces.get(name).ok_or_else(|| {
             let known = || workspaces.iter().map(|(name, _)| name).filter(|name| !name.is_empty());
             let hint = did_you_mean(name, known());
-            let known = known().map(|name| format!("; there is `{name}`")).collect::<String>();
-            Error::unknown_resource(format!("no workspace is named `{name}`{hint}{known}"))
+            let known: Vec<_> = known().map(|name| format!("`{name}`")).collect();
+            let known = if known.is_empty() { "only one, without a name".to_owned() } else { known.join(", ") };
+            Error::unknown_resource(format!("no workspace is named `{name}`{hint}; there is {known}"))
         })?,
     };
     let contents = read_in(registry, context, uri).await;

@@ -303,7 +303,7 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
 fn protocol_error(error: Error) -> ErrorData {
     if error.is_not_found() {
         ErrorData::resource_not_found(error.to_string(), None)
-    } else if error.is_protocol_error() {
+    } else if error.is_protocol_error() || error.is_bad_request() {
         ErrorData::invalid_params(error.to_string(), None)
     } else {
         ErrorData::internal_error(error.to_string(), None)

@@ -193,8 +193,11 @@ fn renamed_tools_answer_to_their_old_names_and_are_listed_under_the_new() -> Out
     ];
     let all = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
     let registry = Registry::new(&all)?;
+    let texts: Vec<_> =
+        registry.tools().map(describe).map(|tool| serde_json::to_string(&tool)).collect::<Result<_, _>>()?;
     for (old, new) in renamed {
         assert_eq!(registry.tool(old)?.definition.name, new);
+        assert!(texts.iter().all(|text| !text.contains(&format!("`{old}`"))), "a text calls `{new}` `{old}`");
         assert!(registry.tools().all(|tool| tool.definition.name != old), "`{old}` is listed");
         let alone = Registry::new(&Selection { tools: vec![old.to_owned()], ..Selection::default() })?;
         assert_eq!(alone.tool(old)?.definition.name, new);

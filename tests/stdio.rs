@@ -174,11 +174,12 @@ async fn slow_run(
     let source = format!("import time\ntime.sleep({seconds})\ndbutils.notebook.exit(\"survived\")\n");
     let import = json!({ "path": "/Users/slow", "content": source, "language": "PYTHON", "overwrite": true });
     stdin.write_all(call(2, "import_notebook", import).as_bytes()).await?;
-    assert_eq!(next(lines).await?["result"]["isError"], false);
+    assert_eq!(next(lines).await?.pointer("/result/isError"), Some(&json!(false)));
     stdin.write_all(call(3, "run_notebook", json!({ "notebook_path": "/Users/slow" })).as_bytes()).await?;
     loop {
         let message = next(lines).await?;
-        let state = message["params"]["message"].as_str().ok_or(format!("no progress but {message}"))?;
+        let state = message.pointer("/params/message").and_then(Value::as_str);
+        let state = state.ok_or(format!("no progress but {message}"))?;
         if state.contains("RUNNING") {
             return Ok(state.split([' ', ':']).nth(1).ok_or("no id")?.to_owned());
         }

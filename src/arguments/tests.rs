@@ -44,6 +44,19 @@ fn what_is_meant_beyond_doubt_is_accepted() {
 }
 
 #[test]
+fn no_digit_of_an_identifier_is_made_up() {
+    assert_eq!(accepted(json!({ "job_id": 6.201_143e14 })), json!({ "job_id": "620114300000000" }));
+    assert_eq!(accepted(json!({ "job_id": u64::MAX, "tags": { "a": 0.5 } }))["job_id"], u64::MAX.to_string());
+    assert_eq!(
+        faults(json!({ "job_id": 1e20, "tags": { "a": -1e16 } })),
+        [
+            "job_id: expected text, got 1e+20, whose last digits may be lost",
+            "tags.a: expected text, got -1e+16, whose last digits may be lost",
+        ]
+    );
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     assert_eq!(
         faults(json!({ "limit": 500, "stat": "RUNNING", "source": { "paht": "/x" }, "wait": 1, "tasks": "x" })),

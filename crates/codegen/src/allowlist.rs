@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::api::{Api, Location, Operation, Pagination};
 use crate::nearest::did_you_mean;
+pub use crate::risk::Risk;
 use crate::yaml::{self, Position, Problem};
 
 mod operation;
@@ -59,28 +60,6 @@ pub struct Decision {
     pub used_by: Vec<String>,
     /// Whether a typed method is generated for it.
     pub typed: bool,
-}
-
-/// What a call can do, as curated; never derived from the HTTP method alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Risk {
-    /// Changes nothing.
-    Read,
-    /// Creates or changes something, or starts paid compute.
-    Write,
-    /// Deletes, overwrites or interrupts something.
-    Destructive,
-}
-
-impl Risk {
-    /// The word of the allowlist.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Destructive => "destructive",
-        }
-    }
 }
 
 /// One tool.
@@ -247,7 +226,11 @@ impl Allowlist {
         use anyhow::Context;
         let entries = std::fs::read_dir(directory).with_context(|| format!("cannot read `{}`", directory.display()))?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        let ends_in = |path: &Path, extension: &str| path.extension().is_some_and(|found| found == extension);
+        if let Some(path) = paths.iter().find(|path| ends_in(path, "yml")) {
+            anyhow::bail!("`{}` would not be read: toolset files end in `.yaml`", path.display());
+        }
+        paths.retain(|path| ends_in(path, "yaml"));
         paths.sort();
         let mut files = Vec::new();
         for path in paths {

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod emit;
 pub mod lint;
 mod nearest;
+mod risk;
 pub mod schema;
 pub mod yaml;
 

@@ -106,6 +106,14 @@ impl Node {
         }
     }
 
+    fn text(self, key: &str) -> Result<String, Problem> {
+        let position = self.position.clone();
+        match self.string()? {
+            text if text.trim().is_empty() => Err(position.problem(format!("`{key}` is empty"))),
+            text => Ok(text),
+        }
+    }
+
     /// The node as `true` or `false`.
     pub fn boolean(self) -> Result<bool, Problem> {
         match self.content {
@@ -154,19 +162,24 @@ impl Mapping {
         self.take(key).ok_or_else(|| self.position.problem(format!("`{key}` is missing")))
     }
 
-    /// Takes a text that must be there.
+    /// Takes a text that must be there and say something.
     pub fn string(&mut self, key: &'static str) -> Result<String, Problem> {
-        self.require(key)?.string()
+        self.require(key)?.text(key)
     }
 
-    /// Takes a text that may be absent.
+    /// Takes a text that may be absent, but says something where it is not.
     pub fn optional_string(&mut self, key: &'static str) -> Result<Option<String>, Problem> {
-        self.take(key).map(Node::string).transpose()
+        self.take(key).map(|node| node.text(key)).transpose()
     }
 
     /// Takes a boolean, `default` if absent.
     pub fn boolean(&mut self, key: &'static str, default: bool) -> Result<bool, Problem> {
-        self.take(key).map_or(Ok(default), Node::boolean)
+        Ok(self.optional_boolean(key)?.unwrap_or(default))
+    }
+
+    /// Takes a boolean that may be absent.
+    pub fn optional_boolean(&mut self, key: &'static str) -> Result<Option<bool>, Problem> {
+        self.take(key).map(Node::boolean).transpose()
     }
 
     /// Takes a list of texts, empty if absent.
@@ -313,6 +326,7 @@ mod tests {
             "jobs.yaml:2:1: unknown key `defalt`; did you mean `default`?; keys here: title, default"
         );
         assert_eq!(problem_of("title: [a]\n"), "jobs.yaml:1:8: expected text");
+        assert_eq!(problem_of("title: ' '\n"), "jobs.yaml:1:8: `title` is empty");
         assert_eq!(problem_of("default: true\n"), "jobs.yaml:1:1: `title` is missing");
         assert_eq!(problem_of("title: Jobs\ndefault: 1\n"), "jobs.yaml:2:10: expected `true` or `false`");
         assert_eq!(problem_of("- x\n"), "jobs.yaml:1:1: expected a toolset");

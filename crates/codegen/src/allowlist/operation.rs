@@ -103,15 +103,21 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
         }
     };
     let depth = entry.take("depth").map(Node::integer).transpose()?;
+    let (name, description) = (entry.optional_string("as")?, entry.string("description"));
+    let mut bound = |key| entry.take(key).map(Node::integer).transpose();
+    let (minimum, maximum) = (bound("minimum")?, bound("maximum")?);
+    let free_form = entry.boolean("free_form", false)?;
+    // A misspelt key is named before anything is missed because of it.
+    entry.finish()?;
     let input = Input {
-        name: entry.optional_string("as")?.unwrap_or_else(|| parameter.name.clone()),
-        description: entry.string("description")?,
+        name: name.unwrap_or_else(|| parameter.name.clone()),
+        description: description?,
         required,
         default,
-        minimum: entry.take("minimum").map(Node::integer).transpose()?,
-        maximum: entry.take("maximum").map(Node::integer).transpose()?,
+        minimum,
+        maximum,
         values,
-        free_form: entry.boolean("free_form", false)?,
+        free_form,
         depth: depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(DEPTH),
         base64,
     };

@@ -28,6 +28,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn finish(mut self) -> Result<Allowlist, Problems> {
+        if !self.problems.is_empty() {
+            // What an unread entry would have defined would only seem to be missing elsewhere.
+            return Err(Problems(self.problems));
+        }
         for (position, composite) in &self.used_by {
             if self.allowlist.tools.get(composite).is_none_or(|tool| tool.operation.is_some()) {
                 let composites = self.allowlist.tools.values().filter(|tool| tool.operation.is_none());
@@ -162,14 +166,14 @@ impl<'a> Reader<'a> {
     fn tool(&mut self, toolset: &str, source: &'a Operation, entry: &mut Mapping) -> Result<Tool, Problem> {
         let node = entry.require("tool")?;
         let (position, name) = (node.position.clone(), node.string()?);
-        let risk = risk(entry, Some(source))?;
-        let title = entry.string("title")?;
-        let description = entry.string("description")?;
-        let idempotent = entry.boolean("idempotent", risk == Risk::Read)?;
+        let (risk, title, description) =
+            (risk(entry, Some(source)), entry.string("title"), entry.string("description"));
+        let idempotent = entry.optional_boolean("idempotent");
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
-        let aliases = entry.strings("alias")?;
+        let aliases = entry.strings("alias");
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
+        let risk = risk?;
         let result = operation::shape(self.api, source, result)?;
         let arguments = operation::arguments(self.api, source, &result, &position, params)?;
         let lists = lists.map(|node| operation::lists(self.api, source, &result, node)).transpose()?;
@@ -179,13 +183,13 @@ impl<'a> Reader<'a> {
         let operation = Some(OperationTool { id: source.id.clone(), arguments, result, lists });
         Ok(Tool {
             name,
-            aliases,
+            aliases: aliases?,
             position,
             toolset: toolset.to_owned(),
-            title,
-            description,
+            title: title?,
+            description: description?,
             risk,
-            idempotent,
+            idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: false,
             operation,
         })
@@ -193,21 +197,23 @@ impl<'a> Reader<'a> {
 
     fn composite(&mut self, toolset: &str, key: Key, node: Node) -> Result<(), Problem> {
         let mut entry = node.mapping("`risk`, `title` and `description`")?;
-        let risk = risk(&mut entry, None)?;
-        let tool = Tool {
+        let (risk, title, description) = (risk(&mut entry, None), entry.string("title"), entry.string("description"));
+        let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
+        let aliases = entry.strings("alias");
+        entry.finish()?;
+        let risk = risk?;
+        self.add_tool(Tool {
             name: key.text,
             position: key.position,
             toolset: toolset.to_owned(),
-            title: entry.string("title")?,
-            description: entry.string("description")?,
-            idempotent: entry.boolean("idempotent", risk == Risk::Read)?,
-            guarded: entry.boolean("guarded", false)?,
-            aliases: entry.strings("alias")?,
+            title: title?,
+            description: description?,
+            idempotent: idempotent?.unwrap_or(risk == Risk::Read),
+            guarded: guarded?,
+            aliases: aliases?,
             risk,
             operation: None,
-        };
-        entry.finish()?;
-        self.add_tool(tool)
+        })
     }
 
     fn exclude(&mut self, toolset: &str, node: Node) -> Result<(), Problem> {

@@ -65,7 +65,12 @@ fn unknown_keys() {
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, composites, exclude
         ",
     );
-    check_entry("params: { name: { descripton: Name. } }", "3:21: `description` is missing");
+    check_entry("params: { name: { required: true } }", "3:21: `description` is missing");
+    check_entry(
+        "params: { name: { descripton: Name. } }",
+        "3:23: unknown key `descripton`; did you mean `description`?; keys here: fixed, auto, enum, default, encode, required, \
+         depth, as, description, minimum, maximum, free_form",
+    );
     check_entry(
         "result: { item: jobs }",
         "3:15: unknown key `item`; did you mean `items`?; keys here: items, keep, decode, token",

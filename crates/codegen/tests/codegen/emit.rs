@@ -248,12 +248,14 @@ fn operations_that_the_table_cannot_hold_are_refused() {
 #[test]
 fn a_definition_that_breaks_a_rule_fails_the_build() {
     let api = api("paths: { /x: { get: { operationId: jobs.jobs.x } } }");
-    let allowlist = toolset(&api, "operations: { jobs.jobs.x: { tool: X, risk: read, title: '', description: D. } }");
+    let description = "D".repeat(1_025);
+    let tool = format!("{{ tool: X, risk: read, title: T, description: {description} }}");
+    let allowlist = toolset(&api, &format!("operations: {{ jobs.jobs.x: {tool} }}"));
     assert_eq!(
         emit::tools(&api, &allowlist.unwrap()).unwrap_err().to_string(),
         "2 schema lint violation(s)\n  \
          tool `X` breaks L4 at `/name`: a name is 3 to 40 of `a-z0-9_` and starts with a letter\n  \
-         tool `X` breaks L18 at `/title`: there is no title"
+         tool `X` breaks L14 at `/description`: 1025 characters; 1 to 1024 pass"
     );
 }
 
