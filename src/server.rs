@@ -1,8 +1,7 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -15,6 +14,8 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls;
@@ -32,6 +33,8 @@ use crate::workspaces::Workspaces;
 const DEFINITIONS_TTL_MS: u64 = 3_600_000;
 /// What exists in a workspace changes at any time.
 const LISTING_TTL_MS: u64 = 10_000;
+/// How long the result may wait for a report. A client that has closed its side takes none, but may take the result.
+const REPORT_TIME: Duration = Duration::from_secs(1);
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The server; cheap to clone.
@@ -120,7 +123,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
         let mut workspaces = self.workspaces(&request);
-        let (progress, mut steps) = Progress::listened();
+        let (progress, steps) = Progress::listened();
         let token = request.meta.get_progress_token();
         let media = Media::default();
         workspaces = workspaces.with_media(&media);
@@ -128,23 +131,20 @@ impl ServerHandler for Server {
             workspaces = workspaces.each(|context| Context { progress: progress.clone(), ..context });
         }
         let arguments = call.arguments.unwrap_or_default();
-        let mut meter = Meter::default();
-        let outcome = {
-            // Dropping the call undoes what it started; reports go out before the result, on this task.
-            let mut running = pin!(calls::call(&self.registry, &workspaces, &call.name, arguments));
-            loop {
-                tokio::select! {
-                    biased;
-                    () = request.ct.cancelled() => break Err(Error::failed("the call was cancelled")),
-                    () = self.stop.cancelled() => break Err(Error::failed("the server was told to stop")),
-                    Some(step) = steps.recv() => report(&request, token.clone(), &mut meter, step).await,
-                    outcome = &mut running => break outcome,
-                }
-            }
+        let is_over = CancellationToken::new();
+        let outcome = async {
+            // Dropping the call undoes what it started.
+            let outcome = tokio::select! {
+                biased;
+                () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
+                () = self.stop.cancelled() => Err(Error::failed("the server was told to stop")),
+                outcome = calls::call(&self.registry, &workspaces, &call.name, arguments) => outcome,
+            };
+            is_over.cancel();
+            outcome
         };
-        while let Ok(step) = steps.try_recv() {
-            report(&request, token.clone(), &mut meter, step).await;
-        }
+        // The call goes on while a report is on its way, and all reports go out before the result.
+        let (outcome, ()) = tokio::join!(outcome, relay(&request, token, steps, &is_over));
         let milliseconds = started.elapsed().as_millis();
         let result = match outcome {
             Ok(value) => {
@@ -262,15 +262,30 @@ impl ServerHandler for Server {
     }
 }
 
-/// Sends a progress notification. The state is in its message.
-async fn report(request: &RequestContext<RoleServer>, token: Option<ProgressToken>, meter: &mut Meter, step: Step) {
+/// Sends a progress notification for each step, with the state in its message, until the call is over.
+async fn relay(
+    request: &RequestContext<RoleServer>,
+    token: Option<ProgressToken>,
+    mut steps: UnboundedReceiver<Step>,
+    is_over: &CancellationToken,
+) {
     let Some(token) = token else { return };
-    let (done, total) = meter.next(&step);
-    let mut progress = ProgressNotificationParam::new(token, done);
-    progress.total = total;
-    progress.message = Some(step.state);
-    if let Err(error) = request.peer.notify_progress(progress).await {
-        tracing::debug!(%error, "progress was not sent");
+    let mut meter = Meter::default();
+    loop {
+        let step = tokio::select! {
+            biased;
+            Some(step) = steps.recv() => step,
+            () = is_over.cancelled() => return,
+        };
+        let (done, total) = meter.next(&step);
+        let mut progress = ProgressNotificationParam::new(token.clone(), done);
+        progress.total = total;
+        progress.message = Some(step.state);
+        match timeout(REPORT_TIME, request.peer.notify_progress(progress)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "progress was not sent"),
+            Err(_) => return tracing::debug!("progress is sent no more, as nobody takes it"),
+        }
     }
 }
 

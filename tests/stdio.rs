@@ -214,19 +214,36 @@ async fn a_killed_server_leaves_nothing_that_a_new_one_cannot_go_on_with() -> Ou
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_cancels_what_its_calls_had_started() -> Outcome {
     let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
-    for signal in ["-TERM", "-INT"] {
+    // Its client is there as a rule, and has closed stdin where it does not get the end that it waits for.
+    for (signal, is_open) in [("-TERM", true), ("-INT", true), ("-TERM", false)] {
         let (mut child, mut stdin, mut lines) = server_of(&sandbox).await?;
         let run_id = slow_run(&mut stdin, &mut lines, 3_600).await?;
+        let stdin = is_open.then_some(stdin);
         let id = child.id().ok_or("it has ended")?.to_string();
         assert!(Command::new("kill").args([signal, &id]).status().await?.success());
-        // Its client has not gone: stdin is open.
         assert_eq!(timeout(PATIENCE, child.wait()).await??.code(), Some(0), "{signal}");
+        drop(stdin);
 
         let (_child, mut stdin, mut lines) = server_of(&sandbox).await?;
         stdin.write_all(call(2, "get_run", json!({ "run_id": run_id })).as_bytes()).await?;
         let answer = next(&mut lines).await?["result"].clone();
         assert_eq!(answer["structuredContent"]["state"]["result_state"], "CANCELED", "{signal}: {answer}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_more_still_gets_its_result() -> Outcome {
+    let arguments = json!({ "job_id": 620_114_300_000_101_i64, "wait": true });
+    let params = json!({ "name": "run_job_now", "arguments": arguments, "_meta": { "progressToken": "p" } });
+    let messages = [
+        initialize(),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params }),
+    ];
+    let (received, _, code) = talk(binary(&["--sandbox"]).spawn()?, &messages, 1).await?;
+    let result = received.last().and_then(|message| message["result"]["structuredContent"]["result_state"].as_str());
+    assert_eq!((result, code), (Some("SUCCESS"), Some(0)), "{received:?}");
     Ok(())
 }
 
