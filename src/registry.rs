@@ -80,6 +80,10 @@ impl Registry {
             names.iter().map(|name| Ok(definition(name)?.name)).collect()
         };
         let (included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
+        if read_only {
+            let writes = included.iter().filter(|name| definition(name).is_ok_and(|tool| !is_for_reading(tool)));
+            writes.for_each(|tool| tracing::warn!(tool, "left out, though asked for: this server is read-only"));
+        }
         let is_selected = |tool: &&ToolDefinition| toolsets.contains(tool.toolset) || included.contains(tool.name);
         let is_allowed =
             |tool: &&'static ToolDefinition| !excluded.contains(tool.name) && (!read_only || is_for_reading(tool));

@@ -110,7 +110,7 @@ async fn a_token_is_never_shown() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_a_call_is_given_is_in_no_log() -> Outcome {
+async fn the_value_of_a_secret_is_in_no_log() -> Outcome {
     let command = &["--sandbox", "--toolsets", "secrets", "--log-level", "trace"];
     let call = |id: u32, name: &str, arguments: Value| {
         let params = json!({ "name": name, "arguments": arguments });

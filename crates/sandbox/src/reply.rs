@@ -35,6 +35,14 @@ impl Reply {
         Self { status: 200, headers: Vec::new(), content: Content::Bytes(media_type, bytes.into()) }
     }
 
+    /// What a cloud's storage says, in XML, to who follows a link in vain.
+    pub(crate) fn of_storage(status: u16, code: &str, message: &str) -> Self {
+        let xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        );
+        Self::bytes("application/xml", xml).with_status(status)
+    }
+
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self

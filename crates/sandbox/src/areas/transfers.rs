@@ -172,34 +172,27 @@ fn assemble(uploads: &mut Uploads, token: &str, fields: &Fields) -> Result<Vec<u
     Ok(content)
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Reply {
-    let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    );
-    Reply::bytes("application/xml", xml).with_status(status)
-}
-
 /// The link that a request follows, or why it is refused.
 fn followed(workspace: &Workspace, request: &Request, method: &str) -> Result<Value, Reply> {
     if request.headers.contains_key("authorization") {
-        return Err(refusal(
+        return Err(Reply::of_storage(
             400,
             "InvalidArgument",
             "Only one auth mechanism allowed: the signature of the link or the Authorization header",
         ));
     }
     let link = LINKS.find(workspace, request.parameter("link"));
-    let link = link.ok_or_else(|| refusal(404, "NoSuchKey", "The specified key does not exist."))?;
+    let link = link.ok_or_else(|| Reply::of_storage(404, "NoSuchKey", "The specified key does not exist."))?;
     let is_signed = request.query("X-Amz-Signature") == link.at("signature").as_str();
     if !is_signed || link.text_at("method") != method {
-        return Err(refusal(
+        return Err(Reply::of_storage(
             403,
             "SignatureDoesNotMatch",
             "The request signature does not match the signature provided.",
         ));
     }
     if workspace.clock.now() >= link.at("expires").as_i64().unwrap_or(0) {
-        return Err(refusal(403, "AccessDenied", "Request has expired"));
+        return Err(Reply::of_storage(403, "AccessDenied", "Request has expired"));
     }
     Ok(link)
 }
@@ -211,7 +204,7 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
     };
     match volumes::file(workspace, link.text_at("path")) {
         Ok(file) => volumes::content(&file, &request.headers),
-        Err(_) => Ok(refusal(404, "NoSuchKey", "The specified key does not exist.")),
+        Err(_) => Ok(Reply::of_storage(404, "NoSuchKey", "The specified key does not exist.")),
     }
 }
 
@@ -228,7 +221,7 @@ fn put(workspace: &Workspace, request: &Request) -> Outcome {
         Some(part) => {
             let mut uploads = lock(&workspace.uploads);
             let Some(upload) = uploads.0.get_mut(link.text_at("session")) else {
-                return Ok(refusal(404, "NoSuchUpload", "The specified upload does not exist."));
+                return Ok(Reply::of_storage(404, "NoSuchUpload", "The specified upload does not exist."));
             };
             upload.parts.insert(part, (etag.clone(), request.body.clone()));
         }

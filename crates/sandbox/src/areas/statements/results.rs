@@ -240,17 +240,10 @@ fn signature(seed: u64, index: usize, expires: i64) -> String {
     format!("{:016x}{:016x}", mix(seed ^ mix(expires.unsigned_abs())), mix(seed.rotate_left(17) ^ mix(index)))
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Reply {
-    let xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    );
-    Reply::bytes("application/xml", xml).with_status(status)
-}
-
 /// What is behind a link.
 pub(super) fn download(workspace: &Workspace, request: &Request) -> Outcome {
     if request.headers.contains_key("authorization") {
-        return Ok(refusal(
+        return Ok(Reply::of_storage(
             400,
             "InvalidArgument",
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
@@ -260,20 +253,20 @@ pub(super) fn download(workspace: &Workspace, request: &Request) -> Outcome {
     let index = request.parameter("chunk_index").parse::<usize>().unwrap_or(usize::MAX);
     let id = request.parameter("statement_id");
     let Ok((state, sending)) = find_statement(&mut lock(&workspace.statements), id, workspace.clock.now()) else {
-        return Ok(refusal(404, "NoSuchKey", "The specified key does not exist."));
+        return Ok(Reply::of_storage(404, "NoSuchKey", "The specified key does not exist."));
     };
     if request.query("X-Amz-Signature") != Some(&signature(sending.seed, index, expires)) {
-        return Ok(refusal(
+        return Ok(Reply::of_storage(
             403,
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided.",
         ));
     }
     if workspace.clock.now() >= expires {
-        return Ok(refusal(403, "AccessDenied", "Request has expired"));
+        return Ok(Reply::of_storage(403, "AccessDenied", "Request has expired"));
     }
     let State::Succeeded(table, _) = &state else {
-        return Ok(refusal(404, "NoSuchKey", "The specified key does not exist."));
+        return Ok(Reply::of_storage(404, "NoSuchKey", "The specified key does not exist."));
     };
     let told = Told { id, table, sending };
     Ok(match sending.delivery {
