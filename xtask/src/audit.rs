@@ -9,7 +9,7 @@ use clap::Args;
 use codegen::audit::{self, LOCK_FILE, Package};
 use codegen::{Allowlist, Api};
 
-use crate::print;
+use crate::{print, root};
 
 /// Check the allowlist against the specs
 #[derive(Debug, Args)]
@@ -20,18 +20,19 @@ pub(crate) struct Arguments {
     /// Name every undecided operation, not just those of packages that must be decided
     #[arg(long)]
     undecided: bool,
-    /// The OpenAPI documents
-    #[arg(long, default_value = "specs", value_name = "DIR")]
-    specs: PathBuf,
-    /// The toolset files
-    #[arg(long, default_value = "allowlist", value_name = "DIR")]
-    allowlist: PathBuf,
+    /// The OpenAPI documents (`specs` of this repository)
+    #[arg(long, value_name = "DIR")]
+    specs: Option<PathBuf>,
+    /// The toolset files (`allowlist` of this repository)
+    #[arg(long, value_name = "DIR")]
+    allowlist: Option<PathBuf>,
 }
 
 /// Ends with 0 if everything that must be decided is, and as it was accepted.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let api = Api::load(&arguments.specs)?;
-    let allowlist = Allowlist::load(&arguments.allowlist, &api)?;
+    let api = Api::load(&arguments.specs.clone().unwrap_or_else(|| root().join("specs")))?;
+    let directory = arguments.allowlist.clone().unwrap_or_else(|| root().join("allowlist"));
+    let allowlist = Allowlist::load(&directory, &api)?;
     let packages = audit::packages(&api, &allowlist);
     let mut report = String::new();
     let mut findings = 0;
@@ -54,10 +55,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             report,
             "{findings} operation(s) of packages that must be decided are not: give each a `tool`, a `resource` or `used_by` in \
              a file of `{}`, or name it under `exclude` with a reason",
-            arguments.allowlist.display()
+            directory.display()
         )?;
     }
-    let differences = lock(arguments, &audit::lock(&api, &allowlist))?;
+    let differences = lock(&directory.join(LOCK_FILE), arguments.accept, &audit::lock(&api, &allowlist))?;
     differences.iter().try_for_each(|line| writeln!(report, "{line}"))?;
     if !differences.is_empty() {
         writeln!(report, "exposed operations changed; review them, then run `cargo xtask audit --accept`")?;
@@ -78,14 +79,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// The differences to the lock file; with `--accept` none, as it is written anew.
-fn lock(arguments: &Arguments, current: &str) -> Result<Vec<String>> {
-    let path = arguments.allowlist.join(LOCK_FILE);
-    if arguments.accept {
-        std::fs::write(&path, current).with_context(|| format!("cannot write `{}`", path.display()))?;
+/// The differences to the lock file; none where it is accepted, as it is written anew.
+fn lock(path: &Path, accept: bool, current: &str) -> Result<Vec<String>> {
+    if accept {
+        std::fs::write(path, current).with_context(|| format!("cannot write `{}`", path.display()))?;
         return Ok(Vec::new());
     }
-    let accepted = read(&path)?;
+    let accepted = read(path)?;
     Ok(audit::differences(&accepted, current))
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::print;
+use crate::{print, root};
 
 /// Run every check that a change must pass
 #[derive(Debug, Args)]
@@ -60,6 +60,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn passes(command: &[&str]) -> Result<bool> {
     let (program, arguments) = command.split_first().context("an empty command")?;
     let mut command = Command::new(program);
-    command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
+    command.args(arguments).current_dir(root()).env("RUSTDOCFLAGS", "-D warnings");
     Ok(command.status().with_context(|| format!("cannot run `{program}`"))?.success())
 }

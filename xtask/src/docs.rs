@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::print;
+use crate::{print, root};
 
 const README: &str = "README.md";
 const START: &str = "<!-- tools: written by `cargo xtask docs` -->";
@@ -23,10 +23,11 @@ pub(crate) struct Arguments {
 
 /// Ends with 0 if the README is, or now is, up to date.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let readme = std::fs::read_to_string(README).with_context(|| format!("cannot read `{README}`"))?;
+    let path = root().join(README);
+    let readme = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let (before, rest) = readme.split_once(START).with_context(|| format!("`{README}` has no line `{START}`"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("`{README}` has no line `{END}`"))?;
-    let current = format!("{before}{START}\n{}{END}{after}", table(Path::new("allowlist"), Path::new("specs"))?);
+    let current = format!("{before}{START}\n{}{END}{after}", table(&root().join("allowlist"), &root().join("specs"))?);
     if current == readme {
         return Ok(ExitCode::SUCCESS);
     }
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         print("the tool table of README.md is out of date: run `cargo xtask docs`\n")?;
         return Ok(ExitCode::from(1));
     }
-    std::fs::write(README, current).with_context(|| format!("cannot write `{README}`"))?;
+    std::fs::write(&path, current).with_context(|| format!("cannot write `{}`", path.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

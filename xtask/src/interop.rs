@@ -1,12 +1,13 @@
 //! Other people's clients against the real binary: `cargo xtask interop`.
 
+use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::print;
+use crate::{print, root};
 
 /// Drive the real binary and the client with other people's programs
 #[derive(Debug, Args)]
@@ -14,9 +15,9 @@ pub(crate) struct Arguments {
     /// What to run; everything unless named
     #[arg(value_enum)]
     suites: Vec<Suite>,
-    /// The binary to drive
-    #[arg(long, default_value = "target/debug/databricks-mcp-server", value_name = "FILE")]
-    binary: PathBuf,
+    /// The binary to drive (the one that lies beside this program)
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,10 +54,13 @@ const SKIPPED: i32 = 77;
 
 /// Ends with 0 if every client is content. What cannot run on this machine is skipped, except on CI.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let binary = arguments
-        .binary
+    let binary = match &arguments.binary {
+        Some(path) => path.clone(),
+        None => std::env::current_exe()?.with_file_name(format!("databricks-mcp-server{EXE_SUFFIX}")),
+    };
+    let binary = binary
         .canonicalize()
-        .with_context(|| format!("there is no binary `{}`: run `cargo build` first", arguments.binary.display()))?;
+        .with_context(|| format!("there is no binary `{}`: run `cargo build` first", binary.display()))?;
     if !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
         skip("`python3` is not on PATH")?;
         return Ok(ExitCode::SUCCESS);
@@ -74,13 +78,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn build_caller() -> Result<()> {
     let arguments = ["build", "--locked", "--quiet", "--package", "databricks", "--example", "call"];
-    let status = Command::new("cargo").args(arguments).status().context("cannot run `cargo`")?;
+    let status = Command::new("cargo").args(arguments).current_dir(root()).status().context("cannot run `cargo`")?;
     ensure!(status.success(), "cannot build the example `call`");
     Ok(())
 }
 
 fn passes(script: &Path, binary: &Path) -> Result<bool> {
-    let status = Command::new("python3").arg(script).arg(binary).status().context("cannot run `python3`")?;
+    let mut command = Command::new("python3");
+    let status = command.arg(script).arg(binary).current_dir(root()).status().context("cannot run `python3`")?;
     if status.code() == Some(SKIPPED) {
         skip(&format!("`{}` cannot run here", script.display()))?;
         return Ok(true);

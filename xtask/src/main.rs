@@ -7,6 +7,7 @@ mod interop;
 mod specs;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -55,6 +56,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Specs(command) => specs::run(&command),
     }
+}
+
+/// The repository, wherever a chore is called from.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// Prints to stdout; a reader that stops reading is no error.

@@ -30,7 +30,7 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -53,7 +53,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     }
 }
 
-/// `specs/` of this repository, wherever it is called from.
+/// `specs/` of this repository.
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).join("specs")
+    crate::root().join("specs")
 }
