@@ -397,6 +397,19 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_every_flag_and_variable() {
+        let readme = include_str!("../README.md");
+        let command = <Cli as clap::CommandFactory>::command();
+        for argument in command.get_arguments() {
+            let flag = argument.get_long().map(|flag| format!("`--{flag}"));
+            let variable = argument.get_env().map(|name| format!("`{}`", name.display()));
+            for name in flag.into_iter().chain(variable) {
+                assert!(readme.contains(&format!("| {name}")), "{name} is in no table of README.md");
+            }
+        }
+    }
+
+    #[test]
     fn an_empty_value_sets_nothing() {
         let arguments = ["", "--max-result-tokens", "", "--local-root", "", "--toolsets", "", "--profile", ""];
         let options = Cli::try_parse_from(arguments).map(|cli| cli.options).expect("arguments");
