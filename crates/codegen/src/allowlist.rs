@@ -14,6 +14,7 @@ use crate::yaml::{self, Position, Problem};
 
 mod operation;
 mod read;
+mod whole;
 
 /// The decisions of all toolset files.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,8 @@
-//! Reads toolset files, one mistake at a time, and the checks that need all of them.
+//! Reads toolset files, and tells each mistake where it stands.
 
 use std::collections::BTreeMap;
 
-use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation};
+use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation, whole};
 use crate::api::{Api, Operation};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
@@ -11,14 +11,13 @@ pub(super) struct Reader<'a> {
     pub(super) api: &'a Api,
     pub(super) problems: Vec<Problem>,
     allowlist: Allowlist,
-    /// Composites that decisions name, checked once all files are read.
-    used_by: Vec<(Position, String)>,
+    /// Resources that lists name, checked once all files are read.
     lists: Vec<(Position, String)>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(api: &'a Api) -> Self {
-        Self { api, problems: Vec::new(), allowlist: Allowlist::default(), used_by: Vec::new(), lists: Vec::new() }
+        Self { api, problems: Vec::new(), allowlist: Allowlist::default(), lists: Vec::new() }
     }
 
     pub(super) fn file(&mut self, stem: &str, node: Node) {
@@ -27,45 +26,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Allowlist, Problems> {
+    pub(super) fn finish(self) -> Result<Allowlist, Problems> {
         if !self.problems.is_empty() {
             // What an unread entry would have defined would only seem to be missing elsewhere.
             return Err(Problems(self.problems));
         }
-        for (position, composite) in &self.used_by {
-            if self.allowlist.tools.get(composite).is_none_or(|tool| tool.operation.is_some()) {
-                let composites = self.allowlist.tools.values().filter(|tool| tool.operation.is_none());
-                let names: Vec<_> = composites.map(|tool| tool.name.as_str()).collect();
-                let hint = did_you_mean(composite, names);
-                self.problems.push(position.problem(format!("no composite is named `{composite}`{hint}")));
-            }
-        }
-        for (position, resource) in &self.lists {
-            if !self.allowlist.resources.contains_key(resource) {
-                let hint = did_you_mean(resource, self.allowlist.resources.keys().map(String::as_str));
-                self.problems.push(position.problem(format!("no resource is named `{resource}`{hint}")));
-            }
-        }
-        let mut aliases = BTreeMap::new();
-        for tool in self.allowlist.tools.values() {
-            for alias in &tool.aliases {
-                let other =
-                    aliases.insert(alias, &tool.name).or(self.allowlist.tools.get(alias).map(|tool| &tool.name));
-                if let Some(other) = other {
-                    let message = format!("the alias `{alias}` of `{}` is a name of `{other}` already", tool.name);
-                    self.problems.push(tool.position.problem(message));
-                }
-            }
-            let Some(lists) = tool.operation.as_ref().and_then(|operation| operation.lists.as_ref()) else { continue };
-            let Some(resource) = self.allowlist.resources.get(&lists.resource) else { continue };
-            for (variable, _) in &resource.variables {
-                if !lists.bind.contains_key(variable) {
-                    let message = format!("`lists.bind` has no value for `{{{variable}}}` of `{}`", resource.uri);
-                    self.problems.push(tool.position.problem(message));
-                }
-            }
-        }
-        if self.problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(self.problems)) }
+        let problems = whole::check(&self.allowlist, self.api, &self.lists);
+        if problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(problems)) }
     }
 
     fn toolset(&mut self, stem: &str, node: Node) -> Result<(), Problem> {
@@ -134,8 +101,11 @@ impl<'a> Reader<'a> {
             typed: entry.boolean("typed", false)?,
             used_by: entry.strings("used_by")?,
         };
-        self.used_by.extend(decision.used_by.iter().map(|name| (key.position.clone(), name.clone())));
         if let Some(resource) = entry.take("resource") {
+            if changes(source) {
+                let message = format!("`{}` is a {}: reading a resource changes nothing", source.id, source.method);
+                return Err(resource.position.problem(message));
+            }
             let resource = operation::resource(toolset, source, resource)?;
             decision.resource = Some(resource.name.clone());
             self.add_resource(resource)?;
@@ -297,12 +267,17 @@ fn risk(entry: &mut Mapping, source: Option<&Operation>) -> Result<Risk, Problem
             Err(position
                 .problem(format!("`{}` is a {} and changes nothing: its risk is `read`", source.id, source.method)))
         }
-        Some(("DELETE" | "PUT" | "PATCH", source)) if risk == Risk::Read => {
-            Err(position.problem(format!("`{}` is a {}: its risk is not `read`", source.id, source.method)))
+        Some((method, source)) if risk == Risk::Read && changes(source) => {
+            Err(position.problem(format!("`{}` is a {method}: its risk is not `read`", source.id)))
         }
         Some(("DELETE", source)) if risk == Risk::Write => {
             Err(position.problem(format!("`{}` is a DELETE: its risk is `destructive`", source.id)))
         }
         _ => Ok(risk),
     }
+}
+
+/// Whether the method alone says that a call changes something. A POST may do either.
+pub(super) fn changes(source: &Operation) -> bool {
+    matches!(source.method.as_str(), "DELETE" | "PUT" | "PATCH")
 }

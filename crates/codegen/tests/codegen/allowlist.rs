@@ -224,6 +224,22 @@ fn risks_that_the_method_belies() {
         ",
     );
     check(
+        "
+        operations:
+          jobs.jobs.delete: { used_by: [look] }
+          jobs.jobs.run_now: { used_by: [look] }
+        composites:
+          look: { risk: read, title: Look, description: Looks. }
+        ",
+        "
+        allowlist/jobs.yaml:2:3: `jobs.jobs.delete` is a DELETE: the risk of `look` is not `read`
+        ",
+    );
+    check(
+        &format!("operations: {{ jobs.jobs.delete: {{ resource: {{ {JOB_RESOURCE} }} }} }}"),
+        "allowlist/jobs.yaml:1:45: `jobs.jobs.delete` is a DELETE: reading a resource changes nothing",
+    );
+    check(
         "operations: { jobs.jobs.delete: { tool: delete_job, risk: read, title: Delete, description: Deletes. } }",
         "allowlist/jobs.yaml:1:59: `jobs.jobs.delete` is a DELETE: its risk is not `read`",
     );

@@ -8,11 +8,11 @@ use crate::spec::{api, apis, toolset};
 
 /// The code of the client with these operations typed, or why there is none.
 fn try_client(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
-    let entries: Vec<_> = ids.iter().map(|id| format!("{id}: {{ typed: true, used_by: [watch] }}")).collect();
+    let entries: Vec<_> = ids.iter().map(|id| format!("{id}: {{ typed: true, used_by: [work] }}")).collect();
     let allowlist = toolset(
         api,
         &format!(
-            "operations: {{ {} }}\ncomposites: {{ watch: {{ risk: read, title: T, description: D. }} }}",
+            "operations: {{ {} }}\ncomposites: {{ work: {{ risk: write, title: T, description: D. }} }}",
             entries.join(", ")
         ),
     )?;
