@@ -11,6 +11,7 @@ mod markdown;
 mod model;
 mod notebook;
 mod page;
+mod plan;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! Notebooks and folders in every format of import and export, there and back.
 
+use std::error::Error;
 use std::io::{Cursor, Read, Write};
 
 use base64::Engine;
@@ -10,6 +11,8 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::client::{Checked, Reply, get, post, send, start};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const WORKSPACE: &str = "/api/2.0/workspace";
 
@@ -30,28 +33,23 @@ fn notebooks() -> [(&'static str, &'static str, String); 4] {
     })
 }
 
-async fn import(
-    sandbox: &Sandbox,
-    path: &str,
-    format: &str,
-    content: &[u8],
-) -> Result<Reply, Box<dyn std::error::Error>> {
+async fn import(sandbox: &Sandbox, path: &str, format: &str, content: &[u8]) -> Outcome<Reply> {
     let body = json!({"path": path, "format": format, "content": STANDARD.encode(content)});
     post(sandbox, &format!("{WORKSPACE}/import"), body).await
 }
 
-async fn export(sandbox: &Sandbox, path: &str, format: &str) -> Result<Reply, Box<dyn std::error::Error>> {
+async fn export(sandbox: &Sandbox, path: &str, format: &str) -> Outcome<Reply> {
     get(sandbox, &format!("{WORKSPACE}/export?path={path}&format={format}&direct_download=true")).await
 }
 
 /// What an object is: its type, and the language of a notebook.
-async fn kind(sandbox: &Sandbox, path: &str) -> Result<String, Box<dyn std::error::Error>> {
+async fn kind(sandbox: &Sandbox, path: &str) -> Outcome<String> {
     let status = get(sandbox, &format!("{WORKSPACE}/get-status?path={path}")).await?.json();
     Ok(["object_type", "language"].iter().filter_map(|name| status[name].as_str()).collect::<Vec<_>>().join(" "))
 }
 
 /// The path, type and language of all below a folder.
-async fn tree(sandbox: &Sandbox, root: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+async fn tree(sandbox: &Sandbox, root: &str) -> Outcome<Vec<String>> {
     let (mut found, mut left) = (Vec::new(), vec![root.to_owned()]);
     while let Some(path) = left.pop() {
         let objects = get(sandbox, &format!("{WORKSPACE}/list?path={path}")).await?.at("/objects");
@@ -74,7 +72,7 @@ async fn make(sandbox: &Sandbox, folder: &str) -> Checked {
     Ok(())
 }
 
-fn zip(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+fn zip(entries: &[(&str, &[u8])]) -> Outcome<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in entries {
         writer.start_file(*name, SimpleFileOptions::default())?;
@@ -83,7 +81,7 @@ fn zip(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, Box<dyn std::error::Error>>
     Ok(writer.finish()?.into_inner())
 }
 
-fn unzip(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Box<dyn std::error::Error>> {
+fn unzip(bytes: &[u8]) -> Outcome<Vec<(String, Vec<u8>)>> {
     let mut archive = ZipArchive::new(Cursor::new(bytes))?;
     let mut entries = Vec::new();
     for index in 0..archive.len() {

@@ -5,30 +5,19 @@
 //! a folder which is alone in an archive becomes the one that is asked for, and a lone notebook the notebook. Derived:
 //! which further files AUTO makes notebooks of, what becomes of files in archives of sources, and texts.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::archive::{self, Entry, MOST_ENTRIES};
+use super::archive::{self, Entry};
 use super::export::too_large;
-use super::notebook::{Notebook, after_header};
+use super::notebook::after_header;
+use super::plan::{Made, Plan};
 use super::{Kind, LARGEST, Language, Objects, already_exists, join, jupyter, markdown, model, normal, page, parent};
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::router::Outcome;
 use crate::workspace::{Workspace, lock};
-
-/// What an import makes.
-struct Made {
-    kind: Kind,
-    content: Vec<u8>,
-}
-
-/// All that an import makes, by path.
-#[derive(Default)]
-struct Plan(BTreeMap<String, Made>);
 
 pub(super) fn import(workspace: &Workspace, request: &Request) -> Outcome {
     let (fields, content) = upload(request)?;
@@ -147,12 +136,6 @@ fn is_archive(content: &[u8]) -> bool {
     content.starts_with(b"PK\x03\x04") || content.starts_with(b"PK\x05\x06")
 }
 
-impl From<Notebook> for Made {
-    fn from(notebook: Notebook) -> Self {
-        Self { kind: Kind::Notebook(notebook.language), content: notebook.source().into_bytes() }
-    }
-}
-
 /// A notebook of its source, with the header or without.
 fn source(language: Language, content: Vec<u8>) -> Made {
     let stripped = std::str::from_utf8(&content).ok().and_then(|text| after_header(language, text));
@@ -232,7 +215,7 @@ fn dbc(root: &str, content: &[u8], overwrite: bool) -> Result<Plan, ApiError> {
         && !only.path.contains('/')
     {
         let (_, made) = read(&format!("/{}", only.path), &only.content)?;
-        return Ok(Plan(BTreeMap::from([(root.to_owned(), made)])));
+        return Ok(Plan::of(root.to_owned(), made).1);
     }
     let mut plan = Plan::folder(root)?;
     for (relative, content) in entries(found) {
@@ -246,59 +229,4 @@ fn dbc(root: &str, content: &[u8], overwrite: bool) -> Result<Plan, ApiError> {
         }
     }
     Ok(plan)
-}
-
-impl Plan {
-    /// Of one thing.
-    fn of(path: String, made: Made) -> (String, Self) {
-        (path.clone(), Self(BTreeMap::from([(path, made)])))
-    }
-
-    /// Of a folder, empty so far.
-    fn folder(root: &str) -> Result<Self, ApiError> {
-        let mut plan = Self::default();
-        plan.add_folder(root, root)?;
-        Ok(plan)
-    }
-
-    /// Adds a folder below the root, and those between.
-    fn add_folder(&mut self, root: &str, path: &str) -> Result<(), ApiError> {
-        let mut path = path;
-        loop {
-            match self.0.get(path) {
-                Some(Made { kind: Kind::Directory, .. }) => return Ok(()),
-                Some(_) => return Err(twice(path)),
-                None => self.insert(path.to_owned(), Made { kind: Kind::Directory, content: Vec::new() })?,
-            }
-            if path == root {
-                return Ok(());
-            }
-            path = parent(path);
-        }
-    }
-
-    fn add(&mut self, root: &str, path: String, made: Made) -> Result<(), ApiError> {
-        self.add_folder(root, parent(&path))?;
-        if self.0.contains_key(&path) {
-            return Err(twice(&path));
-        }
-        if made.content.len() > LARGEST {
-            return Err(too_large(made.content.len()));
-        }
-        self.insert(path, made)
-    }
-
-    /// The names of a few files can make very many folders.
-    fn insert(&mut self, path: String, made: Made) -> Result<(), ApiError> {
-        self.0.insert(path, made);
-        if self.0.len() > MOST_ENTRIES {
-            let message = format!("The archive makes more than {MOST_ENTRIES} objects: import its folders one by one");
-            return Err(ApiError::invalid_parameter(message));
-        }
-        Ok(())
-    }
-}
-
-fn twice(path: &str) -> ApiError {
-    ApiError::invalid_parameter(format!("The archive has more than one object for the path {path}"))
 }
