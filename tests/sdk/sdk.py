@@ -244,7 +244,9 @@ def formats(workspace):
     archive = download("/Shared/sdk/r", ExportFormat.AUTO)
     upload("/Shared/sdk/auto.zip", archive, ImportFormat.AUTO)
     expect(download("/Shared/sdk/auto/data.txt", ExportFormat.AUTO) == b"data", "another content")
-    refused(BadRequest, lambda: upload("/Shared/sdk/auto", archive, ImportFormat.DBC, overwrite=True))
+    encoded = base64.b64encode(archive).decode()
+    over = lambda: tree.import_("/Shared/sdk/auto", content=encoded, format=ImportFormat.DBC, overwrite=True)
+    expect("overwrite is not supported" in str(refused(BadRequest, over)), "another reason")
     refused(BadRequest, lambda: download("/Shared/sdk/r", ExportFormat.HTML))
     tree.delete("/Shared/sdk", recursive=True)
 
