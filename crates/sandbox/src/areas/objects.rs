@@ -34,6 +34,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/workspace/get-status", get_status),
     route("GET", "/api/2.0/workspace/export", export::export),
     route("POST", "/api/2.0/workspace/import", import::import),
+    route("POST", "/api/2.0/workspace-files/import-file{*path}", import::import_file),
     route("POST", "/api/2.0/workspace/mkdirs", mkdirs),
     route("POST", "/api/2.0/workspace/delete", delete),
 ];
@@ -142,11 +143,15 @@ impl Object {
         }
     }
 
-    fn json(&self, path: &str) -> Value {
+    /// As the API tells of it; asked for, with the format that a notebook is exported in.
+    fn json(&self, path: &str, with_format: bool) -> Value {
         let mut json = json!({"object_type": self.kind.name(), "path": path, "object_id": self.id,
             "resource_id": self.id.to_string()});
         if let Kind::Notebook(language) = self.kind {
             json.set("language", language.name());
+            if with_format {
+                json.set("repos_export_format", "SOURCE");
+            }
         }
         if !self.kind.is_folder() {
             json.set("created_at", json!(self.created));
@@ -231,17 +236,18 @@ pub(crate) fn id_of(workspace: &Workspace, path: &str) -> Option<i64> {
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let path = normal(request.required_query("path")?)?;
     let after = request.query_integer("notebooks_modified_after")?;
+    let with_format = request.query_flag("return_export_info")?;
     let objects = lock(&workspace.objects);
     if !objects.is_directory(&path) {
         let object = objects.0.get(&path).ok_or_else(|| missing(&path))?;
-        return Ok(Reply::json(json!({"objects": [object.json(&path)]})));
+        return Ok(Reply::json(json!({"objects": [object.json(&path, with_format)]})));
     }
     let children: Vec<_> = objects
         .children(&path)
         .filter(|(_, object)| {
             after.is_none_or(|after| !matches!(object.kind, Kind::Notebook(_)) || object.modified >= after)
         })
-        .map(|(path, object)| object.json(path))
+        .map(|(path, object)| object.json(path, with_format))
         .collect();
     // An empty folder has no `objects` at all.
     Ok(Reply::json(if children.is_empty() { json!({}) } else { json!({"objects": children}) }))
@@ -249,11 +255,12 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn get_status(workspace: &Workspace, request: &Request) -> Outcome {
     let path = normal(request.required_query("path")?)?;
+    let with_format = request.query_flag("return_export_info")?;
     if path == "/" {
         return Ok(Reply::json(json!({"object_type": "DIRECTORY", "path": "/", "object_id": 0})));
     }
     let objects = lock(&workspace.objects);
-    objects.0.get(&path).map(|object| Reply::json(object.json(&path))).ok_or_else(|| missing(&path))
+    objects.0.get(&path).map(|object| Reply::json(object.json(&path, with_format))).ok_or_else(|| missing(&path))
 }
 
 fn mkdirs(workspace: &Workspace, request: &Request) -> Outcome {

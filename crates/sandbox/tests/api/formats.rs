@@ -318,6 +318,42 @@ async fn auto_goes_by_extension_and_content() -> Checked {
 }
 
 #[tokio::test]
+async fn the_command_line_uploads_and_asks_for_extensions() -> Checked {
+    let sandbox = start().await?;
+    let upload = async |path: &str, content: &[u8]| {
+        send(&sandbox, "POST", &format!("/api/2.0/workspace-files/import-file/{path}"), content).await
+    };
+    let notebook = b"# Databricks notebook source\nprint(1)";
+    assert_eq!(upload("Shared%2Fcli%2Fn.py?overwrite=false", notebook).await?.status, 404);
+    make(&sandbox, "/Shared/cli").await?;
+    for (path, content) in [("Shared%2Fcli%2Fn.py", notebook.as_slice()), ("Shared/cli/a%20b.txt", b"text")] {
+        assert_eq!(upload(&format!("{path}?overwrite=false"), content).await?.status, 200, "{path}");
+        let again = upload(&format!("{path}?overwrite=false"), content).await?;
+        assert_eq!(again.status, if path.ends_with("py") { 400 } else { 409 }, "{path}");
+        assert!(
+            again.at("/message").as_str().is_some_and(|text| text.ends_with(").") || text.ends_with("already exists."))
+        );
+        assert_eq!(upload(&format!("{path}?overwrite=true"), content).await?.status, 200, "{path}");
+    }
+    assert_eq!(tree(&sandbox, "/Shared/cli").await?, ["/a b.txt FILE", "/n NOTEBOOK PYTHON"]);
+    let path = "/Shared/cli/n&return_export_info=true";
+    assert_eq!(
+        get(&sandbox, &format!("{WORKSPACE}/get-status?path={path}")).await?.at("/repos_export_format"),
+        "SOURCE"
+    );
+    let listed = get(&sandbox, &format!("{WORKSPACE}/list?path=/Shared/cli&return_export_info=true")).await?;
+    let formats: Vec<_> = listed
+        .at("/objects")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|each| each["repos_export_format"].clone())
+        .collect();
+    assert_eq!(formats, [Value::Null, json!("SOURCE")]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_refused_with_advice() -> Checked {
     let sandbox = start().await?;
     let before = tree(&sandbox, "/Shared").await?;

@@ -28,12 +28,31 @@ pub(super) fn import(workspace: &Workspace, request: &Request) -> Outcome {
     }
     let format = fields.text("format")?.unwrap_or("SOURCE");
     let (root, plan) = plan(path, format, fields.text("language")?, overwrite, content)?;
+    carry_out(workspace, &root, plan, overwrite, already_exists)
+}
+
+/// What the command line uploads with: the raw content, to become what AUTO makes of it. It may be larger than an import.
+/// [recorded: the routes and statuses, in the sources of that program]
+pub(super) fn import_file(workspace: &Workspace, request: &Request) -> Outcome {
+    let path = normal(request.parameter("path"))?;
+    let (path, made) = auto(path, request.body.to_vec())?;
+    let taken = match made.kind {
+        Kind::File => {
+            |path: &str| ApiError::conflict("RESOURCE_ALREADY_EXISTS", format!("File already exists at ({path})."))
+        }
+        _ => already_exists,
+    };
+    let (root, plan) = Plan::of(path, made);
+    carry_out(workspace, &root, plan, request.query_flag("overwrite")?, taken)
+}
+
+fn carry_out(workspace: &Workspace, root: &str, plan: Plan, overwrite: bool, taken: fn(&str) -> ApiError) -> Outcome {
     let mut objects = lock(&workspace.objects);
-    if !objects.is_directory(parent(&root)) {
-        return Err(ApiError::not_found(format!("The parent folder ({}) does not exist.", parent(&root))));
+    if !objects.is_directory(parent(root)) {
+        return Err(ApiError::not_found(format!("The parent folder ({}) does not exist.", parent(root))));
     }
-    if !overwrite && objects.is_taken(&root) {
-        return Err(already_exists(&root));
+    if !overwrite && objects.is_taken(root) {
+        return Err(taken(root));
     }
     // Before anything is written, so that an import is done whole or not at all.
     for (path, made) in &plan.0 {
