@@ -31,9 +31,11 @@ struct Input {
     offset: usize,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+// How a notebook is written, on its way out and in. The API knows more: archives, which no model reads, and R Markdown,
+// for which Jupyter serves. No doc comment, which would go into the schemas.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum Format {
+pub(crate) enum Format {
     #[default]
     Source,
     Jupyter,

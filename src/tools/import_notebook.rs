@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::export_notebook::Format;
 use super::remote::Remote;
-use super::{Composite, input, input_schema, upload_file};
+use super::upload_file::{self, Given};
+use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -35,16 +37,6 @@ struct Input {
     /// Replace an existing item at this path.
     #[serde(default)]
     overwrite: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-enum Format {
-    #[default]
-    Source,
-    Jupyter,
-    Html,
-    Auto,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -74,17 +66,16 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         // The other formats tell it themselves, and the API refuses both.
         _ => None,
     };
-    let bytes = match (input.content, input.local_path) {
-        (Some(text), None) => {
+    let bytes = match Given::new(&context, input.content, input.local_path)? {
+        Given::Text(text) => {
             remote.check_size(text.len() as u64)?;
             text.into_bytes().into()
         }
-        (None, Some(local)) => {
-            let content = context.local.place(&local)?.content()?;
+        Given::File(place) => {
+            let content = place.content()?;
             remote.check_size(content.length())?;
             content.read().await?
         }
-        _ => return Err(Error::failed("give either `content`, the text, or `local_path`, a file, but not both")),
     };
     let mut request = Arguments::new()
         .with(Location::Body, "path", path.as_str())

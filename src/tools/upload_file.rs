@@ -9,6 +9,7 @@ use super::remote::{Digits, Remote};
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
+use crate::local::Place;
 use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
@@ -31,21 +32,19 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut remote = Remote::parse(&input.path)?;
-    let (content, digest) = match (input.content, input.local_path) {
-        (Some(text), None) => {
+    let (content, digest) = match Given::new(&context, input.content, input.local_path)? {
+        Given::Text(text) => {
             let mut digits = Digits::default();
             digits.add(text.as_bytes());
             (Content::from(bytes::Bytes::from(text)), digits.finish())
         }
-        (None, Some(path)) => {
-            let place = context.local.place(&path)?;
+        Given::File(place) => {
             if let Some(name) = place.name().filter(|_| input.path.trim_end().ends_with('/')) {
                 remote = remote.join(name);
             }
             let content = place.content()?;
             (content, super::blocking(move || place.digest()).await?)
         }
-        _ => return Err(Error::failed("give either `content`, the text, or `local_path`, a file, but not both")),
     };
     let size = content.length();
     context.progress.report(format!("uploading {size} bytes to {}", remote.path()));
@@ -61,6 +60,23 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::exact(&mut answer);
     }
     Ok(answer)
+}
+
+/// What the caller gives to be written.
+pub(crate) enum Given {
+    Text(String),
+    File(Place),
+}
+
+impl Given {
+    /// Either a text or the path of a local file.
+    pub(crate) fn new(context: &Context, content: Option<String>, local_path: Option<String>) -> Result<Self, Error> {
+        match (content, local_path) {
+            (Some(text), None) => Ok(Self::Text(text)),
+            (None, Some(path)) => context.local.place(&path).map(Self::File),
+            _ => Err(Error::failed("give either `content`, the text, or `local_path`, a file, but not both")),
+        }
+    }
 }
 
 /// What is at a workspace path. An import that made a notebook took the extension off.

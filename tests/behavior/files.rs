@@ -128,10 +128,24 @@ async fn a_notebook_is_written_and_read_in_each_format() -> Outcome {
     assert!(made["url"].as_str().is_some_and(|url| url.ends_with("/#workspace/Shared/new/folder/hello")), "{made}");
     let refusal = house.refusal("import_notebook", source).await?;
     assert!(refusal.contains("overwrite: true"), "{refusal}");
-    for (format, expected) in [("SOURCE", "print(1)"), ("JUPYTER", "\"nbformat\""), ("HTML", "<html>")] {
+    for (format, expected) in [("SOURCE", "print(1)"), ("JUPYTER", "\"nbformat\""), ("HTML", "<pre class=\"python\">")]
+    {
         let read = house.answer("export_notebook", json!({ "path": path, "format": format })).await?;
-        assert!(read["content"].as_str().is_some_and(|text| text.contains(expected)), "{format}: {read}");
+        let content = read["content"].as_str().ok_or("no text")?;
+        assert!(content.contains(expected), "{format}: {read}");
+        // What was read makes the same notebook again.
+        let copy = format!("/Shared/new/{format}");
+        let mut import = json!({ "path": copy, "format": format, "content": content });
+        if format == "SOURCE" {
+            import["language"] = json!("PYTHON");
+        }
+        let made = house.answer("import_notebook", import).await?;
+        assert_eq!((&made["object_type"], &made["language"]), (&json!("NOTEBOOK"), &json!("PYTHON")), "{made}");
+        let again = house.answer("export_notebook", json!({ "path": copy })).await?;
+        assert_eq!(again["content"], "# Databricks notebook source\nprint(1)", "{format}");
     }
+    let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/new", "format": "HTML" })).await?;
+    assert!(refusal.contains("is a folder and cannot be exported as HTML"), "{refusal}");
     let jupyter = json!({ "cells": [{ "cell_type": "code", "source": ["print(2)"] }], "nbformat": 4 });
     fs::write(home.path().join("n.ipynb"), jupyter.to_string())?;
     let local = json!({ "path": path, "local_path": "n.ipynb", "format": "JUPYTER", "overwrite": true });

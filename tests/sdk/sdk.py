@@ -198,6 +198,59 @@ def jobs(report, workspace):
         expect(len(runs) == len(set(runs)) >= 8, runs)
 
 
+def formats(workspace):
+    import json
+    import urllib.parse
+    import zipfile
+
+    from databricks.sdk.errors import BadRequest
+    from databricks.sdk.service.workspace import ExportFormat, ImportFormat, Language
+
+    tree = workspace.workspace
+    source = b"# Databricks notebook source\n# MAGIC %md\n# MAGIC # Text\n\n# COMMAND ----------\n\nx <- \"\xc3\xa9 %\""
+
+    def upload(path, content, format, **options):
+        tree.upload(path, io.BytesIO(content), format=format, **options)
+
+    def download(path, format):
+        return tree.download(path, format=format).read()
+
+    tree.mkdirs("/Shared/sdk/r")
+    upload("/Shared/sdk/r/one", source, ImportFormat.SOURCE, language=Language.R)
+    exported = {}
+    for name in ["JUPYTER", "HTML", "DBC", "R_MARKDOWN"]:
+        exported[name] = download("/Shared/sdk/r/one", ExportFormat(name))
+        upload(f"/Shared/sdk/{name}", exported[name], ImportFormat(name))
+        expect(tree.get_status(f"/Shared/sdk/{name}").language == Language.R, name)
+        back = download(f"/Shared/sdk/{name}", ExportFormat.SOURCE)
+        expect(back == source, (name, back))
+    # As others read them who know the formats.
+    cells = json.loads(exported["JUPYTER"])["cells"]
+    expect([cell["cell_type"] for cell in cells] == ["markdown", "code"], cells)
+    model = exported["HTML"].decode().split("__DATABRICKS_NOTEBOOK_MODEL = '")[1].split("'")[0]
+    model = json.loads(urllib.parse.unquote(base64.b64decode(model).decode()))
+    expect([command["command"] for command in model["commands"]] == ["%md\n# Text", 'x <- "\u00e9 %"'], model)
+    expect(exported["R_MARKDOWN"] == b'# Text\n\n```{r}\nx <- "\xc3\xa9 %"\n```\n', exported["R_MARKDOWN"])
+
+    upload("/Shared/sdk/r/data.txt", b"data", ImportFormat.AUTO)
+    for name, inside in [("DBC", ["manifest.mf", "r/", "r/one.r"]), ("SOURCE", ["r/", "r/one.r"])]:
+        archive = download("/Shared/sdk/r", ExportFormat(name))
+        with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            expect(opened.testzip() is None and opened.namelist() == inside, opened.namelist())
+        upload(f"/Shared/sdk/{name}-tree", archive, ImportFormat(name))
+        found = [entry.path for entry in tree.list(f"/Shared/sdk/{name}-tree", recursive=True)]
+        expect(found == [f"/Shared/sdk/{name}-tree/one"], found)
+        expect(download(found[0], ExportFormat.SOURCE) == source, name)
+    archive = download("/Shared/sdk/r", ExportFormat.AUTO)
+    upload("/Shared/sdk/auto.zip", archive, ImportFormat.AUTO)
+    expect(download("/Shared/sdk/auto/data.txt", ExportFormat.AUTO) == b"data", "another content")
+    encoded = base64.b64encode(archive).decode()
+    over = lambda: tree.import_("/Shared/sdk/auto", content=encoded, format=ImportFormat.DBC, overwrite=True)
+    expect("overwrite is not supported" in str(refused(BadRequest, over)), "another reason")
+    refused(BadRequest, lambda: download("/Shared/sdk/r", ExportFormat.HTML))
+    tree.delete("/Shared/sdk", recursive=True)
+
+
 def files(report, workspace):
     from databricks.sdk.errors import NotFound
     from databricks.sdk.service.workspace import ImportFormat, Language
@@ -218,6 +271,9 @@ def files(report, workspace):
         expect(b"print(1)" in base64.b64decode(exported), exported)
         workspace.workspace.delete("/Shared/sdk", recursive=True)
         refused(NotFound, lambda: workspace.workspace.get_status("/Shared/sdk"))
+
+    with report.check("workspace: upload and download in every format, folders as archives"):
+        formats(workspace)
 
     with report.check("files: upload, download, list_directory_contents, delete"):
         root = "/Volumes/main/default/landing/sdk"

@@ -53,16 +53,20 @@ impl Ids {
 
     /// A random-looking UUID of version 4.
     pub(crate) fn uuid(&self) -> String {
-        let (a, b) = (self.next(), self.next());
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            a & 0xffff_ffff,
-            (a >> 32) & 0xffff,
-            (a >> 48) & 0xfff,
-            0x8000 | (b & 0x3fff),
-            (b >> 16) & 0xffff_ffff_ffff
-        )
+        uuid_of(self.next(), self.next())
     }
+}
+
+/// A UUID of version 4 that two numbers make.
+pub(crate) fn uuid_of(a: u64, b: u64) -> String {
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        a & 0xffff_ffff,
+        (a >> 32) & 0xffff,
+        (a >> 48) & 0xfff,
+        0x8000 | (b & 0x3fff),
+        (b >> 16) & 0xffff_ffff_ffff
+    )
 }
 
 /// SplitMix64: spreads a counter over all values.

@@ -1,41 +1,53 @@
-//! The workspace tree: folders, notebooks and files, with import and export.
+//! The workspace tree: folders, notebooks and files, with import and export in every format.
 //!
-//! Derived: sizes and ids; HTML and JUPYTER exports are minimal documents that hold the source.
+//! Derived: sizes and ids, and the longest path.
 
-mod formats;
+mod archive;
+mod export;
+mod import;
+mod jupyter;
+mod language;
+mod markdown;
+mod model;
+mod notebook;
+mod page;
+mod plan;
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
-use crate::request::{Fields, Request};
+use crate::request::Request;
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{Workspace, lock};
 
-pub(crate) use formats::{cells, html};
-use formats::{classify, header, jupyter};
+pub(crate) use export::page as page_of;
+pub(crate) use language::Language;
+use notebook::Notebook;
+pub(crate) use notebook::cells;
 
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/workspace/list", list),
     route("GET", "/api/2.0/workspace/get-status", get_status),
-    route("GET", "/api/2.0/workspace/export", export),
-    route("POST", "/api/2.0/workspace/import", import),
+    route("GET", "/api/2.0/workspace/export", export::export),
+    route("POST", "/api/2.0/workspace/import", import::import),
+    route("POST", "/api/2.0/workspace-files/import-file{*path}", import::import_file),
     route("POST", "/api/2.0/workspace/mkdirs", mkdirs),
     route("POST", "/api/2.0/workspace/delete", delete),
 ];
 
 /// The most that one import or export may carry.
 const LARGEST: usize = 10 * 1024 * 1024;
+/// The longest path, in bytes.
+const LONGEST_PATH: usize = 4096;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
-    Notebook(&'static str),
+    Notebook(Language),
     File,
     /// A dashboard, which its own API writes.
     Dashboard,
@@ -44,8 +56,19 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn is_folder(&self) -> bool {
+    fn is_folder(self) -> bool {
         matches!(self, Self::Directory | Self::Repo)
+    }
+
+    /// As the API writes it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Directory => "DIRECTORY",
+            Self::Notebook(_) => "NOTEBOOK",
+            Self::File => "FILE",
+            Self::Dashboard => "DASHBOARD",
+            Self::Repo => "REPO",
+        }
     }
 }
 
@@ -71,11 +94,7 @@ impl Objects {
             so_far = format!("{so_far}/{part}");
             match self.0.get(&so_far) {
                 Some(object) if !object.kind.is_folder() => {
-                    return Err(ApiError::new(
-                        400,
-                        "RESOURCE_ALREADY_EXISTS",
-                        format!("Path ({so_far}) already exists."),
-                    ));
+                    return Err(already_exists(&so_far));
                 }
                 Some(_) => {}
                 None => {
@@ -101,6 +120,11 @@ impl Objects {
         path == "/" || self.0.get(path).is_some_and(|object| object.kind.is_folder())
     }
 
+    /// Whether something is at a path.
+    fn is_taken(&self, path: &str) -> bool {
+        path == "/" || self.0.contains_key(path)
+    }
+
     /// The objects right inside of a folder.
     fn children(&self, path: &str) -> impl Iterator<Item = (&String, &Object)> {
         let prefix = if path == "/" { "/".to_owned() } else { format!("{path}/") };
@@ -111,18 +135,23 @@ impl Objects {
 }
 
 impl Object {
-    fn json(&self, path: &str) -> Value {
-        let kind = match self.kind {
-            Kind::Directory => "DIRECTORY",
-            Kind::Notebook(_) => "NOTEBOOK",
-            Kind::File => "FILE",
-            Kind::Dashboard => "DASHBOARD",
-            Kind::Repo => "REPO",
-        };
-        let mut json =
-            json!({"object_type": kind, "path": path, "object_id": self.id, "resource_id": self.id.to_string()});
+    /// Its cells, if it is a notebook.
+    fn notebook(&self) -> Option<Notebook> {
+        match self.kind {
+            Kind::Notebook(language) => Some(Notebook::parse(language, &String::from_utf8_lossy(&self.content))),
+            _ => None,
+        }
+    }
+
+    /// As the API tells of it; asked for, with the format that a notebook is exported in.
+    fn json(&self, path: &str, with_format: bool) -> Value {
+        let mut json = json!({"object_type": self.kind.name(), "path": path, "object_id": self.id,
+            "resource_id": self.id.to_string()});
         if let Kind::Notebook(language) = self.kind {
-            json.set("language", json!(language));
+            json.set("language", language.name());
+            if with_format {
+                json.set("repos_export_format", "SOURCE");
+            }
         }
         if !self.kind.is_folder() {
             json.set("created_at", json!(self.created));
@@ -140,6 +169,10 @@ pub(crate) fn normal(path: &str) -> Result<String, ApiError> {
     if !path.starts_with('/') {
         return Err(ApiError::invalid_parameter(format!("Path ({path}) doesn't start with '/'")));
     }
+    if path.len() > LONGEST_PATH {
+        let message = format!("A path of {} bytes is too long: at most {LONGEST_PATH} are allowed", path.len());
+        return Err(ApiError::invalid_parameter(message));
+    }
     let path = path.strip_prefix("/Workspace").filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
     let trimmed = path.trim_end_matches('/');
     Ok(if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() })
@@ -147,6 +180,20 @@ pub(crate) fn normal(path: &str) -> Result<String, ApiError> {
 
 fn missing(path: &str) -> ApiError {
     ApiError::does_not_exist(format!("Path ({path}) doesn't exist."))
+}
+
+fn already_exists(path: &str) -> ApiError {
+    ApiError::new(400, "RESOURCE_ALREADY_EXISTS", format!("Path ({path}) already exists."))
+}
+
+/// The path of something in a folder.
+fn join(folder: &str, name: &str) -> String {
+    if folder == "/" { format!("/{name}") } else { format!("{folder}/{name}") }
+}
+
+/// The last part of a path.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 fn parent(path: &str) -> &str {
@@ -178,7 +225,7 @@ pub(crate) fn take(workspace: &Workspace, path: &str) {
 /// The kind of the object with an id.
 pub(crate) fn kind_of(workspace: &Workspace, id: &str) -> Option<Kind> {
     let objects = lock(&workspace.objects);
-    objects.0.values().find(|object| object.id.to_string() == id).map(|object| object.kind.clone())
+    objects.0.values().find(|object| object.id.to_string() == id).map(|object| object.kind)
 }
 
 /// The id of what a path leads to.
@@ -189,17 +236,18 @@ pub(crate) fn id_of(workspace: &Workspace, path: &str) -> Option<i64> {
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let path = normal(request.required_query("path")?)?;
     let after = request.query_integer("notebooks_modified_after")?;
+    let with_format = request.query_flag("return_export_info")?;
     let objects = lock(&workspace.objects);
     if !objects.is_directory(&path) {
         let object = objects.0.get(&path).ok_or_else(|| missing(&path))?;
-        return Ok(Reply::json(json!({"objects": [object.json(&path)]})));
+        return Ok(Reply::json(json!({"objects": [object.json(&path, with_format)]})));
     }
     let children: Vec<_> = objects
         .children(&path)
         .filter(|(_, object)| {
             after.is_none_or(|after| !matches!(object.kind, Kind::Notebook(_)) || object.modified >= after)
         })
-        .map(|(path, object)| object.json(path))
+        .map(|(path, object)| object.json(path, with_format))
         .collect();
     // An empty folder has no `objects` at all.
     Ok(Reply::json(if children.is_empty() { json!({}) } else { json!({"objects": children}) }))
@@ -207,104 +255,12 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn get_status(workspace: &Workspace, request: &Request) -> Outcome {
     let path = normal(request.required_query("path")?)?;
+    let with_format = request.query_flag("return_export_info")?;
     if path == "/" {
         return Ok(Reply::json(json!({"object_type": "DIRECTORY", "path": "/", "object_id": 0})));
     }
     let objects = lock(&workspace.objects);
-    objects.0.get(&path).map(|object| Reply::json(object.json(&path))).ok_or_else(|| missing(&path))
-}
-
-fn export(workspace: &Workspace, request: &Request) -> Outcome {
-    let path = normal(request.required_query("path")?)?;
-    let format = request.query("format").unwrap_or("SOURCE");
-    let direct = request.query_flag("direct_download")?;
-    let object = lock(&workspace.objects).0.get(&path).cloned().ok_or_else(|| missing(&path))?;
-    let (content, file_type) = match (&object.kind, format) {
-        (Kind::Directory | Kind::Repo, _) => {
-            return Err(ApiError::invalid_parameter(
-                "Folders can be exported as DBC archives only, which the sandbox does not write",
-            ));
-        }
-        (Kind::File | Kind::Dashboard, "SOURCE" | "AUTO" | "RAW") => {
-            (object.content, path.rsplit_once('.').map_or("", |(_, extension)| extension).to_owned())
-        }
-        (Kind::Notebook(language), "SOURCE" | "AUTO") => {
-            let extension = match *language {
-                "PYTHON" => "py",
-                "SQL" => "sql",
-                "SCALA" => "scala",
-                _ => "r",
-            };
-            let mut source = format!("{}\n", header(language)).into_bytes();
-            source.extend(object.content);
-            (source, extension.to_owned())
-        }
-        (Kind::Notebook(language), "JUPYTER") => {
-            (jupyter(language, &object.content).to_string().into_bytes(), "ipynb".to_owned())
-        }
-        (Kind::Notebook(_), "HTML") => (html(&path, &object.content).into_bytes(), "html".to_owned()),
-        (_, format) => {
-            return Err(ApiError::invalid_parameter(format!("{path} cannot be exported in format {format} here")));
-        }
-    };
-    if content.len() > LARGEST {
-        return Err(ApiError::new(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", "File size imported is too large to be exported"));
-    }
-    if direct {
-        return Ok(Reply::bytes("application/octet-stream", content));
-    }
-    Ok(Reply::json(json!({"content": STANDARD.encode(content), "file_type": file_type})))
-}
-
-/// The fields of an import, and its content: base64 in JSON, raw in a form.
-fn upload(request: &Request) -> Result<(Fields, Vec<u8>), ApiError> {
-    let media_type = request.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !media_type.starts_with("multipart/form-data") {
-        let fields = request.fields()?;
-        let content = STANDARD.decode(fields.text("content")?.unwrap_or_default());
-        return Ok((fields, content.map_err(|_| ApiError::invalid_parameter("The content is not valid base64"))?));
-    }
-    let parts =
-        crate::form::parts(media_type, &request.body).ok_or_else(|| ApiError::malformed("The form is not complete"))?;
-    let mut fields = Fields::default();
-    let mut content = Vec::new();
-    for (name, part) in parts {
-        if name == "content" {
-            content = part;
-        } else {
-            fields.0.insert(name, String::from_utf8_lossy(&part).into_owned().into());
-        }
-    }
-    Ok((fields, content))
-}
-
-fn import(workspace: &Workspace, request: &Request) -> Outcome {
-    let (fields, content) = upload(request)?;
-    let path = normal(fields.required_text("path")?)?;
-    let overwrite = fields.flag("overwrite")?;
-    let format = fields.text("format")?.unwrap_or("SOURCE");
-    if content.len() > LARGEST {
-        return Err(ApiError::new(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", "File size imported is too large"));
-    }
-    let (path, kind, content) = classify(path, format, fields.text("language")?, content)?;
-    let mut objects = lock(&workspace.objects);
-    if !objects.is_directory(parent(&path)) {
-        return Err(ApiError::not_found(format!("The parent folder ({}) does not exist.", parent(&path))));
-    }
-    match objects.0.get(&path) {
-        Some(_) if !overwrite => {
-            return Err(ApiError::new(400, "RESOURCE_ALREADY_EXISTS", format!("Path ({path}) already exists.")));
-        }
-        Some(before) if std::mem::discriminant(&before.kind) != std::mem::discriminant(&kind) => {
-            return Err(ApiError::invalid_parameter(format!(
-                "Cannot overwrite the asset at {path} due to type mismatch (asked: {}).",
-                if kind == Kind::File { "FILE" } else { "NOTEBOOK" }
-            )));
-        }
-        _ => {}
-    }
-    objects.put(&path, kind, content, workspace);
-    Ok(Reply::nothing())
+    objects.0.get(&path).map(|object| Reply::json(object.json(&path, with_format))).ok_or_else(|| missing(&path))
 }
 
 fn mkdirs(workspace: &Workspace, request: &Request) -> Outcome {

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::jobs::Job;
-use super::objects::{html, normal};
+use super::objects::{normal, page_of};
 use super::runs::{Run, State, TaskRun, missing_run, stats};
 use super::tasks::Done;
 use crate::error::ApiError;
@@ -285,7 +285,6 @@ pub(super) fn export(workspace: &Workspace, request: &Request) -> Outcome {
     let path = task.spec.get("notebook_task").and_then(|task| task.at("notebook_path").as_str());
     let path = path.ok_or_else(|| ApiError::invalid_parameter("Only runs of notebook tasks can be exported"))?;
     let path = normal(path)?;
-    let content = lock(&workspace.objects).0.get(&path).map(|object| object.content.clone()).unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or(&path);
-    Ok(Reply::json(json!({"views": [{"content": html(&path, &content), "name": name, "type": "NOTEBOOK"}]})))
+    Ok(Reply::json(json!({"views": [{"content": page_of(workspace, &path), "name": name, "type": "NOTEBOOK"}]})))
 }

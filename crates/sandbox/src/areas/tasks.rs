@@ -107,7 +107,7 @@ fn source(workspace: &Workspace, spec: &Map<String, Value>) -> Option<(String, S
     let objects = lock(&workspace.objects);
     let object = objects.0.get(&path)?;
     let language = match object.kind {
-        Kind::Notebook(language) => language.to_owned(),
+        Kind::Notebook(language) => language.name().to_owned(),
         Kind::File => if path.ends_with(".sql") { "SQL" } else { "PYTHON" }.to_owned(),
         _ => return None,
     };

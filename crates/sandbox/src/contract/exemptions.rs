@@ -72,6 +72,11 @@ pub(crate) const ROUTES: &[Route] = &[
         reason: "the SDK begins, completes and aborts uploads in parts with it",
     },
     Route {
+        method: "POST",
+        template: "/api/2.0/workspace-files/import-file{*path}",
+        reason: "the command line uploads files and notebooks with it",
+    },
+    Route {
         method: "GET",
         template: "/api/2.0/lineage-tracking/table-lineage",
         reason: "clients ask for the lineage of tables with it",
@@ -113,6 +118,9 @@ const QUERIES: &[Query] = &[
     Query { operation: "sql.statement_execution.get_statement_result_chunk_n", name: "row_offset" },
     // The SDK's `workspace.download` asks for the raw content with it.
     Query { operation: "workspace.workspace.export", name: "direct_download" },
+    // The command line asks with it which extension a notebook has.
+    Query { operation: "workspace.workspace.get_status", name: "return_export_info" },
+    Query { operation: "workspace.workspace.list", name: "return_export_info" },
 ];
 
 /// A field of the body that the specs do not have and clients send.

@@ -1,11 +1,11 @@
 //! The workspace tree.
 
-use crate::areas::objects::Kind;
+use crate::areas::objects::{Kind, Language};
 use crate::error::ApiError;
 use crate::workspace::{USER, Workspace, lock};
 
-const PYTHON: Kind = Kind::Notebook("PYTHON");
-const SQL: Kind = Kind::Notebook("SQL");
+const PYTHON: Kind = Kind::Notebook(Language::Python);
+const SQL: Kind = Kind::Notebook(Language::Sql);
 
 const TREE: [(&str, Kind, &str); 14] = [
     (

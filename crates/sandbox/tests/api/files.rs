@@ -21,7 +21,7 @@ async fn notebooks_are_imported_exported_and_deleted() -> Checked {
     let status = get(&sandbox, &format!("{WORKSPACE}/get-status?path=/Shared/new/note")).await?.json();
     assert_eq!((&status["object_type"], &status["language"]), (&json!("NOTEBOOK"), &json!("PYTHON")));
     let export = get(&sandbox, &format!("{WORKSPACE}/export?path=%2FShared%2Fnew%2Fnote&direct_download=true")).await?;
-    assert_eq!(export.body, b"# Databricks notebook source\nprint(1)\n");
+    assert_eq!(export.body, b"# Databricks notebook source\nprint(1)");
     assert_eq!(get(&sandbox, &format!("{WORKSPACE}/export?path=/Shared/new/note")).await?.json()["file_type"], "py");
     for format in ["HTML", "JUPYTER"] {
         assert_eq!(

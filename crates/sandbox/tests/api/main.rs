@@ -12,6 +12,7 @@ mod edges;
 mod faults;
 mod files;
 mod flows;
+mod formats;
 mod insight;
 mod jobs;
 mod learning;
