@@ -19,6 +19,7 @@ pub(crate) mod identity;
 pub(crate) mod jobs;
 pub(crate) mod libraries;
 pub(crate) mod lineage;
+pub(crate) mod metastores;
 pub(crate) mod mlflow;
 pub(crate) mod models;
 pub(crate) mod objects;
@@ -69,6 +70,7 @@ pub(crate) fn routes() -> Vec<Route> {
         jobs::ROUTES,
         libraries::ROUTES,
         lineage::ROUTES,
+        metastores::ROUTES,
         mlflow::ROUTES,
         models::ROUTES,
         objects::ROUTES,

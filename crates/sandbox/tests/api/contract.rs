@@ -157,7 +157,16 @@ const CASES: &[Case] = &[
     ("POST", "/api/2.0/apps", r#"{"nam":"x"}"#, 400, "MALFORMED_REQUEST", "unknown field 'nam'; did you mean 'name'?"),
     ("GET", "/api/2.0/apps/x", r#"{"a":1}"#, 400, "BAD_REQUEST", "take no body"),
     // Routes.
-    ("PUT", "/api/2.2/jobs/list", "", 404, "ENDPOINT_NOT_FOUND", "No API found for 'PUT /api/2.2/jobs/list'"),
+    (
+        "PUT",
+        "/api/2.2/jobs/list",
+        "",
+        400,
+        "BAD_REQUEST",
+        "Method PUT is not supported by '/api/2.2/jobs/list': use GET",
+    ),
+    ("GET", "/api/2.2/jobs/create", "", 400, "BAD_REQUEST", "use POST"),
+    ("POST", "/api/2.1/unity-catalog/catalogs/main", "{}", 400, "BAD_REQUEST", "use GET or PATCH or DELETE"),
     ("GET", "/api/2.0/nothing", "", 404, "ENDPOINT_NOT_FOUND", "No API found for 'GET /api/2.0/nothing'"),
 ];
 

@@ -215,3 +215,33 @@ async fn every_kind_of_object_has_permissions() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn permissions_are_for_those_who_exist_and_owners_are_one() -> Checked {
+    let sandbox = start().await?;
+    let path = "/api/2.0/permissions/jobs/620114300000101";
+    let body = |entry: Value| json!({"access_control_list": [entry]}).to_string();
+    for entry in
+        [json!({"group_name": "none"}), json!({"user_name": "none@x.test"}), json!({"service_principal_name": "x"})]
+    {
+        let mut entry = entry;
+        entry["permission_level"] = json!("CAN_VIEW");
+        let refused = send(&sandbox, "PATCH", path, body(entry).as_bytes()).await?;
+        assert_eq!(refused.code(), "RESOURCE_DOES_NOT_EXIST", "{}", refused.json());
+    }
+    let group = body(json!({"group_name": "analysts", "permission_level": "IS_OWNER"}));
+    assert_eq!(send(&sandbox, "PUT", path, group.as_bytes()).await?.code(), "INVALID_PARAMETER_VALUE");
+    let ada = body(json!({"user_name": "ada.analyst@example.test", "permission_level": "IS_OWNER"}));
+    for method in ["PATCH", "PUT"] {
+        let told = send(&sandbox, method, path, ada.as_bytes()).await?.at("/access_control_list");
+        let owners: Vec<_> = told
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry["all_permissions"][0]["permission_level"] == "IS_OWNER")
+            .map(|entry| entry["user_name"].clone())
+            .collect();
+        assert_eq!(owners, [json!("ada.analyst@example.test")], "{told}");
+    }
+    Ok(())
+}
