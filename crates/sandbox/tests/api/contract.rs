@@ -156,6 +156,31 @@ const CASES: &[Case] = &[
     // Operations without state here are checked alike.
     ("POST", "/api/2.0/apps", r#"{"nam":"x"}"#, 400, "MALFORMED_REQUEST", "unknown field 'nam'; did you mean 'name'?"),
     ("GET", "/api/2.0/apps/x", r#"{"a":1}"#, 400, "BAD_REQUEST", "take no body"),
+    // Values that no schema tells.
+    (
+        "POST",
+        "/api/2.0/sql/warehouses",
+        r#"{"name":"x","cluster_size":"Huge"}"#,
+        400,
+        "INVALID_PARAMETER_VALUE",
+        "2X-Small, X-Small, Small",
+    ),
+    (
+        "POST",
+        "/api/2.0/sql/warehouses",
+        r#"{"name":"x","min_num_clusters":3,"max_num_clusters":2}"#,
+        400,
+        "INVALID_PARAMETER_VALUE",
+        "must not be greater",
+    ),
+    (
+        "POST",
+        "/api/2.0/sql/warehouses",
+        r#"{"name":"x","max_num_clusters":99}"#,
+        400,
+        "INVALID_PARAMETER_VALUE",
+        "between 1 and 40",
+    ),
     // Routes.
     (
         "PUT",
