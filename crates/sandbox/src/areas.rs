@@ -22,6 +22,7 @@ pub(crate) mod lineage;
 pub(crate) mod metastores;
 pub(crate) mod mlflow;
 pub(crate) mod models;
+pub(crate) mod monitors;
 pub(crate) mod objects;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
@@ -36,6 +37,7 @@ pub(crate) mod scim;
 pub(crate) mod secrets;
 pub(crate) mod securable;
 pub(crate) mod serving;
+pub(crate) mod settings;
 pub(crate) mod statements;
 pub(crate) mod tables;
 pub(crate) mod tags;
@@ -73,6 +75,7 @@ pub(crate) fn routes() -> Vec<Route> {
         metastores::ROUTES,
         mlflow::ROUTES,
         models::ROUTES,
+        monitors::ROUTES,
         objects::ROUTES,
         permissions::ROUTES,
         pipelines::ROUTES,
@@ -84,6 +87,7 @@ pub(crate) fn routes() -> Vec<Route> {
         scim::ROUTES,
         secrets::ROUTES,
         serving::ROUTES,
+        settings::ROUTES,
         statements::ROUTES,
         tables::ROUTES,
         tags::ROUTES,

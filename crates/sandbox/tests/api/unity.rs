@@ -301,3 +301,29 @@ async fn the_information_schema_is_listed_and_knows_tags() -> Checked {
     assert_eq!(rows.at("/manifest/total_row_count"), json!(0), "{}", rows.json());
     Ok(())
 }
+
+#[tokio::test]
+async fn monitors_are_of_tables_and_are_refreshed() -> Checked {
+    let sandbox = Sandbox::start(Options::default().with_speed(Speed::Manual)).await?;
+    let path = format!("{UC}/tables/main.sales.daily_revenue/monitor");
+    assert_eq!(get(&sandbox, &path).await?.code(), "RESOURCE_DOES_NOT_EXIST");
+    assert_eq!(get(&sandbox, &format!("{UC}/tables/main.sales.none/monitor")).await?.code(), "TABLE_DOES_NOT_EXIST");
+    let body = json!({"assets_dir": "/Shared", "output_schema_name": "main.default", "snapshot": {}});
+    let two = json!({"assets_dir": "/Shared", "output_schema_name": "main.default"});
+    assert_eq!(post(&sandbox, &path, two).await?.code(), "INVALID_PARAMETER_VALUE");
+    let made = post(&sandbox, &path, body.clone()).await?;
+    assert_eq!(made.at("/drift_metrics_table_name"), json!("main.default.daily_revenue_drift_metrics"));
+    assert_eq!(post(&sandbox, &path, body).await?.status, 409);
+    let started = post(&sandbox, &format!("{path}/refreshes"), json!({})).await?;
+    let refresh = format!("{path}/refreshes/{}", started.at("/refresh_id"));
+    assert_eq!(get(&sandbox, &refresh).await?.at("/state"), json!("RUNNING"));
+    sandbox.advance(Duration::from_secs(2));
+    assert_eq!(get(&sandbox, &format!("{path}/refreshes")).await?.at("/refreshes/0/state"), json!("SUCCESS"));
+    assert_eq!(get(&sandbox, &path).await?.at("/refreshes"), json!(null));
+    let change = br#"{"output_schema_name": "main.sales", "snapshot": {}}"#;
+    let changed = send(&sandbox, "PUT", &path, change).await?;
+    assert_eq!((changed.at("/monitor_version"), changed.at("/assets_dir")), (json!(1), json!("/Shared")));
+    assert_eq!(send(&sandbox, "DELETE", &path, b"").await?.status, 200);
+    assert_eq!(get(&sandbox, &path).await?.status, 404);
+    Ok(())
+}
