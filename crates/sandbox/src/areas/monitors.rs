@@ -132,24 +132,29 @@ fn refreshes(workspace: &Workspace, request: &Request) -> Outcome {
     Ok(Reply::json(json!({"refreshes": told})))
 }
 
-fn no_refresh(id: &str) -> ApiError {
-    ApiError::does_not_exist(format!("Refresh {id} does not exist."))
+/// The place of the refresh that the path names.
+fn place(monitor: &Value, request: &Request) -> Result<usize, ApiError> {
+    let id = request.parameter("refresh_id");
+    let number = id.parse::<i64>().ok();
+    let all = monitor.at("refreshes").as_array();
+    let found = all.and_then(|all| all.iter().position(|refresh| refresh.at("refresh_id").as_i64() == number));
+    found.ok_or_else(|| ApiError::does_not_exist(format!("Refresh {id} does not exist.")))
 }
 
 fn get_refresh(workspace: &Workspace, request: &Request) -> Outcome {
-    let id = request.parameter("refresh_id");
     let monitor = MONITORS.get(workspace, &table(workspace, request)?)?;
-    let mut all = monitor.at("refreshes").as_array().into_iter().flatten();
-    let found = all.find(|refresh| refresh.at("refresh_id").to_string() == id);
-    found.map(|refresh| Reply::json(refresh_json(workspace, refresh))).ok_or_else(|| no_refresh(id))
+    let place = place(&monitor, request)?;
+    let refresh = monitor.at("refreshes").get(place).unwrap_or(&Value::Null);
+    Ok(Reply::json(refresh_json(workspace, refresh)))
 }
 
 fn cancel(workspace: &Workspace, request: &Request) -> Outcome {
-    let (id, now) = (request.parameter("refresh_id"), workspace.clock.now());
+    let now = workspace.clock.now();
     MONITORS.change(workspace, &table(workspace, request)?, |monitor| {
-        let mut all = monitor.get_mut("refreshes").and_then(Value::as_array_mut).into_iter().flatten();
-        let refresh = all.find(|refresh| refresh.at("refresh_id").to_string() == id).ok_or_else(|| no_refresh(id))?;
-        if refresh_json(workspace, refresh).text_at("state") == "RUNNING" {
+        let place = place(monitor, request)?;
+        let refresh = monitor.get_mut("refreshes").and_then(|all| all.get_mut(place));
+        if let Some(refresh) = refresh.filter(|refresh| refresh_json(workspace, refresh).text_at("state") == "RUNNING")
+        {
             refresh.set("state", "CANCELED");
             refresh.set("end_time_ms", now);
         }
