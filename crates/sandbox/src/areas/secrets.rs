@@ -52,6 +52,11 @@ fn missing(scope: &str) -> ApiError {
     ApiError::does_not_exist(format!("Scope {scope} does not exist!"))
 }
 
+/// Whether there is a secret.
+pub(crate) fn has(workspace: &Workspace, scope: &str, key: &str) -> bool {
+    lock(&workspace.secrets).0.get(scope).is_some_and(|scope| scope.keys.contains_key(key))
+}
+
 fn no_secret(scope: &str, key: &str) -> ApiError {
     ApiError::does_not_exist(format!("No secret named {key} exists in scope {scope}"))
 }
