@@ -67,6 +67,29 @@ def tracking(report, workspace):
         refused(NotFound, lambda: workspace.model_registry.get_model("sdk"))
 
 
+    with report.check("MLflow: inputs of runs, logged models, requests to move a version"):
+        from databricks.sdk.service.ml import Dataset, DatasetInput, LoggedModelStatus, LoggedModelTag
+
+        run = workspace.experiments.create_run(experiment_id=EXPERIMENT, run_name="sdk").run.info.run_id
+        dataset = Dataset(name="orders", digest="x", source_type="table", source="{}")
+        workspace.experiments.log_inputs(run, datasets=[DatasetInput(dataset=dataset)])
+        read = workspace.experiments.get_run(run).run.inputs.dataset_inputs
+        expect([item.dataset.name for item in read] == ["orders"], read)
+        workspace.experiments.delete_run(run)
+        made = workspace.experiments.create_logged_model(EXPERIMENT, name="sdk", source_run_id=run).model.info
+        workspace.experiments.finalize_logged_model(made.model_id, LoggedModelStatus.LOGGED_MODEL_READY)
+        workspace.experiments.set_logged_model_tags(made.model_id, tags=[LoggedModelTag("team", "sdk")])
+        found = workspace.experiments.search_logged_models(experiment_ids=[EXPERIMENT]).models
+        expect([model.info.model_id for model in found] == [made.model_id], found)
+        workspace.experiments.delete_logged_model(made.model_id)
+        refused(NotFound, lambda: workspace.experiments.get_logged_model(made.model_id))
+        workspace.model_registry.create_transition_request("churn", "1", "Staging")
+        asked = list(workspace.model_registry.list_transition_requests("churn", "1"))
+        expect([request.to_stage for request in asked] == ["Staging"], asked)
+        workspace.model_registry.reject_transition_request("churn", "1", "Staging")
+        expect(not list(workspace.model_registry.list_transition_requests("churn", "1")), "still asked")
+
+
 def serving(report, workspace):
     from databricks.sdk.errors import NotFound, ResourceConflict
     from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
@@ -259,6 +282,22 @@ def people(report, workspace):
         given = workspace.token_management.create_obo_token(robot.application_id)
         workspace.token_management.delete(given.token_info.token_id)
 
+    with report.check("settings: scripts, address lists, destinations, configuration"):
+        from databricks.sdk.service.settings import Config, EmailConfig, ListType
+
+        made = workspace.global_init_scripts.create("sdk", "ZWNobw==").script_id
+        expect(workspace.global_init_scripts.get(made).name == "sdk", "another name")
+        workspace.global_init_scripts.delete(made)
+        made = workspace.ip_access_lists.create("sdk", ListType.BLOCK, ip_addresses=["10.0.0.0/8"]).ip_access_list
+        expect([entry.label for entry in workspace.ip_access_lists.list()] == ["sdk"], "other lists")
+        workspace.ip_access_lists.delete(made.list_id)
+        config = Config(email=EmailConfig(addresses=["sdk@example.test"]))
+        made = workspace.notification_destinations.create(display_name="sdk", config=config)
+        expect(made.destination_type.value == "EMAIL", made)
+        workspace.notification_destinations.delete(made.id)
+        workspace.workspace_conf.set_status({"enableDcs": "true"})
+        expect(workspace.workspace_conf.get_status("enableDcs") == {"enableDcs": "true"}, "not set")
+
     with report.check("repos and git credentials"):
         made = workspace.repos.create("https://git.example.test/acme/sdk.git", "gitHub")
         workspace.repos.update(made.id, branch="feature")
@@ -324,6 +363,30 @@ def places(report, workspace):
         listed = list(workspace.entity_tag_assignments.list("tables", "samples.retail.orders"))
         expect([tag.tag_key for tag in listed] == ["sdk"], listed)
         workspace.entity_tag_assignments.delete("tables", "samples.retail.orders", "sdk")
+
+    with report.check("Unity Catalog: the metastore, its system schemas, information_schema"):
+        summary = workspace.metastores.summary()
+        expect([store.metastore_id for store in workspace.metastores.list()] == [summary.metastore_id], summary)
+        expect(workspace.metastores.get(summary.metastore_id).name == summary.name, "another name")
+        states = {schema.schema: schema.state for schema in workspace.system_schemas.list(summary.metastore_id)}
+        expect(states.get("billing") == "ENABLE_COMPLETED", states)
+        names = {table.name for table in workspace.tables.list("main", "information_schema")}
+        expect({"tables", "columns"} <= names, names)
+        workspace.schemas.create("sdk_before", "main")
+        workspace.schemas.update("main.sdk_before", new_name="sdk_after", properties={"a": "b"})
+        expect(workspace.schemas.get("main.sdk_after").properties == {"a": "b"}, "other properties")
+        workspace.schemas.delete("main.sdk_after")
+
+    with report.check("Unity Catalog: quality monitors"):
+        from databricks.sdk.service.catalog import MonitorSnapshot
+
+        table = "samples.retail.orders"
+        refused(NotFound, lambda: workspace.quality_monitors.get(table))
+        workspace.quality_monitors.create(table, "/Shared", "main.default", snapshot=MonitorSnapshot())
+        started = workspace.quality_monitors.run_refresh(table)
+        told = workspace.quality_monitors.get_refresh(table, started.refresh_id)
+        expect(told.state.value in ("RUNNING", "SUCCESS"), told)
+        workspace.quality_monitors.delete(table)
 
     with report.check("lineage: of a table and a column"):
         path = "/api/2.0/lineage-tracking"

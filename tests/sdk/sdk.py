@@ -158,9 +158,30 @@ def compute(report, workspace):
         workspace.clusters.select_spark_version(long_term_support=True)
 
 
+    with report.check("clusters: resize, update with a mask, a new owner, refusals"):
+        from databricks.sdk.errors import BadRequest
+        from databricks.sdk.service.compute import UpdateClusterResource
+
+        settings = {"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge"}
+        made = workspace.clusters.create(cluster_name="sdk-2", num_workers=1, **settings).result(timeout=SOON)
+        grown = workspace.clusters.resize(made.cluster_id, num_workers=3).result(timeout=SOON)
+        expect((grown.num_workers, len(grown.executors)) == (3, 3), grown)
+        change = UpdateClusterResource(custom_tags={"team": "sdk"})
+        changed = workspace.clusters.update(made.cluster_id, "custom_tags", cluster=change).result(timeout=SOON)
+        expect(changed.custom_tags == {"team": "sdk"} and changed.num_workers == 3, changed)
+        refused(BadRequest, lambda: workspace.clusters.change_owner(made.cluster_id, "ada.analyst@example.test"))
+        workspace.clusters.delete_and_wait(made.cluster_id, timeout=SOON)
+        workspace.clusters.change_owner(made.cluster_id, "ada.analyst@example.test")
+        expect(workspace.clusters.get(made.cluster_id).creator_user_name.startswith("ada"), "another owner")
+        workspace.clusters.permanent_delete(made.cluster_id)
+        create = workspace.clusters.create
+        refused(BadRequest, lambda: create(cluster_name="x", num_workers=9, policy_id="E0001234ABCD5678", **settings))
+        refused(BadRequest, lambda: create(cluster_name="x", spark_version="16.4.x-scala2.12"))
+
+
 def jobs(report, workspace):
     from databricks.sdk.errors import BadRequest
-    from databricks.sdk.service.jobs import NotebookTask, SubmitTask, Task
+    from databricks.sdk.service.jobs import NotebookTask, SubmitTask, Task, TaskDependency
 
     with report.check("jobs: create, get, update, list in small pages, delete"):
         task = Task(task_key="one", notebook_task=NotebookTask("/Shared/etl/load_orders"), existing_cluster_id=RUNNING)
@@ -173,6 +194,21 @@ def jobs(report, workspace):
         expect(made.job_id in paged and len(paged) == len(set(paged)) > 5, paged)
         workspace.jobs.delete(made.job_id)
         expect(made.job_id not in {job.job_id for job in workspace.jobs.list()}, "still listed")
+
+    with report.check("jobs: a list has all tasks of a large job"):
+        many = [
+            Task(task_key=f"t{at:03}", notebook_task=NotebookTask("/Shared/etl/load_orders")) for at in range(250)
+        ]
+        made = workspace.jobs.create(name="sdk-many", tasks=many)
+        listed = next(iter(workspace.jobs.list(name="sdk-many", expand_tasks=True)))
+        keys = [task.task_key for task in listed.settings.tasks]
+        expect(keys == [task.task_key for task in many], f"{len(keys)} tasks")
+        workspace.jobs.delete(made.job_id)
+        circle = [
+            Task(task_key=key, depends_on=[TaskDependency(other)], notebook_task=NotebookTask("/x"))
+            for key, other in (("a", "b"), ("b", "a"))
+        ]
+        refused(BadRequest, lambda: workspace.jobs.create(name="sdk", tasks=circle))
 
     with report.check("jobs: run_now_and_wait, and the output of its task"):
         run = workspace.jobs.run_now_and_wait(JOBS["nightly-orders"], timeout=SOON)
@@ -292,6 +328,9 @@ def files(report, workspace):
     with report.check("DBFS: write, read, list"):
         with workspace.dbfs.open("/tmp/sdk.txt", write=True, overwrite=True) as file:
             file.write(b"x" * 1_500_000)
+        workspace.dbfs.move_("/tmp/sdk.txt", "/tmp/moved.txt")
+        expect(not workspace.dbfs.exists("/tmp/sdk.txt"), "still there")
+        workspace.dbfs.move_("/tmp/moved.txt", "/tmp/sdk.txt")
         with workspace.dbfs.open("/tmp/sdk.txt", read=True) as file:
             read = b""
             while part := file.read(1_000_000):
@@ -300,7 +339,7 @@ def files(report, workspace):
 
 
 def secrets(report, workspace):
-    from databricks.sdk.errors import NotFound, ResourceAlreadyExists
+    from databricks.sdk.errors import NotFound, PermissionDenied, ResourceAlreadyExists
     from databricks.sdk.service.workspace import AclPermission
 
     with report.check("secrets: scopes, keys, access control lists"):
@@ -311,7 +350,9 @@ def secrets(report, workspace):
         expect(workspace.secrets.get_acl("sdk", "users").permission == AclPermission.READ, "another level")
         expect(len(list(workspace.secrets.list_acls("sdk"))) == 2, "another number of entries")
         refused(ResourceAlreadyExists, lambda: workspace.secrets.create_scope("sdk"))
+        refused(PermissionDenied, lambda: workspace.secrets.get_secret("sdk", "key"))
         workspace.secrets.delete_secret("sdk", "key")
+        refused(NotFound, lambda: workspace.secrets.get_secret("sdk", "key"))
         workspace.secrets.delete_scope("sdk")
         refused(NotFound, lambda: workspace.secrets.list_secrets("sdk"))
 

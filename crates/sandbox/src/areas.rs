@@ -19,8 +19,10 @@ pub(crate) mod identity;
 pub(crate) mod jobs;
 pub(crate) mod libraries;
 pub(crate) mod lineage;
+pub(crate) mod metastores;
 pub(crate) mod mlflow;
 pub(crate) mod models;
+pub(crate) mod monitors;
 pub(crate) mod objects;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
@@ -35,6 +37,7 @@ pub(crate) mod scim;
 pub(crate) mod secrets;
 pub(crate) mod securable;
 pub(crate) mod serving;
+pub(crate) mod settings;
 pub(crate) mod statements;
 pub(crate) mod tables;
 pub(crate) mod tags;
@@ -69,8 +72,10 @@ pub(crate) fn routes() -> Vec<Route> {
         jobs::ROUTES,
         libraries::ROUTES,
         lineage::ROUTES,
+        metastores::ROUTES,
         mlflow::ROUTES,
         models::ROUTES,
+        monitors::ROUTES,
         objects::ROUTES,
         permissions::ROUTES,
         pipelines::ROUTES,
@@ -82,6 +87,7 @@ pub(crate) fn routes() -> Vec<Route> {
         scim::ROUTES,
         secrets::ROUTES,
         serving::ROUTES,
+        settings::ROUTES,
         statements::ROUTES,
         tables::ROUTES,
         tags::ROUTES,

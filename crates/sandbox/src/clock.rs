@@ -1,5 +1,6 @@
 //! The workspace's own time, in milliseconds since 1970: fast, real or moved by hand.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,14 +50,20 @@ impl Lapse {
 pub(crate) struct Clock {
     speed: Speed,
     epoch: i64,
-    started: Instant,
+    /// When time began to pass: after the samples are there, so that they tell the same at every start.
+    started: OnceLock<Instant>,
     ahead: AtomicI64,
     moved: Notify,
 }
 
 impl Clock {
     pub(crate) fn new(speed: Speed, epoch: i64) -> Self {
-        Self { speed, epoch, started: Instant::now(), ahead: AtomicI64::new(0), moved: Notify::new() }
+        Self { speed, epoch, started: OnceLock::new(), ahead: AtomicI64::new(0), moved: Notify::new() }
+    }
+
+    /// Lets time pass. Until then the clock shows its epoch.
+    pub(crate) fn run(&self) {
+        self.started.get_or_init(Instant::now);
     }
 
     pub(crate) fn speed(&self) -> Speed {
@@ -71,7 +78,7 @@ impl Clock {
     pub(crate) fn now(&self) -> i64 {
         let elapsed = match self.speed {
             Speed::Manual => 0,
-            Speed::Fast | Speed::Real => millis(self.started.elapsed()),
+            Speed::Fast | Speed::Real => self.started.get().map_or(0, |started| millis(started.elapsed())),
         };
         self.epoch.saturating_add(elapsed).saturating_add(self.ahead.load(Ordering::Acquire))
     }

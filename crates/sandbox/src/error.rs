@@ -60,6 +60,16 @@ impl ApiError {
         Self::new(404, "ENDPOINT_NOT_FOUND", format!("No API found for '{method} {path}'"))
     }
 
+    /// A path that exists, but not with this method. Derived: the code and the text; of some paths the real service
+    /// knows nothing at all then.
+    pub(crate) fn wrong_method(method: &str, path: &str, known: &[&str]) -> Self {
+        Self::new(
+            400,
+            "BAD_REQUEST",
+            format!("Method {method} is not supported by '{path}': use {}", known.join(" or ")),
+        )
+    }
+
     pub(crate) fn conflict(code: &str, message: impl Into<String>) -> Self {
         Self::new(409, code, message)
     }

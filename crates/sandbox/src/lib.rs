@@ -183,6 +183,7 @@ impl Sandbox {
         let workspace = Workspace::new(&options, url.clone());
         let samples = options.seed.as_ref().is_none_or(Seed::has_samples);
         seed::fill(&workspace, samples).map_err(|message| Error(Kind::Samples(message)))?;
+        workspace.clock.run();
         let (workspace, router) = (Arc::new(workspace), Arc::new(Router::new(areas::routes())));
         if let Some(seed) = &options.seed {
             seed.plant(&workspace, &router).await.map_err(Error::seed)?;

@@ -18,6 +18,14 @@ pub(crate) struct Page<T> {
     pub(crate) previous: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The page with what is told of its items, so that only they are told.
+    pub(crate) fn try_map<U, E>(self, told: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let items = self.items.into_iter().map(told).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: self.next, previous: self.previous })
+    }
+}
+
 /// Cuts the page that `token` names out of `items`; the first one without a token.
 pub(crate) fn page<T>(items: Vec<T>, size: usize, token: Option<&str>) -> Result<Page<T>, ApiError> {
     let size = size.max(1);

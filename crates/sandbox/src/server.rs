@@ -113,7 +113,7 @@ async fn dispatch(
         _ => Contract::get().find(method, path),
     };
     if routed.is_none() && found.is_empty() {
-        return Err(ApiError::no_endpoint(method, path));
+        return Err(not_there(method, path));
     }
     let operation = found.first().map(|found| found.operation.id.as_str());
     let target = Target { method, path, operation };
@@ -149,6 +149,14 @@ async fn dispatch(
     Ok(reply)
 }
 
+/// Why no operation has this method and path: the method is another one's, or nothing has the path.
+fn not_there(method: &str, path: &str) -> ApiError {
+    match Contract::get().other_methods(method, path).as_slice() {
+        [] => ApiError::no_endpoint(method, path),
+        known => ApiError::wrong_method(method, path, known),
+    }
+}
+
 async fn read(body: Body) -> Result<Bytes, ApiError> {
     let too_large = "The request body is too large or was cut off";
     to_bytes(body, BODY_LIMIT).await.map_err(|_| ApiError::new(413, "MAX_REQUEST_SIZE_EXCEEDED", too_large))
@@ -166,7 +174,7 @@ pub(crate) async fn perform(
     let routed = router.find(method, path);
     let found = Contract::get().find(method, path);
     if routed.is_none() && found.is_empty() {
-        return Err(ApiError::no_endpoint(method, path));
+        return Err(not_there(method, path));
     }
     let mut request = Request::new(query, HeaderMap::new(), body);
     let found = fitting(found, method, &request)?;

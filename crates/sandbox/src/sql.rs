@@ -37,5 +37,6 @@ pub(crate) use commands::use_target;
 pub(crate) use ddl::definitions;
 pub(crate) use engine::{Cancel, Engine, Limits, Session, Table, TemporaryViews, sleep_millis};
 pub(crate) use error::SqlError;
+pub(crate) use information::{SCHEMA as INFORMATION_SCHEMA, relations};
 pub(crate) use origins::Origins;
 pub(crate) use types::{Column, Type};

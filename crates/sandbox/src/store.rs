@@ -38,6 +38,15 @@ impl Kind {
         self.add_unless(workspace, id, object, |_, _| false);
     }
 
+    /// Puts an object in, and the oldest out where there are more than `most`: for what reading leaves behind.
+    pub(crate) fn put_one_of(&self, workspace: &Workspace, id: &str, object: Value, most: usize) {
+        self.put(workspace, id, object);
+        let mut store = lock(&workspace.store.0);
+        let Some(shelf) = store.shelves.get_mut(self.name).filter(|shelf| shelf.len() > most) else { return };
+        let oldest = shelf.iter().min_by_key(|(_, (place, _))| *place).map(|(id, _)| id.clone());
+        oldest.and_then(|id| shelf.remove(&id));
+    }
+
     /// Puts an object in unless one of those that are there stands against it.
     pub(crate) fn add_unless(
         &self,
@@ -68,6 +77,12 @@ impl Kind {
 
     pub(crate) fn has(&self, workspace: &Workspace, id: &str) -> bool {
         lock(&workspace.store.0).shelves.get(self.name).is_some_and(|shelf| shelf.contains_key(id))
+    }
+
+    /// Whether the condition holds of one of the objects.
+    pub(crate) fn any(&self, workspace: &Workspace, condition: impl Fn(&Value) -> bool) -> bool {
+        let store = lock(&workspace.store.0);
+        store.shelves.get(self.name).is_some_and(|shelf| shelf.values().any(|(_, object)| condition(object)))
     }
 
     /// All objects, oldest first.
@@ -163,6 +178,15 @@ mod tests {
         assert_eq!(THINGS.all(&workspace).len(), 3);
         assert_eq!(THINGS.all(&workspace)[0], json!({"id": "b", "more": 1}));
         assert!(THINGS.get(&workspace, "c").is_err() && THINGS.remove(&workspace, "e").is_ok());
+    }
+
+    #[test]
+    fn what_reading_leaves_is_bounded() {
+        let workspace = Workspace::new(&crate::Options::default(), String::new());
+        for id in ["c", "b", "a"] {
+            THINGS.put_one_of(&workspace, id, json!(id), 2);
+        }
+        assert_eq!(THINGS.all(&workspace), [json!("b"), json!("a")]);
     }
 
     #[test]

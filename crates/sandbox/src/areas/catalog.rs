@@ -1,15 +1,15 @@
-//! Catalogs, and the metastore they are in.
+//! Catalogs.
 //!
 //! Derived: the JSON of securables and their errors follow the SDK's types.
 
 use serde_json::{Map, Value, json};
 
-use super::securable::{METASTORE, answer, change, common, exists, missing, node, not_empty, plain};
+use super::securable::{answer, change, common, exists, keep, missing, node, not_empty, not_renamed, plain};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Route, route};
 use crate::workspace::catalog::Node;
-use crate::workspace::{USER, Workspace, lock};
+use crate::workspace::{Workspace, lock};
 
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.1/unity-catalog/catalogs", list),
@@ -17,9 +17,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.1/unity-catalog/catalogs/{name}", get),
     route("PATCH", "/api/2.1/unity-catalog/catalogs/{name}", update),
     route("DELETE", "/api/2.1/unity-catalog/catalogs/{name}", delete),
-    route("GET", "/api/2.1/unity-catalog/metastore_summary", summary),
-    route("GET", "/api/2.1/unity-catalog/current-metastore-assignment", assignment),
 ];
+
+/// What is told as it was given.
+const KEPT: [&str; 3] = ["isolation_mode", "enable_predictive_optimization", "options"];
 
 fn catalog_json(name: &str, node: &Node) -> Value {
     let mut fields = Map::new();
@@ -49,8 +50,11 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
-    let name = plain(request.fields()?.required_text("name")?)?;
-    let node = node(workspace, &request.fields()?)?;
+    let fields = request.fields()?;
+    let name = plain(fields.required_text("name")?)?;
+    let mut node = node(workspace, &fields)?;
+    keep(&mut node, &fields, &KEPT);
+    keep(&mut node, &fields, &["storage_root"]);
     let mut catalog = lock(&workspace.catalog);
     if catalog.catalogs.contains_key(&name) {
         return Err(exists("Catalog", &name));
@@ -58,7 +62,7 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     for schema in ["default", "information_schema"] {
         catalog.schemas.insert(
             [name.clone(), schema.to_owned()],
-            Node { id: workspace.ids.uuid(), comment: None, ..node.clone() },
+            Node { id: workspace.ids.uuid(), comment: None, extra: Map::new(), ..node.clone() },
         );
     }
     let reply = catalog_json(&name, &node);
@@ -70,10 +74,29 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let name = request.parameter("name").to_lowercase();
     let fields = request.fields()?;
     let mut catalog = lock(&workspace.catalog);
-    let node = catalog.catalogs.get_mut(&name).ok_or_else(|| missing("Catalog", &name))?;
-    change(node, &fields)?;
-    node.updated_at = workspace.clock.now();
-    Ok(Reply::json(catalog_json(&name, node)))
+    let mut name = name;
+    let mut changed = catalog.catalogs.get(&name).cloned().ok_or_else(|| missing("Catalog", &name))?;
+    change(&mut changed, &fields)?;
+    keep(&mut changed, &fields, &KEPT);
+    changed.updated_at = workspace.clock.now();
+    if let Some(other) = fields.text("new_name")?.map(plain).transpose()?.filter(|other| *other != name) {
+        if catalog.catalogs.contains_key(&other) {
+            return Err(exists("Catalog", &other));
+        }
+        let schemas: Vec<_> = catalog.schemas_of(&name).map(|([_, schema], _)| schema.clone()).collect();
+        if schemas.iter().any(|schema| !catalog.is_schema_empty(&name, schema)) {
+            return Err(not_renamed("Catalog", &name));
+        }
+        for schema in schemas {
+            catalog.move_schema([&name, &schema], [&other, &schema]);
+        }
+        catalog.move_grants("catalog", &name, &other);
+        catalog.catalogs.remove(&name);
+        name = other;
+    }
+    let reply = catalog_json(&name, &changed);
+    catalog.catalogs.insert(name, changed);
+    Ok(Reply::json(reply))
 }
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {
@@ -91,17 +114,4 @@ fn delete(workspace: &Workspace, request: &Request) -> Outcome {
     }
     catalog.drop_catalog(&name);
     Ok(Reply::nothing())
-}
-
-fn summary(workspace: &Workspace, _: &Request) -> Outcome {
-    let at = workspace.clock.epoch() - 90 * 86_400_000;
-    Ok(Reply::json(json!({
-        "metastore_id": METASTORE, "name": "sandbox-metastore", "owner": USER, "cloud": "aws", "region": "us-west-2",
-        "global_metastore_id": format!("aws:us-west-2:{METASTORE}"), "privilege_model_version": "1.0",
-        "delta_sharing_scope": "INTERNAL", "created_at": at, "created_by": USER, "updated_at": at, "updated_by": USER,
-    })))
-}
-
-fn assignment(workspace: &Workspace, _: &Request) -> Outcome {
-    Ok(Reply::json(json!({"metastore_id": METASTORE, "workspace_id": workspace.id(), "default_catalog_name": "main"})))
 }

@@ -2,7 +2,9 @@
 //!
 //! Derived: events' details, and the texts of errors other than a missing cluster's.
 
+mod check;
 mod life;
+mod size;
 mod work;
 
 use serde_json::{Map, Value, json};
@@ -34,6 +36,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.1/clusters/events", events),
     route("POST", "/api/2.1/clusters/pin", pin),
     route("POST", "/api/2.1/clusters/unpin", unpin),
+    route("POST", "/api/2.1/clusters/resize", size::resize),
+    route("POST", "/api/2.1/clusters/update", size::update),
+    route("POST", "/api/2.1/clusters/change-owner", size::change_owner),
     route("GET", "/api/2.0/clusters/list", list),
     route("GET", "/api/2.0/clusters/get", get),
     route("POST", "/api/2.0/clusters/create", create),
@@ -45,6 +50,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/clusters/events", events),
     route("POST", "/api/2.0/clusters/pin", pin),
     route("POST", "/api/2.0/clusters/unpin", unpin),
+    route("POST", "/api/2.0/clusters/resize", size::resize),
+    route("POST", "/api/2.0/clusters/update", size::update),
+    route("POST", "/api/2.0/clusters/change-owner", size::change_owner),
 ];
 
 fn missing(id: &str) -> ApiError {
@@ -65,7 +73,7 @@ fn with<T>(
 
 /// Whether commands can run on a cluster now.
 pub(crate) fn is_running(workspace: &Workspace, id: &str) -> bool {
-    with(workspace, id, |cluster, _| Ok(cluster.state == State::Running)).unwrap_or(false)
+    with(workspace, id, |cluster, _| Ok(matches!(cluster.state, State::Running | State::Resizing))).unwrap_or(false)
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
@@ -107,16 +115,21 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
     with(workspace, id, |cluster, _| Ok(Reply::json(cluster.json(id))))
 }
 
-fn settings(fields: Fields) -> Result<Map<String, Value>, ApiError> {
-    fields.required_text("spark_version")?;
+fn settings(workspace: &Workspace, fields: Fields) -> Result<Map<String, Value>, ApiError> {
+    let defaults = fields.flag("apply_policy_default_values")?;
     let mut settings = fields.0;
     settings.remove("cluster_id");
     settings.remove("apply_policy_default_values");
+    check::settings(workspace, &mut settings, defaults)?;
     Ok(settings)
 }
 
+fn unexpected(id: &str, state: State) -> ApiError {
+    ApiError::invalid_state(format!("Cluster {id} is in unexpected state {}.", state.name()))
+}
+
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
-    let settings = settings(request.fields()?)?;
+    let settings = settings(workspace, request.fields()?)?;
     let now = workspace.clock.now();
     let mut cluster = Cluster::new(settings, State::Pending, now);
     cluster.settings.entry("cluster_source").or_insert_with(|| json!("API"));
@@ -130,14 +143,11 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
 fn edit(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let id = fields.required_text("cluster_id")?.to_owned();
-    let settings = settings(fields)?;
+    let settings = settings(workspace, fields)?;
     let lapse = workspace.clock.lapse(RESTART);
     with(workspace, &id, |cluster, now| {
         if !matches!(cluster.state, State::Running | State::Terminated) {
-            return Err(ApiError::invalid_state(format!(
-                "Cluster {id} is in unexpected state {}.",
-                cluster.state.name()
-            )));
+            return Err(unexpected(&id, cluster.state));
         }
         let source = cluster.settings.get("cluster_source").cloned();
         cluster.settings = settings;
@@ -165,7 +175,7 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
             super::libraries::restarted(workspace, &id);
             Ok(Reply::nothing())
         }
-        state => Err(ApiError::invalid_state(format!("Cluster {id} is in unexpected state {}.", state.name()))),
+        state => Err(unexpected(&id, state)),
     })
 }
 
@@ -179,7 +189,7 @@ fn restart(workspace: &Workspace, request: &Request) -> Outcome {
             super::libraries::restarted(workspace, &id);
             Ok(Reply::nothing())
         }
-        state => Err(ApiError::invalid_state(format!("Cluster {id} is in unexpected state {}.", state.name()))),
+        state => Err(unexpected(&id, state)),
     })
 }
 

@@ -17,15 +17,18 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/clusters/spark-versions", spark_versions),
 ];
 
+/// Node types by id: megabytes of memory, cores, category, GPUs.
+pub(crate) const NODE_TYPES: [(&str, i64, f64, &str, i64); 4] = [
+    ("i3.xlarge", 31_232, 4.0, "Storage Optimized", 0),
+    ("m5d.large", 8_192, 2.0, "General Purpose", 0),
+    ("r5d.2xlarge", 65_536, 8.0, "Memory Optimized", 0),
+    ("p3.2xlarge", 62_464, 8.0, "GPU Accelerated", 1),
+];
+
 fn node_types(_: &Workspace, _: &Request) -> Outcome {
-    let kinds = [
-        ("i3.xlarge", 31_232, 4.0, "Storage Optimized"),
-        ("m5d.large", 8_192, 2.0, "General Purpose"),
-        ("r5d.2xlarge", 65_536, 8.0, "Memory Optimized"),
-    ];
-    let kinds = kinds.map(|(id, memory, cores, category)| {
-        json!({"node_type_id": id, "memory_mb": memory, "num_cores": cores, "category": category, "description": id,
-            "instance_type_id": id, "is_deprecated": false, "photon_worker_capable": true, "support_cluster_tags": true})
+    let kinds = NODE_TYPES.map(|(id, memory, cores, category, gpus)| {
+        json!({"node_type_id": id, "memory_mb": memory, "num_cores": cores, "category": category, "description": id, "num_gpus": gpus,
+            "instance_type_id": id, "is_deprecated": false, "photon_worker_capable": gpus == 0, "support_cluster_tags": true})
     });
     Ok(Reply::json(json!({"node_types": kinds})))
 }

@@ -24,28 +24,29 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/dbfs/put", put),
     route("POST", "/api/2.0/dbfs/mkdirs", mkdirs),
     route("POST", "/api/2.0/dbfs/delete", delete),
+    route("POST", "/api/2.0/dbfs/move", rename),
 ];
 
-/// Files and directories that were written, and files that are open; a directory has no content.
+/// Files and directories that were written, and when; a directory has no content. Files that are open.
 #[derive(Debug, Default)]
 pub(crate) struct Dbfs {
-    entries: BTreeMap<String, Option<Vec<u8>>>,
+    entries: BTreeMap<String, (i64, Option<Vec<u8>>)>,
     open: BTreeMap<i64, (String, Vec<u8>)>,
 }
 
 impl Dbfs {
     /// Adds the directories above a path.
-    fn make_parents(&mut self, path: &str) {
+    fn make_parents(&mut self, path: &str, now: i64) {
         let mut path = path;
         while let Some((above, _)) = path.rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
-            self.entries.entry(above.to_owned()).or_insert(None);
+            self.entries.entry(above.to_owned()).or_insert((now, None));
             path = above;
         }
     }
 
-    fn write(&mut self, path: &str, content: Vec<u8>) {
-        self.make_parents(path);
-        self.entries.insert(path.to_owned(), Some(content));
+    fn write(&mut self, path: &str, content: Vec<u8>, now: i64) {
+        self.make_parents(path, now);
+        self.entries.insert(path.to_owned(), (now, Some(content)));
     }
 }
 
@@ -77,15 +78,21 @@ fn missing(path: &str) -> ApiError {
 fn content(workspace: &Workspace, path: &str) -> Option<Vec<u8>> {
     let fixed = FILES.iter().find(|(name, _)| *name == path).map(|(_, text)| text.as_bytes().to_vec());
     let fixed = fixed.or_else(|| lock(&workspace.files).get(path).map(<[u8]>::to_vec));
-    fixed.or_else(|| lock(&workspace.dbfs).entries.get(path).cloned().flatten())
+    fixed.or_else(|| lock(&workspace.dbfs).entries.get(path).and_then(|(_, content)| content.clone()))
 }
 
+fn told(path: &str, size: Option<usize>, at: i64) -> Value {
+    json!({"path": if path.is_empty() { "/" } else { path }, "is_dir": size.is_none(), "file_size": size.unwrap_or(0), "modification_time": at})
+}
+
+/// Of what was not written through DBFS, the time is that of the start.
 fn info(workspace: &Workspace, path: &str, size: Option<usize>) -> Value {
-    json!({"path": if path.is_empty() { "/" } else { path }, "is_dir": size.is_none(), "file_size": size.unwrap_or(0), "modification_time": workspace.clock.epoch()})
+    let written = lock(&workspace.dbfs).entries.get(path).map(|(at, _)| *at);
+    told(path, size, written.unwrap_or_else(|| workspace.clock.epoch()))
 }
 
 fn is_directory(workspace: &Workspace, path: &str) -> bool {
-    matches!(path, "" | "/databricks-datasets") || matches!(lock(&workspace.dbfs).entries.get(path), Some(None))
+    matches!(path, "" | "/databricks-datasets") || matches!(lock(&workspace.dbfs).entries.get(path), Some((_, None)))
 }
 
 /// Everything right inside of a directory.
@@ -100,7 +107,7 @@ fn children(workspace: &Workspace, path: &str) -> Vec<Value> {
     children.extend(fixed.map(|(name, text)| info(workspace, name, Some(text.len()))));
     let dbfs = lock(&workspace.dbfs);
     let written = dbfs.entries.iter().filter(|(name, _)| inside(name));
-    children.extend(written.map(|(name, content)| info(workspace, name, content.as_ref().map(Vec::len))));
+    children.extend(written.map(|(name, (at, content))| told(name, content.as_ref().map(Vec::len), *at)));
     children
 }
 
@@ -123,25 +130,29 @@ fn get_status(workspace: &Workspace, request: &Request) -> Outcome {
     Ok(Reply::json(info(workspace, &path, Some(content.len()))))
 }
 
+/// Refuses what is there for reading.
+fn check_writable(path: &str) -> Result<(), ApiError> {
+    if path.is_empty() || path.starts_with("/Volumes/") || path.starts_with("/databricks-datasets") {
+        let message = format!("The path {path} cannot be written through DBFS here");
+        return Err(ApiError::new(403, "PERMISSION_DENIED", message));
+    }
+    Ok(())
+}
+
+fn already_there(path: &str) -> ApiError {
+    let message = format!("A file or directory already exists at the input path {path}.");
+    ApiError::new(400, "RESOURCE_ALREADY_EXISTS", message)
+}
+
 /// Where a file may be written.
 fn target(workspace: &Workspace, fields: &Fields) -> Result<String, ApiError> {
     let path = normal(fields.required_text("path")?)?;
-    if path.starts_with("/Volumes/") || path.starts_with("/databricks-datasets") {
-        return Err(ApiError::new(
-            403,
-            "PERMISSION_DENIED",
-            format!("The path {path} cannot be written through DBFS here"),
-        ));
-    }
+    check_writable(&path)?;
     if is_directory(workspace, &path) {
         return Err(ApiError::invalid_parameter(format!("{path} is a directory")));
     }
     if content(workspace, &path).is_some() && !fields.flag("overwrite")? {
-        return Err(ApiError::new(
-            400,
-            "RESOURCE_ALREADY_EXISTS",
-            format!("A file or directory already exists at the input path {path}."),
-        ));
+        return Err(already_there(&path));
     }
     Ok(path)
 }
@@ -180,7 +191,7 @@ fn close(workspace: &Workspace, request: &Request) -> Outcome {
     let handle = request.fields()?.required_integer("handle")?;
     let mut dbfs = lock(&workspace.dbfs);
     let (path, content) = dbfs.open.remove(&handle).ok_or_else(|| no_handle(handle))?;
-    dbfs.write(&path, content);
+    dbfs.write(&path, content, workspace.clock.now());
     Ok(Reply::nothing())
 }
 
@@ -188,7 +199,7 @@ fn put(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let path = target(workspace, &fields)?;
     let content = block(&fields, "contents")?;
-    lock(&workspace.dbfs).write(&path, content);
+    lock(&workspace.dbfs).write(&path, content, workspace.clock.now());
     Ok(Reply::nothing())
 }
 
@@ -197,7 +208,7 @@ fn mkdirs(workspace: &Workspace, request: &Request) -> Outcome {
     if content(workspace, &path).is_some() {
         return Err(ApiError::new(400, "RESOURCE_ALREADY_EXISTS", format!("A file already exists at {path}.")));
     }
-    lock(&workspace.dbfs).make_parents(&format!("{path}/"));
+    lock(&workspace.dbfs).make_parents(&format!("{path}/"), workspace.clock.now());
     Ok(Reply::nothing())
 }
 
@@ -212,6 +223,39 @@ fn delete(workspace: &Workspace, request: &Request) -> Outcome {
     }
     // What is not there is deleted already.
     dbfs.entries.retain(|other, _| *other != path && !other.starts_with(&prefix));
+    Ok(Reply::nothing())
+}
+
+/// Moves a file, or a directory with all that is in it; into a directory where one has the other name.
+fn rename(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let from = normal(fields.required_text("source_path")?)?;
+    let mut to = normal(fields.required_text("destination_path")?)?;
+    check_writable(&from)?;
+    check_writable(&to)?;
+    let mut dbfs = lock(&workspace.dbfs);
+    if !dbfs.entries.contains_key(&from) {
+        return Err(missing(&from));
+    }
+    if matches!(dbfs.entries.get(&to), Some((_, None))) {
+        let (_, name) = from.rsplit_once('/').unwrap_or_default();
+        to = format!("{to}/{name}");
+    }
+    if dbfs.entries.contains_key(&to) {
+        return Err(already_there(&to));
+    }
+    let prefix = format!("{from}/");
+    if to.starts_with(&prefix) {
+        return Err(ApiError::invalid_parameter(format!("{from} cannot be moved into itself")));
+    }
+    let is_moved = |path: &String| *path == from || path.starts_with(&prefix);
+    let (moved, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        std::mem::take(&mut dbfs.entries).into_iter().partition(|(path, _)| is_moved(path));
+    dbfs.entries = left;
+    dbfs.make_parents(&to, workspace.clock.now());
+    let renamed =
+        moved.into_iter().filter_map(|(path, entry)| Some((format!("{to}{}", path.strip_prefix(&from)?), entry)));
+    dbfs.entries.extend(renamed);
     Ok(Reply::nothing())
 }
 

@@ -1,11 +1,13 @@
 //! Grants, and what follows from those above.
 //!
-//! Derived: effective privileges come from the catalog, the schema and the securable itself.
+//! Derived: the texts of refusals; effective privileges come from the catalog, the schema and the securable itself.
+
+mod privileges;
 
 use serde_json::{Value, json};
 
-use super::external;
 use super::securable::missing;
+use super::{external, scim};
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
@@ -64,6 +66,15 @@ fn securable(workspace: &Workspace, catalog: &Catalog, request: &Request) -> Res
     if exists { Ok((kind, name)) } else { Err(missing(&title, &name)) }
 }
 
+/// Refuses whom the workspace does not know.
+fn check_principal(workspace: &Workspace, name: &str) -> Result<(), ApiError> {
+    let exists = scim::is_user(workspace, name)
+        || scim::is_group(workspace, name)
+        || scim::is_service_principal(workspace, name);
+    let message = || format!("Could not find principal with name {name}.");
+    exists.then_some(()).ok_or_else(|| ApiError::new(404, "PRINCIPAL_DOES_NOT_EXIST", message()))
+}
+
 fn check_page(request: &Request) -> Result<(), ApiError> {
     match request.query_integer("max_results")? {
         Some(size @ 1..=149) => {
@@ -101,11 +112,16 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
             return Err(ApiError::malformed("Could not parse request object: a change must be an object"));
         };
         let change = Fields(change.clone());
-        let privileges = grants.entry(change.required_text("principal")?.to_owned()).or_default();
-        for privilege in change.array("add")? {
-            privileges.insert(
-                privilege.as_str().ok_or_else(|| ApiError::malformed("A privilege must be a string"))?.to_owned(),
-            );
+        let principal = change.required_text("principal")?;
+        let added = change.array("add")?;
+        if !added.is_empty() {
+            check_principal(workspace, principal)?;
+        }
+        let privileges = grants.entry(principal.to_owned()).or_default();
+        for privilege in added {
+            let name = privilege.as_str().ok_or_else(|| ApiError::malformed("A privilege must be a string"))?;
+            privileges::check(&securable.0, name)?;
+            privileges.insert(name.to_owned());
         }
         for privilege in change.array("remove")? {
             privileges.remove(privilege.as_str().unwrap_or_default());

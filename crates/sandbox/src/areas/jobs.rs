@@ -1,6 +1,6 @@
 //! Jobs: their settings, and the state that jobs and runs share.
-//!
-//! Derived: texts of refused settings.
+
+pub(super) mod check;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
-use crate::request::{Fields, Request};
+use crate::request::Request;
 use crate::router::{Outcome, Route, route};
 use crate::workspace::{USER, Workspace, lock};
 
@@ -89,36 +89,9 @@ pub(super) fn missing(id: i64) -> ApiError {
     ApiError::invalid_parameter(format!("Job {id} does not exist."))
 }
 
-/// Refuses settings whose tasks do not fit together.
-pub(super) fn check_tasks(settings: &Map<String, Value>) -> Result<(), ApiError> {
-    let mut keys = Vec::new();
-    for task in Fields(settings.clone()).array("tasks")? {
-        let Value::Object(task) = task else {
-            return Err(ApiError::malformed("Could not parse request object: a task must be an object"));
-        };
-        let key = Fields(task.clone()).required_text("task_key")?.to_owned();
-        if keys.contains(&key) {
-            return Err(ApiError::invalid_parameter(format!("Found duplicate task key: {key}")));
-        }
-        keys.push(key);
-        super::runs::check_loop(task)?;
-    }
-    for task in tasks_of(settings) {
-        for dependency in super::runs::dependencies(&task) {
-            if !keys.contains(&dependency.key) {
-                return Err(ApiError::invalid_parameter(format!(
-                    "Invalid dependency: task '{}' is not part of the job",
-                    dependency.key
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let settings = request.fields()?.0;
-    check_tasks(&settings)?;
+    check::settings(&settings)?;
     let job = Job { id: workspace.ids.number(), created: workspace.clock.now(), settings, runs: 0 };
     let reply = json!({"job_id": job.id});
     lock(&workspace.jobs).jobs.insert(job.id, job);
@@ -163,8 +136,9 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let mut found: Vec<_> =
         jobs.jobs.values().filter(|job| name.as_ref().is_none_or(|name| job.name().to_lowercase() == *name)).collect();
     found.sort_by_key(|job| (std::cmp::Reverse(job.created), job.id));
-    let page = page::page(found.into_iter().map(|job| job.json(expand)).collect(), size, request.query("page_token"))?;
-    Ok(Reply::json(list_reply("jobs", page)))
+    let page = page::page(found, size, request.query("page_token"))?;
+    let told = page.try_map(|job| page_list(job.json(expand), "settings", "tasks", None))?;
+    Ok(Reply::json(list_reply("jobs", told)))
 }
 
 /// An answer with tokens to both sides, as lists of jobs and runs have.
@@ -202,7 +176,7 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
         };
         settings.insert(name.clone(), merged);
     }
-    check_tasks(&settings)?;
+    check::settings(&settings)?;
     job.settings = settings;
     Ok(Reply::nothing())
 }
@@ -235,7 +209,7 @@ fn reset(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let id = fields.required_integer("job_id")?;
     let settings = fields.object("new_settings")?.ok_or_else(|| ApiError::missing_field("new_settings"))?.clone();
-    check_tasks(&settings)?;
+    check::settings(&settings)?;
     let mut jobs = lock(&workspace.jobs);
     jobs.jobs.get_mut(&id).ok_or_else(|| missing(id))?.settings = settings;
     Ok(Reply::nothing())

@@ -3,7 +3,9 @@
 //! Derived: the texts of refusals. Their codes are those that MLflow documents: what is there already is a 400 here.
 
 pub(crate) mod experiments;
+mod logged;
 pub(crate) mod registry;
+mod reviews;
 pub(crate) mod runs;
 
 use serde_json::{Value, json};
@@ -33,6 +35,18 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/mlflow/runs/log-batch", runs::log_batch),
     route("POST", "/api/2.0/mlflow/runs/set-tag", runs::set_tag),
     route("POST", "/api/2.0/mlflow/runs/delete-tag", runs::delete_tag),
+    route("POST", "/api/2.0/mlflow/runs/log-inputs", runs::log_inputs),
+    route("POST", "/api/2.0/mlflow/runs/outputs", runs::log_outputs),
+    route("POST", "/api/2.0/mlflow/databricks/runs/delete-runs", runs::delete_before),
+    route("POST", "/api/2.0/mlflow/databricks/runs/restore-runs", runs::restore_since),
+    route("POST", "/api/2.0/mlflow/logged-models", logged::create),
+    route("POST", "/api/2.0/mlflow/logged-models/search", logged::search),
+    route("GET", "/api/2.0/mlflow/logged-models/{model_id}", logged::get),
+    route("PATCH", "/api/2.0/mlflow/logged-models/{model_id}", logged::finalize),
+    route("DELETE", "/api/2.0/mlflow/logged-models/{model_id}", logged::delete),
+    route("POST", "/api/2.0/mlflow/logged-models/{model_id}/params", logged::log_params),
+    route("PATCH", "/api/2.0/mlflow/logged-models/{model_id}/tags", logged::set_tags),
+    route("DELETE", "/api/2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", logged::delete_tag),
     route("GET", "/api/2.0/mlflow/metrics/get-history", runs::history),
     route("GET", "/api/2.0/mlflow/artifacts/list", runs::artifacts),
     route("POST", "/api/2.0/mlflow/registered-models/create", registry::create),
@@ -54,6 +68,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route("DELETE", "/api/2.0/mlflow/model-versions/delete-tag", registry::delete_version_tag),
     route("GET", "/api/2.0/mlflow/model-versions/get-download-uri", registry::download_uri),
     route("POST", "/api/2.0/mlflow/databricks/model-versions/transition-stage", registry::transition),
+    route("POST", "/api/2.0/mlflow/comments/create", reviews::comment),
+    route("PATCH", "/api/2.0/mlflow/comments/update", reviews::update_comment),
+    route("DELETE", "/api/2.0/mlflow/comments/delete", reviews::delete_comment),
+    route("POST", "/api/2.0/mlflow/transition-requests/create", reviews::ask),
+    route("GET", "/api/2.0/mlflow/transition-requests/list", reviews::asked),
+    route("POST", "/api/2.0/mlflow/transition-requests/approve", reviews::approve),
+    route("POST", "/api/2.0/mlflow/transition-requests/reject", reviews::reject),
+    route("DELETE", "/api/2.0/mlflow/transition-requests/delete", reviews::withdraw),
 ];
 
 /// Sets the item of a list of keys and values.

@@ -1,12 +1,12 @@
 //! Permissions on jobs, clusters, warehouses and other objects of the workspace.
 //!
-//! Derived: the descriptions of levels, and which of them an object has at first.
+//! Derived: the descriptions of levels, the texts of refusals, and which of them an object has at first.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{alerts, apps, dashboards, genie, mlflow, objects, queries, repos, serving, vectorsearch};
+use super::{alerts, apps, dashboards, genie, mlflow, objects, queries, repos, scim, serving, vectorsearch};
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
@@ -52,6 +52,8 @@ const KINDS: &[Kind] = &[
 
 /// Who holds what: the kind of principal, its name, the level.
 type Entry = (String, String, String);
+
+const OWNER: &str = "IS_OWNER";
 
 /// What was set, by type and id of the object.
 #[derive(Debug, Default)]
@@ -122,7 +124,30 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
     Ok(Reply::json(told(kind, &key.1, &entries)))
 }
 
-fn read(kind: Kind, request: &Request) -> Result<Vec<Entry>, ApiError> {
+/// Refuses whom the workspace does not know.
+fn check_principal(workspace: &Workspace, principal: &str, name: &str) -> Result<(), ApiError> {
+    let (exists, told) = match principal {
+        "user_name" => (scim::is_user(workspace, name), "UserName"),
+        "group_name" => (scim::is_group(workspace, name), "GroupName"),
+        _ => (scim::is_service_principal(workspace, name), "ServicePrincipalName"),
+    };
+    let message = || format!("Principal: {told}({name}) does not exist");
+    exists.then_some(()).ok_or_else(|| ApiError::does_not_exist(message()))
+}
+
+/// An object has one owner, who is no group.
+fn check_owner(kind: Kind, entries: &[Entry]) -> Result<(), ApiError> {
+    let mut owners = entries.iter().filter(|(.., level)| level == OWNER);
+    match (owners.next(), owners.next()) {
+        (Some((principal, name, _)), None) if principal == "group_name" => {
+            Err(ApiError::invalid_parameter(format!("Group {name} cannot be the owner of a {}", kind.1)))
+        }
+        (Some(_), Some(_)) => Err(ApiError::invalid_parameter(format!("A {} must have exactly one owner", kind.1))),
+        _ => Ok(()),
+    }
+}
+
+fn read(workspace: &Workspace, kind: Kind, request: &Request) -> Result<Vec<Entry>, ApiError> {
     let fields = request.fields()?;
     let mut entries = Vec::new();
     for item in fields.array("access_control_list")? {
@@ -138,17 +163,24 @@ fn read(kind: Kind, request: &Request) -> Result<Vec<Entry>, ApiError> {
         let names = ["user_name", "group_name", "service_principal_name"];
         let principal = names.into_iter().find(|name| item.get(name).is_some());
         let principal = principal.ok_or_else(|| ApiError::missing_field("user_name"))?;
-        entries.push((principal.to_owned(), item.required_text(principal)?.to_owned(), level.to_owned()));
+        let name = item.required_text(principal)?;
+        check_principal(workspace, principal, name)?;
+        entries.push((principal.to_owned(), name.to_owned(), level.to_owned()));
     }
+    check_owner(kind, &entries)?;
     Ok(entries)
 }
 
 fn set(workspace: &Workspace, request: &Request) -> Outcome {
     let (kind, key) = key(workspace, request)?;
-    let mut entries = read(kind, request)?;
-    // Whoever sets permissions cannot lock themselves out.
+    let mut entries = read(workspace, kind, request)?;
+    // Whoever sets permissions cannot lock themselves out: who hands over what is theirs still manages it.
     if !entries.iter().any(|(_, name, _)| name == USER) {
-        entries.extend(first(kind));
+        let is_handed_over = entries.iter().any(|(.., level)| level == OWNER);
+        entries.extend(first(kind).into_iter().map(|(principal, name, level)| match is_handed_over {
+            true => (principal, name, "CAN_MANAGE".to_owned()),
+            false => (principal, name, level),
+        }));
     }
     let reply = told(kind, &key.1, &entries);
     lock(&workspace.permissions).0.insert(key, entries);
@@ -157,12 +189,18 @@ fn set(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let (kind, key) = key(workspace, request)?;
-    let changes = read(kind, request)?;
+    let changes = read(workspace, kind, request)?;
     let id = key.1.clone();
     let mut permissions = lock(&workspace.permissions);
     let entries = permissions.0.entry(key).or_insert_with(|| first(kind));
     for change in changes {
         entries.retain(|(principal, name, _)| (principal, name) != (&change.0, &change.1));
+        if change.2 == OWNER {
+            // Whose it was manages it from then on.
+            for (.., level) in entries.iter_mut().filter(|(.., level)| level == OWNER) {
+                "CAN_MANAGE".clone_into(level);
+            }
+        }
         entries.push(change);
     }
     Ok(Reply::json(told(kind, &id, entries)))

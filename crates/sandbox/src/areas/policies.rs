@@ -1,6 +1,8 @@
-//! Cluster policies and instance pools: created, edited, deleted. They are kept, not enforced.
+//! Cluster policies, which new settings of clusters have to keep to, and instance pools, of which there are names only.
 //!
 //! Derived: the fields that the workspace adds.
+
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +70,27 @@ fn no_policy(id: &str) -> ApiError {
 
 fn no_pool(id: &str) -> ApiError {
     ApiError::does_not_exist(format!("Instance pool {id} does not exist"))
+}
+
+/// Checks the settings of a cluster against its policy, and adds what that sets.
+pub(super) fn apply(
+    workspace: &Workspace,
+    policy: &str,
+    settings: &mut Map<String, Value>,
+    defaults: bool,
+) -> Result<(), ApiError> {
+    let definition = {
+        let policies = lock(&workspace.policies);
+        let policy = policies.policies.get(policy).ok_or_else(|| no_policy(policy))?;
+        serde_json::from_str(policy.text_at("definition")).unwrap_or_default()
+    };
+    rules::apply(&definition, settings, defaults)
+}
+
+/// Refuses the id of a pool that does not exist.
+pub(super) fn check_pool(workspace: &Workspace, id: &str) -> Result<(), ApiError> {
+    let exists = lock(&workspace.policies).pools.contains_key(id);
+    exists.then_some(()).ok_or_else(|| no_pool(id))
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {

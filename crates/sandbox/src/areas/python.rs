@@ -256,6 +256,18 @@ impl Script<'_> {
                 let default = || named(arguments, "default", 2).or_else(|| named(arguments, "debugValue", 3)).cloned();
                 Ok(Some(set.or_else(default).ok_or_else(missing)?))
             }
+            "dbutils.secrets.get" => {
+                let scope = named(arguments, "scope", 0).map(Value::text).unwrap_or_default();
+                let key = named(arguments, "key", 1).map(Value::text).unwrap_or_default();
+                // Whatever prints a secret prints this.
+                match super::secrets::has(self.workspace, &scope, &key) {
+                    true => Ok(Some(Value::Text("[REDACTED]".to_owned()))),
+                    false => Err(Failure::Raised(
+                        "IllegalArgumentException",
+                        format!("Secret does not exist with scope: {scope} and key: {key}"),
+                    )),
+                }
+            }
             "spark.sql" => query(&text()),
             "spark.table" => query(&format!("SELECT * FROM {}", text())),
             "str" => Ok(Some(Value::Text(text()))),

@@ -92,11 +92,12 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
         .filter(|run| kind.is_none_or(|kind| kind == if run.job.is_some() { "JOB_RUN" } else { "SUBMIT_RUN" }))
         .collect();
     found.sort_by_key(|run| (std::cmp::Reverse(run.started), std::cmp::Reverse(run.number), run.id));
-    let items = found.into_iter().map(|run| {
-        super::outputs::run_json(workspace, run, jobs.jobs.get(&run.job.unwrap_or_default()), expand, false)
-    });
-    let page = page::page(items.collect(), size, request.query("page_token"))?;
-    Ok(Reply::json(list_reply("runs", page)))
+    let page = page::page(found, size, request.query("page_token"))?;
+    let told = page.try_map(|run| {
+        let job = jobs.jobs.get(&run.job.unwrap_or_default());
+        page_list(super::outputs::run_json(workspace, run, job, expand, false), "", "tasks", None)
+    })?;
+    Ok(Reply::json(list_reply("runs", told)))
 }
 
 fn cancel(workspace: &Workspace, request: &Request) -> Outcome {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::securable::{answer, change, common, exists, missing, node, not_empty, plain};
+use super::securable::{answer, change, common, exists, keep, missing, node, not_empty, not_renamed, plain};
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -58,7 +58,8 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let name = [plain(fields.required_text("catalog_name")?)?, plain(fields.required_text("name")?)?];
-    let node = node(workspace, &fields)?;
+    let mut node = node(workspace, &fields)?;
+    keep(&mut node, &fields, &["storage_root"]);
     let mut catalog = lock(&workspace.catalog);
     let [parent, _] = &name;
     if !catalog.catalogs.contains_key(parent) {
@@ -76,10 +77,28 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let name = name(request.parameter("full_name"))?;
     let fields = request.fields()?;
     let mut catalog = lock(&workspace.catalog);
-    let node = catalog.schemas.get_mut(&name).ok_or_else(|| missing("Schema", &name.join(".")))?;
-    change(node, &fields)?;
-    node.updated_at = workspace.clock.now();
-    Ok(Reply::json(schema_json(&name, node)))
+    let mut name = name;
+    let mut changed = catalog.schemas.get(&name).cloned().ok_or_else(|| missing("Schema", &name.join(".")))?;
+    change(&mut changed, &fields)?;
+    keep(&mut changed, &fields, &["enable_predictive_optimization"]);
+    changed.updated_at = workspace.clock.now();
+    if let Some(other) = fields.text("new_name")?.map(plain).transpose()? {
+        let [c, s] = &name;
+        let renamed = [c.clone(), other.clone()];
+        if renamed != name {
+            if catalog.schemas.contains_key(&renamed) {
+                return Err(exists("Schema", &renamed.join(".")));
+            }
+            if !catalog.is_schema_empty(c, s) {
+                return Err(not_renamed("Schema", &name.join(".")));
+            }
+            catalog.move_schema([c, s], [c, &other]);
+            name = renamed;
+        }
+    }
+    let reply = schema_json(&name, &changed);
+    catalog.schemas.insert(name, changed);
+    Ok(Reply::json(reply))
 }
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {

@@ -70,6 +70,25 @@ fn schemas(kind: Kind) -> Value {
     json!(schemas)
 }
 
+/// Whether there is a user of this name.
+pub(crate) fn is_user(workspace: &Workspace, name: &str) -> bool {
+    name == USER || is_named(workspace, USERS, name)
+}
+
+/// Whether there is a group of this name. `account users` are all there are.
+pub(crate) fn is_group(workspace: &Workspace, name: &str) -> bool {
+    name == "account users" || is_named(workspace, GROUPS, name)
+}
+
+/// Whether there is a service principal of this application id.
+pub(crate) fn is_service_principal(workspace: &Workspace, application: &str) -> bool {
+    is_named(workspace, SERVICE_PRINCIPALS, application)
+}
+
+fn is_named(workspace: &Workspace, kind: Kind, name: &str) -> bool {
+    kind.any(workspace, |resource| resource.text_at(naming(kind)).eq_ignore_ascii_case(name))
+}
+
 /// The attribute that nobody else of the kind may have.
 fn naming(kind: Kind) -> &'static str {
     match kind.name {

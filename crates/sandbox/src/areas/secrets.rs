@@ -22,6 +22,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/secrets/scopes/create", create_scope),
     route("POST", "/api/2.0/secrets/scopes/delete", delete_scope),
     route("GET", "/api/2.0/secrets/list", list),
+    route("GET", "/api/2.0/secrets/get", get),
     route("POST", "/api/2.0/secrets/put", put),
     route("POST", "/api/2.0/secrets/delete", delete),
     route("GET", "/api/2.0/secrets/acls/list", acls),
@@ -51,6 +52,15 @@ fn missing(scope: &str) -> ApiError {
     ApiError::does_not_exist(format!("Scope {scope} does not exist!"))
 }
 
+/// Whether there is a secret.
+pub(crate) fn has(workspace: &Workspace, scope: &str, key: &str) -> bool {
+    lock(&workspace.secrets).0.get(scope).is_some_and(|scope| scope.keys.contains_key(key))
+}
+
+fn no_secret(scope: &str, key: &str) -> ApiError {
+    ApiError::does_not_exist(format!("No secret named {key} exists in scope {scope}"))
+}
+
 fn check_name(what: &str, name: &str) -> Result<(), ApiError> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_@./ ".contains(letter);
     if name.len() <= 128 && name.chars().all(plain) {
@@ -67,6 +77,15 @@ fn with<T>(
     body: impl FnOnce(&mut Scope) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
     body(lock(&workspace.secrets).0.get_mut(scope).ok_or_else(|| missing(scope))?)
+}
+
+/// Values are not kept, so there are none to tell: to make one up would be worse than to refuse.
+fn get(workspace: &Workspace, request: &Request) -> Outcome {
+    let (name, key) = (request.required_query("scope")?, request.required_query("key")?);
+    with(workspace, name, |scope| match scope.keys.contains_key(key) {
+        true => Err(ApiError::new(403, "PERMISSION_DENIED", "The sandbox does not tell the values of secrets")),
+        false => Err(no_secret(name, key)),
+    })
 }
 
 fn scopes(workspace: &Workspace, _: &Request) -> Outcome {
@@ -138,7 +157,7 @@ fn delete(workspace: &Workspace, request: &Request) -> Outcome {
     let (name, key) = (fields.required_text("scope")?, fields.required_text("key")?);
     with(workspace, name, |scope| {
         let gone = scope.keys.remove(key).map(|_| Reply::nothing());
-        gone.ok_or_else(|| ApiError::does_not_exist(format!("No secret named {key} exists in scope {name}")))
+        gone.ok_or_else(|| no_secret(name, key))
     })
 }
 

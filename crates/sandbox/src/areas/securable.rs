@@ -113,11 +113,7 @@ impl InSchema {
         let part = |field| plain(fields.required_text(field)?);
         let name = [part("catalog_name")?, part("schema_name")?, part("name")?];
         let mut node = node(workspace, fields)?;
-        for field in kept {
-            if let Some(value) = fields.get(field) {
-                node.extra.insert((*field).to_owned(), value.clone());
-            }
-        }
+        keep(&mut node, fields, kept);
         let mut catalog = lock(&workspace.catalog);
         let [c, s, _] = &name;
         if !catalog.has_schema(c, s) {
@@ -173,14 +169,11 @@ impl InSchema {
 /// A new securable with what its body says.
 pub(crate) fn node(workspace: &Workspace, fields: &Fields) -> Result<Node, ApiError> {
     let now = workspace.clock.now();
-    let properties = fields.get("properties").and_then(Value::as_object).into_iter().flatten();
     Ok(Node {
         id: workspace.ids.uuid(),
         owner: USER.to_owned(),
         comment: fields.text("comment")?.map(str::to_owned),
-        properties: properties
-            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-            .collect(),
+        properties: fields.get("properties").and_then(Value::as_object).map(texts).unwrap_or_default(),
         created_at: now,
         updated_at: now,
         extra: Map::new(),
@@ -195,17 +188,36 @@ pub(crate) fn change(node: &mut Node, fields: &Fields) -> Result<(), ApiError> {
     if let Some(owner) = fields.text("owner")? {
         node.owner = owner.to_owned();
     }
+    if let Some(properties) = fields.object("properties")? {
+        node.properties = texts(properties);
+    }
     Ok(())
+}
+
+fn texts(members: &Map<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    members.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+}
+
+/// Keeps fields of a body, to show them as they came.
+pub(crate) fn keep(node: &mut Node, fields: &Fields, names: &[&str]) {
+    let given = names.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone())));
+    node.extra.extend(given);
+}
+
+/// Rows lie under the full names of their tables, and texts of views name them.
+pub(crate) fn not_renamed(what: &str, name: &str) -> ApiError {
+    ApiError::invalid_state(format!("{what} '{name}' is not empty: the sandbox renames what holds nothing"))
 }
 
 pub(crate) fn missing(what: &str, name: &str) -> ApiError {
     let reason = format!("{}_DOES_NOT_EXIST", what.to_uppercase());
-    ApiError::new(404, &reason, format!("{what} '{name}' does not exist."))
+    ApiError::new(404, &reason, format!("{} '{name}' does not exist.", what.replace('_', " ")))
 }
 
 pub(crate) fn exists(what: &str, name: &str) -> ApiError {
     let reason = format!("{}_ALREADY_EXISTS", what.to_uppercase());
-    ApiError::new(409, &reason, format!("{what} '{name}' already exists"))
+    ApiError::new(409, &reason, format!("{} '{name}' already exists", what.replace('_', " ")))
 }
 
 pub(crate) fn not_empty(what: &str, name: &str) -> ApiError {

@@ -13,8 +13,8 @@ use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Pending, Route, route, waiting};
-use crate::sql::{Column, Type};
-use crate::workspace::catalog::Table;
+use crate::sql::{Column, INFORMATION_SCHEMA, Type, relations};
+use crate::workspace::catalog::{Catalog, Name, Table};
 use crate::workspace::{Workspace, lock};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -52,6 +52,8 @@ fn table_json(table: &Table, columns: bool, properties: bool) -> Value {
         Some(view) => {
             fields.insert("view_definition".to_owned(), json!(view));
         }
+        // The relations of `information_schema` lie nowhere.
+        None if table.kind == "VIEW" => {}
         None => {
             fields.entry("data_source_format").or_insert_with(|| json!("DELTA"));
             let place = || json!(format!("s3://sandbox-metastore/tables/{}", table.node.id));
@@ -81,7 +83,19 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     if !catalog.has_schema(&c, &s) {
         return Err(missing("Schema", &format!("{c}.{s}")));
     }
-    answer("tables", catalog.tables_of(&c, &s).map(|table| table_json(table, columns, properties)).collect(), request)
+    let information = if s == INFORMATION_SCHEMA { relations(&catalog, &c) } else { Vec::new() };
+    let tables = catalog.tables_of(&c, &s).chain(&information);
+    answer("tables", tables.map(|table| table_json(table, columns, properties)).collect(), request)
+}
+
+/// A table of the catalog, or a relation of its `information_schema`.
+fn find(catalog: &Catalog, name: &Name) -> Option<Table> {
+    match name {
+        [c, s, _] if s == INFORMATION_SCHEMA => {
+            relations(catalog, c).into_iter().find(|relation| relation.name == *name)
+        }
+        name => catalog.table(name).cloned(),
+    }
 }
 
 /// A type as SQL writes it.
@@ -155,9 +169,8 @@ fn create(workspace: Arc<Workspace>, request: Request) -> Pending {
 fn get(workspace: &Workspace, request: &Request) -> Outcome {
     let name = name(request.parameter("full_name"))?;
     let catalog = lock(&workspace.catalog);
-    catalog
-        .table(&name)
-        .map(|table| Reply::json(table_json(table, true, true)))
+    find(&catalog, &name)
+        .map(|table| Reply::json(table_json(&table, true, true)))
         .ok_or_else(|| missing("Table", &name.join(".")))
 }
 
@@ -186,7 +199,7 @@ fn exists(workspace: &Workspace, request: &Request) -> Outcome {
     if !catalog.has_schema(c, s) {
         return Err(missing("Schema", &format!("{c}.{s}")));
     }
-    Ok(Reply::json(json!({"table_exists": catalog.table(&name).is_some()})))
+    Ok(Reply::json(json!({"table_exists": find(&catalog, &name).is_some()})))
 }
 
 fn summaries(workspace: &Workspace, request: &Request) -> Outcome {

@@ -1,5 +1,7 @@
 //! Tags of entities, of Unity Catalog and of the workspace, and the policies that say which values a tag may have.
 
+use std::collections::btree_map::Entry;
+
 use serde_json::{Value, json};
 
 use super::securable::answer;
@@ -11,6 +13,7 @@ use crate::request::Request;
 use crate::router::{Outcome, Route, route};
 use crate::store::{Kind, masked};
 use crate::text::rfc3339;
+use crate::workspace::catalog::TagKey;
 use crate::workspace::{USER, Workspace, lock};
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -31,25 +34,28 @@ pub(crate) const ROUTES: &[Route] = &[
     route("DELETE", "/api/2.1/tag-policies/{tag_key}", |w, r| POLICIES.drop(w, r.parameter("tag_key"))),
 ];
 
-const TAGS: Kind = Kind {
-    name: "entity-tags",
-    missing: |key| ApiError::not_found(format!("Tag assignment {} does not exist.", key.replace('\n', "/"))),
-};
 const POLICIES: Kind =
     Kind { name: "tag-policies", missing: |key| ApiError::not_found(format!("Tag policy {key} does not exist.")) };
 
-fn key(kind: &str, entity: &str, tag: &str) -> String {
-    format!("{kind}\n{entity}\n{tag}")
+/// What a tag is assigned to, and the tag. The catalog writes names in lower case.
+fn key(kind: &str, entity: &str, tag: &str) -> TagKey {
+    let is_of_catalog = matches!(kind, "catalogs" | "schemas" | "tables" | "columns" | "volumes");
+    let entity = if is_of_catalog { entity.to_lowercase() } else { entity.to_owned() };
+    (kind.to_owned(), entity, tag.to_owned())
 }
 
-fn key_of(request: &Request) -> String {
+fn key_of(request: &Request) -> TagKey {
     key(request.parameter("entity_type"), request.parameter("entity"), request.parameter("tag_key"))
+}
+
+fn missing((kind, entity, tag): &TagKey) -> ApiError {
+    ApiError::not_found(format!("Tag assignment {kind}/{entity}/{tag} does not exist."))
 }
 
 /// Adds a tag.
 pub(crate) fn seed(workspace: &Workspace, kind: &str, entity: &str, tag: &str, value: &str) {
     let assignment = json!({"entity_type": kind, "entity_name": entity, "tag_key": tag, "tag_value": value});
-    TAGS.put(workspace, &key(kind, entity, tag), assignment);
+    lock(&workspace.catalog).tags.insert(key(kind, entity, tag), assignment);
 }
 
 /// Whether Unity Catalog has what a tag is for; of the workspace's objects anything may be there.
@@ -96,21 +102,21 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
         assignment.set("update_time", rfc3339(workspace.clock.now()));
         assignment.set("updated_by", USER);
     }
-    let id = key(kind, entity, tag);
-    if !TAGS.add_unless(workspace, &id, assignment.clone(), |known, _| known == id) {
-        let message = format!("Tag '{tag}' is already assigned to '{entity}'.");
-        return Err(ApiError::conflict("ALREADY_EXISTS", message));
+    let mut catalog = lock(&workspace.catalog);
+    match catalog.tags.entry(key(kind, entity, tag)) {
+        Entry::Vacant(place) => Ok(Reply::json(place.insert(assignment).clone())),
+        Entry::Occupied(_) => {
+            let message = format!("Tag '{tag}' is already assigned to '{entity}'.");
+            Err(ApiError::conflict("ALREADY_EXISTS", message))
+        }
     }
-    Ok(Reply::json(assignment))
 }
 
 fn of_entity(workspace: &Workspace, request: &Request) -> Vec<Value> {
-    let (kind, entity) = (request.parameter("entity_type"), request.parameter("entity"));
-    let is_of = |tag: &Value| {
-        tag.text_at("entity_type") == kind
-            && (tag.text_at("entity_name") == entity || tag.text_at("entity_id") == entity)
-    };
-    TAGS.all(workspace).into_iter().filter(is_of).collect()
+    let (kind, entity, _) = key_of(request);
+    let catalog = lock(&workspace.catalog);
+    let tags = catalog.tags.iter().filter(|((of, name, _), _)| *of == kind && *name == entity);
+    tags.map(|(_, assignment)| assignment.clone()).collect()
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
@@ -123,19 +129,24 @@ fn list_of_workspace(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn get(workspace: &Workspace, request: &Request) -> Outcome {
-    TAGS.tell(workspace, &key_of(request))
+    let key = key_of(request);
+    lock(&workspace.catalog).tags.get(&key).cloned().map(Reply::json).ok_or_else(|| missing(&key))
 }
 
 fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let changes = masked(&request.fields()?.0, request.required_query("update_mask")?);
     let value = changes.get("tag_value").and_then(Value::as_str).unwrap_or_default();
     check_value(workspace, request.parameter("tag_key"), value)?;
-    TAGS.merge(workspace, &key_of(request), [("tag_value".to_owned(), json!(value))].into_iter().collect())
-        .map(Reply::json)
+    let key = key_of(request);
+    let mut catalog = lock(&workspace.catalog);
+    let assignment = catalog.tags.get_mut(&key).ok_or_else(|| missing(&key))?;
+    assignment.set("tag_value", value);
+    Ok(Reply::json(assignment.clone()))
 }
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {
-    TAGS.drop(workspace, &key_of(request))
+    let key = key_of(request);
+    lock(&workspace.catalog).tags.remove(&key).map(|_| Reply::nothing()).ok_or_else(|| missing(&key))
 }
 
 fn policies(workspace: &Workspace, request: &Request) -> Outcome {

@@ -2,6 +2,7 @@
 //!
 //! Derived: how long things take to come up, and the texts of refusals.
 
+mod changes;
 mod rank;
 mod search;
 
@@ -40,6 +41,11 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/vector-search/endpoints", create_endpoint),
     route("GET", "/api/2.0/vector-search/endpoints/{endpoint_name}", endpoint),
     route("DELETE", "/api/2.0/vector-search/endpoints/{endpoint_name}", delete_endpoint),
+    route("PATCH", "/api/2.0/vector-search/endpoints/{endpoint_name}", changes::patch),
+    route("PATCH", "/api/2.0/vector-search/endpoints/{endpoint_name}/tags", changes::tag),
+    route("PATCH", "/api/2.0/vector-search/endpoints/{endpoint_name}/budget-policy", changes::set_budget_policy),
+    route("POST", "/api/2.0/vector-search/endpoints/{endpoint_name}/start", changes::start),
+    route("POST", "/api/2.0/vector-search/endpoints/{endpoint_name}/stop", changes::stop),
     route("GET", "/api/2.0/vector-search/indexes", indexes),
     waiting("POST", "/api/2.0/vector-search/indexes", create_index),
     route("GET", "/api/2.0/vector-search/indexes/{index_name}", index),
@@ -73,9 +79,14 @@ fn endpoint_of(workspace: &Workspace, name: &str, kind: &str, at: i64, ready: i6
 fn endpoint_json(workspace: &Workspace, mut endpoint: Value) -> Value {
     let online = endpoint.at("ready").as_i64().unwrap_or(0) <= workspace.clock.now();
     let count = INDEXES.all(workspace).iter().filter(|index| index.at("endpoint_name") == endpoint.at("name")).count();
-    endpoint.set("endpoint_status", json!({"state": if online { "ONLINE" } else { "PROVISIONING" }}));
+    let state = match online {
+        _ if *endpoint.at("stopped") == json!(true) => "STOPPED",
+        true => "ONLINE",
+        false => "PROVISIONING",
+    };
+    endpoint.set("endpoint_status", json!({"state": state}));
     endpoint.set("num_indexes", count);
-    endpoint.without(&["ready"])
+    endpoint.without(&["ready", "stopped"])
 }
 
 fn endpoints(workspace: &Workspace, request: &Request) -> Outcome {

@@ -2,6 +2,8 @@
 //!
 //! Derived: the texts of errors, and fields of a warehouse that no recording shows.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -164,6 +166,7 @@ fn default(workspace: &Workspace, _: &Request) -> Outcome {
 
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
+    check::settings(&fields)?;
     let name = fields.required_text("name")?;
     let size = fields.text("cluster_size")?.unwrap_or("Small");
     let mut warehouse = Warehouse::new(name, size, false);
@@ -180,6 +183,7 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn edit(workspace: &Workspace, request: &Request) -> Outcome {
     let mut fields = request.fields()?;
+    check::settings(&fields)?;
     fields.0.remove("id");
     with(workspace, request.parameter("id"), |warehouse| warehouse.settings.extend(fields.0))?;
     Ok(Reply::nothing())

@@ -7,6 +7,8 @@ use super::key::key;
 use super::table::Operation;
 use crate::text::percent_decode;
 
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 /// An operation that a request may be, and its path parameters, decoded.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -25,6 +27,12 @@ impl Contract {
         }
         let alias = ALIASES.iter().find_map(|alias| Some((alias, path.strip_prefix(alias.prefix)?)));
         alias.map(|(alias, rest)| self.find_as_written(method, &format!("{}{rest}", alias.of))).unwrap_or_default()
+    }
+
+    /// The other methods that the path takes.
+    pub(crate) fn other_methods(&'static self, method: &str, path: &str) -> Vec<&'static str> {
+        let is_other = |other: &&str| *other != method && !self.find(other, path).is_empty();
+        METHODS.into_iter().filter(is_other).collect()
     }
 
     fn find_as_written(&'static self, method: &str, path: &str) -> Vec<Found> {
@@ -78,6 +86,14 @@ mod tests {
         {
             assert!(ids(method, path).is_empty(), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn a_known_path_names_its_methods() {
+        let others = |method, path| Contract::get().other_methods(method, path);
+        assert_eq!(others("PUT", "/api/2.2/jobs/list"), ["GET"]);
+        assert_eq!(others("POST", "/api/2.1/unity-catalog/catalogs/a"), ["GET", "PATCH", "DELETE"]);
+        assert!(others("GET", "/api/2.0/none").is_empty() && others("POST", "/x/y").is_empty());
     }
 
     #[test]

@@ -9,9 +9,38 @@ mod objects;
 use super::compile::{Compiled, Compiler, text_literal};
 use super::ddl::definitions;
 use super::types::Type;
-use crate::workspace::catalog::{Catalog, Node};
+use crate::ids::mix;
+use crate::workspace::catalog::{Catalog, Node, Table};
+
+/// Every catalog has a schema of this name.
+pub(crate) const SCHEMA: &str = "information_schema";
 
 type Row = Vec<Option<String>>;
+
+/// What the schema holds.
+const RELATIONS: [&str; 21] = [
+    "catalog_privileges",
+    "catalog_tags",
+    "catalogs",
+    "column_tags",
+    "columns",
+    "constraint_column_usage",
+    "constraint_table_usage",
+    "information_schema_catalog_name",
+    "key_column_usage",
+    "referential_constraints",
+    "routines",
+    "schema_privileges",
+    "schema_tags",
+    "schemata",
+    "table_constraints",
+    "table_privileges",
+    "table_tags",
+    "tables",
+    "views",
+    "volume_tags",
+    "volumes",
+];
 
 /// The definition of a relation's columns, and its rows.
 type Relation = (&'static str, Vec<Row>);
@@ -32,11 +61,31 @@ impl View<'_> {
     }
 }
 
+/// The relations of a catalog's schema, as tables.
+pub(crate) fn relations(catalog: &Catalog, name: &str) -> Vec<Table> {
+    let Some(node) = catalog.schemas.get(&[name.to_owned(), SCHEMA.to_owned()]) else { return Vec::new() };
+    let view = View { catalog, name };
+    let table = |relation: &str| {
+        let columns = definitions(view.relation(relation)?.0).ok()?;
+        let place = format!("{name}.{relation}").bytes().fold(1, |hash, byte| mix(hash ^ u64::from(byte)));
+        let id = format!("00000000-0000-4000-8000-{:012x}", place & 0xffff_ffff_ffff);
+        let name = [name.to_owned(), SCHEMA.to_owned(), relation.to_owned()];
+        Some(Table {
+            name,
+            node: Node { id, comment: None, ..node.clone() },
+            kind: "VIEW",
+            columns,
+            view_definition: None,
+        })
+    };
+    RELATIONS.into_iter().filter_map(table).collect()
+}
+
 impl Compiler<'_> {
     /// The relation behind `catalog.information_schema.name`.
     pub(crate) fn information_schema(&self, name: &[String; 3]) -> Option<Compiled> {
         let [catalog, schema, relation] = name;
-        if schema != "information_schema" || !self.catalog.catalogs.contains_key(catalog) {
+        if schema != SCHEMA || !self.catalog.catalogs.contains_key(catalog) {
             return None;
         }
         let (definition, rows) = View { catalog: self.catalog, name: catalog }.relation(relation)?;
@@ -73,4 +122,18 @@ fn texts(values: &[String]) -> Row {
 fn changes(node: &Node) -> Row {
     let micros = |millis: i64| Some(millis.saturating_mul(1000).to_string());
     vec![micros(node.created_at), text(&node.owner), micros(node.updated_at), text(&node.owner)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_relation_is_there() {
+        let mut catalog = Catalog::default();
+        catalog.schemas.insert(["main".to_owned(), SCHEMA.to_owned()], Node::default());
+        let tables = relations(&catalog, "main");
+        assert_eq!(tables.iter().map(|table| table.name[2].as_str()).collect::<Vec<_>>(), RELATIONS);
+        assert!(tables.iter().all(|table| !table.columns.is_empty()) && relations(&catalog, "other").is_empty());
+    }
 }

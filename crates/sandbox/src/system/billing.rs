@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{CLOUD, HOUR, METASTORE, Row, Source, account, at, day, text, whole, workspace_id};
+use crate::areas::jobs::Jobs;
 use crate::seed::{DAY, JOBS, RUNNING, WAREHOUSE, pick};
 use crate::workspace::{USER, Workspace, lock};
 use rusqlite::types::Value;
@@ -87,7 +88,31 @@ fn usage(workspace: &Workspace) -> Vec<Row> {
     rows.map(|(index, hour)| row(workspace, index, hour)).collect()
 }
 
-/// The hours of job runs: of those the API knows, and one a day of each job before them.
+/// A run that the API tells no longer of, and the system tables do.
+pub(super) struct Forgotten {
+    pub(super) job: i64,
+    pub(super) name: &'static str,
+    pub(super) run: i64,
+    pub(super) start: i64,
+    /// As the seeds write it.
+    pub(super) outcome: char,
+}
+
+/// One run a day of each seeded job that has a past, from before the runs that the API knows.
+pub(super) fn forgotten(jobs: &Jobs, epoch: i64) -> Vec<Forgotten> {
+    let today = epoch.div_euclid(DAY) * DAY;
+    let mut runs = Vec::new();
+    for (offset, seed) in (0..).zip(JOBS.iter()).filter(|(_, seed)| jobs.jobs.contains_key(&seed.id)) {
+        for age in 9..=DAYS {
+            let Some(outcome) = usize::try_from(age).ok().and_then(|age| seed.outcome_of(age)) else { continue };
+            let (run, start) = (910_000_000_000_000 + age * 100 + offset, today - age * DAY + (2 + offset) * HOUR);
+            runs.push(Forgotten { job: seed.id, name: seed.name, run, start, outcome });
+        }
+    }
+    runs
+}
+
+/// The hours of job runs: of those the API knows, and of those before them.
 fn runs(workspace: &Workspace, today: i64) -> Vec<Hour> {
     let of = |job: i64, name: &str, run: i64, start: i64, salt: i64| Hour {
         sku: 0,
@@ -103,13 +128,8 @@ fn runs(workspace: &Workspace, today: i64) -> Vec<Hour> {
         .filter_map(|run| Some(of(run.job?, &run.name, run.id, run.started, 1)))
         .filter(|hour| hour.start < today)
         .collect();
-    for (index, seed) in JOBS.iter().enumerate().filter(|(_, seed)| jobs.jobs.contains_key(&seed.id)) {
-        for age in 9..=DAYS {
-            let offset = i64::try_from(index).unwrap_or(0);
-            let run = 910_000_000_000_000 + age * 100 + offset;
-            hours.push(of(seed.id, seed.name, run, today - age * DAY + (2 + offset) * HOUR, 2));
-        }
-    }
+    let before = forgotten(&jobs, workspace.clock.epoch());
+    hours.extend(before.into_iter().map(|run| of(run.job, run.name, run.run, run.start, 2)));
     hours
 }
 

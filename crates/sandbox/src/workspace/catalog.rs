@@ -57,6 +57,9 @@ pub(crate) struct Key {
     pub(crate) references: Option<(Name, Vec<String>)>,
 }
 
+/// What a tag is assigned to: the type of the entity and its name; and the tag.
+pub(crate) type TagKey = (String, String, String);
+
 type Grants = BTreeMap<String, BTreeSet<String>>;
 
 #[derive(Debug, Default)]
@@ -72,6 +75,8 @@ pub(crate) struct Catalog {
     /// The versions of tables that were changed, oldest first.
     pub(crate) history: BTreeMap<Name, Vec<Version>>,
     pub(crate) keys: BTreeMap<Name, Vec<Key>>,
+    /// Assignments of tags as they are told, of objects of the workspace too.
+    pub(crate) tags: BTreeMap<TagKey, Value>,
     /// Tables whose rows the engine has yet to drop.
     pub(crate) dropped: Vec<String>,
 }
@@ -113,7 +118,18 @@ impl Catalog {
         self.grants.remove(&("table".to_owned(), table.full_name()));
         self.history.remove(name);
         self.keys.remove(name);
+        self.forget_tags(&table.full_name());
         Some(table)
+    }
+
+    /// Tags go with what they are on, and with what that is in.
+    fn forget_tags(&mut self, name: &str) {
+        let inside = format!("{name}.");
+        let is_gone = |kind: &str, entity: &str| {
+            matches!(kind, "catalogs" | "schemas" | "tables" | "columns" | "volumes")
+                && (entity == name || entity.starts_with(&inside))
+        };
+        self.tags.retain(|(kind, entity, _), _| !is_gone(kind, entity));
     }
 
     /// Drops a schema with all it holds.
@@ -128,6 +144,21 @@ impl Catalog {
         self.models.retain(|name, _| !inside(name));
         self.schemas.remove(&[catalog.to_owned(), schema.to_owned()]);
         self.grants.remove(&("schema".to_owned(), format!("{catalog}.{schema}")));
+        self.forget_tags(&format!("{catalog}.{schema}"));
+    }
+
+    /// Moves a schema that holds nothing to another name.
+    pub(crate) fn move_schema(&mut self, from: [&str; 2], to: [&str; 2]) {
+        if let Some(node) = self.schemas.remove(&from.map(str::to_owned)) {
+            self.schemas.insert(to.map(str::to_owned), node);
+        }
+        self.move_grants("schema", &from.join("."), &to.join("."));
+    }
+
+    pub(crate) fn move_grants(&mut self, kind: &str, from: &str, to: &str) {
+        if let Some(grants) = self.grants.remove(&(kind.to_owned(), from.to_owned())) {
+            self.grants.insert((kind.to_owned(), to.to_owned()), grants);
+        }
     }
 
     pub(crate) fn drop_catalog(&mut self, catalog: &str) {
@@ -137,5 +168,6 @@ impl Catalog {
         }
         self.catalogs.remove(catalog);
         self.grants.remove(&("catalog".to_owned(), catalog.to_owned()));
+        self.forget_tags(catalog);
     }
 }

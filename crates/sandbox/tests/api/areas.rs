@@ -135,6 +135,11 @@ async fn secrets_are_named_and_never_told() -> Checked {
     assert_eq!(acl.at("/permission"), "READ");
     let gone = post(&sandbox, "/api/2.0/secrets/delete", json!({"scope": "mine", "key": "nope"})).await?;
     assert_eq!(gone.code(), "RESOURCE_DOES_NOT_EXIST");
+    // No value is told, and none is made up.
+    let told = get(&sandbox, "/api/2.0/secrets/get?scope=etl&key=api-key").await?;
+    assert_eq!((told.status, told.code().as_str()), (403, "PERMISSION_DENIED"));
+    assert_eq!(get(&sandbox, "/api/2.0/secrets/get?scope=etl&key=none").await?.code(), "RESOURCE_DOES_NOT_EXIST");
+    assert_eq!(get(&sandbox, "/api/2.0/secrets/get?scope=none&key=none").await?.code(), "RESOURCE_DOES_NOT_EXIST");
     Ok(())
 }
 
@@ -192,6 +197,20 @@ async fn dbfs_takes_blocks() -> Checked {
     assert_eq!(post(&sandbox, "/api/2.0/dbfs/delete", json!({"path": "/tmp"})).await?.code(), "DIRECTORY_NOT_EMPTY");
     assert_eq!(post(&sandbox, "/api/2.0/dbfs/delete", json!({"path": "/tmp", "recursive": true})).await?.status, 200);
     assert_eq!(get(&sandbox, "/api/2.0/dbfs/get-status?path=/tmp").await?.status, 404);
+    let put = |path: &str| json!({"path": path, "contents": "bW92ZWQ=", "overwrite": true});
+    for path in ["/from/a/one", "/from/two", "/to/two"] {
+        assert_eq!(post(&sandbox, "/api/2.0/dbfs/put", put(path)).await?.status, 200);
+    }
+    let rename = |from: &str, to: &str| json!({"source_path": from, "destination_path": to});
+    assert_eq!(
+        post(&sandbox, "/api/2.0/dbfs/move", rename("/from/two", "/to")).await?.code(),
+        "RESOURCE_ALREADY_EXISTS"
+    );
+    assert_eq!(post(&sandbox, "/api/2.0/dbfs/move", rename("/none", "/to")).await?.code(), "RESOURCE_DOES_NOT_EXIST");
+    assert_eq!(post(&sandbox, "/api/2.0/dbfs/move", rename("/from", "/from/a/b")).await?.status, 400);
+    assert_eq!(post(&sandbox, "/api/2.0/dbfs/move", rename("/from", "/away/there")).await?.status, 200);
+    assert_eq!(get(&sandbox, "/api/2.0/dbfs/get-status?path=/away/there/a/one").await?.at("/file_size"), json!(5));
+    assert_eq!(get(&sandbox, "/api/2.0/dbfs/get-status?path=/from").await?.status, 404);
     Ok(())
 }
 

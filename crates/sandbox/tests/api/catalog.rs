@@ -90,5 +90,15 @@ async fn grants_are_changed_and_inherited() -> Checked {
         "{effective}"
     );
     assert_eq!(get(&sandbox, &format!("{path}?max_results=10")).await?.status, 400);
+    for (kind, name, principal, privilege, code) in [
+        ("table", "samples.retail.orders", "nobody", "SELECT", "PRINCIPAL_DOES_NOT_EXIST"),
+        ("table", "samples.retail.orders", "users", "CREATE_CATALOG", "INVALID_PARAMETER_VALUE"),
+        ("schema", "samples.retail", "account users", "SELECT", ""),
+        ("catalog", "samples", "ada.analyst@example.test", "ALL_PRIVILEGES", ""),
+    ] {
+        let change = json!({"changes": [{"principal": principal, "add": [privilege]}]}).to_string();
+        let reply = send(&sandbox, "PATCH", &format!("{UC}/permissions/{kind}/{name}"), change.as_bytes()).await?;
+        assert_eq!(reply.code(), code, "{kind} {principal} {privilege}: {}", reply.json());
+    }
     Ok(())
 }

@@ -50,6 +50,7 @@ async fn python_gives_texts_tables_and_images_and_keeps_its_names() -> Checked {
         ("print(x * 2, 'rows')", "42 rows"),
         ("name = f\"n{x}\"\nprint('a')\nname", "a\n'n21'"),
         ("7 / 2", "3.5"),
+        ("token = dbutils.secrets.get(scope='etl', key='api-key')\nprint(token)", "[REDACTED]"),
         ("-7 // 2, 3", ""),
         ("y = [1, 'two', None]\ny", "[1, 'two', None]"),
     ] {
@@ -74,6 +75,7 @@ async fn what_fails_says_so_and_what_is_not_known_is_not_guessed() -> Checked {
     for (command, error) in [
         ("raise ValueError('no <b>')", "ValueError: no <b>"),
         ("print(nothing)", "NameError: name 'nothing' is not defined"),
+        ("x = dbutils.secrets.get('etl', 'none')", "Secret does not exist with scope: etl and key: none"),
         ("print(1 / 0)", "ZeroDivisionError: division by zero"),
         (
             "df = spark.table('samples.taxi.trips').count()\nprint(df)",

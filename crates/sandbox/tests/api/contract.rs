@@ -156,8 +156,42 @@ const CASES: &[Case] = &[
     // Operations without state here are checked alike.
     ("POST", "/api/2.0/apps", r#"{"nam":"x"}"#, 400, "MALFORMED_REQUEST", "unknown field 'nam'; did you mean 'name'?"),
     ("GET", "/api/2.0/apps/x", r#"{"a":1}"#, 400, "BAD_REQUEST", "take no body"),
+    // Values that no schema tells.
+    (
+        "POST",
+        "/api/2.0/sql/warehouses",
+        r#"{"name":"x","cluster_size":"Huge"}"#,
+        400,
+        "INVALID_PARAMETER_VALUE",
+        "2X-Small, X-Small, Small",
+    ),
+    (
+        "POST",
+        "/api/2.0/sql/warehouses",
+        r#"{"name":"x","min_num_clusters":3,"max_num_clusters":2}"#,
+        400,
+        "INVALID_PARAMETER_VALUE",
+        "must not be greater",
+    ),
+    (
+        "POST",
+        "/api/2.0/sql/warehouses",
+        r#"{"name":"x","max_num_clusters":99}"#,
+        400,
+        "INVALID_PARAMETER_VALUE",
+        "between 1 and 40",
+    ),
     // Routes.
-    ("PUT", "/api/2.2/jobs/list", "", 404, "ENDPOINT_NOT_FOUND", "No API found for 'PUT /api/2.2/jobs/list'"),
+    (
+        "PUT",
+        "/api/2.2/jobs/list",
+        "",
+        400,
+        "BAD_REQUEST",
+        "Method PUT is not supported by '/api/2.2/jobs/list': use GET",
+    ),
+    ("GET", "/api/2.2/jobs/create", "", 400, "BAD_REQUEST", "use POST"),
+    ("POST", "/api/2.1/unity-catalog/catalogs/main", "{}", 400, "BAD_REQUEST", "use GET or PATCH or DELETE"),
     ("GET", "/api/2.0/nothing", "", 404, "ENDPOINT_NOT_FOUND", "No API found for 'GET /api/2.0/nothing'"),
 ];
 

@@ -354,7 +354,7 @@ async fn clusters_of_runs_are_made_shared_and_let_go() -> Checked {
         on("a", json!({"job_cluster_key": "main"})),
         on("b", json!({"job_cluster_key": "main"})),
         on("c", json!({"new_cluster": new_cluster})),
-        on("d", json!({"job_cluster_key": "none"}))
+        on("d", json!({"existing_cluster_id": "none"}))
     ]);
     let job = create(
         &sandbox,

@@ -232,3 +232,18 @@ async fn genie_follows_up_and_fails_on_demand() -> Checked {
     assert_eq!(get(&sandbox, &own).await?.status, 404);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_billed_has_run() -> Checked {
+    let sandbox = start().await?;
+    let sql = "SELECT count(*), count(r.run_id), count(DISTINCT u.usage_metadata.job_id) FROM system.billing.usage u \
+        LEFT JOIN system.lakeflow.job_run_timeline r ON r.run_id = u.usage_metadata.job_run_id \
+        WHERE u.usage_metadata.job_id IS NOT NULL";
+    let body = json!({"warehouse_id": "a1b2c3d4e5f60718", "statement": sql});
+    let told = post(&sandbox, "/api/2.0/sql/statements", body).await?;
+    let row = told.at("/result/data_array/0");
+    assert!(row[0] == row[1] && row[0] != json!("0"), "{}", told.json());
+    // Of ten jobs one has never run.
+    assert_eq!(row[2], json!("9"));
+    Ok(())
+}

@@ -182,13 +182,64 @@ async fn settings_are_created_merged_replaced_and_deleted() -> Checked {
     assert_eq!(page["settings"]["tasks"].as_array().map(Vec::len), Some(30));
     let update = json!({"job_id": id, "new_settings": {"name": "ours", "tasks": [task("extra")]}, "fields_to_remove": ["tasks/t0"]});
     assert_eq!(post(&sandbox, "/api/2.2/jobs/update", update).await?.status, 200);
+    // A list shows the first page of the tasks of each job, too.
     let found = get(&sandbox, "/api/2.1/jobs/list?name=OURS&expand_tasks=true").await?.json();
-    assert_eq!(found["jobs"][0]["settings"]["tasks"].as_array().map(Vec::len), Some(130));
+    let job = &found["jobs"][0];
+    assert_eq!(job["settings"]["tasks"].as_array().map(Vec::len), Some(100));
+    let path = format!("/api/2.2/jobs/get?job_id={id}&page_token={}", job["next_page_token"].as_str().unwrap_or("?"));
+    assert_eq!(get(&sandbox, &path).await?.json()["settings"]["tasks"].as_array().map(Vec::len), Some(30));
+    let run = post(&sandbox, "/api/2.2/jobs/run-now", json!({"job_id": id})).await?.at("/run_id");
+    let runs = get(&sandbox, &format!("/api/2.2/jobs/runs/list?job_id={id}&expand_tasks=true")).await?;
+    assert_eq!((runs.at("/runs/0/run_id"), runs.at("/runs/0/has_more")), (run, json!(true)));
+    assert_eq!(runs.at("/runs/0/tasks").as_array().map(Vec::len), Some(100));
     post(&sandbox, "/api/2.2/jobs/reset", json!({"job_id": id, "new_settings": {"name": "bare"}})).await?;
     let bad = json!({"tasks": [{"task_key": "a", "depends_on": [{"task_key": "b"}]}]});
     assert_eq!(post(&sandbox, "/api/2.2/jobs/create", bad).await?.code(), "INVALID_PARAMETER_VALUE");
     post(&sandbox, "/api/2.2/jobs/delete", json!({"job_id": id})).await?;
     let gone = get(&sandbox, &format!("/api/2.2/jobs/get?job_id={id}")).await?;
     assert_eq!((gone.status, gone.json()["message"].clone()), (400, json!(format!("Job {id} does not exist."))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_that_cannot_run_are_refused() -> Checked {
+    let sandbox = start().await?;
+    let task = |key: &str, more: Value| {
+        let mut task = json!({"task_key": key, "notebook_task": {"notebook_path": "/Shared/etl/load_orders"}});
+        task.as_object_mut().into_iter().for_each(|task| task.extend(more.as_object().cloned().unwrap_or_default()));
+        task
+    };
+    let after = |key: &str| json!({"depends_on": [{"task_key": key}]});
+    let many: Vec<_> = (0..1001).map(|at| task(&format!("t{at}"), json!({}))).collect();
+    let settings = [
+        (
+            json!({"tasks": [task("a", after("c")), task("b", after("a")), task("c", after("b"))]}),
+            "form a circle: a, b, c",
+        ),
+        (json!({"tasks": [task("a", after("a"))]}), "form a circle"),
+        (json!({"tasks": [{"task_key": "a"}]}), "nothing to do"),
+        (json!({"tasks": [task("a", json!({"run_job_task": {"job_id": 1}}))]}), "one kind only"),
+        (json!({"tasks": [task("a b", json!({}))]}), "alphanumeric"),
+        (json!({"tasks": [task("a", json!({"job_cluster_key": "k"}))]}), "not among the job_clusters"),
+        (json!({"tasks": [task("a", json!({"environment_key": "k"}))]}), "not among the environments"),
+        (json!({"tasks": [task("a", json!({"existing_cluster_id": "x", "job_cluster_key": "k"}))]}), "one place only"),
+        (
+            json!({"schedule": {"quartz_cron_expression": "* * * * *", "timezone_id": "UTC"}}),
+            "Invalid quartz cron expression",
+        ),
+        (json!({"tasks": many}), "at most 1000 tasks"),
+    ];
+    for (settings, told) in settings {
+        let refused = post(&sandbox, "/api/2.2/jobs/create", settings).await?;
+        let message = refused.at("/message").as_str().unwrap_or_default().to_owned();
+        assert_eq!((refused.code().as_str(), message.contains(told)), ("INVALID_PARAMETER_VALUE", true), "{message}");
+    }
+    let diamond = [
+        task("a", json!({})),
+        task("b", after("a")),
+        task("c", json!({"depends_on": [{"task_key": "a"}, {"task_key": "b"}]})),
+    ];
+    let made = post(&sandbox, "/api/2.2/jobs/create", json!({"tasks": diamond})).await?;
+    assert_eq!(made.status, 200, "{}", made.json());
     Ok(())
 }

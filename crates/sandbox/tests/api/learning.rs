@@ -311,3 +311,98 @@ async fn an_index_follows_its_table_when_synced() -> Checked {
     assert_eq!(refused.status, 400);
     Ok(())
 }
+
+#[tokio::test]
+async fn runs_tell_what_they_read_and_are_deleted_by_time() -> Checked {
+    let sandbox = manual().await?;
+    let made = post(&sandbox, "/api/2.0/mlflow/experiments/create", json!({"name": "/Shared/inputs"})).await?;
+    let experiment = made.at("/experiment_id");
+    let mut runs = Vec::new();
+    for started in [10, 20] {
+        let body = json!({"experiment_id": experiment, "start_time": started});
+        let run = post(&sandbox, "/api/2.0/mlflow/runs/create", body).await?;
+        runs.push(run.at("/run/info/run_id").as_str().unwrap_or_default().to_owned());
+    }
+    let dataset = json!({"dataset": {"name": "orders", "digest": "d", "source_type": "table", "source": "{}"}, "tags": [{"key": "k", "value": "v"}]});
+    for _ in 0..2 {
+        let body = json!({"run_id": runs[0], "datasets": [dataset]});
+        assert_eq!(post(&sandbox, "/api/2.0/mlflow/runs/log-inputs", body).await?.status, 200);
+    }
+    let path = format!("/api/2.0/mlflow/runs/get?run_id={}", runs[0]);
+    assert_eq!(get(&sandbox, &path).await?.at("/run/inputs/dataset_inputs"), json!([dataset]));
+    let before = json!({"experiment_id": experiment, "max_timestamp_millis": 15});
+    let deleted = post(&sandbox, "/api/2.0/mlflow/databricks/runs/delete-runs", before).await?;
+    assert_eq!(deleted.json(), json!({"runs_deleted": 1}));
+    assert_eq!(get(&sandbox, &path).await?.at("/run/info/lifecycle_stage"), json!("deleted"));
+    let since = json!({"experiment_id": experiment, "min_timestamp_millis": 1});
+    let restored = post(&sandbox, "/api/2.0/mlflow/databricks/runs/restore-runs", since).await?;
+    assert_eq!(restored.json(), json!({"runs_restored": 1}));
+    assert_eq!(get(&sandbox, &path).await?.at("/run/info/lifecycle_stage"), json!("active"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn models_are_logged_and_their_versions_reviewed() -> Checked {
+    let sandbox = manual().await?;
+    let experiment = "700100200300401";
+    let root = "/api/2.0/mlflow";
+    let body = json!({"experiment_id": experiment, "name": "tree", "params": [{"key": "depth", "value": "4"}]});
+    let made = post(&sandbox, &format!("{root}/logged-models"), body).await?;
+    let path = format!("{root}/logged-models/{}", made.at("/model/info/model_id").as_str().unwrap_or_default());
+    assert_eq!(made.at("/model/info/status"), json!("LOGGED_MODEL_PENDING"));
+    send(&sandbox, "PATCH", &path, br#"{"status": "LOGGED_MODEL_READY"}"#).await?;
+    send(&sandbox, "PATCH", &format!("{path}/tags"), br#"{"tags": [{"key": "team", "value": "a"}]}"#).await?;
+    let asked = json!({"experiment_ids": [experiment], "filter": "params.depth = '4' AND tags.team = 'a'"});
+    let found = post(&sandbox, &format!("{root}/logged-models/search"), asked).await?;
+    assert_eq!(found.at("/models/0/info/status"), json!("LOGGED_MODEL_READY"), "{}", found.json());
+    assert_eq!(send(&sandbox, "DELETE", &path, b"").await?.status, 200);
+    assert_eq!(get(&sandbox, &path).await?.code(), "RESOURCE_DOES_NOT_EXIST");
+
+    let version = |more: Value| {
+        let mut body = json!({"name": "churn", "version": "2"});
+        more.as_object().into_iter().flatten().for_each(|(name, value)| body[name] = value.clone());
+        body
+    };
+    let comment = post(&sandbox, &format!("{root}/comments/create"), version(json!({"comment": "fine"}))).await?;
+    let change = json!({"id": comment.at("/comment/id"), "comment": "finer"}).to_string();
+    let changed = send(&sandbox, "PATCH", &format!("{root}/comments/update"), change.as_bytes()).await?;
+    assert_eq!(changed.at("/comment/comment"), json!("finer"), "{}", changed.json());
+    let ask = version(json!({"stage": "production"}));
+    assert_eq!(post(&sandbox, &format!("{root}/transition-requests/create"), ask.clone()).await?.status, 200);
+    let again = post(&sandbox, &format!("{root}/transition-requests/create"), ask).await?;
+    assert_eq!(again.code(), "RESOURCE_ALREADY_EXISTS");
+    let list = format!("{root}/transition-requests/list?name=churn&version=2");
+    assert_eq!(get(&sandbox, &list).await?.at("/requests/0/to_stage"), json!("Production"));
+    let approve = version(json!({"stage": "Production", "archive_existing_versions": false}));
+    let approved = post(&sandbox, &format!("{root}/transition-requests/approve"), approve.clone()).await?;
+    assert_eq!(approved.at("/activity/activity_type"), json!("APPLIED_TRANSITION"), "{}", approved.json());
+    let told = get(&sandbox, &format!("{root}/model-versions/get?name=churn&version=2")).await?;
+    assert_eq!(told.at("/model_version/current_stage"), json!("Production"));
+    assert_eq!(get(&sandbox, &list).await?.json(), json!({}));
+    let nothing = post(&sandbox, &format!("{root}/transition-requests/approve"), approve).await?;
+    assert_eq!(nothing.code(), "RESOURCE_DOES_NOT_EXIST");
+    Ok(())
+}
+
+#[tokio::test]
+async fn endpoints_of_indexes_are_tagged_stopped_and_started() -> Checked {
+    let sandbox = manual().await?;
+    let path = "/api/2.0/vector-search/endpoints/support-search";
+    let tags = br#"{"custom_tags": [{"key": "a", "value": "b"}]}"#;
+    let tagged = send(&sandbox, "PATCH", &format!("{path}/tags"), tags).await?;
+    assert_eq!(tagged.at("/name"), json!("support-search"));
+    post(&sandbox, &format!("{path}/stop"), json!({})).await?;
+    let stopped = get(&sandbox, path).await?;
+    assert_eq!(
+        (stopped.at("/endpoint_status/state"), stopped.at("/custom_tags/0/key")),
+        (json!("STOPPED"), json!("a"))
+    );
+    let query = "/api/2.0/vector-search/indexes/main.default.support_articles_index/query";
+    let ask = json!({"columns": ["title"], "query_text": "refund"});
+    assert_eq!(post(&sandbox, query, ask.clone()).await?.status, 400);
+    post(&sandbox, &format!("{path}/start"), json!({})).await?;
+    sandbox.advance(Duration::from_secs(1));
+    assert_eq!(get(&sandbox, path).await?.at("/endpoint_status/state"), json!("ONLINE"));
+    assert_eq!(post(&sandbox, query, ask).await?.status, 200);
+    Ok(())
+}

@@ -215,3 +215,77 @@ async fn every_kind_of_object_has_permissions() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn permissions_are_for_those_who_exist_and_owners_are_one() -> Checked {
+    let sandbox = start().await?;
+    let path = "/api/2.0/permissions/jobs/620114300000101";
+    let body = |entry: Value| json!({"access_control_list": [entry]}).to_string();
+    for entry in
+        [json!({"group_name": "none"}), json!({"user_name": "none@x.test"}), json!({"service_principal_name": "x"})]
+    {
+        let mut entry = entry;
+        entry["permission_level"] = json!("CAN_VIEW");
+        let refused = send(&sandbox, "PATCH", path, body(entry).as_bytes()).await?;
+        assert_eq!(refused.code(), "RESOURCE_DOES_NOT_EXIST", "{}", refused.json());
+    }
+    let group = body(json!({"group_name": "analysts", "permission_level": "IS_OWNER"}));
+    assert_eq!(send(&sandbox, "PUT", path, group.as_bytes()).await?.code(), "INVALID_PARAMETER_VALUE");
+    let ada = body(json!({"user_name": "ada.analyst@example.test", "permission_level": "IS_OWNER"}));
+    for method in ["PATCH", "PUT"] {
+        let told = send(&sandbox, method, path, ada.as_bytes()).await?.at("/access_control_list");
+        let owners: Vec<_> = told
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry["all_permissions"][0]["permission_level"] == "IS_OWNER")
+            .map(|entry| entry["user_name"].clone())
+            .collect();
+        assert_eq!(owners, [json!("ada.analyst@example.test")], "{told}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_of_the_workspace_are_kept() -> Checked {
+    let sandbox = start().await?;
+    let made = post(&sandbox, "/api/2.0/global-init-scripts", json!({"name": "one", "script": "ZWNobw=="})).await?;
+    let path = format!("/api/2.0/global-init-scripts/{}", made.at("/script_id").as_str().unwrap_or_default());
+    assert_eq!(
+        patch(&sandbox, &path, json!({"name": "two", "script": "ZWNobw==", "enabled": true})).await?.status,
+        200
+    );
+    let list = get(&sandbox, "/api/2.0/global-init-scripts").await?;
+    assert_eq!((list.at("/scripts/0/name"), list.at("/scripts/0/script")), (json!("two"), json!(null)));
+    assert_eq!(get(&sandbox, &path).await?.at("/script"), json!("ZWNobw=="));
+    assert_eq!(send(&sandbox, "DELETE", &path, b"").await?.status, 200);
+    assert_eq!(get(&sandbox, &path).await?.code(), "RESOURCE_DOES_NOT_EXIST");
+
+    let profile = json!({"instance_profile_arn": "arn:aws:iam::000000000000:instance-profile/x"});
+    assert_eq!(post(&sandbox, "/api/2.0/instance-profiles/add", profile.clone()).await?.status, 200);
+    assert_eq!(
+        post(&sandbox, "/api/2.0/instance-profiles/add", profile.clone()).await?.code(),
+        "RESOURCE_ALREADY_EXISTS"
+    );
+    assert_eq!(get(&sandbox, "/api/2.0/instance-profiles/list").await?.at("/instance_profiles"), json!([profile]));
+
+    let wrong = json!({"label": "x", "list_type": "BLOCK", "ip_addresses": ["10.0.0"]});
+    assert_eq!(post(&sandbox, "/api/2.0/ip-access-lists", wrong).await?.code(), "INVALID_PARAMETER_VALUE");
+    let right = json!({"label": "x", "list_type": "BLOCK", "ip_addresses": ["10.0.0.0/8", "::1"]});
+    let list = post(&sandbox, "/api/2.0/ip-access-lists", right).await?;
+    assert_eq!(list.at("/ip_access_list/address_count"), json!(2));
+    let path = format!("/api/2.0/ip-access-lists/{}", list.at("/ip_access_list/list_id").as_str().unwrap_or_default());
+    let bare = br#"{"label": "y", "list_type": "BLOCK", "enabled": false}"#;
+    assert_eq!(send(&sandbox, "PUT", &path, bare).await?.status, 200);
+    assert_eq!(get(&sandbox, &path).await?.at("/ip_access_list/ip_addresses"), json!([]));
+
+    let hook = json!({"display_name": "ops", "config": {"generic_webhook": {"url": "https://hook.test/secret", "password": "p"}}});
+    let made = post(&sandbox, "/api/2.0/notification-destinations", hook).await?;
+    assert_eq!(made.at("/destination_type"), json!("WEBHOOK"));
+    assert!(!made.json().to_string().contains("secret") && made.at("/config/generic_webhook/url_set") == json!(true));
+
+    assert_eq!(patch(&sandbox, "/api/2.0/workspace-conf", json!({"enableDcs": "true"})).await?.status, 200);
+    let told = get(&sandbox, "/api/2.0/workspace-conf?keys=enableDcs,maxTokenLifetimeDays").await?;
+    assert_eq!(told.json(), json!({"enableDcs": "true", "maxTokenLifetimeDays": null}));
+    Ok(())
+}

@@ -438,7 +438,7 @@ const EXPRESSIONS: Cases = &[
     ("SELECT * FROM main.information_schema.nothing", "[TABLE_OR_VIEW_NOT_FOUND]"),
     (
         "SELECT job_id, result_state, count(*) FROM system.lakeflow.job_run_timeline WHERE run_name = 'retail-pipeline' GROUP BY ALL ORDER BY ALL",
-        "620114300000105|FAILED|1 / 620114300000105|SUCCEEDED|4",
+        "620114300000105|FAILED|5 / 620114300000105|SUCCEEDED|22",
     ),
     (
         "SELECT task_key, result_state FROM system.lakeflow.job_task_run_timeline WHERE job_id = '620114300000105' AND result_state <> 'SUCCEEDED' ORDER BY 1",

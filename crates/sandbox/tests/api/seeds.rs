@@ -221,3 +221,21 @@ async fn a_manual_clock_is_moved_by_request() -> Checked {
     assert!("slow".parse::<Speed>().is_err_and(|error| error.to_string().contains("`fast`, `real` or `manual`")));
     Ok(())
 }
+
+#[tokio::test]
+async fn two_starts_tell_the_same_story() -> Checked {
+    let (one, two) = (Sandbox::start(Options::default()).await?, Sandbox::start(Options::default()).await?);
+    for path in [
+        "/api/2.0/workspace/list?path=/Shared",
+        "/api/2.1/unity-catalog/tables?catalog_name=samples&schema_name=retail",
+        "/api/2.0/token/list",
+        "/api/2.0/alerts",
+        "/api/2.0/lakeview/dashboards",
+        "/api/2.2/jobs/runs/list?limit=25",
+    ] {
+        let here = |text: String, sandbox: &Sandbox| text.replace(sandbox.url(), "");
+        let (left, right) = (get(&one, path).await?.json().to_string(), get(&two, path).await?.json().to_string());
+        assert_eq!(here(left, &one), here(right, &two), "{path}");
+    }
+    Ok(())
+}

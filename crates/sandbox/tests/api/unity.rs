@@ -236,3 +236,94 @@ async fn lineage_follows_jobs_and_views() -> Checked {
     assert_eq!(rows["result"]["data_array"], json!([["total"]]), "{rows}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_set_on_catalogs_and_schemas_is_told() -> Checked {
+    let sandbox = start().await?;
+    let made = post(&sandbox, &format!("{UC}/catalogs"), json!({"name": "plan", "storage_root": "s3://x/y"})).await?;
+    assert_eq!(made.at("/storage_root"), json!("s3://x/y"));
+    let change = json!({"new_name": "act", "isolation_mode": "ISOLATED", "properties": {"a": "b"}});
+    assert_eq!(
+        send(&sandbox, "PATCH", &format!("{UC}/catalogs/plan"), change.to_string().as_bytes()).await?.status,
+        200
+    );
+    let told = get(&sandbox, &format!("{UC}/catalogs/act")).await?;
+    assert_eq!((told.at("/isolation_mode"), told.at("/properties/a")), (json!("ISOLATED"), json!("b")));
+    assert_eq!(get(&sandbox, &format!("{UC}/catalogs/plan")).await?.status, 404);
+    let rename = |name: &str| json!({"new_name": name}).to_string();
+    let renamed = send(&sandbox, "PATCH", &format!("{UC}/schemas/act.default"), rename("first").as_bytes()).await?;
+    assert_eq!(renamed.at("/full_name"), json!("act.first"));
+    let schemas = get(&sandbox, &format!("{UC}/schemas?catalog_name=act")).await?;
+    assert_eq!((schemas.at("/schemas/0/name"), schemas.at("/schemas/2")), (json!("first"), json!(null)));
+    // Rows and views know the names of what holds them.
+    let full = send(&sandbox, "PATCH", &format!("{UC}/schemas/main.sales"), rename("x").as_bytes()).await?;
+    assert_eq!(full.code(), "INVALID_STATE");
+    Ok(())
+}
+
+#[tokio::test]
+async fn there_is_one_metastore() -> Checked {
+    let sandbox = start().await?;
+    let summary = get(&sandbox, &format!("{UC}/metastore_summary")).await?;
+    let id = summary.at("/metastore_id").as_str().unwrap_or_default().to_owned();
+    let list = get(&sandbox, &format!("{UC}/metastores")).await?;
+    assert_eq!((list.at("/metastores/0"), list.at("/metastores/1")), (summary.json(), json!(null)));
+    assert_eq!(get(&sandbox, &format!("{UC}/metastores/{id}")).await?.json(), summary.json());
+    assert_eq!(get(&sandbox, &format!("{UC}/metastores/other")).await?.code(), "METASTORE_DOES_NOT_EXIST");
+    let schemas = get(&sandbox, &format!("{UC}/metastores/{id}/systemschemas")).await?;
+    let schemas = schemas.at("/schemas").as_array().cloned().unwrap_or_default();
+    assert!(schemas.contains(&json!({"schema": "billing", "state": "ENABLE_COMPLETED"})), "{schemas:?}");
+    let enabled = send(&sandbox, "PUT", &format!("{UC}/metastores/{id}/systemschemas/billing"), b"{}").await?;
+    assert_eq!(enabled.code(), "SCHEMA_ALREADY_EXISTS");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_information_schema_is_listed_and_knows_tags() -> Checked {
+    let sandbox = start().await?;
+    let listed = get(&sandbox, &format!("{UC}/tables?catalog_name=main&schema_name=information_schema")).await?;
+    let names: Vec<_> =
+        listed.at("/tables").as_array().into_iter().flatten().map(|table| table["name"].clone()).collect();
+    assert!(names.contains(&json!("columns")) && names.contains(&json!("table_tags")), "{names:?}");
+    let told = get(&sandbox, &format!("{UC}/tables/main.information_schema.tables")).await?;
+    assert_eq!((told.at("/table_type"), told.at("/columns/0/name")), (json!("VIEW"), json!("table_catalog")));
+    assert_eq!(get(&sandbox, &format!("{UC}/tables/main.information_schema.none")).await?.status, 404);
+
+    let tag = json!({"entity_type": "columns", "entity_name": "main.default.greetings.TEXT", "tag_key": "pii", "tag_value": "no"});
+    assert_eq!(post(&sandbox, &format!("{UC}/entity-tag-assignments"), tag).await?.status, 200);
+    let asked = "SELECT column_name, tag_name, tag_value FROM main.information_schema.column_tags";
+    let run = |sql: &str| json!({"warehouse_id": "a1b2c3d4e5f60718", "statement": sql});
+    let rows = post(&sandbox, "/api/2.0/sql/statements", run(asked)).await?;
+    assert_eq!(rows.at("/result/data_array"), json!([["text", "pii", "no"]]), "{}", rows.json());
+    // Tags go with their table.
+    post(&sandbox, "/api/2.0/sql/statements", run("DROP TABLE main.default.greetings")).await?;
+    let rows = post(&sandbox, "/api/2.0/sql/statements", run(asked)).await?;
+    assert_eq!(rows.at("/manifest/total_row_count"), json!(0), "{}", rows.json());
+    Ok(())
+}
+
+#[tokio::test]
+async fn monitors_are_of_tables_and_are_refreshed() -> Checked {
+    let sandbox = Sandbox::start(Options::default().with_speed(Speed::Manual)).await?;
+    let path = format!("{UC}/tables/main.sales.daily_revenue/monitor");
+    assert_eq!(get(&sandbox, &path).await?.code(), "RESOURCE_DOES_NOT_EXIST");
+    assert_eq!(get(&sandbox, &format!("{UC}/tables/main.sales.none/monitor")).await?.code(), "TABLE_DOES_NOT_EXIST");
+    let body = json!({"assets_dir": "/Shared", "output_schema_name": "main.default", "snapshot": {}});
+    let two = json!({"assets_dir": "/Shared", "output_schema_name": "main.default"});
+    assert_eq!(post(&sandbox, &path, two).await?.code(), "INVALID_PARAMETER_VALUE");
+    let made = post(&sandbox, &path, body.clone()).await?;
+    assert_eq!(made.at("/drift_metrics_table_name"), json!("main.default.daily_revenue_drift_metrics"));
+    assert_eq!(post(&sandbox, &path, body).await?.status, 409);
+    let started = post(&sandbox, &format!("{path}/refreshes"), json!({})).await?;
+    let refresh = format!("{path}/refreshes/{}", started.at("/refresh_id"));
+    assert_eq!(get(&sandbox, &refresh).await?.at("/state"), json!("RUNNING"));
+    sandbox.advance(Duration::from_secs(2));
+    assert_eq!(get(&sandbox, &format!("{path}/refreshes")).await?.at("/refreshes/0/state"), json!("SUCCESS"));
+    assert_eq!(get(&sandbox, &path).await?.at("/refreshes"), json!(null));
+    let change = br#"{"output_schema_name": "main.sales", "snapshot": {}}"#;
+    let changed = send(&sandbox, "PUT", &path, change).await?;
+    assert_eq!((changed.at("/monitor_version"), changed.at("/assets_dir")), (json!(1), json!("/Shared")));
+    assert_eq!(send(&sandbox, "DELETE", &path, b"").await?.status, 200);
+    assert_eq!(get(&sandbox, &path).await?.status, 404);
+    Ok(())
+}

@@ -7,11 +7,15 @@ use serde_json::{Map, Value, json};
 use crate::json::Members;
 use crate::workspace::USER;
 
+/// So many workers are told one by one.
+const MOST_EXECUTORS: i64 = 1_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Pending,
     Running,
     Restarting,
+    Resizing,
     Terminating,
     Terminated,
     Error,
@@ -23,6 +27,7 @@ impl State {
             Self::Pending => "PENDING",
             Self::Running => "RUNNING",
             Self::Restarting => "RESTARTING",
+            Self::Resizing => "RESIZING",
             Self::Terminating => "TERMINATING",
             Self::Terminated => "TERMINATED",
             Self::Error => "ERROR",
@@ -32,7 +37,6 @@ impl State {
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::Pending => "Finding instances for new nodes, acquiring more instances if necessary",
-            Self::Terminated => "Inactive cluster terminated (inactive for 60 minutes).",
             Self::Error => "The cluster failed to start because its instances could not be launched.",
             _ => "",
         }
@@ -105,9 +109,16 @@ impl Cluster {
     pub(super) fn settle(&mut self, now: i64) {
         let Some((at, state)) = self.next.filter(|(at, _)| *at <= now) else { return };
         self.next = None;
-        self.state = state;
+        let was = std::mem::replace(&mut self.state, state);
         let workers = self.workers();
         match state {
+            State::Running if was == State::Resizing => {
+                self.event(
+                    at,
+                    "UPSIZE_COMPLETED",
+                    json!({"current_num_workers": workers, "target_num_workers": workers}),
+                );
+            }
             State::Running => {
                 self.started = at;
                 self.event(at, "RUNNING", json!({"current_num_workers": workers, "target_num_workers": workers}));
@@ -160,6 +171,40 @@ impl Cluster {
         }
     }
 
+    /// Of one that runs: its cores and memory, and who does the work.
+    fn tell_size(&self, json: &mut Value) {
+        let workers = self.workers();
+        let find = |name: &str| {
+            let id = json.text_at(name);
+            crate::areas::compute::NODE_TYPES.iter().find(|(known, ..)| *known == id)
+        };
+        if let (Some((_, memory, cores, ..)), Some((_, driver_memory, driver_cores, ..))) =
+            (find("node_type_id"), find("driver_node_type_id"))
+        {
+            let count = u32::try_from(workers).map_or(0.0, f64::from);
+            let (cores, memory) = (cores.mul_add(count, *driver_cores), memory * workers + driver_memory);
+            json.set("cluster_cores", json!(cores));
+            json.set("cluster_memory_mb", json!(memory));
+        }
+        let executors: Vec<_> = (0..workers.min(MOST_EXECUTORS))
+            .map(|at| json!({"node_id": format!("worker-{at}-{}", json.text_at("cluster_id")), "private_ip": format!("10.0.{}.{}", 1 + at / 250, 1 + at % 250), "start_timestamp": self.started}))
+            .collect();
+        if !executors.is_empty() {
+            json.set("executors", json!(executors));
+        }
+    }
+
+    /// What is said of its state; of one that has ended, why.
+    fn message(&self) -> &'static str {
+        let reason = self.reason.as_ref().map(|reason| reason.text_at("code")).unwrap_or_default();
+        match (self.state, reason) {
+            (State::Terminated, "INACTIVITY") => "Inactive cluster terminated (inactive for 60 minutes).",
+            (State::Terminated | State::Terminating, "USER_REQUEST") => "Terminated by user request.",
+            (State::Terminated, "JOB_FINISHED") => "Terminated because its job has finished.",
+            (state, _) => state.message(),
+        }
+    }
+
     pub(super) fn json(&self, id: &str) -> Value {
         let mut json = json!({
             "cluster_id": id, "creator_user_name": USER, "spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
@@ -171,15 +216,16 @@ impl Cluster {
             object.extend(self.settings.clone());
         }
         json.set("state", json!(self.state.name()));
-        json.set("state_message", json!(self.state.message()));
+        json.set("state_message", json!(self.message()));
         json.set("start_time", json!(self.started));
         json.set("last_state_loss_time", json!(0));
         json.set("pinned_by_user_name", if self.pinned { json!(USER) } else { Value::Null });
         json.set(
             "default_tags",
-            json!({"Vendor": "Databricks", "Creator": USER, "ClusterName": json.at("cluster_name"), "ClusterId": id}),
+            json!({"Vendor": "Databricks", "Creator": json.at("creator_user_name"), "ClusterName": json.at("cluster_name"), "ClusterId": id}),
         );
-        if self.state == State::Running {
+        if matches!(self.state, State::Running | State::Resizing) {
+            self.tell_size(&mut json);
             json.set(
                 "driver",
                 json!({"node_id": format!("driver-{id}"), "private_ip": "10.0.0.1", "start_timestamp": self.started}),

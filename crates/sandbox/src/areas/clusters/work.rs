@@ -31,7 +31,7 @@ pub(crate) fn attach(workspace: &Workspace, id: &str, at: i64) -> Result<i64, Bo
     let cluster = clusters.0.get_mut(id).ok_or_else(|| Box::new(broken(format!("Cluster {id} does not exist"))))?;
     cluster.settle(workspace.clock.now());
     match cluster.state {
-        State::Running => Ok(at),
+        State::Running | State::Resizing => Ok(at),
         State::Pending | State::Restarting => Ok(cluster.due().unwrap_or(at)),
         State::Terminating | State::Terminated | State::Error => {
             let ready = at + workspace.clock.lapse(START);
@@ -83,7 +83,7 @@ pub(crate) fn failure(workspace: &Workspace, id: &str) -> Option<Done> {
     match cluster.state {
         State::Error => Some(launch_failure(id)),
         State::Terminated | State::Terminating => Some(broken(format!("Cluster '{id}' was terminated."))),
-        State::Pending | State::Running | State::Restarting => None,
+        State::Pending | State::Running | State::Restarting | State::Resizing => None,
     }
 }
 
@@ -114,5 +114,5 @@ pub(crate) fn running_since(workspace: &Workspace, id: &str) -> Result<Option<i6
     let mut clusters = lock(&workspace.clusters);
     let cluster = clusters.0.get_mut(id).ok_or_else(|| missing(id))?;
     cluster.settle(workspace.clock.now());
-    Ok((cluster.state == State::Running).then_some(cluster.started))
+    Ok(matches!(cluster.state, State::Running | State::Resizing).then_some(cluster.started))
 }

@@ -192,6 +192,7 @@ pub(super) fn delete(workspace: &Workspace, request: &Request) -> Outcome {
     let name = request.required_query("name")?;
     MODELS.remove(workspace, name)?;
     VERSIONS.remove_all(workspace, |version| version.text_at("name") == name);
+    super::reviews::forget(workspace, name);
     Ok(Reply::nothing())
 }
 
@@ -314,28 +315,39 @@ pub(super) fn download_uri(workspace: &Workspace, request: &Request) -> Outcome 
 }
 
 /// Moves a version to a stage; those that are there may be archived.
+/// A stage by its name, in whatever case.
+pub(super) fn stage(asked: &str) -> Result<&'static str, ApiError> {
+    let stage = STAGES.into_iter().find(|stage| stage.eq_ignore_ascii_case(asked));
+    stage.ok_or_else(|| {
+        let known = STAGES.join(", ");
+        ApiError::invalid_parameter(format!("Invalid Model Version stage: {asked}. Value must be one of {known}."))
+    })
+}
+
+/// A version of a model.
+pub(super) fn version(workspace: &Workspace, name: &str, version: &str) -> Result<Value, ApiError> {
+    VERSIONS.get(workspace, &key(name, version))
+}
+
+/// The version that a body names.
+pub(super) fn named_version(workspace: &Workspace, fields: &Fields) -> Result<Value, ApiError> {
+    VERSIONS.get(workspace, &named(fields)?)
+}
+
 pub(super) fn transition(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
-    let asked = fields.required_text("stage")?;
-    let stage = STAGES.iter().find(|stage| stage.eq_ignore_ascii_case(asked));
-    let stage = stage.ok_or_else(|| {
-        ApiError::invalid_parameter(format!(
-            "Invalid Model Version stage: {asked}. Value must be one of {}.",
-            STAGES.join(", ")
-        ))
-    })?;
+    let stage = stage(fields.required_text("stage")?)?;
     let own = named(&fields)?;
     VERSIONS.get(workspace, &own)?;
     let name = fields.required_text("name")?;
-    if fields.flag("archive_existing_versions")? && matches!(*stage, "Staging" | "Production") {
-        for version in versions_of(workspace, name).iter().filter(|version| version.text_at("current_stage") == *stage)
-        {
+    if fields.flag("archive_existing_versions")? && matches!(stage, "Staging" | "Production") {
+        for version in versions_of(workspace, name).iter().filter(|version| version.text_at("current_stage") == stage) {
             let archived: Map<_, _> = [("current_stage".to_owned(), json!("Archived"))].into_iter().collect();
             VERSIONS.merge(workspace, &key(name, version.text_at("version")), archived)?;
         }
     }
     let version = change_version(workspace, &own, |version| {
-        version.set("current_stage", *stage);
+        version.set("current_stage", stage);
         Ok(())
     })?;
     Ok(Reply::json(json!({"model_version_databricks": version})))

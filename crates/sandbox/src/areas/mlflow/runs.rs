@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::experiments::{active, texts};
+use super::experiments::{EXPERIMENTS, active, texts};
 use super::{in_view, pair, put_pair, remove_pair};
 use crate::areas::filter::{Filter, Key, sort};
 use crate::error::ApiError;
@@ -22,6 +22,8 @@ pub(crate) const RUNS: Kind =
 const MOST_ITEMS: usize = 1000;
 const MOST_PAIRS: usize = 100;
 const MOST_RESULTS: usize = 50_000;
+/// So many runs are deleted or restored together.
+const MOST_AT_ONCE: i64 = 10_000;
 const LONGEST: usize = 250;
 
 const NAMES: [&str; 6] = ["serious-crane", "bold-finch", "quiet-heron", "lucky-swan", "brave-stork", "calm-wren"];
@@ -72,7 +74,13 @@ fn told(run: &Value) -> Value {
             data.set(list, run.at(list).clone());
         }
     }
-    json!({"info": run.at("info"), "data": data, "inputs": {}})
+    let mut inputs = json!({});
+    for list in ["dataset_inputs", "model_inputs"] {
+        if run.at(list).is_array() {
+            inputs.set(list, run.at(list).clone());
+        }
+    }
+    json!({"info": run.at("info"), "data": data, "inputs": inputs})
 }
 
 /// The id of a run, by either of its names.
@@ -143,11 +151,18 @@ pub(super) fn update(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn stage(workspace: &Workspace, request: &Request, stage: &str) -> Outcome {
-    RUNS.change(workspace, request.fields()?.required_text("run_id")?, |run| {
+    set_stage(workspace, request.fields()?.required_text("run_id")?, stage)?;
+    Ok(Reply::nothing())
+}
+
+fn set_stage(workspace: &Workspace, id: &str, stage: &str) -> Result<(), ApiError> {
+    let now = workspace.clock.now();
+    RUNS.change(workspace, id, |run| {
         if let Some(info) = run.get_mut("info") {
             info.set("lifecycle_stage", stage);
         }
-        Ok(Reply::nothing())
+        run.set("deleted", if stage == "deleted" { json!(now) } else { Value::Null });
+        Ok(())
     })
 }
 
@@ -157,6 +172,79 @@ pub(super) fn delete(workspace: &Workspace, request: &Request) -> Outcome {
 
 pub(super) fn restore(workspace: &Workspace, request: &Request) -> Outcome {
     stage(workspace, request, "active")
+}
+
+/// Adds what a run has read: data sets, and models. What it has read already is told once.
+pub(super) fn log_inputs(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let (datasets, models) = (fields.array("datasets")?, fields.array("models")?);
+    change(workspace, id_of(&fields)?, |run| {
+        add(run, "dataset_inputs", datasets);
+        add(run, "model_inputs", models);
+        Ok(Reply::nothing())
+    })
+}
+
+/// Keeps the models that a run has made; nothing tells them.
+pub(super) fn log_outputs(workspace: &Workspace, request: &Request) -> Outcome {
+    let fields = request.fields()?;
+    let models = fields.array("models")?;
+    change(workspace, id_of(&fields)?, |run| {
+        add(run, "model_outputs", models);
+        Ok(Reply::nothing())
+    })
+}
+
+fn add(run: &mut Value, list: &str, items: &[Value]) {
+    let mut known = run.at(list).as_array().cloned().unwrap_or_default();
+    let new: Vec<_> = items.iter().filter(|item| !known.contains(item)).cloned().collect();
+    known.extend(new);
+    if !known.is_empty() {
+        run.set(list, known);
+    }
+}
+
+pub(super) fn delete_before(workspace: &Workspace, request: &Request) -> Outcome {
+    let latest = request.fields()?.required_integer("max_timestamp_millis")?;
+    let count =
+        restage(workspace, request, "deleted", |run| instant(run, "start_time").is_some_and(|at| at <= latest))?;
+    Ok(Reply::json(json!({"runs_deleted": count})))
+}
+
+pub(super) fn restore_since(workspace: &Workspace, request: &Request) -> Outcome {
+    let earliest = request.fields()?.required_integer("min_timestamp_millis")?;
+    // A run that was not deleted has no time of that.
+    let is_chosen = |run: &Value| run.at("deleted").as_i64().is_some_and(|at| at >= earliest);
+    let count = restage(workspace, request, "active", is_chosen)?;
+    Ok(Reply::json(json!({"runs_restored": count})))
+}
+
+fn instant(run: &Value, field: &str) -> Option<i64> {
+    run.at("info").at(field).as_i64()
+}
+
+/// Deletes or restores the runs of an experiment for which the condition holds; says how many.
+fn restage(
+    workspace: &Workspace,
+    request: &Request,
+    stage: &str,
+    is_chosen: impl Fn(&Value) -> bool,
+) -> Result<usize, ApiError> {
+    let fields = request.fields()?;
+    let experiment = fields.required_text("experiment_id")?;
+    EXPERIMENTS.get(workspace, experiment)?;
+    let most = usize::try_from(fields.integer("max_runs")?.unwrap_or(MOST_AT_ONCE)).unwrap_or(0);
+    let chosen: Vec<_> = RUNS
+        .all(workspace)
+        .into_iter()
+        .filter(|run| run.at("info").text_at("experiment_id") == experiment)
+        .filter(|run| run.at("info").text_at("lifecycle_stage") != stage && is_chosen(run))
+        .take(most)
+        .collect();
+    for run in &chosen {
+        set_stage(workspace, run.at("info").text_at("run_id"), stage)?;
+    }
+    Ok(chosen.len())
 }
 
 /// The runs of an experiment go where it goes.

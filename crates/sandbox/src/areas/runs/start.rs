@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::life::stop_children;
 use super::run::{Run, defaults, millis, plain};
-use crate::areas::jobs::{Job, Jobs, check_tasks, missing, tasks_of};
+use crate::areas::jobs::{Job, Jobs, check, missing, tasks_of};
 use crate::areas::tasks::Done;
 use crate::error::ApiError;
 use crate::json::Members;
@@ -134,7 +134,7 @@ pub(super) fn submit(workspace: &Workspace, request: &Request) -> Outcome {
     if let Some(id) = known(&jobs, &fields)? {
         return Ok(Reply::json(json!({"run_id": id})));
     }
-    check_tasks(&fields.0)?;
+    check::settings(&fields.0)?;
     let specs = tasks_of(&fields.0);
     if specs.is_empty() {
         return Err(ApiError::missing_field("tasks"));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::rank::{Filter, by_words, cosine, vector};
-use super::{INDEXES, ready};
+use super::{ENDPOINTS, INDEXES, ready};
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::page;
@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 /// A page of results holds so many; a real one holds as many as fit into some megabytes.
 const PAGE: usize = 25;
 const MOST: usize = 10_000;
+/// So many queries can be read on with; older ones have to be asked again.
+const MOST_PAGES: usize = 200;
 
 /// What is left of a query whose first page was told.
 const PAGES: Kind = Kind {
@@ -26,6 +28,11 @@ const PAGES: Kind = Kind {
 fn usable(workspace: &Workspace, request: &Request) -> Result<Value, ApiError> {
     let name = request.parameter("index_name");
     let index = INDEXES.get(workspace, name)?;
+    let endpoint = index.text_at("endpoint_name");
+    if ENDPOINTS.find(workspace, endpoint).is_some_and(|endpoint| *endpoint.at("stopped") == json!(true)) {
+        let message = format!("Vector search endpoint {endpoint} is stopped: start it first.");
+        return Err(ApiError::new(400, "BAD_REQUEST", message));
+    }
     match ready(workspace, &index) {
         true => Ok(index),
         false => Err(ApiError::new(400, "BAD_REQUEST", format!("Index {name} is not ready to be queried yet."))),
@@ -183,7 +190,8 @@ fn told_page(workspace: &Workspace, index: &str, columns: Vec<Value>, mut rows: 
     let mut json = json!({"manifest": {"column_count": columns.len(), "columns": columns}, "result": {"row_count": rows.len(), "data_array": rows}});
     if !rest.is_empty() {
         let token = workspace.ids.uuid();
-        PAGES.put(workspace, &token, json!({"index": index, "columns": columns, "rows": rest}));
+        let left = json!({"index": index, "columns": columns, "rows": rest});
+        PAGES.put_one_of(workspace, &token, left, MOST_PAGES);
         json.set("next_page_token", token);
     }
     json

@@ -51,23 +51,37 @@ impl View<'_> {
                     .flat_map(|name| self.granted("catalog", name, std::slice::from_ref(name), "NONE"))
                     .collect(),
             ),
-            "catalog_tags" => ("catalog_name STRING, tag_name STRING, tag_value STRING", Vec::new()),
-            "schema_tags" => ("catalog_name STRING, schema_name STRING, tag_name STRING, tag_value STRING", Vec::new()),
+            "catalog_tags" => ("catalog_name STRING, tag_name STRING, tag_value STRING", self.tags("catalogs")),
+            "schema_tags" => {
+                ("catalog_name STRING, schema_name STRING, tag_name STRING, tag_value STRING", self.tags("schemas"))
+            }
             "table_tags" => (
                 "catalog_name STRING, schema_name STRING, table_name STRING, tag_name STRING, tag_value STRING",
-                Vec::new(),
+                self.tags("tables"),
             ),
             "column_tags" => (
                 "catalog_name STRING, schema_name STRING, table_name STRING, column_name STRING, tag_name STRING, \
                  tag_value STRING",
-                Vec::new(),
+                self.tags("columns"),
             ),
             "volume_tags" => (
                 "catalog_name STRING, schema_name STRING, volume_name STRING, tag_name STRING, tag_value STRING",
-                Vec::new(),
+                self.tags("volumes"),
             ),
             _ => return None,
         })
+    }
+
+    /// The tags of a kind of entity, after the names that lead to it.
+    fn tags(&self, kind: &str) -> Vec<Row> {
+        let tags = self.catalog.tags.iter().filter(|((of, entity, _), _)| {
+            of == kind && entity.split('.').next().is_some_and(|catalog| self.sees(catalog))
+        });
+        tags.map(|((_, entity, tag), assignment)| {
+            let value = assignment.get("tag_value").and_then(serde_json::Value::as_str).unwrap_or_default();
+            entity.split('.').chain([tag.as_str(), value]).map(text).collect()
+        })
+        .collect()
     }
 
     /// The grants on a securable, told of an object that is it or is in it.
