@@ -4,6 +4,8 @@
 //! `SANDBOX_FUZZ_SEED`. A panic is a failure wherever it happens, also where the sandbox survives it.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
+#[path = "fuzz/documents.rs"]
+mod documents;
 #[path = "fuzz/random.rs"]
 mod random;
 #[path = "fuzz/requests.rs"]
@@ -190,6 +192,28 @@ async fn statements_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
         clock.abort();
     }
     tally.report(0.5)
+}
+
+#[tokio::test]
+async fn documents_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
+    watch();
+    let Plan { seed, until } = plan();
+    let mut random = Random(seed);
+    let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
+    while (Instant::now() < until || tally.asked < LEAST_REQUESTS) && tally.failures.len() < MOST_FAILURES {
+        let (sandbox, clock) = workspace(true).await?;
+        let mut wire = Wire::new(sandbox.url(), sandbox.token());
+        let documents = documents::exported(&mut wire).await?;
+        for _ in 0..REQUESTS_EACH {
+            if Instant::now() >= until && tally.asked >= LEAST_REQUESTS || tally.failures.len() >= MOST_FAILURES {
+                break;
+            }
+            tally.ask(&mut wire, &documents::import(&mut random, &documents)).await;
+            tally.ask(&mut wire, &documents::export_any(&mut random)).await;
+        }
+        clock.abort();
+    }
+    tally.report(0.2)
 }
 
 #[tokio::test]
