@@ -29,6 +29,24 @@ const DEPLOYMENTS: Kind = Kind {
     missing: |id| ApiError::does_not_exist(format!("Deployment {id} does not exist.")),
 };
 
+/// What is set by those who make and change apps.
+const KEPT: [&str; 14] = [
+    "budget_policy_id",
+    "compute_max_instances",
+    "compute_min_instances",
+    "compute_size",
+    "default_git_source",
+    "default_source_code_path",
+    "description",
+    "forward_user_access_token",
+    "git_repository",
+    "resources",
+    "space",
+    "telemetry_export_destinations",
+    "usage_policy_id",
+    "user_api_scopes",
+];
+
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/apps", list),
     route("POST", "/api/2.0/apps", create),
@@ -55,13 +73,14 @@ pub(crate) fn seed(workspace: &Workspace, name: &str, description: &str, source:
     add_deployment(workspace, name, source, Map::new(), at, at);
 }
 
-fn new(workspace: &Workspace, name: &str, now: i64, mut fields: Value) -> Value {
+fn new(workspace: &Workspace, name: &str, now: i64, fields: Value) -> Value {
     let at = rfc3339(now);
     let principal = workspace.ids.number();
-    fields.merge(members(json!({"name": name, "id": workspace.ids.uuid(), "creator": USER, "updater": USER, "create_time": at, "update_time": at,
+    let mut app = json!({"name": name, "id": workspace.ids.uuid(), "creator": USER, "updater": USER, "create_time": at, "update_time": at,
         "url": format!("https://{name}-{}.apps.example.test", workspace.id()), "compute_size": "MEDIUM",
-        "service_principal_id": principal, "service_principal_name": format!("app-{name}"), "service_principal_client_id": workspace.ids.uuid()})));
-    fields
+        "service_principal_id": principal, "service_principal_name": format!("app-{name}"), "service_principal_client_id": workspace.ids.uuid()});
+    app.merge(members(fields));
+    app
 }
 
 /// What the compute is now, and what it is on its way to.
@@ -140,9 +159,8 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
         )));
     }
     let now = workspace.clock.now();
-    let kept = ["description", "resources", "user_api_scopes", "budget_policy_id", "default_source_code_path"];
     let given: Map<_, _> =
-        kept.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect();
+        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect();
     let mut app = new(workspace, name, now, Value::Object(given));
     let changing = match request.query_flag("no_compute")? {
         true => json!({"until": now, "from": "STOPPED", "to": "STOPPED"}),
@@ -158,10 +176,8 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn update(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
-    let kept =
-        ["description", "resources", "user_api_scopes", "budget_policy_id", "default_source_code_path", "compute_size"];
     let mut changes: Map<_, _> =
-        kept.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect();
+        KEPT.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect();
     changes.insert("update_time".to_owned(), json!(rfc3339(workspace.clock.now())));
     let app = APPS.merge(workspace, request.parameter("name"), changes)?;
     Ok(Reply::json(told(workspace, &app)))

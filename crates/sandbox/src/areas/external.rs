@@ -1,4 +1,4 @@
-//! What Unity Catalog knows of the world outside: storage credentials, external locations, connections.
+//! What Unity Catalog knows of the world outside: credentials, external locations, connections.
 //!
 //! Nothing outside is looked at, so nothing is validated. Derived: the texts of refusals.
 
@@ -20,9 +20,14 @@ pub(crate) const LOCATIONS: Kind =
 pub(crate) const CONNECTIONS: Kind = Kind { name: "connections", missing: |name| missing("Connection", name) };
 
 pub(crate) const ROUTES: &[Route] = &[
-    route("GET", "/api/2.1/unity-catalog/storage-credentials", |w, r| list(CREDENTIALS, "storage_credentials", w, r)),
+    route("GET", "/api/2.1/unity-catalog/credentials", credentials),
+    route("POST", "/api/2.1/unity-catalog/credentials", create_any_credential),
+    route("GET", "/api/2.1/unity-catalog/credentials/{name}", any_credential),
+    route("PATCH", "/api/2.1/unity-catalog/credentials/{name}", update_credential),
+    route("DELETE", "/api/2.1/unity-catalog/credentials/{name}", delete_credential),
+    route("GET", "/api/2.1/unity-catalog/storage-credentials", storage_credentials),
     route("POST", "/api/2.1/unity-catalog/storage-credentials", create_credential),
-    route("GET", "/api/2.1/unity-catalog/storage-credentials/{name}", |w, r| get(CREDENTIALS, w, r)),
+    route("GET", "/api/2.1/unity-catalog/storage-credentials/{name}", storage_credential),
     route("PATCH", "/api/2.1/unity-catalog/storage-credentials/{name}", update_credential),
     route("DELETE", "/api/2.1/unity-catalog/storage-credentials/{name}", delete_credential),
     route("GET", "/api/2.1/unity-catalog/external-locations", |w, r| list(LOCATIONS, "external_locations", w, r)),
@@ -68,8 +73,29 @@ pub(crate) fn seed(workspace: &Workspace) {
     );
 }
 
+/// What a credential is for that is not for storage.
+const SERVICE: &str = "SERVICE";
+
 /// Fields that are taken and not told.
 const UNTOLD: [&str; 4] = ["skip_validation", "force", "new_name", "secrets"];
+
+/// What holds passwords, which are taken and forgotten.
+const HOLDERS: [&str; 3] = ["options", "azure_service_principal", "cloudflare_api_token"];
+
+/// A body as it may be told.
+fn tellable(fields: Map<String, Value>) -> Value {
+    let mut told = Value::Object(fields).without(&UNTOLD);
+    let is_secret = |name: &String| {
+        let name = name.to_lowercase();
+        name != "access_key_id" && ["password", "secret", "token", "key"].iter().any(|word| name.contains(word))
+    };
+    for holder in HOLDERS {
+        if let Some(settings) = told.get_mut(holder).and_then(Value::as_object_mut) {
+            settings.retain(|name, _| !is_secret(name));
+        }
+    }
+    told
+}
 
 fn list(kind: Kind, field: &str, workspace: &Workspace, request: &Request) -> Outcome {
     answer(field, kind.all(workspace), request)
@@ -81,7 +107,7 @@ fn get(kind: Kind, workspace: &Workspace, request: &Request) -> Outcome {
 
 /// Makes an object of a body and what is added to it, with an id of that name if it has one.
 fn create(kind: Kind, workspace: &Workspace, fields: Map<String, Value>, id: &str) -> Outcome {
-    let mut object = Value::Object(fields).without(&UNTOLD);
+    let mut object = tellable(fields);
     let name = plain(object.text_at("name"))?;
     let now = workspace.clock.now();
     if !id.is_empty() {
@@ -115,7 +141,7 @@ fn update(kind: Kind, workspace: &Workspace, request: &Request) -> Outcome {
     if let Some(other) = other.as_ref().filter(|other| kind.has(workspace, other)) {
         return Err(exists(what(kind), other));
     }
-    let mut changes = Value::Object(fields.0).without(&UNTOLD);
+    let mut changes = tellable(fields.0);
     changes.set("updated_at", workspace.clock.now());
     changes.set("updated_by", USER);
     let Some(other) = other else {
@@ -125,6 +151,50 @@ fn update(kind: Kind, workspace: &Workspace, request: &Request) -> Outcome {
     kind.merge(workspace, name, stamped(changes))?;
     kind.rename(workspace, name, &other)?;
     kind.tell(workspace, &other)
+}
+
+fn is_for_services(credential: &Value) -> bool {
+    credential.text_at("purpose") == SERVICE
+}
+
+/// A credential with what it is for, which is storage unless it says otherwise.
+fn with_purpose(mut credential: Value) -> Value {
+    if credential.at("purpose").is_null() {
+        credential.set("purpose", "STORAGE");
+    }
+    credential
+}
+
+fn credentials(workspace: &Workspace, request: &Request) -> Outcome {
+    let asked = request.query("purpose");
+    let all = CREDENTIALS.all(workspace).into_iter().map(with_purpose);
+    let wanted = |credential: &Value| asked.is_none_or(|purpose| purpose == credential.text_at("purpose"));
+    answer("credentials", all.filter(wanted).collect(), request)
+}
+
+fn any_credential(workspace: &Workspace, request: &Request) -> Outcome {
+    Ok(Reply::json(with_purpose(CREDENTIALS.get(workspace, request.parameter("name"))?)))
+}
+
+fn storage_credentials(workspace: &Workspace, request: &Request) -> Outcome {
+    let all = CREDENTIALS.all(workspace).into_iter().filter(|credential| !is_for_services(credential));
+    answer("storage_credentials", all.map(|credential| credential.without(&["purpose"])).collect(), request)
+}
+
+fn storage_credential(workspace: &Workspace, request: &Request) -> Outcome {
+    let name = request.parameter("name");
+    let credential = CREDENTIALS.get(workspace, name)?;
+    if is_for_services(&credential) {
+        return Err((CREDENTIALS.missing)(name));
+    }
+    Ok(Reply::json(credential.without(&["purpose"])))
+}
+
+/// As the other one, and says what for.
+fn create_any_credential(workspace: &Workspace, request: &Request) -> Outcome {
+    let made = create_credential(workspace, request)?;
+    let name = request.fields()?.required_text("name")?.to_lowercase();
+    Ok(CREDENTIALS.find(workspace, &name).map_or(made, |credential| Reply::json(with_purpose(credential))))
 }
 
 fn create_credential(workspace: &Workspace, request: &Request) -> Outcome {
@@ -219,12 +289,6 @@ fn update_location(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn create_connection(workspace: &Workspace, request: &Request) -> Outcome {
     let mut fields = request.fields()?.0;
-    // Passwords are taken and forgotten.
-    if let Some(options) = fields.get_mut("options").and_then(Value::as_object_mut) {
-        options.retain(|name, _| {
-            !["password", "secret", "token", "key"].iter().any(|word| name.to_lowercase().contains(word))
-        });
-    }
     let name = fields.get("name").cloned().unwrap_or_default();
     fields.insert("full_name".to_owned(), name);
     fields.insert("securable_type".to_owned(), json!("CONNECTION"));

@@ -3,6 +3,7 @@
 //! Derived: the texts of refusals. Their codes are those that MLflow documents: what is there already is a 400 here.
 
 pub(crate) mod experiments;
+mod lifecycle;
 mod logged;
 pub(crate) mod registry;
 mod reviews;
@@ -27,8 +28,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/mlflow/runs/create", runs::create),
     route("GET", "/api/2.0/mlflow/runs/get", runs::get),
     route("POST", "/api/2.0/mlflow/runs/update", runs::update),
-    route("POST", "/api/2.0/mlflow/runs/delete", runs::delete),
-    route("POST", "/api/2.0/mlflow/runs/restore", runs::restore),
+    route("POST", "/api/2.0/mlflow/runs/delete", lifecycle::delete),
+    route("POST", "/api/2.0/mlflow/runs/restore", lifecycle::restore),
     route("POST", "/api/2.0/mlflow/runs/search", runs::search),
     route("POST", "/api/2.0/mlflow/runs/log-metric", runs::log_metric),
     route("POST", "/api/2.0/mlflow/runs/log-parameter", runs::log_parameter),
@@ -37,8 +38,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/2.0/mlflow/runs/delete-tag", runs::delete_tag),
     route("POST", "/api/2.0/mlflow/runs/log-inputs", runs::log_inputs),
     route("POST", "/api/2.0/mlflow/runs/outputs", runs::log_outputs),
-    route("POST", "/api/2.0/mlflow/databricks/runs/delete-runs", runs::delete_before),
-    route("POST", "/api/2.0/mlflow/databricks/runs/restore-runs", runs::restore_since),
+    route("POST", "/api/2.0/mlflow/databricks/runs/delete-runs", lifecycle::delete_before),
+    route("POST", "/api/2.0/mlflow/databricks/runs/restore-runs", lifecycle::restore_since),
     route("POST", "/api/2.0/mlflow/logged-models", logged::create),
     route("POST", "/api/2.0/mlflow/logged-models/search", logged::search),
     route("GET", "/api/2.0/mlflow/logged-models/{model_id}", logged::get),

@@ -95,6 +95,7 @@ fn configuration(
             let version = entity.text_at("entity_version");
             entity.set("name", [last, version].join("-").trim_end_matches('-'));
         }
+        forget_keys(&mut entity);
         entity.set("creator", USER);
         entity.set("creation_timestamp", now);
         entities.push(entity.without(&["model_name", "model_version"]));
@@ -109,6 +110,18 @@ fn configuration(
     };
     config.set("traffic_config", traffic);
     Ok((config, task))
+}
+
+/// Keys of other services are taken in plain text and never told.
+fn forget_keys(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| !name.ends_with("_plaintext"));
+            members.values_mut().for_each(forget_keys);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_keys),
+        _ => {}
+    }
 }
 
 /// A model of Unity Catalog has to be there. Others may be anywhere.

@@ -58,7 +58,7 @@ fn settings(seed: &Seed) -> Value {
         "nightly-orders" => json!({
             "tasks": [notebook("load_orders", "/Shared/etl/load_orders", &[])],
             "parameters": [{"name": "run_date", "default": "2026-03-01"}],
-            "schedule": {"quartz_cron_expression": "0 0 2 * * ?", "timezone_id": "UTC", "pause_status": "UNPAUSED"},
+            "schedule": {"quartz_cron_expression": "0 0 3 * * ?", "timezone_id": "America/Los_Angeles", "pause_status": "UNPAUSED"},
         }),
         "data-quality-check" => json!({"tasks": [notebook("check", "/Shared/etl/failing_check", &[])]}),
         "flaky-ingest" => json!({"tasks": [notebook("ingest", "/Shared/etl/flaky_source", &[])]}),

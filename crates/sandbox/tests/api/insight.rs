@@ -155,6 +155,11 @@ async fn apps_start_are_deployed_and_stop() -> Checked {
     );
     assert_eq!(send(&sandbox, "DELETE", &format!("{path}/mine"), b"").await?.at("/compute_status/state"), "DELETING");
     assert_eq!(get(&sandbox, &format!("{path}/mine")).await?.status, 404);
+    let repository = json!({"url": "https://git.test/a", "provider": "gitHub"});
+    let body = json!({"name": "from-git", "git_repository": repository, "compute_size": "LARGE"});
+    assert_eq!(post(&sandbox, "/api/2.0/apps", body).await?.status, 200);
+    let told = get(&sandbox, "/api/2.0/apps/from-git").await?;
+    assert_eq!((told.at("/git_repository"), told.at("/compute_size")), (repository, json!("LARGE")));
     Ok(())
 }
 

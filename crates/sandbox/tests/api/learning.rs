@@ -225,6 +225,12 @@ async fn endpoints_come_up_are_updated_and_fail() -> Checked {
     );
     let broken = post(&sandbox, "/serving-endpoints/demand-forecast/invocations", json!({"inputs": [1]})).await?;
     assert_eq!(broken.status, 400);
+    // Keys of other services are taken and never told.
+    let model = json!({"name": "gpt", "provider": "openai", "task": "llm/v1/chat", "openai_config": {"openai_api_key_plaintext": "hush"}});
+    let body = json!({"name": "outside", "config": {"name": "outside", "served_entities": [{"name": "a", "external_model": model}]}});
+    assert_eq!(post(&sandbox, "/api/2.0/serving-endpoints", body).await?.status, 200);
+    let told = get(&sandbox, "/api/2.0/serving-endpoints/outside").await?;
+    assert!(told.json().to_string().contains("openai_config") && !told.json().to_string().contains("hush"));
     Ok(())
 }
 

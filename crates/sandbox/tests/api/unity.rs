@@ -134,6 +134,19 @@ async fn places_outside_depend_on_their_credential() -> Checked {
     assert_eq!(get(&sandbox, &format!("{UC}/permissions/connection/db")).await?.status, 200);
     assert_eq!(send(&sandbox, "DELETE", &format!("{UC}/connections/db"), b"").await?.status, 200);
     assert_eq!(get(&sandbox, &format!("{UC}/connections/db")).await?.code(), "CONNECTION_DOES_NOT_EXIST");
+    // Passwords are taken and forgotten, also when they are changed.
+    let secret = json!({"options": {"host": "crm-2.test", "password": "hush"}});
+    patch(&sandbox, &format!("{UC}/connections/crm"), secret).await?;
+    assert_eq!(get(&sandbox, &format!("{UC}/connections/crm")).await?.at("/options"), json!({"host": "crm-2.test"}));
+    let principal = json!({"directory_id": "d", "application_id": "a", "client_secret": "hush"});
+    let body = json!({"name": "azure", "purpose": "SERVICE", "azure_service_principal": principal});
+    let made = post(&sandbox, &format!("{UC}/credentials"), body).await?;
+    assert_eq!(made.at("/azure_service_principal"), json!({"directory_id": "d", "application_id": "a"}));
+    assert_eq!(get(&sandbox, &format!("{UC}/storage-credentials/azure")).await?.status, 404);
+    let services = get(&sandbox, &format!("{UC}/credentials?purpose=SERVICE")).await?;
+    assert_eq!((services.at("/credentials/0/name"), services.at("/credentials/1")), (json!("azure"), json!(null)));
+    let stores = get(&sandbox, &format!("{UC}/credentials?purpose=STORAGE")).await?;
+    assert_eq!(stores.at("/credentials/0/name"), json!("sandbox-storage"));
     Ok(())
 }
 

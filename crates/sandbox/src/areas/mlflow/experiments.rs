@@ -159,7 +159,7 @@ pub(super) fn delete(workspace: &Workspace, request: &Request) -> Outcome {
         experiment.set("lifecycle_stage", "deleted");
         Ok(())
     })?;
-    super::runs::follow(workspace, fields.required_text("experiment_id")?, "deleted");
+    super::lifecycle::follow(workspace, fields.required_text("experiment_id")?, "deleted");
     Ok(Reply::nothing())
 }
 
@@ -169,7 +169,7 @@ pub(super) fn restore(workspace: &Workspace, request: &Request) -> Outcome {
         experiment.set("lifecycle_stage", "active");
         Ok(())
     })?;
-    super::runs::follow(workspace, fields.required_text("experiment_id")?, "active");
+    super::lifecycle::follow(workspace, fields.required_text("experiment_id")?, "active");
     Ok(Reply::nothing())
 }
 
