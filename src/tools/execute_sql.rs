@@ -67,7 +67,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let started = Instant::now();
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
-        name: parameter.name,
+        // Markers are often named as they are written.
+        name: parameter.name.strip_prefix(':').map_or(parameter.name.clone(), str::to_owned),
         value: parameter.value,
         type_: parameter.r#type,
     });
