@@ -198,7 +198,8 @@ impl Remote {
                     "format",
                     "AUTO",
                 );
-                let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await?;
+                let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await;
+                let answer = answer.map_err(too_large)?;
                 let answer = answer.into_json().unwrap_or_default();
                 let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
                 let bytes = STANDARD.decode(content);
@@ -206,6 +207,19 @@ impl Remote {
                 Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None })
             }
         }
+    }
+}
+
+/// Adds to the refusal of an export what still works. [Workspace API, limits]
+pub(crate) fn too_large(error: databricks::Error) -> Error {
+    let is_large = error.error_code() == Some("MAX_NOTEBOOK_SIZE_EXCEEDED");
+    let error = Error::from(error);
+    match is_large {
+        true => error.with_hint(
+            "the workspace gives out 10 MB at the most: a notebook is smaller as `SOURCE`, which leaves its outputs out; \
+             copy a file into a volume with `run_code` and read it there",
+        ),
+        false => error,
     }
 }
 

@@ -43,6 +43,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
                 remote = remote.join(name);
             }
             let content = place.content()?;
+            remote.check_size(content.length())?;
             (content, super::blocking(move || place.digest()).await?)
         }
     };
@@ -94,8 +95,13 @@ pub(crate) async fn object(context: &Context, path: &str) -> Result<Value, Error
 
 /// Adds to a conflict what the caller can do about it.
 pub(crate) fn exists(error: Error) -> Error {
+    let is_other = error.to_string().contains("type mismatch");
     match error.api().is_some_and(databricks::Error::is_conflict) {
         true => error.with_hint("something is at this path already: give another, or `overwrite: true`"),
+        false if is_other => error.with_hint(
+            "a notebook, file or folder is replaced only by its like: write notebooks with `import_notebook`, or first \
+             delete what is there",
+        ),
         false => error,
     }
 }
