@@ -39,6 +39,11 @@ impl Remote {
             return Err(Error::failed(format!("`{given}` has an empty, `.` or `..` part")));
         }
         if path != "/Volumes" && !path.starts_with("/Volumes/") {
+            // It would become a folder of that name in the workspace tree, where nobody looks for it.
+            if path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("volumes")) {
+                return Err(Error::failed(format!("`{given}` is neither in a volume nor in the workspace tree"))
+                    .with_hint("paths of volumes begin with `/Volumes/`, written so"));
+            }
             return Ok(Self::Workspace(path.to_owned()));
         }
         if path.split('/').count() < 5 {
@@ -250,7 +255,18 @@ mod tests {
         let workspace = Remote::Workspace("/Users/me@example.test/x".to_owned());
         assert_eq!(Remote::parse("/Users/me@example.test/x").expect("a path"), workspace);
         assert_eq!(Remote::Volume("/Volumes/c/s/v".to_owned()).parent(), None);
-        for path in ["", "/", "a/b", "//a", "/a//b", "/a/../b", "/Volumes", "/Volumes/c/s", "s3://bucket/key"] {
+        for path in [
+            "",
+            "/",
+            "a/b",
+            "//a",
+            "/a//b",
+            "/a/../b",
+            "/Volumes",
+            "/Volumes/c/s",
+            "/volumes/c/s/v/x",
+            "s3://bucket/key",
+        ] {
             Remote::parse(path).expect_err(path);
         }
     }

@@ -33,6 +33,10 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut remote = Remote::parse(&input.path)?;
     let (content, digest) = match Given::new(&context, input.content, input.local_path)? {
+        Given::Text(_) if input.path.trim_end().ends_with('/') => {
+            return Err(Error::failed(format!("`{}` names a folder, and the text has no name", input.path))
+                .with_hint("end `path` with the name of the file"));
+        }
         Given::Text(text) => {
             let mut digits = Digits::default();
             digits.add(text.as_bytes());

@@ -45,6 +45,12 @@ async fn a_file_takes_the_place_of_a_file_only() -> Outcome {
         let refusal = house.refusal("upload_file", write).await?;
         assert!(refusal.contains("type mismatch") && refusal.contains("`import_notebook`"), "{refusal}");
     }
+    for (path, why) in
+        [(format!("{VOLUME}/new/"), "names a folder"), ("/volumes/main/default/landing/x".to_owned(), "`/Volumes/`")]
+    {
+        let refusal = house.refusal("upload_file", json!({ "path": path, "content": "x" })).await?;
+        assert!(refusal.contains(why), "{refusal}");
+    }
     fs::create_dir(home.path().join("folder"))?;
     let readme = format!("{VOLUME}/README.md");
     let refusal =

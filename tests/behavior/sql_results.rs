@@ -1,5 +1,7 @@
 //! Results of every shape, cursors that are not theirs, and statements that get out of sight.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -143,7 +145,7 @@ async fn a_result_too_wide_for_an_answer_keeps_its_rows_and_says_which_columns_i
 #[tokio::test]
 async fn cells_of_megabytes_are_cut_one_by_one_and_no_row_is_lost() -> Outcome {
     let house = House::default().await?;
-    let query = "SELECT n, repeat('x', 5000000) AS text FROM (VALUES (1), (2), (3)) t(n) ORDER BY n";
+    let query = "SELECT n, repeat('x', 5000000) AS text FROM (VALUES (1), (2)) t(n) ORDER BY n";
     let mut answer = house.answer("execute_sql", json!({ "statement": query })).await?;
     let mut rows = Vec::new();
     loop {
@@ -153,7 +155,7 @@ async fn cells_of_megabytes_are_cut_one_by_one_and_no_row_is_lost() -> Outcome {
         let next = json!({ "statement_id": answer["statement_id"], "page_token": token });
         answer = house.answer("get_sql_result", next).await?;
     }
-    assert_eq!(rows, [1, 2, 3]);
+    assert_eq!(rows, [1, 2]);
     Ok(())
 }
 
@@ -283,6 +285,105 @@ async fn parameters_have_types_and_may_be_named_as_they_are_written() -> Outcome
         let query = json!({ "statement": "SELECT :x", "parameters": [parameter] });
         let refusal = house.refusal("execute_sql", query).await?;
         assert!(refusal.contains(expected), "{refusal}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_ends_before_the_cancel_arrives_is_not_called_cancelled() -> Outcome {
+    let polls = AtomicUsize::new(0);
+    let script = move |request: &str, _: &str| {
+        let state = match request {
+            "POST /api/2.0/sql/statements/s1/cancel" => return Some(json!({})),
+            "GET /api/2.0/sql/statements/s1" if polls.fetch_add(1, Relaxed) == 0 => "RUNNING",
+            "GET /api/2.0/sql/statements/s1" => "SUCCEEDED",
+            _ => return None,
+        };
+        Some(json!({ "statement_id": "s1", "status": { "state": state } }))
+    };
+    let answer = House::scripted(script).await?.answer("cancel_sql", json!({ "statement_id": "s1" })).await?;
+    assert_eq!(answer["state"], "SUCCEEDED");
+    assert!(answer["hint"].as_str().is_some_and(|hint| hint.contains("its effects stay")), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_privilege_that_is_missing_is_told_by_each_tool_that_asks_by_sql() -> Outcome {
+    let message = "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not have USE SCHEMA on Schema 'x'. SQLSTATE: 42501";
+    let failed = json!({
+        "statement_id": "s1", "status": { "state": "FAILED", "error": { "error_code": "BAD_REQUEST", "message": message } },
+    });
+    let script = move |request: &str, _: &str| {
+        if request.contains("/lineage-tracking/") {
+            return Some(json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": "No API found" }));
+        }
+        request.starts_with(STATEMENTS).then(|| failed.clone())
+    };
+    let house = House::scripted(script).await?;
+    for (tool, call, expected) in [
+        ("execute_sql", json!({ "statement": "SELECT 1" }), "`get_effective_grants`"),
+        ("explain_query", json!({ "statement": "SELECT 1" }), "`get_effective_grants`"),
+        ("get_table_lineage", json!({ "table_name": "a.b.c" }), "USE SCHEMA and SELECT on `system.access`"),
+        ("get_job_costs", json!({}), "USE SCHEMA and SELECT on `system.billing`"),
+        ("get_warehouse_costs", json!({}), "USE SCHEMA and SELECT on `system.billing`"),
+    ] {
+        let refusal = house.refusal(tool, call).await?;
+        assert!(refusal.contains("INSUFFICIENT_PERMISSIONS") && refusal.contains(expected), "{tool}: {refusal}");
+    }
+    let table = json!({ "full_name": "samples.retail.orders", "sample_rows": 1 });
+    let described = house.answer("get_table_schema", table).await?;
+    assert!(described["sample"]["error"].to_string().contains("INSUFFICIENT_PERMISSIONS"), "{described}");
+    let found = house.answer("search_tables", json!({ "query": "orders" })).await?;
+    assert!(found["searched"].to_string().contains("INSUFFICIENT_PERMISSIONS"), "{found}");
+    assert!(items(&found).next().is_some(), "names are found without SQL: {found}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_search_among_too_many_tables_says_so() -> Outcome {
+    let rows: Vec<_> =
+        (0..5_000).map(|at| json!(["main", "big", format!("orders_{at:05}"), "MANAGED", null, null])).collect();
+    let columns = ["table_catalog", "table_schema", "table_name", "table_type", "comment", "column_name"];
+    let columns: Vec<_> = columns.map(|name| json!({ "name": name, "type_name": "STRING" })).into();
+    let all = json!({
+        "statement_id": "s1", "status": { "state": "SUCCEEDED" },
+        "manifest": { "schema": { "columns": columns }, "total_chunk_count": 1, "total_row_count": 5_000 },
+        "result": { "chunk_index": 0, "row_count": 5_000, "data_array": rows },
+    });
+    let house = House::scripted(answering(all)).await?;
+    let answer = house.answer("search_tables", json!({ "query": "orders 00007" })).await?;
+    assert_eq!(items(&answer).next().map(|item| &item["full_name"]), Some(&json!("main.big.orders_00007")), "{answer}");
+    let hint = answer["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("`page_token`") && hint.contains("name a `catalog_name`"), "{hint}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_a_query_is_run_again_for_a_result_that_is_too_large() -> Outcome {
+    let message = "Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at \
+                   most 26214400 bytes. Please execute the statement with disposition=EXTERNAL_LINKS";
+    let failed = json!({
+        "statement_id": "s1", "status": { "state": "FAILED", "error": { "error_code": "BAD_REQUEST", "message": message } },
+    });
+    let sent: Arc<Mutex<Vec<String>>> = Arc::default();
+    let log = Arc::clone(&sent);
+    let script = move |request: &str, body: &str| {
+        request.starts_with(STATEMENTS).then(|| {
+            log.lock().expect("no test panics with it").push(body.to_owned());
+            failed.clone()
+        })
+    };
+    let house = House::scripted(script).await?;
+    for (statement, dispositions) in
+        [("CALL main.default.p()", &["INLINE"][..]), ("SELECT 1", &["INLINE", "EXTERNAL_LINKS"])]
+    {
+        let refusal = house.refusal("execute_sql", json!({ "statement": statement })).await?;
+        assert!(refusal.contains("`large_result`") && refusal.contains("25 MiB"), "{refusal}");
+        let sent = std::mem::take(&mut *sent.lock().expect("no test panics with it"));
+        assert_eq!(sent.len(), dispositions.len(), "{statement}");
+        for (body, disposition) in sent.iter().zip(dispositions) {
+            assert!(body.contains(&format!("\"disposition\":\"{disposition}\"")), "{statement}: {body}");
+        }
     }
     Ok(())
 }
