@@ -198,6 +198,12 @@ async fn catalog_and_schema_say_where_names_are() -> Outcome {
     let house = House::default().await?;
     let query = json!({ "statement": "SELECT count(*) FROM orders", "catalog": "samples", "schema": "retail" });
     assert_eq!(house.answer("execute_sql", query).await?["rows"], json!([[1_500]]));
+    // What would hold for a session holds for nothing here, which is told.
+    for statement in ["USE CATALOG samples", "use samples.retail"] {
+        let answer = house.answer("execute_sql", json!({ "statement": statement })).await?;
+        assert!(answer["hint"].to_string().contains("pass `catalog` and `schema`"), "{answer}");
+    }
+    house.refusal("execute_sql", json!({ "statement": "SELECT count(*) FROM retail.orders" })).await?;
     Ok(())
 }
 
