@@ -121,8 +121,10 @@ pub(crate) async fn table_in_time(
     match table(context, warehouse, order, seconds).await? {
         Told::Table(table) => Ok(table),
         Told::Running(answer) => {
-            if let Some(id) = answer.get("statement_id").and_then(Value::as_str) {
-                cancel(&context.client, id).await?;
+            if let Some(id) = answer.get("statement_id").and_then(Value::as_str)
+                && let Err(error) = cancel(&context.client, id).await
+            {
+                tracing::warn!(%error, "a query that nobody waits for goes on");
             }
             Err(Error::failed(format!("no answer within {seconds} s")).with_hint("raise `timeout_seconds`"))
         }
