@@ -18,6 +18,9 @@ pub(crate) struct Cursor {
     /// Which list of several this is, where one listing goes over many.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub(crate) list: usize,
+    /// A mark of what it belongs to, where it would be misunderstood with anything else.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<String>,
 }
 
 impl Cursor {
@@ -55,7 +58,7 @@ mod tests {
 
     #[test]
     fn cursors_survive_the_way_to_the_client() {
-        let cursor = Cursor { page: Some("next=\"page\"/ü".into()), skip: 7, list: 2 };
+        let cursor = Cursor { page: Some("next=\"page\"/ü".into()), skip: 7, list: 2, of: Some("mark".into()) };
         assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         assert_eq!(Cursor::decode(&Cursor::default().encode()), Some(Cursor::default()));
     }

@@ -9,18 +9,24 @@ mod ai_faults;
 mod code;
 #[path = "behavior/data.rs"]
 mod data;
+#[path = "behavior/data_edges.rs"]
+mod data_edges;
 #[path = "behavior/diagnosis.rs"]
 mod diagnosis;
 #[path = "behavior/faults.rs"]
 mod faults;
 #[path = "behavior/files.rs"]
 mod files;
+#[path = "behavior/files_edges.rs"]
+mod files_edges;
 #[path = "behavior/files_faults.rs"]
 mod files_faults;
 #[path = "behavior/house.rs"]
 mod house;
 #[path = "behavior/insight.rs"]
 mod insight;
+#[path = "behavior/insight_edges.rs"]
+mod insight_edges;
 #[path = "behavior/jobs.rs"]
 mod jobs;
 #[path = "behavior/large.rs"]
@@ -31,8 +37,12 @@ mod machines;
 mod pipelines;
 #[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
+#[path = "behavior/scripted.rs"]
+mod scripted;
 #[path = "behavior/sql.rs"]
 mod sql;
+#[path = "behavior/sql_results.rs"]
+mod sql_results;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/workspaces.rs"]

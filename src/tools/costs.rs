@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::rest;
 use super::statement::{self, End, Order};
 use super::warehouse::{self, Warehouse};
 use crate::context::Context;
@@ -11,7 +12,7 @@ use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape;
 
-const MOST_ROWS: usize = 1_000;
+const MOST_ROWS: i64 = 1_000;
 /// A longer time than this the system tables need not keep.
 const MOST_DAYS: u32 = 365;
 
@@ -41,7 +42,7 @@ pub(super) struct Subject {
     /// `job_id` or `warehouse_id`.
     pub(super) field: &'static str,
     pub(super) id: Option<String>,
-    /// Where names of it are: SQL of a relation with `id` and `name`.
+    /// Where names of it are: SQL of a relation with `workspace`, `id` and `name`.
     pub(super) names: Option<&'static str>,
     /// What such costs leave out.
     pub(super) without: &'static str,
@@ -62,12 +63,22 @@ pub(super) async fn costs(context: &Context, subject: Subject, period: Period) -
         other => other.map_err(|error| if statement::lacks_access(&error) { explained(&error) } else { error })?,
     };
     let mut answer = match end {
-        End::Done(statement) => statement::page(context, *statement, Cursor::default()).await?,
+        End::Done(statement) => {
+            let mut answer = statement::page(context, *statement, Cursor::default()).await?;
+            if rest::integer(&answer, "total_rows").is_some_and(|rows| rows >= MOST_ROWS) {
+                let most = format!("only the first {MOST_ROWS} rows were asked for: take fewer `days`, or one id");
+                shape::put(&mut answer, "truncated", true);
+                shape::advise(&mut answer, &most);
+            }
+            answer
+        }
         End::Running(answer) => answer,
         End::TooLarge(error) => return Err(error),
     };
     notes.push("`list_cost` is DBUs at list price: not the invoice, which has discounts, and for classic compute without the cloud's machines");
-    notes.push("usage arrives hours late: `last_usage` is the newest that is counted");
+    notes.push(
+        "usage is of all workspaces of the account and arrives hours late: `last_usage` is the newest that is counted",
+    );
     notes.push(subject.without);
     shape::put(&mut answer, "days", period.days);
     shape::put(&mut answer, "notes", notes);
@@ -94,20 +105,30 @@ fn sql(subject: &Subject, days: u32, by_day: bool, names: Option<&str>) -> Strin
     let which = if id.is_some() { "= :id" } else { "IS NOT NULL" };
     let (day, order) = if by_day { (", day", "day DESC, list_cost DESC") } else { ("", "list_cost DESC") };
     let (name, join) = match names {
-        Some(relation) => (", name", format!(" LEFT JOIN {relation} named ON named.id = priced.id")),
+        Some(relation) => {
+            let on = "named.id = priced.id AND named.workspace = priced.workspace";
+            (", name", format!(" LEFT JOIN {relation} named ON {on}"))
+        }
         None => ("", String::new()),
     };
+    // Ids are only unique within a workspace, and usage is of all of an account. A price ends where the next begins,
+    // whatever its own end is: usage that two prices were joined to would count twice.
     format!(
         "SELECT priced.id AS {field}{name}{day}, CAST(sum(dbus) AS DOUBLE) AS dbus, \
-         round(CAST(sum(cost) AS DOUBLE), 2) AS list_cost, currency, CAST(max(ended) AS STRING) AS last_usage \
-         FROM (SELECT u.usage_metadata.{field} AS id, u.usage_date AS day, u.usage_quantity AS dbus, \
+         round(CAST(sum(cost) AS DOUBLE), 2) AS list_cost, currency, CAST(max(ended) AS STRING) AS last_usage, \
+         priced.workspace AS workspace_id \
+         FROM (SELECT u.usage_metadata.{field} AS id, u.workspace_id AS workspace, u.usage_date AS day, u.usage_quantity AS dbus, \
          u.usage_quantity * p.pricing.effective_list.default AS cost, p.currency_code AS currency, u.usage_end_time AS ended \
-         FROM system.billing.usage u LEFT JOIN system.billing.list_prices p ON p.sku_name = u.sku_name \
-         AND p.cloud = u.cloud AND p.usage_unit = u.usage_unit AND u.usage_end_time >= p.price_start_time \
+         FROM system.billing.usage u LEFT JOIN (SELECT sku_name, cloud, usage_unit, currency_code, pricing, \
+         price_start_time, price_end_time, lead(price_start_time) OVER (PARTITION BY sku_name, cloud, usage_unit, \
+         currency_code ORDER BY price_start_time) AS next_start FROM system.billing.list_prices) p \
+         ON p.sku_name = u.sku_name AND p.cloud = u.cloud AND p.usage_unit = u.usage_unit \
+         AND u.usage_end_time >= p.price_start_time \
          AND (p.price_end_time IS NULL OR u.usage_end_time < p.price_end_time) \
+         AND (p.next_start IS NULL OR u.usage_end_time < p.next_start) \
          WHERE u.usage_date >= date_sub(current_date(), {days}) AND u.usage_unit = 'DBU' \
          AND u.usage_metadata.{field} {which}) priced{join} \
-         GROUP BY priced.id{name}{day}, currency ORDER BY {order} LIMIT {MOST_ROWS}"
+         GROUP BY priced.id, priced.workspace{name}{day}, currency ORDER BY {order} LIMIT {MOST_ROWS}"
     )
 }
 

@@ -67,7 +67,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let started = Instant::now();
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
-        name: parameter.name,
+        // Markers are often named as they are written.
+        name: parameter.name.strip_prefix(':').map_or(parameter.name.clone(), str::to_owned),
         value: parameter.value,
         type_: parameter.r#type,
     });
@@ -88,7 +89,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         end = statement::run(&context, &warehouse, &order, left).await?;
     }
     let mut answer = match end {
-        End::Done(statement) => statement::page(&context, *statement, Cursor::default()).await?,
+        End::Done(statement) => {
+            let mut answer = statement::page(&context, *statement, Cursor::default()).await?;
+            if is_of_session(&order.sql) {
+                let advice = "each call has a session of its own, so later ones do not see this: pass `catalog` and \
+                              `schema`, or values in `parameters`";
+                shape::advise(&mut answer, advice);
+            }
+            answer
+        }
         End::Running(mut answer) => {
             if warehouse.must_start() {
                 shape::put(&mut answer, "warehouse_state", warehouse.state.clone());
@@ -100,4 +109,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     warehouse.put(&mut answer);
     statement::put_elapsed(&mut answer, started.elapsed());
     Ok(answer)
+}
+
+/// Whether all that a statement does is for those after it in the same session.
+fn is_of_session(sql: &str) -> bool {
+    let mut words =
+        sql.split_whitespace().map(str::to_ascii_uppercase).filter(|word| !matches!(word.as_str(), "OR" | "REPLACE"));
+    match words.next().as_deref() {
+        Some("USE" | "SET" | "RESET" | "DECLARE") => true,
+        Some("CREATE") => words.next().is_some_and(|word| matches!(word.as_str(), "TEMP" | "TEMPORARY")),
+        _ => false,
+    }
 }

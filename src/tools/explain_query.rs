@@ -144,7 +144,7 @@ fn told(query: &Value) -> Value {
     told
 }
 
-/// The plan, and the warehouse that made it. EXPLAIN runs nothing, whatever the statement is.
+/// The plan, and the warehouse that made it. EXPLAIN runs nothing of what has a plan.
 async fn planned(
     context: &Context,
     query: Option<&Value>,
@@ -153,9 +153,7 @@ async fn planned(
 ) -> Result<(Warehouse, String), Error> {
     let text = text.ok_or_else(|| Error::failed("the text of the statement is hidden from you"))?;
     let text = text.trim().trim_end_matches(';');
-    if !read_only_sql::is_one_statement(text) {
-        return Err(Error::failed("the text is not one whole statement, so it is not planned"));
-    }
+    read_only_sql::check_planned(text)?;
     let warehouse = match query.and_then(|query| rest::text(query, "warehouse_id")) {
         Some(own) if input.warehouse_id.is_none() => of_query(context, own).await?,
         _ => warehouse::choose(context, input.warehouse_id.clone()).await?,
@@ -165,7 +163,12 @@ async fn planned(
         schema: input.schema.clone(),
         ..Order::new(format!("EXPLAIN FORMATTED {text}"), &[])
     };
-    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds).await?;
+    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds).await;
+    let table = table.map_err(|error| match error.to_string().contains("UNBOUND_SQL_PARAMETER") {
+        true => Error::failed("no plan: the values of the statement's parameters are not known")
+            .with_hint("pass its text as `statement`, with values in place of the markers"),
+        false => error,
+    })?;
     let lines = table.rows.iter().filter_map(|row| row.first()?.as_deref());
     let plan = lines.collect::<Vec<_>>().join("\n");
     // Mistakes in the statement come as text in place of a plan.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::remote::Remote;
+use super::remote::{Remote, too_large};
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
@@ -54,7 +54,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         "format",
         json!(input.format),
     );
-    let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await?;
+    let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await.map_err(too_large)?;
     let answer = answer.into_json().unwrap_or_default();
     let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
     let bytes = STANDARD.decode(content).map_err(|_| Error::failed("the answer's content is not base64"))?;

@@ -15,8 +15,9 @@ pub(crate) static COMPOSITE: Composite = Composite {
 };
 
 /// The newest name of each job.
-const NAMES: &str = "(SELECT id, name FROM (SELECT job_id AS id, name, row_number() OVER (PARTITION BY job_id ORDER BY \
-                     change_time DESC) AS version FROM system.lakeflow.jobs) versions WHERE version = 1)";
+const NAMES: &str = "(SELECT workspace, id, name FROM (SELECT workspace_id AS workspace, job_id AS id, name, row_number() \
+                     OVER (PARTITION BY workspace_id, job_id ORDER BY change_time DESC) AS version FROM \
+                     system.lakeflow.jobs) versions WHERE version = 1)";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {

@@ -62,11 +62,12 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if let Some(column) = &input.column_name {
         shape::put(&mut answer, "column_name", column.clone());
     }
-    let mut is_cut = false;
+    let (mut is_cut, mut is_empty) = (false, true);
     for (wanted, direction) in [(Wanted::Upstream, Direction::Upstream), (Wanted::Downstream, Direction::Downstream)] {
         if input.direction == wanted || input.direction == Wanted::Both {
             let walk = walk(&context, &mut source, &root, direction, input.depth).await?;
             is_cut |= walk.is_cut;
+            is_empty &= walk.edges.is_empty();
             shape::put(&mut answer, direction.name(), walk.edges.iter().map(Edge::told).collect::<Vec<_>>());
         }
     }
@@ -78,6 +79,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             "hint",
             "more tables than can be followed at once: lower `depth`, or go on from one of these",
         );
+    }
+    if is_empty {
+        let hint = "nothing is recorded: lineage is of what ran lately on Unity Catalog; a misspelt name has none either, see \
+                    `get_table_schema`";
+        shape::put(&mut answer, "hint", hint);
     }
     source.put(&mut answer);
     shape::exact(&mut answer);

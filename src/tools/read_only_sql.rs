@@ -21,11 +21,23 @@ use sqlparser::tokenizer::{Token, Tokenizer, Word};
 use crate::error::Error;
 
 /// Functions that do more than compute or read.
-const EFFECTS: [&str; 7] =
-    ["ai_query", "http_request", "java_method", "read_pubsub", "reflect", "remote_query", "try_reflect"];
+const EFFECTS: [&str; 9] = [
+    "ai_query",
+    "http_request",
+    "java_method",
+    "python_exec",
+    "read_pubsub",
+    "read_pulsar",
+    "reflect",
+    "remote_query",
+    "try_reflect",
+];
 
 /// How a plan may be asked for.
 const PLANS: [&str; 4] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED"];
+
+/// Statements that EXPLAIN only plans. Others it could run for what they hold: a text that is a statement itself.
+const PLANNED: [&str; 9] = ["CREATE", "DELETE", "FROM", "INSERT", "MERGE", "SELECT", "UPDATE", "VALUES", "WITH"];
 
 /// Refuses every statement that is not a query, or shows or explains something.
 pub(crate) fn check(sql: &str) -> Result<(), Error> {
@@ -33,9 +45,7 @@ pub(crate) fn check(sql: &str) -> Result<(), Error> {
         let message = format!("only queries are allowed, and this statement is not understood well enough: {why}");
         Error::failed(message).with_hint("write it as a plain SELECT, SHOW, DESCRIBE or EXPLAIN")
     };
-    let sql = plain::plain(sql).map_err(unclear)?;
-    let tokens = Tokenizer::new(&DatabricksDialect {}, &sql).tokenize().map_err(|error| unclear(&error.to_string()))?;
-    let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    let tokens = tokens(sql).map_err(|error| unclear(&error))?;
     if let Some(name) = effect(&tokens) {
         let message = format!("only queries are allowed, and `{name}` can do more than read");
         return Err(Error::failed(message));
@@ -52,12 +62,29 @@ pub(crate) fn check(sql: &str) -> Result<(), Error> {
     }
 }
 
-/// Whether a text is one statement, of whatever kind: no second one hides behind it.
-pub(crate) fn is_one_statement(sql: &str) -> bool {
-    plain::plain(sql).is_ok_and(|sql| {
-        let text = sql.trim().trim_end_matches(';').trim_end();
-        !text.is_empty() && !text.contains(';')
-    })
+/// Refuses what EXPLAIN might do more with than plan it: a second statement behind the first, one that is made of text,
+/// one whose functions reach out, which planning may do too.
+pub(crate) fn check_planned(sql: &str) -> Result<(), Error> {
+    let refused = |why: String| Error::failed(format!("the statement is not planned: {why}"));
+    let tokens = tokens(sql).map_err(&refused)?;
+    if tokens.iter().skip_while(|token| **token != Token::SemiColon).any(|token| *token != Token::SemiColon) {
+        return Err(refused("it is not one whole statement".to_owned()));
+    }
+    if let Some(name) = effect(&tokens) {
+        return Err(refused(format!("`{name}` can do more than read, and planning may call it")));
+    }
+    let first = tokens.iter().find(|token| **token != Token::LParen);
+    if !is_one_of(first, &PLANNED) {
+        return Err(refused("only queries and statements that write what a query gives have a plan".to_owned()));
+    }
+    Ok(())
+}
+
+/// The words and signs of a statement, or why nobody can be sure of them.
+fn tokens(sql: &str) -> Result<Vec<Token>, String> {
+    let sql = plain::plain(sql)?;
+    let tokens = Tokenizer::new(&DatabricksDialect {}, &sql).tokenize().map_err(|error| error.to_string())?;
+    Ok(tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect())
 }
 
 fn parser_statements(mut parser: Parser) -> Result<Vec<Statement>, String> {

@@ -39,26 +39,31 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed(format!("`{}` is not in a volume", input.path))
             .with_hint("read notebooks and workspace files with `export_notebook`"));
     };
-    // Escapes make the answer longer than the text.
+    // Escapes make the answer longer than the text. Less than a character would lead nowhere.
     let room = (context.budget.characters / 2) as u64;
-    let Part { bytes, start, total, .. } = remote.read(&context, input.offset, input.length.min(room), None).await?;
+    let length = input.length.min(room).max(4);
+    let Part { bytes, start, total, .. } = remote.read(&context, input.offset, length, None).await?;
     if start > input.offset || (bytes.is_empty() && input.offset > 0) {
         return Err(Error::failed(format!("`{path}` ends before byte {}", input.offset)));
     }
     // A service that knows no parts gives the whole.
     let skipped = usize::try_from(input.offset - start).unwrap_or(usize::MAX);
-    let length = usize::try_from(input.length.min(room)).unwrap_or(usize::MAX);
-    let bytes: Vec<u8> = bytes.iter().skip(skipped).take(length).copied().collect();
-    let Some((text, used)) = text(&bytes) else {
+    let bytes = bytes.iter().skip(skipped).take(usize::try_from(length).unwrap_or(usize::MAX));
+    let bytes: Vec<u8> = bytes.copied().collect();
+    // Whoever reads the end of a file cannot know where a character begins.
+    let within =
+        if input.offset > 0 { bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count() } else { 0 };
+    let begin = input.offset + within as u64;
+    let Some((text, used)) = bytes.get(within..).and_then(text) else {
         let error = format!("`{path}` is not text in UTF-8 at byte {}", input.offset);
         return Err(Error::failed(error).with_hint("get the file with `download_file`, or query it with `execute_sql`"));
     };
-    let end = input.offset + used as u64;
-    let mut answer = json!({ "path": path, "offset": input.offset, "content": text });
+    let end = begin + used as u64;
+    let mut answer = json!({ "path": path, "offset": begin, "content": text });
     if let Some(total) = total {
         shape::put(&mut answer, "size", total);
     }
-    if total.map_or(used as u64 == input.length.min(room), |total| end < total) {
+    if total.map_or((within + used) as u64 == length, |total| end < total) {
         shape::put(&mut answer, "truncated", true);
         shape::put(&mut answer, "next_offset", end);
     }

@@ -39,6 +39,11 @@ impl Remote {
             return Err(Error::failed(format!("`{given}` has an empty, `.` or `..` part")));
         }
         if path != "/Volumes" && !path.starts_with("/Volumes/") {
+            // It would become a folder of that name in the workspace tree, where nobody looks for it.
+            if path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("volumes")) {
+                return Err(Error::failed(format!("`{given}` is neither in a volume nor in the workspace tree"))
+                    .with_hint("paths of volumes begin with `/Volumes/`, written so"));
+            }
             return Ok(Self::Workspace(path.to_owned()));
         }
         if path.split('/').count() < 5 {
@@ -198,7 +203,8 @@ impl Remote {
                     "format",
                     "AUTO",
                 );
-                let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await?;
+                let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await;
+                let answer = answer.map_err(too_large)?;
                 let answer = answer.into_json().unwrap_or_default();
                 let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
                 let bytes = STANDARD.decode(content);
@@ -206,6 +212,19 @@ impl Remote {
                 Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None })
             }
         }
+    }
+}
+
+/// Adds to the refusal of an export what still works. [Workspace API, limits]
+pub(crate) fn too_large(error: databricks::Error) -> Error {
+    let is_large = error.error_code() == Some("MAX_NOTEBOOK_SIZE_EXCEEDED");
+    let error = Error::from(error);
+    match is_large {
+        true => error.with_hint(
+            "the workspace gives out 10 MB at the most: a notebook is smaller as `SOURCE`, which leaves its outputs out; \
+             copy a file into a volume with `run_code` and read it there",
+        ),
+        false => error,
     }
 }
 
@@ -236,7 +255,18 @@ mod tests {
         let workspace = Remote::Workspace("/Users/me@example.test/x".to_owned());
         assert_eq!(Remote::parse("/Users/me@example.test/x").expect("a path"), workspace);
         assert_eq!(Remote::Volume("/Volumes/c/s/v".to_owned()).parent(), None);
-        for path in ["", "/", "a/b", "//a", "/a//b", "/a/../b", "/Volumes", "/Volumes/c/s", "s3://bucket/key"] {
+        for path in [
+            "",
+            "/",
+            "a/b",
+            "//a",
+            "/a//b",
+            "/a/../b",
+            "/Volumes",
+            "/Volumes/c/s",
+            "/volumes/c/s/v/x",
+            "s3://bucket/key",
+        ] {
             Remote::parse(path).expect_err(path);
         }
     }

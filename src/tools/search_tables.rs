@@ -100,7 +100,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::put(&mut answer, "hint", "the best come first; for more pass `page_token`, or add words");
     }
     if total == 0 {
-        shape::advise(&mut answer, "try other or fewer words, or look around with `list_schemas` and `list_tables`");
+        let place = if input.catalog_name.is_some() { "another `catalog_name` (see `list_catalogs`), " } else { "" };
+        let advice = format!("try {place}other or fewer words, or look around with `list_schemas` and `list_tables`");
+        shape::advise(&mut answer, &advice);
     }
     if found.is_cut {
         shape::advise(&mut answer, "too many to search them all: name a `catalog_name`");

@@ -121,8 +121,10 @@ pub(crate) async fn table_in_time(
     match table(context, warehouse, order, seconds).await? {
         Told::Table(table) => Ok(table),
         Told::Running(answer) => {
-            if let Some(id) = answer.get("statement_id").and_then(Value::as_str) {
-                cancel(&context.client, id).await?;
+            if let Some(id) = answer.get("statement_id").and_then(Value::as_str)
+                && let Err(error) = cancel(&context.client, id).await
+            {
+                tracing::warn!(%error, "a query that nobody waits for goes on");
             }
             Err(Error::failed(format!("no answer within {seconds} s")).with_hint("raise `timeout_seconds`"))
         }
@@ -181,7 +183,10 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
         Stand { state: state.to_string(), done: None, is_over: !is_open(&state) }
     };
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
-    let statement = watch(context, &format!("statement {id}"), &mut wait, poll, look).await?;
+    let statement = watch(context, &format!("statement {id}"), &mut wait, poll, look).await.map_err(|error| {
+        let hint = "it may still run: pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`";
+        error.after(format!("statement `{id}` was sent, and its state is not known")).with_hint(hint)
+    })?;
     match state(&statement) {
         StatementState::Succeeded => Ok(End::Done(Box::new(statement))),
         StatementState::Closed => Err(gone(id)),
@@ -200,9 +205,10 @@ pub(crate) fn state(statement: &StatementResponse) -> StatementState {
     statement.status.as_ref().and_then(|status| status.state.clone()).unwrap_or(StatementState::Pending)
 }
 
-/// Whether a statement has yet to end.
+/// Whether a statement has yet to end. A state that nobody knows is no end.
 pub(crate) fn is_open(state: &StatementState) -> bool {
-    matches!(state, StatementState::Pending | StatementState::Running)
+    use StatementState::{Canceled, Closed, Failed, Succeeded};
+    !matches!(state, Succeeded | Failed | Canceled | Closed)
 }
 
 /// Waits for a statement that is there, and gives its rows from the cursor on, or how to go on.
@@ -233,8 +239,8 @@ pub(crate) async fn get(context: &Context, id: &str) -> Result<StatementResponse
         let error = Error::from(error);
         if is_unknown {
             return error.with_hint(
-                "ids come from `execute_sql`, and results are kept for an hour: run the statement again, or find it \
-                 with `list_query_history`",
+                "ids come from `execute_sql`, and are known for about an hour: see what became of a statement with \
+                 `list_query_history`",
             );
         }
         error
@@ -242,10 +248,11 @@ pub(crate) async fn get(context: &Context, id: &str) -> Result<StatementResponse
     Ok(answer.into_inner())
 }
 
-/// The error for a result that the workspace has thrown away.
+/// The error for a result that the workspace has thrown away. The statement itself was carried out.
 fn gone(id: &str) -> Error {
-    Error::failed(format!("the result of statement `{id}` is gone: results are kept for an hour at most"))
-        .with_hint("run the statement again with `execute_sql`")
+    Error::failed("its result is gone: results are kept for an hour at most")
+        .after(format!("statement `{id}` succeeded"))
+        .with_hint("a query can be run again with `execute_sql`; what any other statement did is done")
 }
 
 fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> Result<End, Error> {

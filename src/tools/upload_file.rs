@@ -33,6 +33,10 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut remote = Remote::parse(&input.path)?;
     let (content, digest) = match Given::new(&context, input.content, input.local_path)? {
+        Given::Text(_) if input.path.trim_end().ends_with('/') => {
+            return Err(Error::failed(format!("`{}` names a folder, and the text has no name", input.path))
+                .with_hint("end `path` with the name of the file"));
+        }
         Given::Text(text) => {
             let mut digits = Digits::default();
             digits.add(text.as_bytes());
@@ -43,6 +47,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
                 remote = remote.join(name);
             }
             let content = place.content()?;
+            remote.check_size(content.length())?;
             (content, super::blocking(move || place.digest()).await?)
         }
     };
@@ -94,8 +99,13 @@ pub(crate) async fn object(context: &Context, path: &str) -> Result<Value, Error
 
 /// Adds to a conflict what the caller can do about it.
 pub(crate) fn exists(error: Error) -> Error {
+    let is_other = error.to_string().contains("type mismatch");
     match error.api().is_some_and(databricks::Error::is_conflict) {
         true => error.with_hint("something is at this path already: give another, or `overwrite: true`"),
+        false if is_other => error.with_hint(
+            "a notebook, file or folder is replaced only by its like: write notebooks with `import_notebook`, or first \
+             delete what is there",
+        ),
         false => error,
     }
 }

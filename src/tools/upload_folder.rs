@@ -43,6 +43,9 @@ struct Input {
     overwrite: bool,
 }
 
+/// Where so many fail and none arrives, the others are not tried.
+const FUTILE: usize = 20;
+
 /// What became of the files.
 #[derive(Debug, Default)]
 struct Tally {
@@ -52,12 +55,26 @@ struct Tally {
     failed: Vec<(String, Error)>,
 }
 
+impl Tally {
+    fn done(&self) -> usize {
+        self.uploaded + self.skipped + self.failed.len()
+    }
+
+    fn is_futile(&self) -> bool {
+        self.failed.len() >= FUTILE && self.failed.len() == self.done()
+    }
+}
+
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let remote = Remote::parse(&input.path)?;
     let (include, exclude) = (globs("include", &input.include)?, globs("exclude", &input.exclude)?);
     let place = context.local.place(&input.local_path)?;
     let mut files = super::blocking(move || place.files(MOST_FILES)).await?;
     files.paths.retain(|path| (include.is_empty() || include.is_match(path)) && !exclude.is_match(path));
+    if let Some(path) = files.paths.iter().find(|path| path.to_str().is_none()) {
+        let error = format!("the name of `{}` is not UTF-8, as names in the workspace are", path.display());
+        return Err(Error::failed(error).with_hint("rename it, or leave it out with `exclude`"));
+    }
     if files.paths.is_empty() {
         return Err(Error::failed(format!("no file in `{}` is to be uploaded", input.local_path))
             .with_hint("check `include` and `exclude`; globs are relative to the folder"));
@@ -74,10 +91,14 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Ok(answer);
     }
     let failed: Vec<_> = tally.failed.iter().take(5).map(|(path, error)| format!("\n  `{path}`: {error}")).collect();
+    let left = files.paths.len() - tally.done();
     let more = tally.failed.len().saturating_sub(failed.len());
-    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let error =
-        format!("{} files were not uploaded:{}{more}\nof the rest: {answer}", tally.failed.len(), failed.concat());
+    let mut more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    if left > 0 {
+        more.push_str(&format!("\n  and {left} that were not tried, as none arrived"));
+    }
+    let count = tally.failed.len() + left;
+    let error = format!("{count} files were not uploaded:{}{more}\nof the rest: {answer}", failed.concat());
     Err(Error::failed(error).with_hint("call it again: without `overwrite`, what is there already is skipped"))
 }
 
@@ -109,6 +130,7 @@ async fn upload(context: &Context, remote: &Remote, files: &Files, overwrite: bo
     let mut left = files.paths.iter();
     loop {
         while running.len() < AT_ONCE
+            && !tally.is_futile()
             && let Some(path) = left.next()
         {
             let (context, place) = (context.clone(), files.place(path));
@@ -133,8 +155,7 @@ async fn upload(context: &Context, remote: &Remote, files: &Files, overwrite: bo
             Ok((remote, Err(error))) => tally.failed.push((remote.path().to_owned(), error)),
             Err(error) => tally.failed.push(("?".to_owned(), Error::failed(error.to_string()))),
         }
-        let done = tally.uploaded + tally.skipped + tally.failed.len();
-        context.progress.report(format!("{done} of {} files", files.paths.len()));
+        context.progress.report(format!("{} of {} files", tally.done(), files.paths.len()));
     }
 }
 

@@ -150,6 +150,8 @@ async fn tables_are_found_by_name_column_and_comment_despite_typos() -> Outcome 
     assert!(pages > 1 && whole == paged, "{pages} pages of {paged:?}");
     let none = house.answer("search_tables", json!({ "query": "zzyzx" })).await?;
     assert!(none["hint"].as_str().is_some_and(|hint| hint.contains("other or fewer words")), "{none}");
+    let nowhere = house.answer("search_tables", json!({ "query": "orders", "catalog_name": "nowhere" })).await?;
+    assert!(nowhere["hint"].as_str().is_some_and(|hint| hint.contains("`list_catalogs`")), "{nowhere}");
     let refusal = house.refusal("search_tables", json!({ "query": "%" })).await?;
     assert!(refusal.contains("no word"), "{refusal}");
     Ok(())
@@ -214,6 +216,8 @@ async fn lineage_leads_up_and_down_with_what_lies_between() -> Outcome {
     );
     let none = house.answer("get_table_lineage", json!({ "table_name": "samples.nyctaxi.nothing" })).await?;
     assert_eq!((&none["upstream"], &none["downstream"]), (&json!([]), &json!([])), "{none}");
+    assert!(none["hint"].as_str().is_some_and(|hint| hint.contains("misspelt")), "{none}");
+    assert!(down.get("hint").is_none() && up.get("hint").is_none(), "{down} {up}");
     Ok(())
 }
 

@@ -102,10 +102,11 @@ async fn a_result_beyond_the_inline_limit_comes_whole_by_links() -> Outcome {
 async fn a_link_that_fails_is_fetched_anew_and_no_row_is_lost() -> Outcome {
     for fault in ["truncated_body", "internal_error", "permission_denied"] {
         let (_sandbox, house) =
-            faulty(json!([{ "route": "GET /sandbox-storage/*", "fault": fault, "times": 1 }])).await?;
+            faulty(json!([{ "route": "GET /sandbox-storage/**", "fault": fault, "times": 1 }])).await?;
         let query = json!({ "statement": "SELECT order_id FROM samples.retail.orders ORDER BY order_id", "large_result": true });
         let (rows, _) = house.rows(house.answer("execute_sql", query).await?).await?;
         assert_eq!((rows.len(), &rows[1_499]), (1_500, &json!([1_500])), "{fault}");
+        assert_eq!(house.faults().await?[0]["hits"], 1, "{fault} was not met");
     }
     Ok(())
 }
@@ -132,9 +133,9 @@ async fn results_that_are_gone_are_told_to_be() -> Outcome {
     sandbox.advance(Duration::from_secs(3_700));
     let next = json!({ "statement_id": answer["statement_id"], "page_token": answer["next_page_token"] });
     let refusal = house.refusal("get_sql_result", next).await?;
-    assert!(refusal.contains("is gone") && refusal.contains("`execute_sql`"), "{refusal}");
+    assert!(refusal.contains("is gone") && refusal.contains("a query can be run again"), "{refusal}");
     let refusal = house.refusal("get_sql_result", json!({ "statement_id": "01f0-unknown" })).await?;
-    assert!(refusal.contains("kept for an hour") && refusal.contains("`list_query_history`"), "{refusal}");
+    assert!(refusal.contains("about an hour") && refusal.contains("`list_query_history`"), "{refusal}");
     Ok(())
 }
 
@@ -197,6 +198,12 @@ async fn catalog_and_schema_say_where_names_are() -> Outcome {
     let house = House::default().await?;
     let query = json!({ "statement": "SELECT count(*) FROM orders", "catalog": "samples", "schema": "retail" });
     assert_eq!(house.answer("execute_sql", query).await?["rows"], json!([[1_500]]));
+    // What would hold for a session holds for nothing here, which is told.
+    for statement in ["USE CATALOG samples", "use samples.retail"] {
+        let answer = house.answer("execute_sql", json!({ "statement": statement })).await?;
+        assert!(answer["hint"].to_string().contains("pass `catalog` and `schema`"), "{answer}");
+    }
+    house.refusal("execute_sql", json!({ "statement": "SELECT count(*) FROM retail.orders" })).await?;
     Ok(())
 }
 

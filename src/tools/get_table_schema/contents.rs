@@ -20,9 +20,18 @@ const MOST_CHARACTERS: usize = 60;
 const UNORDERED: [&str; 9] =
     ["ARRAY", "BINARY", "GEOGRAPHY", "GEOMETRY", "INTERVAL", "MAP", "OBJECT", "STRUCT", "VARIANT"];
 
-/// Adds what the call asks for, and which warehouse told it.
-pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, input: &Input) -> Result<(), Error> {
-    let warehouse = warehouse::choose(context, input.warehouse_id.clone()).await?;
+/// Adds what the call asks for, and which warehouse told it. What the table is made of is worth having without.
+pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, input: &Input) {
+    let warehouse = match warehouse::choose(context, input.warehouse_id.clone()).await {
+        Ok(warehouse) => warehouse,
+        Err(error) => {
+            let asked = [("sample", input.sample_rows > 0), ("column_statistics", input.column_statistics)];
+            for (part, _) in asked.into_iter().filter(|(_, is_asked)| *is_asked) {
+                shape::put(answer, part, json!({ "error": error.to_string() }));
+            }
+            return;
+        }
+    };
     warehouse.put(answer);
     let name = quoted(&input.full_name);
     let columns = rest::array(table, "columns");
@@ -48,10 +57,10 @@ pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, in
                 return None;
             }
             let order = Order::new(format!("DESCRIBE DETAIL {name}"), &[]);
-            statement::table(context, &warehouse, &order, wait).await.ok()
+            statement::table_in_time(context, &warehouse, &order, wait).await.ok()
         },
     );
-    if let Some(Told::Table(detail)) = detail
+    if let Some(detail) = detail
         && let Some(row) = detail.rows.first()
     {
         let number = |column: &str| detail.cell(row, column)?.parse::<i64>().ok();
@@ -71,7 +80,9 @@ pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, in
     if let Some(sample) = sample {
         shape::put(answer, "sample", sample.unwrap_or_else(|error| json!({ "error": error.to_string() })));
     }
-    Ok(())
+    if answer.get("row_filter").is_some() {
+        shape::advise(answer, "the row filter hides rows: sample and counts are of those that you may see");
+    }
 }
 
 /// The name of a table for SQL, whatever characters are in it.

@@ -1,6 +1,6 @@
 //! Statements of every kind, and statements that pretend to be of another.
 
-use super::{check, is_one_statement};
+use super::{check, check_planned};
 
 #[test]
 fn queries_pass() {
@@ -72,6 +72,10 @@ fn queries_pass() {
         "explain extended with t as (select 1) select * from t",
         "EXPLAIN COST SELECT 1",
         "EXPLAIN CODEGEN SELECT 1",
+        "SELECT * FROM t PIVOT (sum(a) FOR b IN ('x', 'y'))",
+        "SELECT raw:a.b[0]::INT, `key` FROM t",
+        "SELECT named_struct('a', 1).a, m['x'] FROM t",
+        "SELECT ai_gen('a haiku'), ai_forecast FROM t",
     ] {
         assert!(check(sql).is_ok(), "{sql}: {:?}", check(sql).map_err(|error| error.to_string()));
     }
@@ -236,6 +240,40 @@ fn statements_within_statements_are_refused() {
         "EXPLAIN SELECT 1; DROP TABLE t",
         "`SHOW` TABLES",
         "'SHOW' TABLES",
+        "WITH s AS (SELECT 1) FROM s INSERT INTO t SELECT *",
+        "FROM (SELECT 1) INSERT INTO t SELECT *",
+        "FROM (SELECT 1 AS a) x INSERT OVERWRITE TABLE t SELECT a",
+        "FROM s x INSERT INTO t SELECT * INSERT INTO u SELECT *",
+        "FROM s LATERAL VIEW explode(xs) e AS x INSERT INTO t SELECT x",
+        "FROM a JOIN b USING (id) INSERT INTO t SELECT *",
+        "FROM a, b INSERT INTO t SELECT *",
+        "FROM s WHERE a > 1 INSERT INTO t SELECT *",
+        "(FROM s INSERT INTO t SELECT *)",
+        "(INSERT INTO t SELECT 1)",
+        "(DELETE FROM t)",
+        "WITH s AS (FROM x INSERT INTO t SELECT *) SELECT 1",
+        "WITH s AS (SELECT 1) (INSERT INTO t SELECT * FROM s)",
+        "WITH s AS (SELECT 1) CREATE TABLE t AS SELECT * FROM s",
+        "WITH s AS (SELECT 1) EXECUTE IMMEDIATE 'DROP TABLE t'",
+        "SELECT 1 UNION ALL (INSERT INTO t VALUES (1))",
+        "SELECT * FROM t |> INSERT INTO u",
+        "FROM t |> DROP a |> INSERT INTO u",
+        "EXPLAIN EXECUTE IMMEDIATE 'DROP TABLE t'",
+        "EXPLAIN CALL p()",
+        "EXPLAIN BEGIN DROP TABLE t; END",
+        "EXPLAIN (DELETE FROM t)",
+        "EXPLAIN WITH s AS (SELECT 1) DELETE FROM t",
+        "EXPLAIN LOGICAL DELETE FROM t",
+        "FROM t REDUCE a USING 'sh' AS b",
+        "FROM t MAP a USING 'sh' AS b",
+        "SELECT TRANSFORM(a) USING 'sh' FROM t",
+        "SELECT TRANSFORM(*) USING 'sh' AS (b STRING) FROM t",
+        "REDUCE a USING 'sh' FROM t",
+        "SELECT 1; -- \n DROP TABLE t",
+        "SELECT 1 ; ; ; DROP TABLE t",
+        "SHOW TABLES /* ; */ ; DROP TABLE t",
+        "DESCRIBE QUERY SELECT 1; DROP TABLE t",
+        "TABLE t |> AGGREGATE count(*); DELETE FROM t",
     ] {
         assert!(check(sql).is_err(), "{sql}");
     }
@@ -271,6 +309,19 @@ fn functions_that_reach_out_are_refused_however_they_are_written() {
         "SELECT IDENTIFIER('http_' || 'request')('c')",
         "SELECT IDENTIFIER(:name)('c')",
         "SELECT identifier (concat('a', ('b'))) ('c')",
+        "SELECT system.builtin.IDENTIFIER('http_request')('c')",
+        "SELECT IDENTIFIER('system').builtin.http_request('c')",
+        "SELECT \"http_request\"('c')",
+        "SELECT \"http_request\" ('c') AS x",
+        "SELECT system.ai.python_exec('import os')",
+        "SELECT `system`.`ai`.`python_exec`('import os')",
+        "SELECT * FROM STREAM read_pulsar(serviceUrl => 'x')",
+        "DESCRIBE QUERY SELECT http_request('c')",
+        "SHOW TABLES LIKE http_request('c')",
+        "FROM t |> SELECT http_request('c')",
+        "SELECT * FROM a.b.http_request('c')",
+        "SELECT http_request\r('c')",
+        "SELECT http_request\t\n('c')",
     ] {
         assert!(check(sql).is_err(), "{sql}");
     }
@@ -327,11 +378,37 @@ fn depth_and_length_are_no_way_around() {
 }
 
 #[test]
-fn one_statement_is_told_from_several() {
-    for sql in ["DELETE FROM t", "SELECT ';';", "SELECT 1 -- ; x", " SELECT 1 ; "] {
-        assert!(is_one_statement(sql), "{sql}");
+fn what_has_a_plan_is_told_from_what_explain_could_run() {
+    for sql in [
+        "DELETE FROM t",
+        "SELECT ';';",
+        "SELECT 1 -- ; x",
+        " SELECT 1 ; ",
+        "(SELECT 1) UNION (SELECT 2)",
+        "with t as (select 1) insert into u select * from t",
+        "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE",
+        "CREATE OR REPLACE TABLE t AS SELECT 1",
+        "FROM t SELECT a",
+    ] {
+        assert!(check_planned(sql).is_ok(), "{sql}: {:?}", check_planned(sql).map_err(|error| error.to_string()));
     }
-    for sql in ["", ";", "SELECT 1; SELECT 2", "SELECT 'x", "-- \\\n; DROP TABLE t"] {
-        assert!(!is_one_statement(sql), "{sql}");
+    for sql in [
+        "",
+        ";",
+        "SELECT 1; SELECT 2",
+        "SELECT 'x",
+        "-- \\\n; DROP TABLE t",
+        "EXECUTE IMMEDIATE 'DROP TABLE t'",
+        "EXECUTE IMMEDIATE :sql",
+        "BEGIN DROP TABLE t; END",
+        "CALL p()",
+        "EXPLAIN SELECT 1",
+        "SHOW TABLES",
+        "SELECT http_request('c')",
+        "INSERT INTO t SELECT ai_query('agent', 'do it')",
+        "SELECT * FROM remote_query('c', query => 'DELETE FROM t')",
+        "SELECT IDENTIFIER(:name)('c')",
+    ] {
+        assert!(check_planned(sql).is_err(), "{sql}");
     }
 }

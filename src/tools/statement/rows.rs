@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape::{self, Budget};
+use crate::tools::remote::Digits;
 
 type Row = Vec<Option<String>>;
 
@@ -68,8 +69,29 @@ impl Outcome {
         }
     }
 
-    /// A chunk with its rows, be they in the answer or behind a link.
+    /// The chunk that a cursor begins with. With another statement it would lead to rows that nobody asked for.
+    fn begin(&self, cursor: &Cursor) -> Result<i64, Error> {
+        let Some(page) = &cursor.page else { return Ok(0) };
+        let of = cursor.of.as_ref().ok_or_else(Error::bad_page_token)?;
+        if *of != mark(&self.id) {
+            return Err(Error::failed(format!("`page_token` is not of statement `{}`", self.id))
+                .with_hint("pass it with the `statement_id` of the answer that it is from"));
+        }
+        let chunks = self.manifest.total_chunk_count.unwrap_or(i64::MAX);
+        page.parse().ok().filter(|index| (0..chunks).contains(index)).ok_or_else(Error::bad_page_token)
+    }
+
+    /// A chunk with its rows. Where they do not come, nobody has to run the statement again.
     async fn chunk(&mut self, context: &Context, index: i64) -> Result<Chunk, Error> {
+        let chunk = self.read(context, index).await;
+        chunk.map_err(|error| {
+            let hint = "ask for its rows again with `get_sql_result`; it need not run again";
+            error.after(format!("statement `{}` succeeded, but its rows did not come", self.id)).with_hint(hint)
+        })
+    }
+
+    /// The rows of a chunk, be they in the answer or behind a link.
+    async fn read(&mut self, context: &Context, index: i64) -> Result<Chunk, Error> {
         let data = match self.first.take().filter(|_| index == 0) {
             Some(first) => first,
             None => self.fetch(context, index).await?,
@@ -80,7 +102,7 @@ impl Outcome {
         }
         if self.manifest.format.as_ref().is_some_and(|format| *format != Format::JsonArray) {
             let message = format!("the result of statement `{}` is in a format for other programs", self.id);
-            return Err(Error::failed(message).with_hint("run the statement again with `execute_sql`"));
+            return Err(Error::failed(message).with_hint("run it again with `execute_sql` if it is a query"));
         }
         let link = link(data, index)?;
         let rows = match download(context, &link).await {
@@ -111,13 +133,34 @@ impl Outcome {
     ) -> Result<Chunk, Error> {
         if count.is_some_and(|count| usize::try_from(count) != Ok(rows.len())) {
             let (came, count) = (rows.len(), count.unwrap_or_default());
-            let message = format!("chunk {index} of statement `{}` came with {came} of its {count} rows", self.id);
-            return Err(Error::failed(message).with_hint("call again with the same arguments"));
+            return Err(Error::failed(format!("chunk {index} came with {came} of its {count} rows")));
         }
         // The manifest knows of a next chunk even where the chunk itself does not say so.
         let following = (index + 1 < self.manifest.total_chunk_count.unwrap_or_default()).then_some(index + 1);
         Ok(Chunk { offset, rows, next: next.or(following).filter(|next| *next > index) })
     }
+}
+
+/// The columns as an answer tells them, as many as have room, and how many characters they take.
+fn header(columns: &[ColumnInfo], room: usize) -> (Vec<Value>, usize) {
+    let (mut names, mut used) = (Vec::new(), 0);
+    for column in columns {
+        let name = json!({ "name": column.name, "type": column.type_text });
+        let size = name.to_string().chars().count() + 1;
+        if used + size > room && !names.is_empty() {
+            break;
+        }
+        used += size;
+        names.push(name);
+    }
+    (names, used)
+}
+
+/// What cursors know a statement by.
+fn mark(id: &str) -> String {
+    let mut digits = Digits::default();
+    digits.add(id.as_bytes());
+    digits.finish().chars().take(8).collect()
 }
 
 fn link(data: ResultData, index: i64) -> Result<ExternalLink, Error> {
@@ -133,7 +176,7 @@ async fn download(context: &Context, link: &ExternalLink) -> Result<Vec<Row>, Er
     serde_json::from_slice(&bytes).map_err(|error| {
         // The position only: rows are somebody's data.
         let place = format!("line {}, column {}", error.line(), error.column());
-        Error::failed(format!("a downloaded part of the result is not whole ({place})")).with_hint("call again")
+        Error::failed(format!("a downloaded part of the result is not whole ({place})"))
     })
 }
 
@@ -141,20 +184,18 @@ async fn download(context: &Context, link: &ExternalLink) -> Result<Vec<Row>, Er
 pub(super) async fn page(context: &Context, statement: StatementResponse, cursor: Cursor) -> Result<Value, Error> {
     let mut result = Outcome::new(statement);
     let columns = result.columns.clone();
-    let mut index = match cursor.page.as_deref().map(str::parse::<i64>) {
-        None => 0,
-        Some(Ok(index)) => index,
-        Some(Err(_)) => return Err(Error::bad_page_token()),
-    };
-    let names = || columns.iter().map(|column| json!({ "name": column.name, "type": column.type_text }));
-    let header: usize = names().map(|name| name.to_string().chars().count() + 1).sum();
+    let mut index = result.begin(&cursor)?;
+    let (names, header) = header(&columns, context.budget.characters / 2);
     let mut budget = Budget { characters: context.budget.characters.saturating_sub(header + 400) };
     let (mut rows, mut skip, mut cuts, mut offset) = (Vec::new(), cursor.skip, Vec::new(), None);
     let next = loop {
         let chunk = result.chunk(context, index).await?;
+        if skip > chunk.rows.len() {
+            return Err(Error::bad_page_token());
+        }
         offset = offset.or_else(|| Some(chunk.offset? + i64::try_from(skip).ok()?));
         let left = chunk.rows.len().saturating_sub(skip);
-        let cells = chunk.rows.iter().skip(skip).map(|row| typed(&columns, row));
+        let cells = chunk.rows.iter().skip(skip).map(|row| typed(&columns, row.get(..names.len()).unwrap_or(row)));
         let page = shape::page(cells, budget);
         // A row that is too large alone is cut only where no other row was given before it.
         if !page.cuts.is_empty() && !rows.is_empty() {
@@ -175,21 +216,27 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
         skip = 0;
     };
     let is_cut = result.manifest.truncated.unwrap_or_default();
+    let shown = names.len();
     let mut answer = json!({
         "statement_id": result.id,
         "state": "SUCCEEDED",
-        "columns": names().collect::<Vec<_>>(),
+        "columns": names,
         "returned": rows.len(),
         "rows": rows,
         "total_rows": result.manifest.total_row_count.unwrap_or_default(),
-        "truncated": next.is_some() || is_cut,
+        "truncated": next.is_some() || is_cut || shown < columns.len(),
     });
     if let Some(offset) = offset.filter(|offset| *offset > 0) {
         shape::put(&mut answer, "row_offset", offset);
     }
     shape::notice(&mut answer, cuts, "select fewer or shorter columns");
+    if shown < columns.len() {
+        let notice = format!("these are the first {shown} of {} columns: select the ones you need", columns.len());
+        shape::advise(&mut answer, &notice);
+    }
     if let Some((index, skip)) = next {
-        let cursor = Cursor { page: Some(index.to_string()), skip, ..Cursor::default() };
+        let of = Some(mark(&result.id));
+        let cursor = Cursor { page: Some(index.to_string()), skip, of, ..Cursor::default() };
         shape::put(&mut answer, "next_page_token", cursor.encode());
         let more = "more rows: pass `statement_id` and `page_token` to `get_sql_result`, or select less";
         shape::advise(&mut answer, more);
