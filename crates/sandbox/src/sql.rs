@@ -7,7 +7,9 @@
 
 mod commands;
 mod compile;
+mod datetime_patterns;
 mod ddl;
+mod dialect;
 mod dml;
 mod engine;
 mod error;
@@ -15,6 +17,7 @@ mod expr;
 mod functions;
 mod generate;
 mod information;
+mod intervals;
 mod keys;
 mod literals;
 mod merge;
@@ -23,6 +26,7 @@ mod operators;
 mod origins;
 mod parse;
 mod query;
+mod quotes;
 mod recursive;
 mod relation;
 mod render;

@@ -271,6 +271,9 @@ fn check_names(columns: &[Column]) -> Result<(), SqlError> {
                 "42711",
             ));
         }
+        if column.kind.is_interval() {
+            return Err(SqlError::unsupported("columns of intervals in tables and views"));
+        }
         if column.name.contains('\0') || column.name.is_empty() {
             return Err(SqlError::unsupported("columns without a name"));
         }

@@ -9,6 +9,7 @@ use super::compile::{Compiler, Mode, Scope, Typed, access, text_literal};
 use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::literals::suffixed;
+use super::operators::fitting;
 use super::parse::values;
 use super::types::Type;
 
@@ -111,11 +112,11 @@ impl Compiler<'_> {
                 let otherwise = else_result.as_ref().map(|expr| self.expr(expr, scope)).transpose()?;
                 self.case(branches, otherwise, expr)
             }
-            Expr::Like { negated, any: false, expr: inner, pattern, escape_char } => {
-                self.like("dbx_like", *negated, inner, pattern, escape_char.as_deref(), scope)
+            Expr::Like { negated, any, expr: inner, pattern, escape_char } => {
+                self.likes("dbx_like", (*negated, *any), inner, pattern, escape_char.as_deref(), scope)
             }
-            Expr::ILike { negated, any: false, expr: inner, pattern, escape_char } => {
-                self.like("dbx_ilike", *negated, inner, pattern, escape_char.as_deref(), scope)
+            Expr::ILike { negated, any, expr: inner, pattern, escape_char } => {
+                self.likes("dbx_ilike", (*negated, *any), inner, pattern, escape_char.as_deref(), scope)
             }
             Expr::RLike { negated, expr: inner, pattern, .. } => {
                 let (value, pattern) = (self.text_of(inner, scope)?, self.text_of(pattern, scope)?);
@@ -156,6 +157,11 @@ impl Compiler<'_> {
                 arguments.push(self.expr(inner, scope)?);
                 self.scalar(name, arguments)
             }
+            Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
+                let parts = [Some(inner), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()];
+                let parts = parts.into_iter().flatten().map(|part| self.expr(part, scope)).collect::<Result<_, _>>()?;
+                self.scalar("overlay", parts)
+            }
             Expr::Array(array) => {
                 let items = array.elem.iter().map(|item| self.expr(item, scope)).collect::<Result<_, _>>()?;
                 self.scalar("array", items)
@@ -181,14 +187,14 @@ impl Compiler<'_> {
                     AccessExpr::Dot(Expr::Identifier(name)) => access(&value, &name.value),
                     AccessExpr::Subscript(Subscript::Index { index }) => {
                         let index = self.expr(index, scope)?;
-                        self.scalar("get", vec![value, index])
+                        self.subscript(value, index)
                     }
                     _ => Err(SqlError::unsupported("this access path")),
                 })
             }
             Expr::JsonAccess { value, path } => self.json_path(value, path, scope),
             Expr::Function(function) => self.function(function, expr, scope),
-            Expr::Interval(_) => Err(SqlError::unsupported("intervals outside of `+` and `-` on dates and timestamps")),
+            Expr::Interval(interval) => self.interval(interval),
             _ => Err(SqlError::unsupported(format!("the expression `{expr}`"))),
         }
     }
@@ -262,11 +268,19 @@ impl Compiler<'_> {
             }
             UnaryOperator::Minus | UnaryOperator::Plus => {
                 let value = if value.kind == Type::String { self.cast(value, &Type::Double, false)? } else { value };
-                if !value.kind.is_number() && value.kind != Type::Void {
+                if !value.kind.is_number() && !value.kind.is_interval() && value.kind != Type::Void {
                     return Err(SqlError::mismatch(&inner.to_string(), "a number is required"));
                 }
-                let sign = if op == UnaryOperator::Minus { "-" } else { "" };
-                Ok(Typed::new(format!("({sign}{})", value.sql), value.kind))
+                Ok(match op {
+                    UnaryOperator::Minus if value.kind.is_integer() && !is_digits(&value.sql) => {
+                        fitting(&format!("-{}", value.sql), value.kind)
+                    }
+                    UnaryOperator::Minus => Typed::new(format!("(-{})", value.sql), value.kind),
+                    _ => value,
+                })
+            }
+            UnaryOperator::BitwiseNot if value.kind.is_integer() => {
+                Ok(Typed::new(format!("(~{})", value.sql), value.kind))
             }
             _ => Err(SqlError::unsupported(format!("the operator {op}"))),
         }
@@ -326,6 +340,34 @@ impl Compiler<'_> {
         Ok(Typed::new(format!("{sql} END)"), kind))
     }
 
+    /// One pattern, or `ANY` or `ALL` of several.
+    fn likes(
+        &self,
+        function: &str,
+        (negated, any): (bool, bool),
+        inner: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        scope: &Scope<'_>,
+    ) -> Result<Typed, SqlError> {
+        let (patterns, joint) = match pattern {
+            Expr::Tuple(patterns) if any => (patterns.iter().collect(), " OR "),
+            Expr::Nested(pattern) if any => (vec![pattern.as_ref()], " OR "),
+            Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("all") => {
+                (argument_exprs(&call.args)?, " AND ")
+            }
+            Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("some") => {
+                (argument_exprs(&call.args)?, " OR ")
+            }
+            pattern => return self.like(function, negated, inner, pattern, escape, scope),
+        };
+        let tests: Vec<_> = patterns
+            .into_iter()
+            .map(|pattern| Ok(self.like(function, negated, inner, pattern, escape, scope)?.sql))
+            .collect::<Result<_, SqlError>>()?;
+        Ok(boolean(format!("({})", tests.join(joint))))
+    }
+
     fn like(
         &self,
         function: &str,
@@ -357,6 +399,10 @@ impl Compiler<'_> {
         match field {
             CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
                 self.scalar(name, vec![self.expr(inner, scope)?])
+            }
+            CeilFloorKind::Scale(scale) => {
+                let scale = self.literal(&scale.value)?;
+                self.scalar(name, vec![self.expr(inner, scope)?, scale])
             }
             _ => Err(SqlError::unsupported(format!("{name} to a scale or unit"))),
         }
@@ -396,6 +442,11 @@ fn single_row(sql: &str) -> String {
 
 fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
+}
+
+/// Whether this is a literal, whose minus cannot overflow.
+fn is_digits(sql: &str) -> bool {
+    sql.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(crate) fn boolean(sql: String) -> Typed {

@@ -124,6 +124,9 @@ impl Compiler<'_> {
         let [Expr::Identifier(unit), first, second] = exprs else { return Ok(None) };
         let unit = unit.value.to_lowercase();
         let unit = unit.strip_suffix('s').unwrap_or(&unit);
+        if !matches!(name, "dateadd" | "date_add" | "timestampadd" | "datediff" | "date_diff" | "timestampdiff") {
+            return Ok(None);
+        }
         let (first, second) = (self.expr(first, scope)?, self.expr(second, scope)?);
         match name {
             "dateadd" | "date_add" | "timestampadd" => {
