@@ -5,6 +5,7 @@
 //! `expr` and `functions` compile, `statements` changes tables and catalog together, `runtime`
 //! gives SQLite the functions it lacks, `render` writes values as the API does.
 
+mod aggregates;
 mod commands;
 mod compile;
 mod datetime_patterns;
@@ -16,6 +17,7 @@ mod error;
 mod expr;
 mod functions;
 mod generate;
+mod grouping;
 mod information;
 mod intervals;
 mod keys;
@@ -25,6 +27,7 @@ mod named_windows;
 mod operators;
 mod origins;
 mod parse;
+mod pivot;
 mod query;
 mod quotes;
 mod recursive;
@@ -35,6 +38,7 @@ mod select;
 mod temporal;
 mod travel;
 mod types;
+mod using;
 mod window;
 
 pub(crate) use commands::use_target;

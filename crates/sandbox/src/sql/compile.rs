@@ -7,6 +7,7 @@ use crate::workspace::catalog::Catalog;
 
 use super::engine::Session;
 use super::error::SqlError;
+use super::grouping::Groups;
 use super::relation::Ctes;
 use super::types::{Column, Type};
 
@@ -53,7 +54,7 @@ pub(crate) enum Mode<'a> {
     /// Row by row.
     Row,
     /// Per group: only these expressions, and aggregates.
-    Group(&'a [String]),
+    Group(&'a Groups),
 }
 
 /// The names an expression can use.

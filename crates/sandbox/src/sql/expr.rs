@@ -32,7 +32,7 @@ impl Compiler<'_> {
             && let Ok(value) = self.expr(expr, &scope.with_mode(Mode::Row))
             && groups.contains(&value.sql)
         {
-            return Ok(value);
+            return Ok(groups.read(value));
         }
         match expr {
             Expr::Identifier(name) => self.name(std::slice::from_ref(&name.value), scope),

@@ -13,7 +13,7 @@ use super::error::SqlError;
 use super::operators::DAY_MICROS;
 use super::types::Type;
 
-const AGGREGATES: [&str; 60] = [
+const AGGREGATES: [&str; 65] = [
     "any",
     "any_value",
     "approx_count_distinct",
@@ -52,7 +52,6 @@ const AGGREGATES: [&str; 60] = [
     "variance",
     "mode",
     "corr",
-    // Known as aggregates, and refused.
     "approx_top_k",
     "bit_and",
     "bit_or",
@@ -72,8 +71,13 @@ const AGGREGATES: [&str; 60] = [
     "regr_avgy",
     "regr_count",
     "regr_r2",
+    "regr_intercept",
     "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
     "skewness",
+    "try_avg",
     "try_sum",
 ];
 

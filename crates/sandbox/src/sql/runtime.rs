@@ -8,6 +8,7 @@ mod instants;
 mod lists;
 mod maths;
 mod patterns;
+mod statistics;
 mod strings;
 
 use rusqlite::Connection;

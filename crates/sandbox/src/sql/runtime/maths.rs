@@ -18,6 +18,15 @@ pub(super) const FUNCTIONS: &[Definition] = &[
             _ => Ok(rest),
         }
     }),
+    ("dbx_sampled", |a| {
+        // A number of a row, mixed to a share of all.
+        let mut mixed = a.integer(0).wrapping_add(a.integer(1).wrapping_mul(0x9E37_79B9)).cast_unsigned();
+        for factor in [0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB_u64] {
+            mixed = (mixed ^ (mixed >> 30)).wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_mul(factor);
+        }
+        let share = f64::from(u32::try_from(mixed >> 32).unwrap_or_default()) / 4_294_967_296.0;
+        Ok(Value::Integer((a.real(2)..a.real(3)).contains(&share).into()))
+    }),
     ("dbx_float", |a| real(as_float(a.real(0)))),
     ("dbx_fit", |a| if fits(a) { Ok(a.get(0).clone()) } else { Err(too_large(a.integer(1))) }),
     ("dbx_try_fit", |a| Ok(if fits(a) { a.get(0).clone() } else { Value::Null })),
