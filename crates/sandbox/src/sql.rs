@@ -33,6 +33,7 @@ mod quotes;
 mod recursive;
 mod relation;
 mod render;
+mod rewrite;
 mod runtime;
 mod select;
 mod temporal;

@@ -16,6 +16,7 @@ use super::engine::{Table, TemporaryView, Work, create_sql};
 use super::error::{SqlError, quoted};
 use super::parse::{parts, statement, tokens};
 use super::relation::Ctes;
+use super::rewrite::text_of;
 use super::types::{Column, Type};
 
 impl Work<'_> {
@@ -121,7 +122,7 @@ impl Work<'_> {
         // The query keeps the names as written, so it keeps where they were resolved.
         node.properties
             .insert("view.catalogAndNamespace".to_owned(), format!("{}.{}", self.session.catalog, self.session.schema));
-        self.enter(CatalogTable { name, node, kind: "VIEW", columns, view_definition: Some(create.query.to_string()) });
+        self.enter(CatalogTable { name, node, kind: "VIEW", columns, view_definition: Some(text_of(&create.query)) });
         Ok(Table::default())
     }
 
@@ -143,7 +144,7 @@ impl Work<'_> {
         };
         rename(&mut columns, create)?;
         check_names(&columns)?;
-        let query = create.query.to_string();
+        let query = text_of(&create.query);
         let mut views = lock(&self.session.temporary);
         let key = single.to_lowercase();
         if views.contains_key(&key) && !create.or_replace {

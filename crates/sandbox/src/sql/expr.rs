@@ -10,7 +10,7 @@ use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::literals::suffixed;
 use super::operators::fitting;
-use super::parse::values;
+use super::parse::{parts, values};
 use super::types::Type;
 
 /// Expressions that repeat their parts must not grow without bounds.
@@ -240,6 +240,11 @@ impl Compiler<'_> {
 
     fn function(&self, function: &sqlparser::ast::Function, expr: &Expr, scope: &Scope<'_>) -> Result<Typed, SqlError> {
         let name = function.name.to_string().replace('`', "").to_lowercase();
+        if let Some(routine) = self.user_function(&parts(&function.name)?) {
+            let arguments = argument_exprs(&function.args)?;
+            let arguments = arguments.into_iter().map(|argument| self.expr(argument, scope)).collect::<Result<Vec<_>, _>>()?;
+            return self.call_user(routine, &arguments);
+        }
         if function.over.is_some() {
             return self.window(&name, function, scope);
         }

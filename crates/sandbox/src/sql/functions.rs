@@ -2,9 +2,11 @@
 
 mod collections;
 mod dates;
+mod known;
 mod lambdas;
 mod numbers;
 mod texts;
+mod user;
 
 use sqlparser::ast::Expr;
 
@@ -12,6 +14,7 @@ use super::compile::{Compiler, Scope, Typed, text_literal};
 use super::error::SqlError;
 use super::operators::DAY_MICROS;
 use super::types::Type;
+pub(super) use collections::item;
 
 const AGGREGATES: [&str; 65] = [
     "any",
@@ -104,8 +107,10 @@ impl Compiler<'_> {
             .or_else(|| self.number_function(name, &arguments))
             .or_else(|| self.date_function(name, &arguments))
             .or_else(|| self.collection_function(name, &arguments))
-            .unwrap_or_else(|| {
-                Err(SqlError::unsupported(format!("the function `{name}` with {} arguments", arguments.len())))
+            .unwrap_or_else(|| match (known::is_known(name), arguments.len()) {
+                (false, _) => Err(SqlError::unresolved_routine(name)),
+                (true, 1) => Err(SqlError::unsupported(format!("the function `{name}` with such an argument"))),
+                (true, count) => Err(SqlError::unsupported(format!("the function `{name}` with {count} such arguments"))),
             })
     }
 

@@ -62,9 +62,9 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 }
 
 /// First words of statements that Databricks has and the sandbox does not.
-const FOREIGN: [&str; 28] = [
+const FOREIGN: [&str; 26] = [
     "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COPY", "DECLARE", "DENY", "EXECUTE", "FROM", "FSCK", "GET",
-    "GRANT", "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "REVOKE",
+    "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE",
     "SET", "TABLE", "VACUUM",
 ];
 

@@ -133,7 +133,13 @@ impl Compiler<'_> {
             (Type::Date, kind) if kind.is_integer() => Ok(value.sql),
             (Type::Date, Type::DayTime(_, 0)) => Ok(format!("({} / {DAY_MICROS})", value.sql)),
             (Type::Timestamp | Type::TimestampNtz, Type::DayTime(..)) => Ok(value.sql),
-            (kind, amount) if kind.is_number() && amount.is_number() => Ok(self.cast(value, kind, false)?.sql),
+            // The amount has to be a number for SQLite, which does not take a call for one.
+            (Type::Decimal(_, scale), amount) if amount.is_integer() => {
+                Ok(self.cast(value, &Type::Decimal(38, *scale), false)?.sql)
+            }
+            (kind, amount) if kind == amount || (kind.is_number() && !matches!(kind, Type::Decimal(..)) && amount.is_integer()) => {
+                Ok(value.sql)
+            }
             (kind, amount) => Err(SqlError::unsupported(format!(
                 "RANGE by \"{}\" over an order by \"{}\"",
                 amount.text(),

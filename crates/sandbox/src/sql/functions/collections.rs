@@ -251,7 +251,7 @@ fn schema_of_json(sample: &Typed) -> Result<Typed, SqlError> {
 }
 
 /// Nested values have to be marked as JSON, or they would become strings.
-pub(super) fn item(sql: &str, kind: &Type) -> String {
+pub(crate) fn item(sql: &str, kind: &Type) -> String {
     if kind.is_nested() { format!("json({sql})") } else { sql.to_owned() }
 }
 
@@ -279,7 +279,8 @@ impl Compiler<'_> {
         }
         let members: Vec<_> =
             keys.iter().zip(&values).map(|(key, value)| format!("{key}, {}", item(value, &kind))).collect();
-        Ok(Typed::new(format!("json_object({})", members.join(", ")), Type::Map(Box::new(key), Box::new(kind))))
+        let sql = format!("dbx_map_checked(json_object({}), {})", members.join(", "), members.len());
+        Ok(Typed::new(sql, Type::Map(Box::new(key), Box::new(kind))))
     }
 }
 

@@ -77,6 +77,17 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         items.insert(usize::try_from(at).unwrap_or_default(), item_of(a, 2));
         joined(items)
     }),
+    ("dbx_list_fields", |a| {
+        let of = |item: Json| item.get(a.text(1)).cloned().unwrap_or_default();
+        joined(list(a, 0).into_iter().map(of).collect())
+    }),
+    ("dbx_map_checked", |a| {
+        let count = i64::try_from(members(a).count()).unwrap_or(i64::MAX);
+        if count == a.integer(1) {
+            return Ok(a.get(0).clone());
+        }
+        Err(SqlError::new("DUPLICATED_MAP_KEY", "Duplicate map key was found, please check the input data.", "23505"))
+    }),
     ("dbx_instants", instants),
     ("dbx_map_entries", |a| {
         joined(members(a).map(|(key, value)| serde_json::json!({"key": key, "value": value})).collect())
