@@ -1,9 +1,10 @@
 //! The SQL engine: Databricks SQL is parsed, checked against the catalog, compiled to SQLite's
 //! dialect with every type known, and run in memory.
 //!
-//! `parse` reads the text, `commands` answers SHOW and DESCRIBE from the catalog, `query`, `scope`,
-//! `expr` and `functions` compile, `statements` changes tables and catalog together, `runtime`
-//! gives SQLite the functions it lacks, `render` writes values as the API does.
+//! `parse` reads the text, after `rewrite` and `quotes` made it what the parser of `dialect` takes; `commands` answers SHOW,
+//! DESCRIBE and GRANT from the catalog; `query`, `relation`, `select`, `expr` and `functions` compile; `ddl`, `dml` and
+//! `merge` change tables and catalog together; `runtime` gives SQLite the functions it lacks; `render` writes values as
+//! the API does.
 
 mod aggregates;
 mod commands;
@@ -22,6 +23,7 @@ mod information;
 mod intervals;
 mod keys;
 mod literals;
+mod matching;
 mod merge;
 mod named_windows;
 mod operators;

@@ -152,13 +152,19 @@ fn functions(catalog: &mut Catalog, workspace: &Workspace) {
             "What remains of an amount after its discount.",
             &["gross", "discount"][..],
         ),
-        ("main.default.mask_email", "STRING", "concat(left(email, 1), '***')", "Hides an email address.", &["email"][..]),
+        (
+            "main.default.mask_email",
+            "STRING",
+            "concat(left(email, 1), '***')",
+            "Hides an email address.",
+            &["email"][..],
+        ),
     ];
     for (full_name, kind, body, comment, names) in functions {
         let parameter_type = if kind == "STRING" { "string" } else { "decimal(12,2)" };
-        let parameters = (0_u32..).zip(names).map(|(place, name)| {
-            json!({"name": name, "type_text": parameter_type, "type_name": kind, "position": place})
-        });
+        let parameters = (0_u32..).zip(names).map(
+            |(place, name)| json!({"name": name, "type_text": parameter_type, "type_name": kind, "position": place}),
+        );
         let parameters: Vec<_> = parameters.collect();
         let extra = json!({"data_type": kind, "full_data_type": kind, "routine_body": "SQL", "routine_definition": body,
             "is_deterministic": true, "sql_data_access": "CONTAINS_SQL", "security_type": "DEFINER", "parameter_style": "S", "is_null_call": false,

@@ -1,13 +1,12 @@
 //! Compiles aggregate calls, of groups and of windows.
 
-use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment,
-};
+use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment};
 
 use super::compile::{Compiler, Mode, Scope, Typed};
 use super::error::SqlError;
 use super::expr::argument_exprs;
 use super::query::direction;
+use super::select::has_aggregate;
 use super::types::Type;
 
 /// What follows a call: which rows count, and the window.
@@ -26,7 +25,8 @@ impl Around<'_> {
     /// FILTER and OVER, with another condition on the rows.
     fn suffix(&self, condition: Option<String>) -> String {
         let conditions: Vec<_> = self.filter.map(str::to_owned).into_iter().chain(condition).collect();
-        let filter = if conditions.is_empty() { String::new() } else { format!(" FILTER (WHERE {})", conditions.join(" AND ")) };
+        let filter =
+            if conditions.is_empty() { String::new() } else { format!(" FILTER (WHERE {})", conditions.join(" AND ")) };
         format!("{filter}{}", self.over)
     }
 }
@@ -46,6 +46,13 @@ impl Compiler<'_> {
                 "42903",
             ));
         }
+        if argument_exprs(&function.args)?.into_iter().any(has_aggregate) {
+            return Err(SqlError::new(
+                "NESTED_AGGREGATE_FUNCTION",
+                "It is not allowed to use an aggregate function in the argument of another aggregate function. Please use the inner aggregate function in a sub-query.",
+                "42607",
+            ));
+        }
         let rows = scope.with_mode(Mode::Row);
         let arguments = self.arguments(function, &rows)?;
         if matches!(name, "grouping" | "grouping_id") {
@@ -60,7 +67,7 @@ impl Compiler<'_> {
     }
 
     /// Aggregates that depend on an order.
-    fn within_group(
+    pub(super) fn within_group(
         &self,
         name: &str,
         arguments: &[Typed],
@@ -75,7 +82,7 @@ impl Compiler<'_> {
             .map(|term| Ok((self.expr(&term.expr, rows)?, direction(&term.options))))
             .collect::<Result<_, SqlError>>()?;
         match (name, arguments, terms.as_slice()) {
-            ("string_agg" | "listagg", [value, rest @ ..], _) if !is_distinct(function) => {
+            ("string_agg" | "listagg", [value, rest @ ..], _) if !is_distinct(function) && around.over.is_empty() => {
                 let value = self.cast(value.clone(), &Type::String, false)?;
                 let separator = rest.first().map_or("''", |separator| separator.sql.as_str());
                 let terms: Vec<_> =
@@ -174,7 +181,9 @@ impl Compiler<'_> {
                 let sum = format!("sum({unique}{}){suffix}", value.sql);
                 Ok(match name {
                     "sum" => Typed::new(sum, kind),
-                    _ => Typed::new(format!("dbx_decimal_divide({sum}, count({unique}{}){suffix}, 0)", value.sql), kind),
+                    _ => {
+                        Typed::new(format!("dbx_decimal_divide({sum}, count({unique}{}){suffix}, 0)", value.sql), kind)
+                    }
                 })
             }
             ("try_sum", [value]) if value.kind.is_integer() && !distinct => {

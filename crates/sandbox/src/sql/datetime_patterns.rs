@@ -6,7 +6,17 @@ use super::operators::DAY_MICROS;
 use super::temporal::{days, instant};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -95,8 +105,11 @@ impl Read {
     fn take<'a>(&mut self, letter: char, width: usize, text: &'a str) -> Option<&'a str> {
         match letter {
             'M' | 'L' if width >= 3 => {
-                let name = |month: &&str| if width == 3 { month.get(..3).unwrap_or_default().to_owned() } else { (*month).to_owned() };
-                let (index, name) = MONTHS.iter().map(name).enumerate().find(|(_, name)| text.starts_with(name.as_str()))?;
+                let name = |month: &&str| {
+                    if width == 3 { month.get(..3).unwrap_or_default().to_owned() } else { (*month).to_owned() }
+                };
+                let (index, name) =
+                    MONTHS.iter().map(name).enumerate().find(|(_, name)| text.starts_with(name.as_str()))?;
                 self.month = i8::try_from(index + 1).ok();
                 return text.strip_prefix(name.as_str());
             }

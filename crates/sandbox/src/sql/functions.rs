@@ -110,7 +110,9 @@ impl Compiler<'_> {
             .unwrap_or_else(|| match (known::is_known(name), arguments.len()) {
                 (false, _) => Err(SqlError::unresolved_routine(name)),
                 (true, 1) => Err(SqlError::unsupported(format!("the function `{name}` with such an argument"))),
-                (true, count) => Err(SqlError::unsupported(format!("the function `{name}` with {count} such arguments"))),
+                (true, count) => {
+                    Err(SqlError::unsupported(format!("the function `{name}` with {count} such arguments")))
+                }
             })
     }
 

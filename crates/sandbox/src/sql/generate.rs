@@ -175,10 +175,12 @@ impl Compiler<'_> {
         }
         let mut rows = Vec::new();
         for row in cells.chunks(width) {
-            let cast = row.iter().zip(&kinds).map(|(cell, kind)| Ok(item(&self.cast(cell.clone(), kind, false)?.sql, kind)));
+            let cast =
+                row.iter().zip(&kinds).map(|(cell, kind)| Ok(item(&self.cast(cell.clone(), kind, false)?.sql, kind)));
             rows.push(format!("json_array({})", cast.collect::<Result<Vec<_>, SqlError>>()?.join(", ")));
         }
-        let column = |(index, kind)| (format!("col{index}"), format!("json_extract({alias}.value, '$[{index}]')"), kind);
+        let column =
+            |(index, kind)| (format!("col{index}"), format!("json_extract({alias}.value, '$[{index}]')"), kind);
         Ok((format!("json_array({})", rows.join(", ")), kinds.into_iter().enumerate().map(column).collect()))
     }
 }
@@ -193,6 +195,12 @@ fn wrong_input(name: &str, argument: &Expr, kind: &Type) -> SqlError {
     )
 }
 
+/// Whether a function makes rows.
+pub(super) fn is_generator(name: &str) -> bool {
+    let name = name.to_lowercase();
+    matches!(name.strip_suffix("_outer").unwrap_or(&name), "explode" | "posexplode" | "inline" | "stack")
+}
+
 fn read(expr: &Expr) -> Option<Generator<'_>> {
     let Expr::Function(function) = expr else { return None };
     generator(&function.name.to_string(), argument_exprs(&function.args).ok()?)
@@ -204,7 +212,7 @@ fn generator<'a>(name: &str, arguments: Vec<&'a Expr>) -> Option<Generator<'a>> 
         Some(base) => (base, true),
         None => (name.as_str(), false),
     };
-    matches!(base, "explode" | "posexplode" | "inline" | "stack").then(|| Generator {
+    is_generator(base).then(|| Generator {
         name: base.to_owned(),
         arguments,
         outer,

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, OrderBy, Select, SelectItem, Visit, visit_expressions,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, OrderBy, Query, Select, SelectItem, Visit, Visitor,
 };
 
 use super::compile::{Compiled, Compiler, Mode, Scope, Typed};
@@ -82,7 +82,8 @@ impl Compiler<'_> {
                 }
             };
             groups.has_sets |= !matches!(expr, Expr::Tuple(_));
-            sets = sets.iter().flat_map(|set| choices.iter().map(move |more| [set.as_slice(), more].concat())).collect();
+            sets =
+                sets.iter().flat_map(|set| choices.iter().map(move |more| [set.as_slice(), more].concat())).collect();
             if sets.len() > MOST_SETS {
                 return Err(SqlError::unsupported("this many grouping sets"));
             }
@@ -164,7 +165,8 @@ impl Compiler<'_> {
             };
             let mut scope = scope.with_mode(Mode::Group(&groups));
             let items = self.items(&select.projection, None, &mut scope)?;
-            let mut list: Vec<_> = items.iter().enumerate().map(|(index, (_, sql))| format!("{sql} AS c{index}")).collect();
+            let mut list: Vec<_> =
+                items.iter().enumerate().map(|(index, (_, sql))| format!("{sql} AS c{index}")).collect();
             let having = match &select.having {
                 Some(having) => format!(" HAVING {}", self.boolean(self.expr(having, &scope)?, having)?.sql),
                 None => String::new(),
@@ -238,10 +240,25 @@ fn cube(parts: &Sets) -> Result<Sets, SqlError> {
     Ok((0..count).map(|set| chosen(set).flat_map(|(_, part)| part.iter().copied()).collect()).collect())
 }
 
-fn has_window(node: &impl Visit) -> bool {
-    visit_expressions(node, |expr| match expr {
-        Expr::Function(function) if function.over.is_some() => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    })
-    .is_break()
+/// Whether a window function is called here, outside of subqueries.
+pub(super) fn has_window(node: &impl Visit) -> bool {
+    struct Finder(usize);
+    impl Visitor for Finder {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.0 += 1;
+            ControlFlow::Continue(())
+        }
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.0 -= 1;
+            ControlFlow::Continue(())
+        }
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Function(function) if self.0 == 0 && function.over.is_some() => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    node.visit(&mut Finder(0)).is_break()
 }

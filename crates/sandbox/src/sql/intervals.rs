@@ -18,7 +18,9 @@ impl Compiler<'_> {
         let wrong = || {
             SqlError::new(
                 "INVALID_INTERVAL_FORMAT",
-                &format!("Error parsing `{interval}` to interval: its value and its unit have to be literals that go together."),
+                &format!(
+                    "Error parsing `{interval}` to interval: its value and its unit have to be literals that go together."
+                ),
                 "22006",
             )
         };
@@ -48,19 +50,29 @@ impl Compiler<'_> {
         }
         let product = |interval: &Typed, number: &Typed| {
             let sql = match number.kind {
-                ref kind if kind.is_integer() => return Ok(fitting(&format!("{} * {}", interval.sql, number.sql), interval.kind.clone())),
+                ref kind if kind.is_integer() => {
+                    return Ok(fitting(&format!("{} * {}", interval.sql, number.sql), interval.kind.clone()));
+                }
                 _ => self.cast(number.clone(), &Type::Double, false)?.sql,
             };
             Ok(Typed::new(format!("dbx_scaled({}, {sql})", interval.sql), widest(&interval.kind)))
         };
         match op {
-            BinaryOperator::Plus if b.is_interval() && !a.is_interval() && !a.is_number() => Some(self.moved(left.clone(), right, "+")),
-            BinaryOperator::Plus if a.is_interval() && !b.is_interval() && !b.is_number() => Some(self.moved(right.clone(), left, "+")),
-            BinaryOperator::Minus if b.is_interval() && !a.is_interval() && !a.is_number() => Some(self.moved(left.clone(), right, "-")),
-            BinaryOperator::Plus | BinaryOperator::Minus if a.is_interval() && b.is_interval() => Some(match a.common(b) {
-                Some(kind) => Ok(fitting(&format!("{} {op} {}", left.sql, right.sql), kind)),
-                None => Err(mismatch(left, right)),
-            }),
+            BinaryOperator::Plus if b.is_interval() && !a.is_interval() && !a.is_number() => {
+                Some(self.moved(left.clone(), right, "+"))
+            }
+            BinaryOperator::Plus if a.is_interval() && !b.is_interval() && !b.is_number() => {
+                Some(self.moved(right.clone(), left, "+"))
+            }
+            BinaryOperator::Minus if b.is_interval() && !a.is_interval() && !a.is_number() => {
+                Some(self.moved(left.clone(), right, "-"))
+            }
+            BinaryOperator::Plus | BinaryOperator::Minus if a.is_interval() && b.is_interval() => {
+                Some(match a.common(b) {
+                    Some(kind) => Ok(fitting(&format!("{} {op} {}", left.sql, right.sql), kind)),
+                    None => Err(mismatch(left, right)),
+                })
+            }
             BinaryOperator::Multiply if b.is_number() => Some(product(left, right)),
             BinaryOperator::Multiply if a.is_number() => Some(product(right, left)),
             BinaryOperator::Divide if a.is_interval() && b.is_number() => {
@@ -80,7 +92,8 @@ impl Compiler<'_> {
         if left.kind == Type::Date && right.kind == Type::Date {
             return Ok(Typed::new(format!("(({} - {}) * {DAY_MICROS})", left.sql, right.sql), Type::DayTime(0, 0)));
         }
-        let (a, b) = (self.cast(left.clone(), &Type::Timestamp, false)?, self.cast(right.clone(), &Type::Timestamp, false)?);
+        let (a, b) =
+            (self.cast(left.clone(), &Type::Timestamp, false)?, self.cast(right.clone(), &Type::Timestamp, false)?);
         Ok(Typed::new(format!("({} - {})", a.sql, b.sql), Type::DayTime(0, 3)))
     }
 
@@ -90,11 +103,15 @@ impl Compiler<'_> {
         let amount = &by.sql;
         Ok(match (&value.kind, &by.kind) {
             (Type::Void, _) => value,
-            (Type::Date, Type::YearMonth(..)) => Typed::new(format!("dbx_add_months({}, {sign}{amount})", value.sql), Type::Date),
+            (Type::Date, Type::YearMonth(..)) => {
+                Typed::new(format!("dbx_add_months({}, {sign}{amount})", value.sql), Type::Date)
+            }
             (Type::Timestamp | Type::TimestampNtz, Type::YearMonth(..)) => {
                 Typed::new(format!("dbx_add_months_to_instant({}, {sign}{amount})", value.sql), value.kind)
             }
-            (Type::Date, Type::DayTime(_, 0)) => Typed::new(format!("({} {sign} {amount} / {DAY_MICROS})", value.sql), Type::Date),
+            (Type::Date, Type::DayTime(_, 0)) => {
+                Typed::new(format!("({} {sign} {amount} / {DAY_MICROS})", value.sql), Type::Date)
+            }
             (Type::Date, Type::DayTime(..)) => {
                 Typed::new(format!("({} * {DAY_MICROS} {sign} {amount})", value.sql), Type::Timestamp)
             }

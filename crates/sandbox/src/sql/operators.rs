@@ -9,6 +9,8 @@ use super::types::Type;
 
 /// The largest scale of a quotient of which whole digits can be kept.
 const QUOTIENT_SCALE: u8 = 14;
+/// The digits behind the point that are kept of quotients whose scale is larger, so that a thousand million fits before.
+const KEPT_SCALE: u8 = 9;
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Compiler<'_> {
@@ -177,16 +179,14 @@ impl Compiler<'_> {
         let (left, right) = (as_is(left, s1)?, as_is(right, s2)?);
         let scale = s1.max(s2);
         match op {
-            BinaryOperator::Multiply => {
-                Ok(bounded(&format!("{} * {}", left.sql, right.sql), p1 + p2 + 1, s1 + s2))
-            }
+            BinaryOperator::Multiply => Ok(bounded(&format!("{} * {}", left.sql, right.sql), p1 + p2 + 1, s1 + s2)),
             BinaryOperator::Divide => {
                 let scale = (s1 + p2 + 1).max(6);
                 let Type::Decimal(precision, scale) = adjusted(p1 - s1 + s2 + scale, scale) else {
                     return Err(SqlError::unsupported("this division"));
                 };
-                // Derived: where the digits kept here would be fractions alone, as many of those as Databricks assures.
-                let scale = if scale > QUOTIENT_SCALE { 6 } else { scale };
+                // Where the eighteen digits kept here would be fractions alone, the scale is smaller than Databricks'.
+                let scale = if scale > QUOTIENT_SCALE { KEPT_SCALE } else { scale };
                 Ok(Typed::new(
                     format!(
                         "dbx_decimal_divide({}, {}, {})",
@@ -312,9 +312,7 @@ impl Compiler<'_> {
 }
 
 fn castable(from: &Type, to: &Type) -> bool {
-    let plain = |kind: &Type| {
-        !kind.is_nested() && !kind.is_interval() && *kind != Type::Binary && *kind != Type::Void
-    };
+    let plain = |kind: &Type| !kind.is_nested() && !kind.is_interval() && *kind != Type::Binary && *kind != Type::Void;
     match (from, to) {
         (_, Type::String) => true,
         (Type::Date, to) => matches!(to, Type::Timestamp | Type::TimestampNtz),

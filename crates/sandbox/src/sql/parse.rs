@@ -64,8 +64,8 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 /// First words of statements that Databricks has and the sandbox does not.
 const FOREIGN: [&str; 26] = [
     "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COPY", "DECLARE", "DENY", "EXECUTE", "FROM", "FSCK", "GET",
-    "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE",
-    "SET", "TABLE", "VACUUM",
+    "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "SET", "TABLE",
+    "VACUUM",
 ];
 
 /// Words within queries that Databricks has and the parser does not.

@@ -69,7 +69,8 @@ impl Compiler<'_> {
 
     /// `UNPIVOT (value FOR name IN (columns))`: a row for each of the columns.
     pub(super) fn unpivot(&self, factor: &TableFactor, ctes: &Ctes) -> Result<(String, Relation), SqlError> {
-        let TableFactor::Unpivot { table, value: Expr::Identifier(value), name, columns, null_inclusion, alias } = factor
+        let TableFactor::Unpivot { table, value: Expr::Identifier(value), name, columns, null_inclusion, alias } =
+            factor
         else {
             return Err(SqlError::unsupported("UNPIVOT to several columns of values"));
         };
@@ -84,10 +85,12 @@ impl Compiler<'_> {
             let label = column.alias.as_ref().map_or_else(|| display_name(&column.expr), |alias| alias.value.clone());
             sources.push((label, source));
         }
-        let kept = |column: &&Readable| !column.hidden && !sources.iter().any(|(_, source)| source.sql == column.value.sql);
+        let kept =
+            |column: &&Readable| !column.hidden && !sources.iter().any(|(_, source)| source.sql == column.value.sql);
         let kept: Vec<&Readable> = relation.columns.iter().filter(kept).collect();
         let width = kept.len();
-        let list: Vec<_> = kept.iter().enumerate().map(|(index, column)| format!("{} AS c{index}, ", column.value.sql)).collect();
+        let list: Vec<_> =
+            kept.iter().enumerate().map(|(index, column)| format!("{} AS c{index}, ", column.value.sql)).collect();
         let mut branches = Vec::new();
         for (label, source) in sources {
             let source = self.cast(source, &kind, false)?.sql;
@@ -96,7 +99,11 @@ impl Compiler<'_> {
                 _ => format!(" WHERE {source} IS NOT NULL"),
             };
             let label = text_literal(&label);
-            branches.push(format!("SELECT {}{label} AS c{width}, {source} AS c{} FROM {sql}{known}", list.concat(), width + 1));
+            branches.push(format!(
+                "SELECT {}{label} AS c{width}, {source} AS c{} FROM {sql}{known}",
+                list.concat(),
+                width + 1
+            ));
         }
         let mut columns: Vec<_> =
             kept.iter().map(|column| Column::new(column.name.clone(), column.value.kind.clone())).collect();
@@ -116,7 +123,8 @@ impl Compiler<'_> {
         if sample.name.is_some() || sample.offset.is_some() {
             return Err(wrong());
         }
-        let list = relation.columns.iter().enumerate().map(|(index, column)| format!("{} AS c{index}", column.value.sql));
+        let list =
+            relation.columns.iter().enumerate().map(|(index, column)| format!("{} AS c{index}", column.value.sql));
         let list = list.collect::<Vec<_>>().join(", ");
         let seed = match &sample.seed {
             Some(seed) => match &seed.value.value {

@@ -2,11 +2,15 @@
 
 use std::rc::Rc;
 
-use sqlparser::ast::{Expr, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableSampleKind, TableWithJoins};
+use sqlparser::ast::{
+    Expr, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableSampleKind, TableWithJoins,
+};
 
 use super::compile::{Compiled, Compiler, Mode, Readable, Relation, Scope, Typed, identifier};
 use super::engine::Session;
 use super::error::SqlError;
+use super::generate::is_generator;
+use super::grouping::has_window;
 use super::parse::{parts, statement, tokens, values};
 use super::types::Column;
 use super::using::shared;
@@ -34,6 +38,13 @@ impl Compiler<'_> {
         for table in tables {
             if let TableFactor::Function { name, args, alias, with_ordinality: false, .. } = &table.relation {
                 self.table_generator(&parts(name)?, args, alias.as_ref(), &mut from)?;
+                continue;
+            }
+            if let TableFactor::Table { name, args: Some(args), alias, .. } = &table.relation
+                && is_generator(&name.to_string())
+                && table.joins.is_empty()
+            {
+                self.table_generator(&parts(name)?, &args.args, alias.as_ref(), &mut from)?;
                 continue;
             }
             if !from.sql.is_empty() {
@@ -91,6 +102,15 @@ impl Compiler<'_> {
 
     /// A boolean expression over rows.
     pub(crate) fn condition(&self, condition: &Expr, scope: &Scope<'_>) -> Result<String, SqlError> {
+        if has_window(condition) {
+            return Err(SqlError::new(
+                "INVALID_WHERE_CONDITION",
+                &format!(
+                    "The WHERE condition \"{condition}\" contains invalid expressions: window functions. Rewrite the query to avoid window functions, aggregate functions, and generator functions in the WHERE clause."
+                ),
+                "42903",
+            ));
+        }
         let scope = scope.with_mode(Mode::Row);
         let value = self.expr(condition, &scope)?;
         Ok(self.boolean(value, condition)?.sql)
@@ -101,7 +121,9 @@ impl Compiler<'_> {
             TableFactor::Table {
                 name, alias, args, version, sample, json_path, partitions, with_ordinality, ..
             } => {
-                if let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample {
+                if let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) =
+                    sample
+                {
                     let mut whole = factor.clone();
                     if let TableFactor::Table { sample, .. } = &mut whole {
                         *sample = None;
@@ -115,11 +137,7 @@ impl Compiler<'_> {
                 {
                     return self.range(&args.args, alias.as_ref());
                 }
-                if args.is_some()
-                    || json_path.is_some()
-                    || !partitions.is_empty()
-                    || *with_ordinality
-                {
+                if args.is_some() || json_path.is_some() || !partitions.is_empty() || *with_ordinality {
                     return Err(SqlError::unsupported("table functions other than range and explode"));
                 }
                 if let Some(version) = version {

@@ -140,7 +140,8 @@ pub(crate) fn plain_text(value: &Value, kind: &str) -> Result<String, SqlError> 
 fn interval(text: &str) -> Option<Type> {
     let fields = text.strip_prefix("INTERVAL ")?;
     let (from, to) = fields.split_once(" TO ").unwrap_or((fields, fields));
-    let place = |names: &[&str], name: &str| names.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
+    let place =
+        |names: &[&str], name: &str| names.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
     let (days, years) = (["DAY", "HOUR", "MINUTE", "SECOND"], ["YEAR", "MONTH"]);
     match (place(&days, from), place(&years, from)) {
         (Some(from), _) => Some(Type::DayTime(from, place(&days, to)?)),

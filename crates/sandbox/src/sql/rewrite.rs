@@ -56,9 +56,12 @@ pub(crate) fn with_identifiers(tokens: Vec<TokenWithSpan>, session: &Session) ->
             rest = after;
             continue;
         }
-        let bound = |name: &str| session.parameters.get(name.trim_start_matches(':')).and_then(|(_, value)| value.clone());
+        let bound =
+            |name: &str| session.parameters.get(name.trim_start_matches(':')).and_then(|(_, value)| value.clone());
         let (name, length) = match after.get(1..).unwrap_or_default() {
-            [TokenWithSpan { token: Token::SingleQuotedString(name), .. }, close, ..] if close.token == Token::RParen => {
+            [TokenWithSpan { token: Token::SingleQuotedString(name), .. }, close, ..]
+                if close.token == Token::RParen =>
+            {
                 (Some(name.clone()), 3)
             }
             [TokenWithSpan { token: Token::Placeholder(name), .. }, close, ..] if close.token == Token::RParen => {

@@ -68,8 +68,16 @@ impl Arguments {
 
 /// Makes all functions known to a connection.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    let strict =
-        [strings::FUNCTIONS, patterns::FUNCTIONS, maths::FUNCTIONS, instants::FUNCTIONS, casts::FUNCTIONS, lists::FUNCTIONS, documents::FUNCTIONS].concat();
+    let strict = [
+        strings::FUNCTIONS,
+        patterns::FUNCTIONS,
+        maths::FUNCTIONS,
+        instants::FUNCTIONS,
+        casts::FUNCTIONS,
+        lists::FUNCTIONS,
+        documents::FUNCTIONS,
+    ]
+    .concat();
     for (name, body) in strict {
         add(
             connection,

@@ -40,8 +40,7 @@ impl Compiler<'_> {
         let keys = spec.order_by.iter().map(|term| self.expr(&term.expr, scope)).collect::<Result<Vec<_>, _>>()?;
         if !keys.is_empty() {
             let terms = keys.iter().zip(&spec.order_by);
-            let terms: Vec<_> =
-                terms.map(|(key, term)| format!("({}){}", key.sql, direction(&term.options))).collect();
+            let terms: Vec<_> = terms.map(|(key, term)| format!("({}){}", key.sql, direction(&term.options))).collect();
             parts.push(format!("ORDER BY {}", terms.join(", ")));
         }
         if let Some(frame) = &spec.window_frame {
@@ -58,7 +57,11 @@ impl Compiler<'_> {
                 Some(filter) => Some(self.boolean(self.expr(filter, scope)?, filter)?.sql),
                 None => None,
             };
-            return self.aggregate_call(name, arguments?, Around { filter: filter.as_deref(), over: &over, distinct: false });
+            let around = Around { filter: filter.as_deref(), over: &over, distinct: false };
+            return match function.within_group.is_empty() {
+                true => self.aggregate_call(name, arguments?, around),
+                false => self.within_group(name, &arguments?, function, scope, around),
+            };
         }
         if function.filter.is_some() || matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) {
             return Err(SqlError::unsupported(format!("FILTER and IGNORE NULLS on `{name}`")));
@@ -137,7 +140,10 @@ impl Compiler<'_> {
             (Type::Decimal(_, scale), amount) if amount.is_integer() => {
                 Ok(self.cast(value, &Type::Decimal(38, *scale), false)?.sql)
             }
-            (kind, amount) if kind == amount || (kind.is_number() && !matches!(kind, Type::Decimal(..)) && amount.is_integer()) => {
+            (kind, amount)
+                if kind == amount
+                    || (kind.is_number() && !matches!(kind, Type::Decimal(..)) && amount.is_integer()) =>
+            {
                 Ok(value.sql)
             }
             (kind, amount) => Err(SqlError::unsupported(format!(

@@ -145,11 +145,7 @@ impl Work<'_> {
     /// Where the grants of an object are kept; it has to be there.
     fn key(&self, catalog: &Catalog, Securable { kind, name }: &Securable) -> Result<(String, String), SqlError> {
         let missing = || {
-            SqlError::new(
-                "RESOURCE_DOES_NOT_EXIST",
-                &format!("The {kind} {} does not exist.", quoted(name)),
-                "42704",
-            )
+            SqlError::new("RESOURCE_DOES_NOT_EXIST", &format!("The {kind} {} does not exist.", quoted(name)), "42704")
         };
         let lower: Vec<_> = name.iter().map(|part| part.to_lowercase()).collect();
         let full = match (*kind, lower.as_slice()) {

@@ -55,7 +55,12 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError
     }))
 }
 
-fn function(cursor: &mut Cursor<'_>, name: Vec<String>, replace: bool, if_not_exists: bool) -> Result<Routine, SqlError> {
+fn function(
+    cursor: &mut Cursor<'_>,
+    name: Vec<String>,
+    replace: bool,
+    if_not_exists: bool,
+) -> Result<Routine, SqlError> {
     let mut parameters = Vec::new();
     if !cursor.accept_token(&Token::LParen) {
         return Err(cursor.unexpected());
@@ -88,7 +93,10 @@ fn function(cursor: &mut Cursor<'_>, name: Vec<String>, replace: bool, if_not_ex
             routine.body = rest(cursor).trim_end_matches([';', ' ', '\n']).to_owned();
             cursor.position = cursor.tokens.len();
             return Ok(routine);
-        } else if !["NOT DETERMINISTIC", "DETERMINISTIC", "CONTAINS SQL", "READS SQL DATA"].iter().any(|words| cursor.accept(words)) {
+        } else if !["NOT DETERMINISTIC", "DETERMINISTIC", "CONTAINS SQL", "READS SQL DATA"]
+            .iter()
+            .any(|words| cursor.accept(words))
+        {
             return Err(cursor.unexpected());
         }
     }
@@ -160,7 +168,12 @@ impl Work<'_> {
         Ok(Table::default())
     }
 
-    pub(super) fn create_volume(&self, name: &[String], if_not_exists: bool, comment: Option<String>) -> Result<Table, SqlError> {
+    pub(super) fn create_volume(
+        &self,
+        name: &[String],
+        if_not_exists: bool,
+        comment: Option<String>,
+    ) -> Result<Table, SqlError> {
         let full = self.new_object(name)?;
         let mut catalog = lock(self.catalog);
         match (catalog.volumes.contains_key(&full), if_not_exists) {
@@ -190,12 +203,15 @@ impl Work<'_> {
         let full = Compiler::new(catalog, self.session).qualify(name)?;
         let Some(node) = catalog.functions.get(&full) else {
             return Err(match name {
-                [single] => SqlError::unsupported(format!("DESCRIBE FUNCTION of what is built in, as `{single}` may be")),
+                [single] => {
+                    SqlError::unsupported(format!("DESCRIBE FUNCTION of what is built in, as `{single}` may be"))
+                }
                 _ => SqlError::unresolved_routine(&full.join("`.`")),
             });
         };
         let fact = |key: &str| node.extra.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let inputs = node.extra.get("input_params").and_then(|inputs| inputs.get("parameters")).and_then(Value::as_array);
+        let inputs =
+            node.extra.get("input_params").and_then(|inputs| inputs.get("parameters")).and_then(Value::as_array);
         let inputs = inputs.into_iter().flatten().map(|input| {
             let part = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             format!("{} {}", part("name"), part("type_text").to_uppercase())
@@ -229,7 +245,9 @@ impl Work<'_> {
 
 /// An id for what SQL makes, the same for the same name.
 fn identity(name: &Name) -> String {
-    let mix = |seed: u64| name.join(".").bytes().fold(seed, |mixed, byte| (mixed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mix = |seed: u64| {
+        name.join(".").bytes().fold(seed, |mixed, byte| (mixed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    };
     let digits = format!("{:016x}{:016x}", mix(0xcbf2_9ce4_8422_2325), mix(0x9e37_79b9_7f4a_7c15));
     let part = |from, to| digits.get(from..to).unwrap_or_default();
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))

@@ -14,6 +14,7 @@ impl Compiler<'_> {
                 let items: Vec<_> = sql.iter().map(|sql| item(sql, &kind)).collect();
                 Typed::new(format!("json_array({})", items.join(", ")), Array(Box::new(kind)))
             }),
+            ("size" | "cardinality", [value]) if value.kind == Type::Void => Ok(Typed::new("NULL", Int)),
             ("size" | "cardinality" | "array_size", [value]) if matches!(value.kind, Array(_)) => {
                 Ok(Typed::new(format!("json_array_length({})", value.sql), Int))
             }
@@ -61,7 +62,9 @@ impl Compiler<'_> {
                 Type::Map(_, kind) => Ok(Typed::new(format!("dbx_map_values({})", value.sql), Array(kind.clone()))),
                 kind => Err(not_a_list(name, kind)),
             },
-            ("sequence", [first, last, rest @ ..]) if rest.len() < 2 && (first.kind.is_temporal() || last.kind.is_temporal()) => {
+            ("sequence", [first, last, rest @ ..])
+                if rest.len() < 2 && (first.kind.is_temporal() || last.kind.is_temporal()) =>
+            {
                 self.instants(first, last, rest.first())
             }
             ("sequence", [first, last] | [first, last, _]) if first.kind.is_integer() && last.kind.is_integer() => {
@@ -149,15 +152,18 @@ impl Compiler<'_> {
                 _ => Err(SqlError::unsupported("try_element_at on this type")),
             },
             ("get_json_object", [_, _]) => self.call("dbx_json_object", arguments, &[Text, Text], Text),
-            ("from_json", [_, schema]) => self.from_json(arguments, schema),
+            ("from_json", [_, schema]) => self.of_json(arguments, schema),
             ("schema_of_json", [sample]) => schema_of_json(sample),
             ("json_array_length", [_]) => self.call("dbx_json_array_length", arguments, &[Text], Int),
-            ("json_object_keys", [_]) => {
-                self.call("dbx_json_object_keys", arguments, &[Text], Array(Box::new(Text)))
+            ("json_object_keys", [_]) => self.call("dbx_json_object_keys", arguments, &[Text], Array(Box::new(Text))),
+            ("array_repeat", [item, _]) if !item.kind.is_nested() => {
+                self.cast(arguments.get(1)?.clone(), &BigInt, false).map(|times| {
+                    Typed::new(
+                        format!("(CASE WHEN {0} IS NOT NULL THEN dbx_list_repeat({0}, {1}) END)", item.sql, times.sql),
+                        Array(Box::new(item.kind.clone())),
+                    )
+                })
             }
-            ("array_repeat", [item, _]) if !item.kind.is_nested() => self
-                .cast(arguments.get(1)?.clone(), &BigInt, false)
-                .map(|times| Typed::new(format!("(CASE WHEN {0} IS NOT NULL THEN dbx_list_repeat({0}, {1}) END)", item.sql, times.sql), Array(Box::new(item.kind.clone())))),
             ("array_compact", [value]) if matches!(value.kind, Array(_)) => {
                 Ok(Typed::new(format!("dbx_list_compact({})", value.sql), value.kind.clone()))
             }
@@ -171,20 +177,24 @@ impl Compiler<'_> {
                 Array(kind) => self.cast(item.clone(), kind, false).and_then(|item| {
                     let place = self.cast(place.clone(), &BigInt, false)?;
                     let (nested, list) = (u8::from(kind.is_nested()), &value.sql);
-                    Ok(Typed::new(format!("dbx_list_insert({list}, {}, {}, {nested})", place.sql, item.sql), value.kind.clone()))
+                    Ok(Typed::new(
+                        format!("dbx_list_insert({list}, {}, {}, {nested})", place.sql, item.sql),
+                        value.kind.clone(),
+                    ))
                 }),
                 kind => Err(not_a_list(name, kind)),
             },
             ("map_entries", [value]) => match &value.kind {
                 Type::Map(key, item) => {
-                    let entry = Struct(vec![("key".to_owned(), (**key).clone()), ("value".to_owned(), (**item).clone())]);
+                    let entry =
+                        Struct(vec![("key".to_owned(), (**key).clone()), ("value".to_owned(), (**item).clone())]);
                     Ok(Typed::new(format!("dbx_map_entries({})", value.sql), Array(Box::new(entry))))
                 }
                 kind => Err(not_a_list(name, kind)),
             },
-            ("map_contains_key", [value, key]) if matches!(value.kind, Type::Map(..)) => {
-                self.scalar("map_keys", vec![value.clone()]).and_then(|keys| self.scalar("array_contains", vec![keys, key.clone()]))
-            }
+            ("map_contains_key", [value, key]) if matches!(value.kind, Type::Map(..)) => self
+                .scalar("map_keys", vec![value.clone()])
+                .and_then(|keys| self.scalar("array_contains", vec![keys, key.clone()])),
             ("map_from_arrays", [keys, values]) => match (&keys.kind, &values.kind) {
                 (Array(key), Array(item)) if **key == Text => Ok(Typed::new(
                     format!("dbx_map_of_lists({}, {})", keys.sql, values.sql),
@@ -229,7 +239,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn from_json(&self, text: &[Typed], schema: &Typed) -> Result<Typed, SqlError> {
+    fn of_json(&self, text: &[Typed], schema: &Typed) -> Result<Typed, SqlError> {
         let literal = schema.sql.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
         let kind = literal.and_then(|text| Type::schema(&text.replace("''", "'")));
         let kind = kind.ok_or_else(|| SqlError::unsupported("from_json but with a schema in DDL, written down"))?;

@@ -52,9 +52,7 @@ impl Compiler<'_> {
             ("try_to_timestamp", [_, _]) => self.call("dbx_try_to_timestamp", arguments, &[Text, Text], Timestamp),
             ("from_utc_timestamp", [at, zone]) => self.in_zone(at, &Typed::new("'UTC'", Text), zone, Timestamp),
             ("to_utc_timestamp", [at, zone]) => self.in_zone(at, zone, &Typed::new("'UTC'", Text), Timestamp),
-            ("convert_timezone", [zone, at]) => {
-                self.in_zone(at, &Typed::new("'UTC'", Text), zone, Type::TimestampNtz)
-            }
+            ("convert_timezone", [zone, at]) => self.in_zone(at, &Typed::new("'UTC'", Text), zone, Type::TimestampNtz),
             ("convert_timezone", [from, to, at]) => self.in_zone(at, from, to, Type::TimestampNtz),
             ("make_dt_interval", [_, ..]) if arguments.len() <= 4 => self.parts_of_interval(arguments),
             ("make_ym_interval", [_] | [_, _]) => {
@@ -82,6 +80,9 @@ impl Compiler<'_> {
                 .call("dbx_to_timestamp", arguments, &[Text, Text], Timestamp)
                 .map(|value| Typed::new(format!("dbx_floor_div({}, 1000000)", value.sql), BigInt)),
             ("unix_timestamp" | "to_unix_timestamp", [value]) => {
+                self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000000)"), BigInt))
+            }
+            ("unix_seconds", [value]) => {
                 self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000000)"), BigInt))
             }
             ("unix_timestamp", []) => Ok(Typed::new((self.session.now_micros / 1_000_000).to_string(), BigInt)),

@@ -31,9 +31,7 @@ impl Compiler<'_> {
                 self.numeric(value.clone(), &place).and_then(|value| cut(name, value, literal(digits)?))
             }
             ("round" | "bround", [value]) => self.round(name, value, 0),
-            ("round" | "bround", [value, digits]) => {
-                literal(digits).and_then(|digits| self.round(name, value, digits))
-            }
+            ("round" | "bround", [value, digits]) => literal(digits).and_then(|digits| self.round(name, value, digits)),
             (
                 "sqrt" | "exp" | "ln" | "log2" | "log10" | "sin" | "cos" | "tan" | "asin" | "acos" | "atan" | "degrees"
                 | "radians" | "sinh" | "cosh" | "tanh" | "cot" | "expm1" | "log1p" | "rint",
@@ -47,7 +45,9 @@ impl Compiler<'_> {
             ("width_bucket", [_, _, _, _]) => {
                 self.call("dbx_width_bucket", arguments, &[Double, Double, Double, BigInt], BigInt)
             }
-            ("rand" | "random", []) => Ok(Typed::new("((random() / 2 + 4611686018427387904) / 9223372036854775808.0)", Double)),
+            ("rand" | "random", []) => {
+                Ok(Typed::new("((random() / 2 + 4611686018427387904) / 9223372036854775808.0)", Double))
+            }
             ("uuid", []) => Ok(Typed::new("dbx_uuid(randomblob(16))", Text)),
             ("shiftleft" | "shiftright" | "shiftrightunsigned", [value, _]) if matches!(value.kind, Int | BigInt) => {
                 let bits = if value.kind == Int { "32" } else { "64" };
@@ -61,9 +61,11 @@ impl Compiler<'_> {
                     _ => BinaryOperator::Multiply,
                 };
                 // What fails where it does not fit is NULL.
-                self.arithmetic(a.clone(), &op, b.clone(), &place).map(|value| match value.sql.strip_prefix("dbx_fit(") {
-                    Some(rest) if value.kind.is_integer() => Typed::new(format!("dbx_try_fit({rest}"), value.kind),
-                    _ => value,
+                self.arithmetic(a.clone(), &op, b.clone(), &place).map(|value| {
+                    match value.sql.strip_prefix("dbx_fit(") {
+                        Some(rest) if value.kind.is_integer() => Typed::new(format!("dbx_try_fit({rest}"), value.kind),
+                        _ => value,
+                    }
                 })
             }
             ("try_mod", [a, b]) => self
@@ -75,10 +77,12 @@ impl Compiler<'_> {
             ("pmod", [a, b]) if a.kind.is_integer() && b.kind.is_integer() => self
                 .common(&a.kind, &b.kind, &place)
                 .map(|kind| Typed::new(format!("dbx_pmod({}, {})", a.sql, b.sql), kind)),
-            ("pmod", [a, b]) => self.arithmetic(a.clone(), &BinaryOperator::Modulo, b.clone(), &place).and_then(|rest| {
-                let (a, b) = (self.cast(a.clone(), &rest.kind, false)?, self.cast(b.clone(), &rest.kind, false)?);
-                Ok(Typed::new(format!("dbx_pmod({}, {})", a.sql, b.sql), rest.kind))
-            }),
+            ("pmod", [a, b]) => {
+                self.arithmetic(a.clone(), &BinaryOperator::Modulo, b.clone(), &place).and_then(|rest| {
+                    let (a, b) = (self.cast(a.clone(), &rest.kind, false)?, self.cast(b.clone(), &rest.kind, false)?);
+                    Ok(Typed::new(format!("dbx_pmod({}, {})", a.sql, b.sql), rest.kind))
+                })
+            }
             ("cbrt", [_]) => self.call("dbx_cbrt", arguments, &doubles, Double),
             ("negative", [value]) => self.numeric(value.clone(), &place).map(|value| match value.kind {
                 ref kind if kind.is_integer() => fitting(&format!("-{}", value.sql), kind.clone()),

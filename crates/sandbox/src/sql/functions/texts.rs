@@ -31,6 +31,7 @@ impl Compiler<'_> {
             ("concat", [_, ..]) if arguments.iter().all(|argument| !argument.kind.is_nested()) => {
                 self.joined(arguments)
             }
+            ("concat", []) => Ok(Typed::new("''", Text)),
             ("concat_ws", [separator, rest @ ..]) => self.separated(separator, rest),
             ("lpad" | "rpad", [_, _] | [_, _, _]) => {
                 self.call(&format!("dbx_{name}"), arguments, &[Text, BigInt, Text], Text)

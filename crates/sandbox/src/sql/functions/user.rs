@@ -30,7 +30,8 @@ impl Compiler<'_> {
         if fact("routine_body") != "SQL" {
             return Err(SqlError::unsupported(format!("the function `{}`, whose body is not SQL", name.join("."))));
         }
-        let inputs = node.extra.get("input_params").and_then(|inputs| inputs.get("parameters")).and_then(Value::as_array);
+        let inputs =
+            node.extra.get("input_params").and_then(|inputs| inputs.get("parameters")).and_then(Value::as_array);
         let mut parameters = Vec::new();
         for input in inputs.into_iter().flatten() {
             let part = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -73,7 +74,10 @@ impl Compiler<'_> {
             Rc::make_mut(&mut scope.aliases).push((parameter.clone(), value));
         }
         // A body that is a query stands in parentheses when it is used.
-        let is_query = tokens(body)?.first().and_then(|first| crate::sql::parse::word(&first.token)).is_some_and(|word| matches!(word.as_str(), "SELECT" | "WITH"));
+        let is_query = tokens(body)?
+            .first()
+            .and_then(|first| crate::sql::parse::word(&first.token))
+            .is_some_and(|word| matches!(word.as_str(), "SELECT" | "WITH"));
         let text = if is_query { format!("({body})") } else { body.to_owned() };
         let mut parser = Parser::new(&Databricks).with_tokens_with_locations(tokens(&text)?);
         let wrong = || SqlError::unsupported(format!("the body of the function `{}`", name.join(".")));

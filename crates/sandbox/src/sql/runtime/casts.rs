@@ -15,7 +15,9 @@ fn cast(a: &Arguments) -> Outcome {
     let (from, to) = (a.text(1), a.text(2));
     let value = match (from, a.get(0)) {
         (_, value) if to == "STRING" => Ok(Value::Text(render::plain_text(value, from)?)),
-        ("STRING", Value::Text(text)) if matches!(to, "DOUBLE" | "FLOAT") && text.trim().eq_ignore_ascii_case("nan") => {
+        ("STRING", Value::Text(text))
+            if matches!(to, "DOUBLE" | "FLOAT") && text.trim().eq_ignore_ascii_case("nan") =>
+        {
             return Err(SqlError::unsupported("NaN"));
         }
         ("STRING", Value::Text(text)) => parse(text.trim(), to).ok_or_else(|| malformed(text, to)),
@@ -113,7 +115,9 @@ fn from_real(value: f64, to: &str) -> Outcome {
         "BOOLEAN" => Ok(Value::Integer(i64::from(value != 0.0))),
         "TIMESTAMP" | "TIMESTAMP_NTZ" => integer((value * 1e6).trunc()),
         to if to.starts_with("DECIMAL") => decimal_digits(value, scale(to)).map(Value::Integer).ok_or_else(overflow),
-        _ => integer(value.trunc()).map_err(|_| too_large(&crate::sql::render::plain_text(&Value::Real(value), "DOUBLE").unwrap_or_default(), to)),
+        _ => integer(value.trunc()).map_err(|_| {
+            too_large(&crate::sql::render::plain_text(&Value::Real(value), "DOUBLE").unwrap_or_default(), to)
+        }),
     }
 }
 

@@ -156,7 +156,9 @@ fn fitted(json: &Json, kind: &Type) -> Option<Json> {
         Type::BigInt => number(i64::MIN, i64::MAX),
         Type::Double => json.as_f64().map(Json::from),
         Type::Float => json.as_f64().map(|value| Json::from(super::maths::as_float(value))),
-        Type::Decimal(_, scale) => json.is_number().then(|| decimal(&json.to_string(), *scale)).flatten().map(Json::from),
+        Type::Decimal(_, scale) => {
+            json.is_number().then(|| decimal(&json.to_string(), *scale)).flatten().map(Json::from)
+        }
         Type::String => match json {
             Json::Null => None,
             Json::String(_) => Some(json.clone()),
@@ -169,11 +171,14 @@ fn fitted(json: &Json, kind: &Type) -> Option<Json> {
         }
         Type::Map(_, item) => {
             let members = json.as_object()?.iter();
-            Some(Json::Object(members.map(|(key, value)| (key.clone(), fitted(value, item).unwrap_or_default())).collect()))
+            Some(Json::Object(
+                members.map(|(key, value)| (key.clone(), fitted(value, item).unwrap_or_default())).collect(),
+            ))
         }
         Type::Struct(fields) => {
             let members = json.as_object()?;
-            let value = |name: &String, kind| members.get(name).and_then(|value| fitted(value, kind)).unwrap_or_default();
+            let value =
+                |name: &String, kind| members.get(name).and_then(|value| fitted(value, kind)).unwrap_or_default();
             Some(Json::Object(fields.iter().map(|(name, kind)| (name.clone(), value(name, kind))).collect()))
         }
         _ => None,

@@ -23,7 +23,9 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         Some(text) => Ok(Value::Text(text)),
         None => Err(SqlError::unsupported(format!("the datetime pattern '{}'", a.text(1)))),
     }),
-    ("dbx_try_to_date", |a| Ok(parse(a).ok().flatten().map_or(Value::Null, |at| Value::Integer(at.div_euclid(DAY_MICROS))))),
+    ("dbx_try_to_date", |a| {
+        Ok(parse(a).ok().flatten().map_or(Value::Null, |at| Value::Integer(at.div_euclid(DAY_MICROS))))
+    }),
     ("dbx_try_to_timestamp", |a| Ok(parse(a).ok().flatten().map_or(Value::Null, Value::Integer))),
     ("dbx_to_date", |a| number(parse(a)?.map(|at| at.div_euclid(DAY_MICROS)))),
     ("dbx_to_timestamp", |a| number(parse(a)?)),

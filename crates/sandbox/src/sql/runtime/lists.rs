@@ -55,12 +55,18 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         }
     }),
     ("dbx_list_get", |a| {
-        Ok(usize::try_from(a.integer(1)).ok().and_then(|place| list(a, 0).get(place).map(value_of)).unwrap_or(Value::Null))
+        Ok(usize::try_from(a.integer(1))
+            .ok()
+            .and_then(|place| list(a, 0).get(place).map(value_of))
+            .unwrap_or(Value::Null))
     }),
     ("dbx_list_at", |a| {
         let items = list(a, 0);
         let place = usize::try_from(a.integer(1)).ok();
-        place.and_then(|place| items.get(place)).map(value_of).ok_or_else(|| outside("INVALID_ARRAY_INDEX", a.integer(1), items.len(), "get()"))
+        place
+            .and_then(|place| items.get(place))
+            .map(value_of)
+            .ok_or_else(|| outside("INVALID_ARRAY_INDEX", a.integer(1), items.len(), "get()"))
     }),
     ("dbx_list_repeat", |a| match a.integer(1) {
         times if times > MOST => Err(SqlError::unsupported("arrays of more than a million items")),
@@ -106,7 +112,8 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         }))
     }),
     ("dbx_map_concat", |a| {
-        let maps = (0..a.len()).map(|index| serde_json::from_str::<serde_json::Map<String, Json>>(a.text(index)).unwrap_or_default());
+        let maps = (0..a.len())
+            .map(|index| serde_json::from_str::<serde_json::Map<String, Json>>(a.text(index)).unwrap_or_default());
         mapped(maps.flatten().map(|(key, value)| (Json::String(key), value)))
     }),
     ("dbx_map_of_text", |a| {
@@ -208,7 +215,9 @@ fn instants(a: &Arguments) -> Outcome {
             months.checked_mul(index).and_then(|by| temporal::instant_plus_months(first, by))
         };
         match next {
-            Some(next) if (up && next <= last) || (!up && next >= last) => items.push(Json::from(next.div_euclid(unit))),
+            Some(next) if (up && next <= last) || (!up && next >= last) => {
+                items.push(Json::from(next.div_euclid(unit)))
+            }
             _ => return joined(items),
         }
     }

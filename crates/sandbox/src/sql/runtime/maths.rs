@@ -51,7 +51,8 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         Value::Blob(bytes) => {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let part = |from, to| digits.get(from..to).unwrap_or_default().to_owned();
-            let parts = [part(0, 8), part(8, 12), format!("4{}", part(13, 16)), format!("8{}", part(17, 20)), part(20, 32)];
+            let parts =
+                [part(0, 8), part(8, 12), format!("4{}", part(13, 16)), format!("8{}", part(17, 20)), part(20, 32)];
             Ok(Value::Text(parts.join("-")))
         }
         _ => Ok(Value::Null),

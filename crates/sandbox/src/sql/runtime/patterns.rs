@@ -24,7 +24,8 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_regexp_extract", |a| {
         let regex = pattern(a.text(1))?;
         let group = group(a, &regex)?;
-        let found = regex.captures(a.text(0)).and_then(|captures| captures.get(group).map(|found| found.as_str().to_owned()));
+        let found =
+            regex.captures(a.text(0)).and_then(|captures| captures.get(group).map(|found| found.as_str().to_owned()));
         text(found.unwrap_or_default())
     }),
     ("dbx_regexp_extract_all", |a| {
@@ -114,7 +115,9 @@ fn replacement(source: &str, groups: usize) -> Result<String, SqlError> {
                 }
                 match group {
                     Some(group) if group < groups => result.push_str(&format!("${{{group}}}")),
-                    _ => return Err(SqlError::unsupported("a replacement with a group that the pattern does not have")),
+                    _ => {
+                        return Err(SqlError::unsupported("a replacement with a group that the pattern does not have"));
+                    }
                 }
             }
             other => result.push(other),

@@ -25,7 +25,15 @@ pub(super) const FUNCTIONS: &[(&str, usize, Finish)] = &[
     ("dbx_regr_slope", 2, |rows| related(rows, |r| ratio(r.xy, r.yy))),
     ("dbx_regr_intercept", 2, |rows| related(rows, |r| ratio(r.xy, r.yy).map(|slope| r.x - slope * r.y))),
     ("dbx_regr_r2", 2, |rows| {
-        related(rows, |r| if r.yy == 0.0 { None } else if r.xx == 0.0 { Some(1.0) } else { Some(r.xy * r.xy / (r.xx * r.yy)) })
+        related(rows, |r| {
+            if r.yy == 0.0 {
+                None
+            } else if r.xx == 0.0 {
+                Some(1.0)
+            } else {
+                Some(r.xy * r.xy / (r.xx * r.yy))
+            }
+        })
     }),
     ("dbx_regr_avgx", 2, |rows| related(rows, |r| Some(r.y))),
     ("dbx_regr_avgy", 2, |rows| related(rows, |r| Some(r.x))),
@@ -169,13 +177,7 @@ fn related(rows: &[Row], finish: fn(&Related) -> Option<f64>) -> Outcome {
     }
     let (x, y) = (mean(&xs), mean(&ys));
     let sum = |product: fn(f64, f64) -> f64| xs.iter().zip(&ys).map(|(a, b)| product(a - x, b - y)).sum();
-    let related = Related {
-        count: size(xs.len()),
-        x,
-        y,
-        xx: sum(|a, _| a * a),
-        yy: sum(|_, b| b * b),
-        xy: sum(|a, b| a * b),
-    };
+    let related =
+        Related { count: size(xs.len()), x, y, xx: sum(|a, _| a * a), yy: sum(|_, b| b * b), xy: sum(|a, b| a * b) };
     Ok(finish(&related).map_or(Value::Null, Value::Real))
 }

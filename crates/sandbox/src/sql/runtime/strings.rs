@@ -106,12 +106,17 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_map_get", |a| Ok(member(a.text(0), a.text(1)))),
 ];
 
-pub(super) const LENIENT: &[Definition] = &[("dbx_format", formats::format), ("dbx_concat_ws", |a| {
-    let [Value::Text(separator), rest @ ..] = a.all() else { return Ok(Value::Null) };
-    let parts: Vec<_> =
-        rest.iter().filter_map(|part| if let Value::Text(part) = part { Some(part.as_str()) } else { None }).collect();
-    text(parts.join(separator))
-})];
+pub(super) const LENIENT: &[Definition] = &[
+    ("dbx_format", formats::format),
+    ("dbx_concat_ws", |a| {
+        let [Value::Text(separator), rest @ ..] = a.all() else { return Ok(Value::Null) };
+        let parts: Vec<_> = rest
+            .iter()
+            .filter_map(|part| if let Value::Text(part) = part { Some(part.as_str()) } else { None })
+            .collect();
+        text(parts.join(separator))
+    }),
+];
 
 pub(super) fn text(text: impl Into<String>) -> Outcome {
     Ok(Value::Text(text.into()))
