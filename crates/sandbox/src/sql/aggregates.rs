@@ -90,6 +90,18 @@ impl Compiler<'_> {
                 let sql = format!("group_concat({}, {separator} ORDER BY {}){filter}", value.sql, terms.join(", "));
                 Ok(Typed::new(sql, Type::String))
             }
+            ("string_agg" | "listagg", [value, separator], _) if around.over.is_empty() => {
+                let value = self.cast(value.clone(), &Type::String, false)?;
+                let terms: Vec<_> =
+                    terms.iter().map(|(term, direction)| format!("({}){direction}", term.sql)).collect();
+                let sql = format!(
+                    "dbx_join_distinct({}, {} ORDER BY {}){filter}",
+                    value.sql,
+                    separator.sql,
+                    terms.join(", ")
+                );
+                Ok(Typed::new(sql, Type::String))
+            }
             ("percentile_cont", [fraction], [(value, direction)]) if direction.is_empty() => {
                 self.aggregate_call("percentile", vec![value.clone(), fraction.clone()], around)
             }

@@ -42,6 +42,7 @@ pub(crate) enum Command {
     CreateSchema { name: Vec<String>, if_not_exists: bool, comment: Option<String> },
     Grant { revoke: bool, privileges: Vec<String>, securable: Securable, principal: String },
     ShowGrants { principal: Option<String>, securable: Securable },
+    CommentOn { kind: String, name: Vec<String>, comment: Option<String> },
     CreateFunction(Routine),
     CreateVolume { name: Vec<String>, if_not_exists: bool, comment: Option<String> },
     DropObject { name: Vec<String>, if_exists: bool, is_function: bool },
@@ -206,6 +207,7 @@ pub(crate) fn parse(tokens: &[TokenWithSpan], sql: &str) -> Result<Option<Comman
             Command::Use { catalog, name: cursor.name()? }
         }
         "ALTER" => alter::parse(&mut cursor)?,
+        "COMMENT" => comment(&mut cursor)?,
         "GRANT" | "REVOKE" => access::change(&mut cursor)?,
         "CREATE" | "DROP" => match routines::parse(&mut cursor)? {
             Some(command) => command,
@@ -346,6 +348,21 @@ fn describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
     let _ = cursor.accept("TABLE");
     let extended = cursor.tokens.len() > cursor.position + 1 && cursor.accept("EXTENDED");
     Ok(Command::Describe { name: cursor.name()?, extended })
+}
+
+/// Reads `COMMENT ON TABLE t IS 'text'`, or NULL.
+fn comment(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
+    if !cursor.accept("COMMENT ON") {
+        return Err(cursor.unexpected());
+    }
+    let kind = cursor.word();
+    cursor.position += 1;
+    let name = cursor.name()?;
+    if !cursor.accept("IS") {
+        return Err(cursor.unexpected());
+    }
+    let comment = if cursor.accept("NULL") { None } else { Some(cursor.string()?) };
+    Ok(Command::CommentOn { kind, name, comment })
 }
 
 fn change(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateTableOptions, CreateView, ObjectName,
-    ObjectType, SqlOption, Statement,
+    ColumnDef, ColumnOption, CommentDef, CreateTable, CreateTableOptions, CreateView, ObjectName, ObjectType,
+    SqlOption, Statement,
 };
 
 use crate::workspace::catalog::{Name, Node, Table as CatalogTable};
@@ -198,20 +198,36 @@ impl Work<'_> {
         Ok(Table::default())
     }
 
-    pub(crate) fn comment(
-        &self,
-        kind: CommentObject,
-        name: &ObjectName,
-        comment: Option<String>,
-    ) -> Result<Table, SqlError> {
-        if !matches!(kind, CommentObject::Table | CommentObject::View) {
-            return Err(SqlError::unsupported(format!("COMMENT ON {kind}")));
-        }
-        let name = parts(name)?;
+    /// COMMENT ON an object, or on a column of a table.
+    pub(crate) fn comment(&self, kind: &str, name: &[String], comment: Option<String>) -> Result<Table, SqlError> {
         let mut catalog = lock(self.catalog);
-        let full = Compiler::new(&catalog, self.session).qualify(&name)?;
-        let table = catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(&name))?;
-        table.node.comment = comment;
+        let missing =
+            || SqlError::new("RESOURCE_DOES_NOT_EXIST", &format!("There is no {kind} {}.", quoted(name)), "42704");
+        let lower = |part: &String| part.to_lowercase();
+        let here = self.session.catalog.clone();
+        if kind == "COLUMN" {
+            let Some((column, table)) = name.split_last() else { return Err(missing()) };
+            let full = Compiler::new(&catalog, self.session).qualify(table)?;
+            let table = catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(table))?;
+            let known = table.columns.iter_mut().find(|known| known.name.eq_ignore_ascii_case(column));
+            known.ok_or_else(|| SqlError::column_not_found(std::slice::from_ref(column), &[]))?.comment = comment;
+            return Ok(Table::default());
+        }
+        let node = match (kind, name) {
+            ("CATALOG", [name]) => catalog.catalogs.get_mut(&lower(name)).ok_or_else(missing)?,
+            ("SCHEMA" | "DATABASE", [schema]) => catalog.schemas.get_mut(&[here, lower(schema)]).ok_or_else(missing)?,
+            ("SCHEMA" | "DATABASE", [c, s]) => catalog.schemas.get_mut(&[lower(c), lower(s)]).ok_or_else(missing)?,
+            ("TABLE" | "VIEW" | "VOLUME" | "FUNCTION", name) => {
+                let full = Compiler::new(&catalog, self.session).qualify(name)?;
+                match kind {
+                    "VOLUME" => catalog.volumes.get_mut(&full).ok_or_else(missing)?,
+                    "FUNCTION" => catalog.functions.get_mut(&full).ok_or_else(missing)?,
+                    _ => &mut catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(name))?.node,
+                }
+            }
+            _ => return Err(SqlError::unsupported(format!("COMMENT ON {kind}"))),
+        };
+        node.comment = comment;
         Ok(Table::default())
     }
 

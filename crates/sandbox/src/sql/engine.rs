@@ -294,9 +294,6 @@ impl Work<'_> {
             Statement::CreateTable(create) => self.create_table(&create, properties),
             Statement::CreateView(create) => self.create_view(&create, view_comment),
             Statement::Drop { object_type, if_exists, names, .. } => self.drop(object_type, if_exists, &names),
-            Statement::Comment { object_type, object_name, comment, .. } => {
-                self.comment(object_type, &object_name, comment)
-            }
             statement => {
                 let text = statement.to_string();
                 let words: Vec<_> = text.split_whitespace().take(2).collect();

@@ -70,9 +70,15 @@ impl Compiler<'_> {
                 let [value, low, high] = self.unified(values, expr)?;
                 Ok(boolean(format!("({value} {}BETWEEN {low} AND {high})", not(*negated))))
             }
-            Expr::InList { expr: inner, list, negated } => self.in_list(inner, list, *negated, scope),
+            Expr::InList { expr: inner, list, negated } => match inner.as_ref() {
+                Expr::Tuple(parts) => self.tuple_in_list(parts, list, *negated, scope),
+                inner => self.in_list(inner, list, *negated, scope),
+            },
             Expr::InSubquery { expr: inner, subquery, negated } => {
                 let compiled = self.query(subquery, Some(scope), &scope.ctes)?;
+                if let Expr::Tuple(parts) = inner.as_ref() {
+                    return self.tuple_in(parts, &compiled, *negated, scope);
+                }
                 let [column] = compiled.columns.as_slice() else {
                     return Err(SqlError::unsupported("IN over a subquery with several columns"));
                 };

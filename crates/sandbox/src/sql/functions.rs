@@ -202,6 +202,7 @@ impl Compiler<'_> {
             }
             ("isnull", [value]) => Ok(Typed::new(format!("({} IS NULL)", value.sql), Type::Boolean)),
             ("isnotnull", [value]) => Ok(Typed::new(format!("({} IS NOT NULL)", value.sql), Type::Boolean)),
+            ("zeroifnull", [value]) if value.kind == Type::Void => Ok(Typed::new("0", Type::Int)),
             ("zeroifnull", [value]) if value.kind.is_number() => {
                 Ok(Typed::new(format!("coalesce({}, 0)", value.sql), value.kind.clone()))
             }

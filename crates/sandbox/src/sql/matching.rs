@@ -1,13 +1,66 @@
-//! LIKE, and paths into texts of JSON.
+//! LIKE, IN over several columns, and paths into texts of JSON.
 
 use sqlparser::ast::{Expr, JsonPath, JsonPathElem, Value};
 
-use super::compile::{Compiler, Scope, Typed, text_literal};
+use super::compile::{Compiled, Compiler, Scope, Typed, text_literal};
 use super::error::SqlError;
 use super::expr::{argument_exprs, boolean, not, text_typed};
-use super::types::Type;
+use super::types::{Column, Type};
 
 impl Compiler<'_> {
+    /// `(a, b) IN (SELECT …)`.
+    pub(super) fn tuple_in(
+        &self,
+        parts: &[Expr],
+        compiled: &Compiled,
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Typed, SqlError> {
+        if parts.len() != compiled.columns.len() {
+            return Err(SqlError::mismatch(
+                "IN",
+                &format!("{} values are looked for in {} columns", parts.len(), compiled.columns.len()),
+            ));
+        }
+        let (mut values, mut columns) = (Vec::new(), Vec::new());
+        for (part, column) in parts.iter().zip(&compiled.columns) {
+            let value = self.expr(part, scope)?;
+            let kind = self.common(&value.kind, &column.kind, part)?;
+            values.push(self.cast(value, &kind, false)?.sql);
+            columns.push(Column { kind, ..column.clone() });
+        }
+        let query = self.widened(compiled, &columns)?;
+        Ok(boolean(format!("(({}) {}IN ({query}))", values.join(", "), not(negated))))
+    }
+
+    /// `(a, b) IN ((1, 2), (3, 4))`.
+    pub(super) fn tuple_in_list(
+        &self,
+        parts: &[Expr],
+        list: &[Expr],
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Typed, SqlError> {
+        let mut tests = Vec::new();
+        for item in list {
+            let Expr::Tuple(items) = item else {
+                return Err(SqlError::unsupported("IN over tuples and single values"));
+            };
+            if items.len() != parts.len() {
+                return Err(SqlError::mismatch("IN", "the tuples have different lengths"));
+            }
+            let pairs = parts.iter().zip(items);
+            let same: Vec<_> = pairs
+                .map(|(part, item)| {
+                    let (left, right) = (self.expr(part, scope)?, self.expr(item, scope)?);
+                    Ok(self.compare(left, "=", right, part)?.sql)
+                })
+                .collect::<Result<_, SqlError>>()?;
+            tests.push(format!("({})", same.join(" AND ")));
+        }
+        Ok(boolean(format!("({}({}))", not(negated), tests.join(" OR "))))
+    }
+
     /// `column:a.b[0]` on a string of JSON. Keys after dots match in any case, those in brackets exactly.
     pub(super) fn json_path(&self, value: &Expr, path: &JsonPath, scope: &Scope<'_>) -> Result<Typed, SqlError> {
         let value = self.expr(value, scope)?;

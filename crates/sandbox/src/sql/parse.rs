@@ -62,14 +62,14 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 }
 
 /// First words of statements that Databricks has and the sandbox does not.
-const FOREIGN: [&str; 26] = [
+const FOREIGN: [&str; 27] = [
     "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COPY", "DECLARE", "DENY", "EXECUTE", "FROM", "FSCK", "GET",
     "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "SET", "TABLE",
-    "VACUUM",
+    "UNDROP", "VACUUM",
 ];
 
 /// Words within queries that Databricks has and the parser does not.
-const UNKNOWN: [&str; 2] = ["LATERAL", "MATCH_RECOGNIZE"];
+const UNKNOWN: [&str; 4] = ["CLONE", "CLUSTER", "LATERAL", "MATCH_RECOGNIZE"];
 
 /// What to say when the parser fails over something that is correct in Databricks.
 fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
@@ -82,7 +82,7 @@ fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
         return Some(SqlError::unsupported("`@` after a table; write VERSION AS OF"));
     }
     let unknown = UNKNOWN.iter().find(|unknown| words.iter().any(|word| word == *unknown))?;
-    Some(SqlError::unsupported(format!("`{unknown}` in queries")))
+    Some(SqlError::unsupported(format!("`{unknown}` here")))
 }
 
 /// Drops `USING DELTA`, the format every table here has, which the parser does not know.

@@ -372,6 +372,20 @@ const STATEMENTS: Cases = &[
     ("DROP TABLE main.default.nope", "[TABLE_OR_VIEW_NOT_FOUND]"),
     ("DROP VIEW main.default.t", "[WRONG_COMMAND_FOR_OBJECT_TYPE]"),
     ("CREATE TABLE main.nope.t (id INT)", "[SCHEMA_NOT_FOUND]"),
+    ("SELECT count(*) FROM orders WHERE (customer_id, status) IN (SELECT customer_id, 'paid' FROM customers)", "201"),
+    ("SELECT (1, 2) IN ((1, 2), (3, 4)), (1, NULL) IN ((1, 2)), (1, 2) NOT IN ((1, 3))", "true|∅|true"),
+    ("SELECT listagg(DISTINCT channel, ', ') WITHIN GROUP (ORDER BY channel DESC) FROM orders", "web, store, app"),
+    (
+        "SELECT find_in_set('b', 'a,b'), url_encode('a b&c'), url_decode('a%20b+c'), zeroifnull(NULL)",
+        "2|a+b%26c|a b c|0",
+    ),
+    ("COMMENT ON TABLE main.default.greetings IS 'it'", ""),
+    ("COMMENT ON COLUMN main.default.greetings.id IS 'the row'", ""),
+    ("COMMENT ON SCHEMA main.default IS NULL", ""),
+    ("DESCRIBE main.default.greetings", "id|int|the row / language|string|ISO 639-1 code / text|string|∅"),
+    ("COMMENT ON TABLE main.default.nope IS 'x'", "[TABLE_OR_VIEW_NOT_FOUND]"),
+    ("CREATE TABLE main.default.cl DEEP CLONE main.default.greetings", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("UNDROP TABLE main.default.p4", "[UNSUPPORTED_FEATURE.SANDBOX]"),
 ];
 
 const FUNCTIONS: Cases = &[

@@ -26,6 +26,7 @@ impl Work<'_> {
                 return self.grant(revoke, privileges, &securable, principal);
             }
             Command::ShowGrants { principal, securable } => return self.grants(&securable, principal.as_deref()),
+            Command::CommentOn { kind, name, comment } => return self.comment(&kind, &name, comment),
             Command::CreateFunction(routine) => return self.create_function(routine),
             Command::CreateVolume { name, if_not_exists, comment } => {
                 return self.create_volume(&name, if_not_exists, comment);

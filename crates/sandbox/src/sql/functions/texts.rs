@@ -53,6 +53,8 @@ impl Compiler<'_> {
             ("overlay", [_, _, _] | [_, _, _, _]) => {
                 self.call("dbx_overlay", arguments, &[Text, Text, BigInt, BigInt], Text)
             }
+            ("find_in_set", [_, _]) => self.call("dbx_find_in_set", arguments, &texts, Int),
+            ("url_encode" | "url_decode", [_]) => self.call(&format!("dbx_{name}"), arguments, &texts, Text),
             ("soundex", [_]) => self.call("dbx_soundex", arguments, &texts, Text),
             ("format_string" | "printf", [format, rest @ ..]) => self.formatted(format, rest),
             ("md5" | "sha" | "sha1" | "sha2" | "crc32" | "hash" | "xxhash64", _) => {

@@ -30,6 +30,44 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         let place = found.and_then(|found| a.text(1).get(..found)).map_or(0, |before| before.chars().count() + 1);
         Ok(Value::Integer(i64::try_from(place).unwrap_or(i64::MAX)))
     }),
+    ("dbx_find_in_set", |a| {
+        let place = a.text(1).split(',').position(|part| part == a.text(0)).filter(|_| !a.text(0).contains(','));
+        Ok(Value::Integer(place.and_then(|place| i64::try_from(place + 1).ok()).unwrap_or(0)))
+    }),
+    ("dbx_url_encode", |a| {
+        let written = a.text(0).bytes().map(|byte| match byte {
+            b' ' => "+".to_owned(),
+            byte if byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        });
+        text(written.collect::<String>())
+    }),
+    ("dbx_url_decode", |a| {
+        let wrong = || {
+            SqlError::new(
+                "CANNOT_DECODE_URL",
+                &format!(
+                    "The provided URL cannot be decoded: {}. Please ensure that the URL is properly formatted and try again.",
+                    a.text(0)
+                ),
+                "22546",
+            )
+        };
+        let mut bytes = Vec::new();
+        let mut letters = a.text(0).bytes();
+        while let Some(letter) = letters.next() {
+            bytes.push(match letter {
+                b'+' => b' ',
+                b'%' => {
+                    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                    let (high, low) = (digit(letters.next()), digit(letters.next()));
+                    high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok()).ok_or_else(wrong)?
+                }
+                letter => letter,
+            });
+        }
+        text(String::from_utf8(bytes).map_err(|_| wrong())?)
+    }),
     ("dbx_soundex", |a| text(soundex(a.text(0)))),
     ("dbx_trim", |a| text(a.text(0).trim_matches(trimmed(a).as_slice()))),
     ("dbx_ltrim", |a| text(a.text(0).trim_start_matches(trimmed(a).as_slice()))),
