@@ -5,6 +5,7 @@ use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArgumentClause,
 use super::compile::{Compiler, Mode, Scope, Typed};
 use super::error::SqlError;
 use super::expr::argument_exprs;
+use super::operators::ordered;
 use super::query::direction;
 use super::select::has_aggregate;
 use super::types::Type;
@@ -249,6 +250,7 @@ impl Compiler<'_> {
                 Ok(Typed::new(format!("max({}){suffix}", value.sql), Type::Boolean))
             }
             ("max_by" | "min_by", [value, key]) => {
+                ordered(key)?;
                 Ok(Typed::new(format!("dbx_{name}({}, {}){suffix}", value.sql, key.sql), value.kind.clone()))
             }
             ("collect_list" | "array_agg" | "collect_set", [value]) => {

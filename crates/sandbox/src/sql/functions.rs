@@ -182,10 +182,12 @@ impl Compiler<'_> {
                     )
                 })
             }
-            ("greatest" | "least", [_, _, ..]) => self.same_kind(arguments).map(|(kind, sql)| {
-                // SQLite's scalar min and max give NULL for any NULL; Databricks skips NULLs.
-                Typed::new(format!("dbx_{name}({})", sql.join(", ")), kind)
-            }),
+            ("greatest" | "least", [_, _, ..]) if !arguments.iter().any(|argument| argument.kind.is_nested()) => {
+                self.same_kind(arguments).map(|(kind, sql)| {
+                    // SQLite's scalar min and max give NULL for any NULL; Databricks skips NULLs.
+                    Typed::new(format!("dbx_{name}({})", sql.join(", ")), kind)
+                })
+            }
             ("equal_null", [a, b]) => self.compare(a.clone(), "IS", b.clone(), &Expr::Identifier("equal_null".into())),
             ("decode", [value, _, _, ..]) => {
                 let place = Expr::Identifier("decode".into());

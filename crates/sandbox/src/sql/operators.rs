@@ -68,6 +68,9 @@ impl Compiler<'_> {
 
     /// Compares after bringing both sides to their common type.
     pub(crate) fn compare(&self, left: Typed, op: &str, right: Typed, expr: &Expr) -> Result<Typed, SqlError> {
+        if matches!(op, "<" | "<=" | ">" | ">=") {
+            ordered(&left)?;
+        }
         let [left, right] = self.unified([left, right], expr)?;
         Ok(boolean(format!("({left} {op} {right})")))
     }
@@ -343,6 +346,14 @@ fn literal_decimal(value: &Typed, other: &Typed) -> Option<(u8, u8)> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| (u8::try_from(digits.len()).unwrap_or(20), 0))
 }
 
+/// Makes sure that the order of values is known here: nested ones are texts, which have another.
+pub(crate) fn ordered(value: &Typed) -> Result<(), SqlError> {
+    if value.kind.is_nested() {
+        return Err(SqlError::unsupported(format!("the order of values of the type \"{}\"", value.kind.text())));
+    }
+    Ok(())
+}
+
 fn rescaled_up(sql: &str, by: u8) -> String {
     if by == 0 { sql.to_owned() } else { format!("({sql} * 1{})", "0".repeat(usize::from(by))) }
 }
@@ -360,7 +371,8 @@ fn adjusted(precision: u8, scale: u8) -> Type {
 fn bounded(sql: &str, precision: u8, scale: u8) -> Typed {
     match adjusted(precision, scale) {
         Type::Decimal(precision, kept) if kept < scale => {
-            Typed::new(format!("dbx_rescale({sql}, {}, 0)", scale - kept), Type::Decimal(precision, kept))
+            let exact = fitting(sql, Type::Decimal(38, scale)).sql;
+            Typed::new(format!("dbx_rescale({exact}, {}, 0)", scale - kept), Type::Decimal(precision, kept))
         }
         kind => fitting(sql, kind),
     }

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 
 use super::compile::{Compiled, Compiler, Readable, Relation, Scope, Typed};
 use super::error::SqlError;
+use super::operators::ordered;
 use super::relation::Ctes;
 use super::types::{Column, Type};
 
@@ -233,8 +234,12 @@ impl Compiler<'_> {
         }
         let value = match ordinal(&term.expr) {
             Some(position) => format!("c{}", self.position(position, width, "ORDER BY")?),
-            // A bare number would be a position for SQLite.
-            None => format!("({})", self.expr(&term.expr, scope)?.sql),
+            None => {
+                let value = self.expr(&term.expr, scope)?;
+                ordered(&value)?;
+                // A bare number would be a position for SQLite.
+                format!("({})", value.sql)
+            }
         };
         Ok(format!("{value}{}", direction(&term.options)))
     }

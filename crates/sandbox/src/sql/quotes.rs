@@ -1,11 +1,19 @@
-//! Strings that the tokenizer does not read as Databricks does: `r'\d'` is raw, and `'a' 'b'` is one string.
+//! Literals that the tokenizer does not read as Databricks does: `r'\d'` is raw, `'a' 'b'` one string, `1e3D` one number.
 
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-/// The same tokens with raw strings as written, and neighboring strings as one.
+/// The same tokens with raw strings as written, neighboring strings as one, and numbers without their suffix.
 pub(super) fn whole(tokens: Vec<TokenWithSpan>, sql: &str) -> Vec<TokenWithSpan> {
     let mut result: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for mut token in tokens {
+        // A number with an exponent is a DOUBLE, with or without this suffix.
+        let is_suffix = matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("d"));
+        if is_suffix
+            && matches!(result.last(), Some(last) if last.span.end == token.span.start
+                && matches!(&last.token, Token::Number(digits, _) if digits.contains(['e', 'E'])))
+        {
+            continue;
+        }
         let Some(quoted) = text(&token.token) else {
             result.push(token);
             continue;

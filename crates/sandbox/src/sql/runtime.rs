@@ -2,6 +2,7 @@
 
 mod aggregates;
 pub(crate) mod casts;
+mod digests;
 mod documents;
 mod formats;
 mod instants;
@@ -76,6 +77,7 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
         casts::FUNCTIONS,
         lists::FUNCTIONS,
         documents::FUNCTIONS,
+        digests::FUNCTIONS,
     ]
     .concat();
     for (name, body) in strict {

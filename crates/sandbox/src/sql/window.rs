@@ -7,7 +7,7 @@ use super::compile::{Compiler, Scope, Typed};
 use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::named_windows::undefined;
-use super::operators::DAY_MICROS;
+use super::operators::{DAY_MICROS, ordered};
 use super::query::direction;
 use super::types::Type;
 
@@ -38,6 +38,7 @@ impl Compiler<'_> {
             parts.push(format!("PARTITION BY {}", partition.join(", ")));
         }
         let keys = spec.order_by.iter().map(|term| self.expr(&term.expr, scope)).collect::<Result<Vec<_>, _>>()?;
+        keys.iter().try_for_each(ordered)?;
         if !keys.is_empty() {
             let terms = keys.iter().zip(&spec.order_by);
             let terms: Vec<_> = terms.map(|(key, term)| format!("({}){}", key.sql, direction(&term.options))).collect();

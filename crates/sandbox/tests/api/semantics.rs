@@ -119,6 +119,10 @@ const EXPRESSIONS: Cases = &[
     ("SELECT CAST(true AS INT), CAST(0 AS BOOLEAN), CAST('yes' AS BOOLEAN)", "1|false|true"),
     ("SELECT CAST('1.5' AS INT)", "[CAST_INVALID_INPUT]"),
     (
+        "SELECT cast(1 as string), cast(1.50 as string), cast(1e10 as string), cast(1e-5D as string), cast(true as string)",
+        "1|1.50|1.0E10|1.0E-5|true",
+    ),
+    (
         "SELECT last_day('2024-02-10'), add_months('2024-01-31', 1), next_day('2024-03-05', 'TU')",
         "2024-02-29|2024-02-29|2024-03-12",
     ),
@@ -443,4 +447,58 @@ const FUNCTIONS: Cases = &[
     ),
     ("SELECT '\\\\d' AS a, r'\\d+' AS b, 'a' 'b' AS c, \"it's\" AS d", "\\d|\\d+|ab|it's"),
     ("SELECT count(a, b) FROM VALUES (1, 2), (1, NULL) AS t(a, b)", "1"),
+    ("SELECT a FROM VALUES (array(10)), (array(9)) AS t(a) ORDER BY a", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT array(10) > array(9)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT array(1, 2) = array(1, 2), struct(1) = struct(2)", "true|false"),
+    ("SELECT count(*) FROM orders a LEFT JOIN orders b ON a.order_id = b.order_id + 1 WHERE b.order_id IS NULL", "1"),
+    (
+        "SELECT sum(q) OVER (PARTITION BY k ORDER BY d DESC) FROM VALUES ('a', 1, 1), ('a', 2, 2) AS t(k, d, q) ORDER BY d",
+        "3 / 2",
+    ),
+    ("WITH a AS (SELECT 1 AS x), b AS (WITH a AS (SELECT 2 AS x) SELECT x FROM a) SELECT a.x, b.x FROM a, b", "1|2"),
+    ("WITH orders AS (SELECT 7 AS n) SELECT n FROM orders", "7"),
+    ("SELECT x FROM (SELECT 1 AS x UNION ALL SELECT NULL) ORDER BY x DESC NULLS FIRST", "∅ / 1"),
+    ("SELECT count(*) FROM VALUES (1), (NULL) AS t(x) WHERE x NOT IN (SELECT NULL)", "0"),
+    ("SELECT max(x) - min(x), max(x) FILTER (WHERE x < 2) FROM VALUES (1), (3) AS t(x)", "2|1"),
+    ("SELECT a.x FROM VALUES (1), (2) AS a(x) WHERE EXISTS (SELECT 1 FROM VALUES (2) AS b(y) WHERE b.y = a.x)", "2"),
+    (
+        "SELECT year(d), count(*) FROM VALUES (DATE '2023-01-01'), (DATE '2024-01-01') AS t(d) GROUP BY year(d) ORDER BY year(d) DESC",
+        "2024|1 / 2023|1",
+    ),
+    ("SELECT CASE x WHEN 1 THEN 'a' WHEN NULL THEN 'n' END FROM VALUES (1), (NULL) AS t(x) ORDER BY 1", "∅ / a"),
+    ("SELECT x, row_number() OVER (ORDER BY x NULLS LAST) FROM VALUES (NULL), (1) AS t(x) ORDER BY 2", "1|1 / ∅|2"),
+    (
+        "SELECT CAST(CAST(1.1 AS FLOAT) AS STRING), CAST(16777217 AS FLOAT), CAST('1.1' AS FLOAT) = 1.1",
+        "1.1|1.6777216E7|false",
+    ),
+    ("SELECT 1e10, 123456789012.5D, 0.001D, 0.0001D, 1e-7", "1.0E10|1.234567890125E11|0.001|1.0E-4|1.0E-7"),
+    (
+        "SELECT CAST(1e7D AS STRING), CAST(-0.5D AS INT), CAST('  7  ' AS BIGINT), CAST('+7' AS INT), CAST('0x1' AS STRING)",
+        "1.0E7|0|7|7|0x1",
+    ),
+    ("SELECT to_date('2024-02-30', 'yyyy-MM-dd')", "[CANNOT_PARSE_TIMESTAMP]"),
+    (
+        "SELECT DATE '2024-01-31' + INTERVAL 1 MONTH + INTERVAL 1 DAY, TIMESTAMP '2024-03-31 10:00:00' - INTERVAL 1 MONTH",
+        "2024-03-01|2024-02-29T10:00:00.000Z",
+    ),
+    (
+        "SELECT DATE '2024-01-01' + INTERVAL '12' HOUR > TIMESTAMP '2024-01-01 11:00:00', INTERVAL 1 DAY > INTERVAL 23 HOURS, INTERVAL 12 MONTHS = INTERVAL 1 YEAR",
+        "true|true|true",
+    ),
+    (
+        "SELECT sum(INTERVAL 1 HOUR), avg(i) FROM VALUES (INTERVAL 1 HOUR), (INTERVAL 2 HOURS) AS t(i)",
+        "0 02:00:00.000000000|0 01:30:00.000000000",
+    ),
+    (
+        "SELECT TIMESTAMP '2024-01-01 00:00:00' + INTERVAL 1 DAY * 3, 2 * INTERVAL 1 MONTH",
+        "2024-01-04T00:00:00.000Z|0-2",
+    ),
+    (
+        "SELECT md5('Spark'), sha2('Spark', 256), crc32('Spark'), md5(''), sha2('a', 1)",
+        "8cde774d6f7333752ed72cacddb05126|529bc3b07127ecb7e53a4dcf1991d9152c24537d919178022b2c42657f79a26b|1557323817|d41d8cd98f00b204e9800998ecf8427e|∅",
+    ),
+    (
+        "SELECT md5('The quick brown fox jumps over the lazy dog'), md5('12345678901234567890123456789012345678901234567890123456789012345678901234567890')",
+        "9e107d9d372bb6826bd81d3542a419d6|57edf4a22be3c955ac49da2e2107b67a",
+    ),
 ];

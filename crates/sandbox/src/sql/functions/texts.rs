@@ -57,8 +57,9 @@ impl Compiler<'_> {
             ("url_encode" | "url_decode", [_]) => self.call(&format!("dbx_{name}"), arguments, &texts, Text),
             ("soundex", [_]) => self.call("dbx_soundex", arguments, &texts, Text),
             ("format_string" | "printf", [format, rest @ ..]) => self.formatted(format, rest),
-            ("md5" | "sha" | "sha1" | "sha2" | "crc32" | "hash" | "xxhash64", _) => {
-                Err(SqlError::unsupported(format!("the function `{name}`")))
+            ("md5" | "crc32", [_]) | ("sha2", [_, _]) => {
+                let kind = if name == "crc32" { BigInt } else { Text };
+                self.call(&format!("dbx_{name}"), arguments, &[Type::Binary, BigInt], kind)
             }
             ("bit_length" | "octet_length", [value]) => self.cast(value.clone(), &Type::Binary, false).map(|bytes| {
                 let factor = if name == "bit_length" { 8 } else { 1 };
