@@ -1,36 +1,47 @@
 //! The SQL engine: Databricks SQL is parsed, checked against the catalog, compiled to SQLite's
 //! dialect with every type known, and run in memory.
 //!
-//! `parse` reads the text, `commands` answers SHOW and DESCRIBE from the catalog, `query`, `scope`,
-//! `expr` and `functions` compile, `statements` changes tables and catalog together, `runtime`
-//! gives SQLite the functions it lacks, `render` writes values as the API does.
+//! `parse` reads the text, after `rewrite` and `quotes` made it what the parser of `dialect` takes; `commands` answers SHOW,
+//! DESCRIBE and GRANT from the catalog; `query`, `relation`, `select`, `expr` and `functions` compile; `ddl`, `dml` and
+//! `merge` change tables and catalog together; `runtime` gives SQLite the functions it lacks; `render` writes values as
+//! the API does.
 
+mod aggregates;
 mod commands;
 mod compile;
+mod datetime_patterns;
 mod ddl;
+mod dialect;
 mod dml;
 mod engine;
 mod error;
 mod expr;
 mod functions;
 mod generate;
+mod grouping;
 mod information;
+mod intervals;
 mod keys;
 mod literals;
+mod matching;
 mod merge;
 mod named_windows;
 mod operators;
 mod origins;
 mod parse;
+mod pivot;
 mod query;
+mod quotes;
 mod recursive;
 mod relation;
 mod render;
+mod rewrite;
 mod runtime;
 mod select;
 mod temporal;
 mod travel;
 mod types;
+mod using;
 mod window;
 
 pub(crate) use commands::use_target;

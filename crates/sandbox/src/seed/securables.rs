@@ -150,16 +150,26 @@ fn functions(catalog: &mut Catalog, workspace: &Workspace) {
             "DECIMAL",
             "gross * (1 - discount)",
             "What remains of an amount after its discount.",
-            "gross",
+            &["gross", "discount"][..],
         ),
-        ("main.default.mask_email", "STRING", "concat(left(email, 1), '***')", "Hides an email address.", "email"),
+        (
+            "main.default.mask_email",
+            "STRING",
+            "concat(left(email, 1), '***')",
+            "Hides an email address.",
+            &["email"][..],
+        ),
     ];
-    for (full_name, kind, body, comment, parameter) in functions {
+    for (full_name, kind, body, comment, names) in functions {
         let parameter_type = if kind == "STRING" { "string" } else { "decimal(12,2)" };
+        let parameters = (0_u32..).zip(names).map(
+            |(place, name)| json!({"name": name, "type_text": parameter_type, "type_name": kind, "position": place}),
+        );
+        let parameters: Vec<_> = parameters.collect();
         let extra = json!({"data_type": kind, "full_data_type": kind, "routine_body": "SQL", "routine_definition": body,
             "is_deterministic": true, "sql_data_access": "CONTAINS_SQL", "security_type": "DEFINER", "parameter_style": "S", "is_null_call": false,
             "specific_name": full_name.rsplit('.').next(),
-            "input_params": {"parameters": [{"name": parameter, "type_text": parameter_type, "type_name": kind, "position": 0}]}});
+            "input_params": {"parameters": parameters}});
         let extra: Map<String, Value> = extra.as_object().cloned().unwrap_or_default();
         catalog.functions.insert(name(full_name), Node { extra, ..node(workspace, comment) });
     }

@@ -1,19 +1,23 @@
 //! Statements that the catalog answers: SHOW, DESCRIBE, EXPLAIN, USE, ALTER, and CREATE and DROP of catalogs and schemas.
 
+mod access;
 mod alter;
 mod answers;
 mod delta;
 mod explain;
 mod listing;
+mod routines;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::engine::Session;
 use super::error::SqlError;
 use super::parse::word;
+use access::Securable;
 pub(crate) use alter::Change;
 pub(super) use delta::history;
 pub(crate) use explain::Detail;
+use routines::Routine;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -36,6 +40,13 @@ pub(crate) enum Command {
     Use { catalog: bool, name: Vec<String> },
     CreateCatalog { name: String, if_not_exists: bool, comment: Option<String> },
     CreateSchema { name: Vec<String>, if_not_exists: bool, comment: Option<String> },
+    Grant { revoke: bool, privileges: Vec<String>, securable: Securable, principal: String },
+    ShowGrants { principal: Option<String>, securable: Securable },
+    CommentOn { kind: String, name: Vec<String>, comment: Option<String> },
+    CreateFunction(Routine),
+    CreateVolume { name: Vec<String>, if_not_exists: bool, comment: Option<String> },
+    DropObject { name: Vec<String>, if_exists: bool, is_function: bool },
+    DescribeFunction(Vec<String>),
     DropCatalog { name: String, if_exists: bool, cascade: bool },
     DropSchema { name: Vec<String>, if_exists: bool, cascade: bool },
 }
@@ -196,9 +207,14 @@ pub(crate) fn parse(tokens: &[TokenWithSpan], sql: &str) -> Result<Option<Comman
             Command::Use { catalog, name: cursor.name()? }
         }
         "ALTER" => alter::parse(&mut cursor)?,
-        "CREATE" | "DROP" => match change(&mut cursor)? {
+        "COMMENT" => comment(&mut cursor)?,
+        "GRANT" | "REVOKE" => access::change(&mut cursor)?,
+        "CREATE" | "DROP" => match routines::parse(&mut cursor)? {
             Some(command) => command,
-            None => return Ok(None),
+            None => match change(&mut cursor)? {
+                Some(command) => command,
+                None => return Ok(None),
+            },
         },
         _ => return Ok(None),
     };
@@ -239,6 +255,9 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
     let _ = cursor.accept("USER") || cursor.accept("ALL");
     if cursor.accept("CREATE TABLE") {
         return Ok(Command::ShowCreateTable(cursor.name()?));
+    }
+    if cursor.accept("GRANTS") || cursor.accept("GRANT") {
+        return access::show(cursor);
     }
     if cursor.accept("TBLPROPERTIES") {
         return Ok(Command::ShowProperties(cursor.name()?));
@@ -319,14 +338,31 @@ fn describe(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
             return Ok(Command::DescribeQuery(query));
         }
     }
-    for what in ["FUNCTION", "VOLUME"] {
-        if cursor.tokens.len() > 2 && cursor.accept(what) {
-            return Err(SqlError::unsupported(format!("DESCRIBE {what}")));
-        }
+    if cursor.tokens.len() > 2 && cursor.accept("FUNCTION") {
+        let _ = cursor.accept("EXTENDED");
+        return Ok(Command::DescribeFunction(cursor.name()?));
+    }
+    if cursor.tokens.len() > 2 && cursor.accept("VOLUME") {
+        return Err(SqlError::unsupported("DESCRIBE VOLUME"));
     }
     let _ = cursor.accept("TABLE");
     let extended = cursor.tokens.len() > cursor.position + 1 && cursor.accept("EXTENDED");
     Ok(Command::Describe { name: cursor.name()?, extended })
+}
+
+/// Reads `COMMENT ON TABLE t IS 'text'`, or NULL.
+fn comment(cursor: &mut Cursor<'_>) -> Result<Command, SqlError> {
+    if !cursor.accept("COMMENT ON") {
+        return Err(cursor.unexpected());
+    }
+    let kind = cursor.word();
+    cursor.position += 1;
+    let name = cursor.name()?;
+    if !cursor.accept("IS") {
+        return Err(cursor.unexpected());
+    }
+    let comment = if cursor.accept("NULL") { None } else { Some(cursor.string()?) };
+    Ok(Command::CommentOn { kind, name, comment })
 }
 
 fn change(cursor: &mut Cursor<'_>) -> Result<Option<Command>, SqlError> {

@@ -1,12 +1,13 @@
 //! What compiling needs at hand: the catalog, the session, and the names in scope.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::workspace::catalog::Catalog;
+use crate::workspace::catalog::{Catalog, Name};
 
 use super::engine::Session;
 use super::error::SqlError;
+use super::grouping::Groups;
 use super::relation::Ctes;
 use super::types::{Column, Type};
 
@@ -53,7 +54,7 @@ pub(crate) enum Mode<'a> {
     /// Row by row.
     Row,
     /// Per group: only these expressions, and aggregates.
-    Group(&'a [String]),
+    Group(&'a Groups),
 }
 
 /// The names an expression can use.
@@ -184,6 +185,19 @@ impl Relation {
 
 /// Reads a field of a struct.
 pub(crate) fn access(value: &Typed, field: &str) -> Result<Typed, SqlError> {
+    if let Type::Map(key, kind) = &value.kind
+        && **key == Type::String
+    {
+        return Ok(Typed::new(format!("dbx_map_get({}, {})", value.sql, text_literal(field)), (**kind).clone()));
+    }
+    // Of a list of structs, the field of each.
+    if let Type::Array(item) = &value.kind
+        && matches!(**item, Type::Struct(_))
+    {
+        let Typed { kind, .. } = access(&Typed::new("", (**item).clone()), field)?;
+        let sql = format!("dbx_list_fields({}, {})", value.sql, text_literal(field));
+        return Ok(Typed::new(sql, Type::Array(Box::new(kind))));
+    }
     let Type::Struct(fields) = &value.kind else {
         return Err(SqlError::new(
             "INVALID_EXTRACT_BASE_FIELD_TYPE",
@@ -210,6 +224,8 @@ pub(crate) struct Compiler<'a> {
     aliases: Cell<usize>,
     depth: usize,
     nesting: Cell<usize>,
+    /// The functions whose bodies are being compiled.
+    routines: RefCell<Vec<Name>>,
 }
 
 /// Expressions within expressions, at most; the engine's stack is made for it.
@@ -219,7 +235,7 @@ const VIEW_DEPTH: usize = 20;
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(catalog: &'a Catalog, session: &'a Session) -> Self {
-        Self { catalog, session, aliases: Cell::new(0), depth: 0, nesting: Cell::new(0) }
+        Self { catalog, session, aliases: Cell::new(0), depth: 0, nesting: Cell::new(0), routines: RefCell::default() }
     }
 
     /// Guards the stack against expressions within expressions.
@@ -231,6 +247,17 @@ impl<'a> Compiler<'a> {
         self.nesting.set(nesting + 1);
         let result = body();
         self.nesting.set(nesting);
+        result
+    }
+
+    /// Compiles the body of a function; guards against functions that call themselves.
+    pub(crate) fn within<T>(&self, routine: &Name, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+        if self.routines.borrow().contains(routine) || self.routines.borrow().len() >= VIEW_DEPTH {
+            return Err(SqlError::unsupported("functions that call themselves or nest this deep"));
+        }
+        self.routines.borrow_mut().push(routine.clone());
+        let result = self.deeper(body);
+        self.routines.borrow_mut().pop();
         result
     }
 
@@ -256,6 +283,7 @@ impl<'a> Compiler<'a> {
             aliases: Cell::new(0),
             depth: self.depth + 1,
             nesting: Cell::new(self.nesting.get()),
+            routines: self.routines.clone(),
         })
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, CommentDef, CommentObject, CreateTable, CreateTableOptions, CreateView, ObjectName,
-    ObjectType, SqlOption, Statement,
+    ColumnDef, ColumnOption, CommentDef, CreateTable, CreateTableOptions, CreateView, ObjectName, ObjectType,
+    SqlOption, Statement,
 };
 
 use crate::workspace::catalog::{Name, Node, Table as CatalogTable};
@@ -16,6 +16,7 @@ use super::engine::{Table, TemporaryView, Work, create_sql};
 use super::error::{SqlError, quoted};
 use super::parse::{parts, statement, tokens};
 use super::relation::Ctes;
+use super::rewrite::text_of;
 use super::types::{Column, Type};
 
 impl Work<'_> {
@@ -121,7 +122,7 @@ impl Work<'_> {
         // The query keeps the names as written, so it keeps where they were resolved.
         node.properties
             .insert("view.catalogAndNamespace".to_owned(), format!("{}.{}", self.session.catalog, self.session.schema));
-        self.enter(CatalogTable { name, node, kind: "VIEW", columns, view_definition: Some(create.query.to_string()) });
+        self.enter(CatalogTable { name, node, kind: "VIEW", columns, view_definition: Some(text_of(&create.query)) });
         Ok(Table::default())
     }
 
@@ -143,7 +144,7 @@ impl Work<'_> {
         };
         rename(&mut columns, create)?;
         check_names(&columns)?;
-        let query = create.query.to_string();
+        let query = text_of(&create.query);
         let mut views = lock(&self.session.temporary);
         let key = single.to_lowercase();
         if views.contains_key(&key) && !create.or_replace {
@@ -197,20 +198,36 @@ impl Work<'_> {
         Ok(Table::default())
     }
 
-    pub(crate) fn comment(
-        &self,
-        kind: CommentObject,
-        name: &ObjectName,
-        comment: Option<String>,
-    ) -> Result<Table, SqlError> {
-        if !matches!(kind, CommentObject::Table | CommentObject::View) {
-            return Err(SqlError::unsupported(format!("COMMENT ON {kind}")));
-        }
-        let name = parts(name)?;
+    /// COMMENT ON an object, or on a column of a table.
+    pub(crate) fn comment(&self, kind: &str, name: &[String], comment: Option<String>) -> Result<Table, SqlError> {
         let mut catalog = lock(self.catalog);
-        let full = Compiler::new(&catalog, self.session).qualify(&name)?;
-        let table = catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(&name))?;
-        table.node.comment = comment;
+        let missing =
+            || SqlError::new("RESOURCE_DOES_NOT_EXIST", &format!("There is no {kind} {}.", quoted(name)), "42704");
+        let lower = |part: &String| part.to_lowercase();
+        let here = self.session.catalog.clone();
+        if kind == "COLUMN" {
+            let Some((column, table)) = name.split_last() else { return Err(missing()) };
+            let full = Compiler::new(&catalog, self.session).qualify(table)?;
+            let table = catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(table))?;
+            let known = table.columns.iter_mut().find(|known| known.name.eq_ignore_ascii_case(column));
+            known.ok_or_else(|| SqlError::column_not_found(std::slice::from_ref(column), &[]))?.comment = comment;
+            return Ok(Table::default());
+        }
+        let node = match (kind, name) {
+            ("CATALOG", [name]) => catalog.catalogs.get_mut(&lower(name)).ok_or_else(missing)?,
+            ("SCHEMA" | "DATABASE", [schema]) => catalog.schemas.get_mut(&[here, lower(schema)]).ok_or_else(missing)?,
+            ("SCHEMA" | "DATABASE", [c, s]) => catalog.schemas.get_mut(&[lower(c), lower(s)]).ok_or_else(missing)?,
+            ("TABLE" | "VIEW" | "VOLUME" | "FUNCTION", name) => {
+                let full = Compiler::new(&catalog, self.session).qualify(name)?;
+                match kind {
+                    "VOLUME" => catalog.volumes.get_mut(&full).ok_or_else(missing)?,
+                    "FUNCTION" => catalog.functions.get_mut(&full).ok_or_else(missing)?,
+                    _ => &mut catalog.tables.get_mut(&full).ok_or_else(|| SqlError::table_not_found(name))?.node,
+                }
+            }
+            _ => return Err(SqlError::unsupported(format!("COMMENT ON {kind}"))),
+        };
+        node.comment = comment;
         Ok(Table::default())
     }
 
@@ -270,6 +287,9 @@ fn check_names(columns: &[Column]) -> Result<(), SqlError> {
                 ),
                 "42711",
             ));
+        }
+        if column.kind.is_interval() {
+            return Err(SqlError::unsupported("columns of intervals in tables and views"));
         }
         if column.name.contains('\0') || column.name.is_empty() {
             return Err(SqlError::unsupported("columns without a name"));

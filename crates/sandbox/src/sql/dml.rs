@@ -12,10 +12,11 @@ use super::engine::{Table, Work};
 use super::error::SqlError;
 use super::parse::parts;
 use super::relation::Ctes;
+use super::rewrite::Inserting;
 use super::types::Column;
 
 impl Work<'_> {
-    pub(crate) fn insert(&self, insert: &Insert) -> Result<Table, SqlError> {
+    pub(crate) fn insert(&self, insert: &Insert, inserting: &Inserting) -> Result<Table, SqlError> {
         if insert.or.is_some()
             || insert.partitioned.is_some()
             || insert.on.is_some()
@@ -30,25 +31,52 @@ impl Work<'_> {
             return Err(SqlError::unsupported("INSERT into anything but a table"));
         };
         let source = insert.source.as_ref().ok_or_else(|| SqlError::unsupported("INSERT without rows"))?;
-        let (table, sql) = {
+        let (table, sql, replaced) = {
             let catalog = lock(self.catalog);
             let compiler = Compiler::new(&catalog, self.session);
             let table = base_table(&compiler, name)?.clone();
             let source = compiler.query(source, None, &Ctes::new())?;
-            let names =
+            let mut names =
                 insert.columns.iter().map(|name| Ok(parts(name)?.join("."))).collect::<Result<Vec<_>, SqlError>>()?;
+            if inserting.by_name && names.is_empty() {
+                names = source.columns.iter().map(|column| column.name.clone()).collect();
+            }
+            let replaced = match &inserting.replace_where {
+                Some(condition) => Some(compiler.condition(condition, &scope_of(&table, None))?),
+                None => None,
+            };
             let targets = targets(&table.columns, &names)?;
             let sql = insert_sql(&compiler, &table.full_name(), &targets, &source)?;
-            (table, sql)
+            (table, sql, replaced)
         };
         let inserted = self.all_or_nothing(|| {
+            let name = identifier(&table.full_name());
             if insert.overwrite {
-                self.execute(&format!("DELETE FROM {}", identifier(&table.full_name())))?;
+                self.execute(&format!("DELETE FROM {name}"))?;
             }
-            self.execute(&sql)
+            let Some(condition) = &replaced else { return self.execute(&sql) };
+            self.execute(&format!("DELETE FROM {name} AS target WHERE {condition}"))?;
+            let last: i64 = self.number(&format!("SELECT coalesce(max(rowid), 0) FROM {name}"))?;
+            let inserted = self.execute(&sql)?;
+            let strays = self.number(&format!(
+                "SELECT count(*) FROM {name} AS target WHERE target.rowid > {last} AND ({condition}) IS NOT 1"
+            ))?;
+            if strays > 0 {
+                return Err(SqlError::new(
+                    "DELTA_REPLACE_WHERE_MISMATCH",
+                    &format!("Written data does not conform to partial table overwrite condition or constraint: {strays} rows do not."),
+                    "44000",
+                ));
+            }
+            Ok(inserted)
         })?;
         self.touch(&table, "WRITE", &[("numOutputRows", inserted)]);
         Ok(Table::of_counts(&[("num_affected_rows", inserted), ("num_inserted_rows", inserted)]))
+    }
+
+    /// The one number that SQLite's own SQL gives.
+    fn number(&self, sql: &str) -> Result<i64, SqlError> {
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(|error| super::engine::failed(&error))
     }
 
     pub(crate) fn update(&self, update: &Update) -> Result<Table, SqlError> {
@@ -211,13 +239,19 @@ pub(crate) fn target<'a>(
         return Err(SqlError::unsupported("changes to anything but a table"));
     };
     let table = base_table(compiler, name)?;
+    let scope = scope_of(table, alias.as_ref().map(|alias| alias.name.value.clone()));
+    Ok((table, scope))
+}
+
+/// The columns of a table that is changed, as `target`.
+fn scope_of(table: &catalog::Table, alias: Option<String>) -> Scope<'static> {
     let columns = table.columns.iter().map(|column| Readable {
         name: column.name.clone(),
         value: Typed::new(format!("target.{}", identifier(&column.name)), column.kind.clone()),
         hidden: false,
     });
-    let names = alias.as_ref().map_or_else(|| table.name.to_vec(), |alias| vec![alias.name.value.clone()]);
+    let names = alias.map_or_else(|| table.name.to_vec(), |alias| vec![alias]);
     let mut scope = Scope::empty(None);
     scope.push(Relation { names, columns: columns.collect() });
-    Ok((table, scope))
+    scope
 }

@@ -17,7 +17,7 @@ use super::compile::{Compiled, Compiler, identifier};
 use super::error::SqlError;
 use super::relation::Ctes;
 use super::types::{Column, Type};
-use super::{commands, parse, render, runtime};
+use super::{commands, parse, render, rewrite, runtime};
 
 /// Rows of a result that are kept; more than any client reads here.
 const ROW_LIMIT: usize = 1_000_000;
@@ -271,7 +271,7 @@ pub(crate) fn sleep_millis(sql: &str) -> Option<i64> {
 
 impl Work<'_> {
     fn run(&self) -> Result<Table, SqlError> {
-        let mut tokens = parse::tokens(self.sql)?;
+        let mut tokens = rewrite::with_identifiers(parse::tokens(self.sql)?, self.session)?;
         if tokens.is_empty() {
             return Err(SqlError::syntax("EOF", 1, 0, self.sql));
         }
@@ -280,12 +280,13 @@ impl Work<'_> {
         }
         let view_comment = parse::take_view_comment(&mut tokens);
         let properties = parse::take_properties(&mut tokens)?;
+        let inserting = rewrite::take_inserting(&mut tokens)?;
         match parse::statement(self.sql, tokens)? {
             Statement::Query(query) => {
                 let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
                 self.fetch(&compiled)
             }
-            Statement::Insert(insert) => self.insert(&insert),
+            Statement::Insert(insert) => self.insert(&insert, &inserting),
             Statement::Update(update) => self.update(&update),
             Statement::Delete(delete) => self.delete(&delete),
             Statement::Merge(merge) => self.merge(&merge),
@@ -293,9 +294,6 @@ impl Work<'_> {
             Statement::CreateTable(create) => self.create_table(&create, properties),
             Statement::CreateView(create) => self.create_view(&create, view_comment),
             Statement::Drop { object_type, if_exists, names, .. } => self.drop(object_type, if_exists, &names),
-            Statement::Comment { object_type, object_name, comment, .. } => {
-                self.comment(object_type, &object_name, comment)
-            }
             statement => {
                 let text = statement.to_string();
                 let words: Vec<_> = text.split_whitespace().take(2).collect();

@@ -110,6 +110,16 @@ impl SqlError {
         )
     }
 
+    pub(crate) fn unresolved_routine(name: &str) -> Self {
+        Self::new(
+            "UNRESOLVED_ROUTINE",
+            &format!(
+                "Cannot resolve routine `{name}` on search path [`system`.`builtin`, `system`.`session`]. Verify the spelling of `{name}`, check that the routine exists, and confirm you have `USE` privilege on the catalog and schema, and `EXECUTE` on the routine."
+            ),
+            "42883",
+        )
+    }
+
     pub(crate) fn mismatch(expression: &str, text: &str) -> Self {
         Self::new(
             "DATATYPE_MISMATCH",

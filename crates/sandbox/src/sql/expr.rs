@@ -1,15 +1,16 @@
 //! Compiles expressions, each to SQLite's dialect with its Databricks type.
 
 use sqlparser::ast::{
-    AccessExpr, CastKind, CeilFloorKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, JsonPath, JsonPathElem,
-    Subscript, TrimWhereField, UnaryOperator, Value,
+    AccessExpr, CastKind, CeilFloorKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Subscript,
+    TrimWhereField, UnaryOperator, Value,
 };
 
 use super::compile::{Compiler, Mode, Scope, Typed, access, text_literal};
 use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::literals::suffixed;
-use super::parse::values;
+use super::operators::fitting;
+use super::parse::{parts, values};
 use super::types::Type;
 
 /// Expressions that repeat their parts must not grow without bounds.
@@ -31,7 +32,7 @@ impl Compiler<'_> {
             && let Ok(value) = self.expr(expr, &scope.with_mode(Mode::Row))
             && groups.contains(&value.sql)
         {
-            return Ok(value);
+            return Ok(groups.read(value));
         }
         match expr {
             Expr::Identifier(name) => self.name(std::slice::from_ref(&name.value), scope),
@@ -69,9 +70,15 @@ impl Compiler<'_> {
                 let [value, low, high] = self.unified(values, expr)?;
                 Ok(boolean(format!("({value} {}BETWEEN {low} AND {high})", not(*negated))))
             }
-            Expr::InList { expr: inner, list, negated } => self.in_list(inner, list, *negated, scope),
+            Expr::InList { expr: inner, list, negated } => match inner.as_ref() {
+                Expr::Tuple(parts) => self.tuple_in_list(parts, list, *negated, scope),
+                inner => self.in_list(inner, list, *negated, scope),
+            },
             Expr::InSubquery { expr: inner, subquery, negated } => {
                 let compiled = self.query(subquery, Some(scope), &scope.ctes)?;
+                if let Expr::Tuple(parts) = inner.as_ref() {
+                    return self.tuple_in(parts, &compiled, *negated, scope);
+                }
                 let [column] = compiled.columns.as_slice() else {
                     return Err(SqlError::unsupported("IN over a subquery with several columns"));
                 };
@@ -111,11 +118,11 @@ impl Compiler<'_> {
                 let otherwise = else_result.as_ref().map(|expr| self.expr(expr, scope)).transpose()?;
                 self.case(branches, otherwise, expr)
             }
-            Expr::Like { negated, any: false, expr: inner, pattern, escape_char } => {
-                self.like("dbx_like", *negated, inner, pattern, escape_char.as_deref(), scope)
+            Expr::Like { negated, any, expr: inner, pattern, escape_char } => {
+                self.likes("dbx_like", (*negated, *any), inner, pattern, escape_char.as_deref(), scope)
             }
-            Expr::ILike { negated, any: false, expr: inner, pattern, escape_char } => {
-                self.like("dbx_ilike", *negated, inner, pattern, escape_char.as_deref(), scope)
+            Expr::ILike { negated, any, expr: inner, pattern, escape_char } => {
+                self.likes("dbx_ilike", (*negated, *any), inner, pattern, escape_char.as_deref(), scope)
             }
             Expr::RLike { negated, expr: inner, pattern, .. } => {
                 let (value, pattern) = (self.text_of(inner, scope)?, self.text_of(pattern, scope)?);
@@ -156,6 +163,11 @@ impl Compiler<'_> {
                 arguments.push(self.expr(inner, scope)?);
                 self.scalar(name, arguments)
             }
+            Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
+                let parts = [Some(inner), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()];
+                let parts = parts.into_iter().flatten().map(|part| self.expr(part, scope)).collect::<Result<_, _>>()?;
+                self.scalar("overlay", parts)
+            }
             Expr::Array(array) => {
                 let items = array.elem.iter().map(|item| self.expr(item, scope)).collect::<Result<_, _>>()?;
                 self.scalar("array", items)
@@ -181,42 +193,16 @@ impl Compiler<'_> {
                     AccessExpr::Dot(Expr::Identifier(name)) => access(&value, &name.value),
                     AccessExpr::Subscript(Subscript::Index { index }) => {
                         let index = self.expr(index, scope)?;
-                        self.scalar("get", vec![value, index])
+                        self.subscript(value, index)
                     }
                     _ => Err(SqlError::unsupported("this access path")),
                 })
             }
             Expr::JsonAccess { value, path } => self.json_path(value, path, scope),
             Expr::Function(function) => self.function(function, expr, scope),
-            Expr::Interval(_) => Err(SqlError::unsupported("intervals outside of `+` and `-` on dates and timestamps")),
+            Expr::Interval(interval) => self.interval(interval),
             _ => Err(SqlError::unsupported(format!("the expression `{expr}`"))),
         }
-    }
-
-    /// `column:a.b[0]` on a string of JSON. Keys after dots match in any case, those in brackets exactly.
-    fn json_path(&self, value: &Expr, path: &JsonPath, scope: &Scope<'_>) -> Result<Typed, SqlError> {
-        let value = self.expr(value, scope)?;
-        if value.kind != Type::String {
-            return Err(SqlError::mismatch(&path.to_string(), "`:` reads from a STRING of JSON here"));
-        }
-        let mut steps = Vec::new();
-        for step in &path.path {
-            steps.push(match step {
-                JsonPathElem::Dot { key, quoted: false } => serde_json::json!(format!("i{key}")),
-                JsonPathElem::Dot { key, quoted: true } => serde_json::json!(format!("={key}")),
-                JsonPathElem::Bracket { key: Expr::Value(key) }
-                | JsonPathElem::ColonBracket { key: Expr::Value(key) } => match &key.value {
-                    Value::Number(number, false) => serde_json::json!(number.parse::<u32>().unwrap_or(u32::MAX)),
-                    Value::SingleQuotedString(key) | Value::DoubleQuotedString(key) => {
-                        serde_json::json!(format!("={key}"))
-                    }
-                    _ => return Err(SqlError::unsupported("this step of a JSON path")),
-                },
-                _ => return Err(SqlError::unsupported("this step of a JSON path")),
-            });
-        }
-        let steps = text_typed(&serde_json::json!(steps).to_string())?;
-        Ok(Typed::new(format!("dbx_json_path({}, {})", value.sql, steps.sql), Type::String))
     }
 
     fn name(&self, name: &[String], scope: &Scope<'_>) -> Result<Typed, SqlError> {
@@ -234,6 +220,12 @@ impl Compiler<'_> {
 
     fn function(&self, function: &sqlparser::ast::Function, expr: &Expr, scope: &Scope<'_>) -> Result<Typed, SqlError> {
         let name = function.name.to_string().replace('`', "").to_lowercase();
+        if let Some(routine) = self.user_function(&parts(&function.name)?) {
+            let arguments = argument_exprs(&function.args)?;
+            let arguments =
+                arguments.into_iter().map(|argument| self.expr(argument, scope)).collect::<Result<Vec<_>, _>>()?;
+            return self.call_user(routine, &arguments);
+        }
         if function.over.is_some() {
             return self.window(&name, function, scope);
         }
@@ -262,11 +254,19 @@ impl Compiler<'_> {
             }
             UnaryOperator::Minus | UnaryOperator::Plus => {
                 let value = if value.kind == Type::String { self.cast(value, &Type::Double, false)? } else { value };
-                if !value.kind.is_number() && value.kind != Type::Void {
+                if !value.kind.is_number() && !value.kind.is_interval() && value.kind != Type::Void {
                     return Err(SqlError::mismatch(&inner.to_string(), "a number is required"));
                 }
-                let sign = if op == UnaryOperator::Minus { "-" } else { "" };
-                Ok(Typed::new(format!("({sign}{})", value.sql), value.kind))
+                Ok(match op {
+                    UnaryOperator::Minus if value.kind.is_integer() && !is_digits(&value.sql) => {
+                        fitting(&format!("-{}", value.sql), value.kind)
+                    }
+                    UnaryOperator::Minus => Typed::new(format!("(-{})", value.sql), value.kind),
+                    _ => value,
+                })
+            }
+            UnaryOperator::BitwiseNot if value.kind.is_integer() => {
+                Ok(Typed::new(format!("(~{})", value.sql), value.kind))
             }
             _ => Err(SqlError::unsupported(format!("the operator {op}"))),
         }
@@ -326,24 +326,7 @@ impl Compiler<'_> {
         Ok(Typed::new(format!("{sql} END)"), kind))
     }
 
-    fn like(
-        &self,
-        function: &str,
-        negated: bool,
-        inner: &Expr,
-        pattern: &Expr,
-        escape: Option<&Expr>,
-        scope: &Scope<'_>,
-    ) -> Result<Typed, SqlError> {
-        let (value, pattern) = (self.text_of(inner, scope)?, self.text_of(pattern, scope)?);
-        let escape = match escape {
-            Some(escape) => self.text_of(escape, scope)?,
-            None => text_literal("\\"),
-        };
-        Ok(boolean(format!("({}{function}({value}, {pattern}, {escape}))", not(negated))))
-    }
-
-    fn text_of(&self, expr: &Expr, scope: &Scope<'_>) -> Result<String, SqlError> {
+    pub(super) fn text_of(&self, expr: &Expr, scope: &Scope<'_>) -> Result<String, SqlError> {
         Ok(self.cast(self.expr(expr, scope)?, &Type::String, false)?.sql)
     }
 
@@ -357,6 +340,10 @@ impl Compiler<'_> {
         match field {
             CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
                 self.scalar(name, vec![self.expr(inner, scope)?])
+            }
+            CeilFloorKind::Scale(scale) => {
+                let scale = self.literal(&scale.value)?;
+                self.scalar(name, vec![self.expr(inner, scope)?, scale])
             }
             _ => Err(SqlError::unsupported(format!("{name} to a scale or unit"))),
         }
@@ -394,8 +381,13 @@ fn single_row(sql: &str) -> String {
     format!("SELECT dbx_single(c0, count(*)) FROM ({sql})")
 }
 
-fn not(negated: bool) -> &'static str {
+pub(super) fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
+}
+
+/// Whether this is a literal, whose minus cannot overflow.
+fn is_digits(sql: &str) -> bool {
+    sql.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(crate) fn boolean(sql: String) -> Typed {

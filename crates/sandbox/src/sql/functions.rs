@@ -2,9 +2,11 @@
 
 mod collections;
 mod dates;
+mod known;
 mod lambdas;
 mod numbers;
 mod texts;
+mod user;
 
 use sqlparser::ast::Expr;
 
@@ -12,8 +14,9 @@ use super::compile::{Compiler, Scope, Typed, text_literal};
 use super::error::SqlError;
 use super::operators::DAY_MICROS;
 use super::types::Type;
+pub(super) use collections::item;
 
-const AGGREGATES: [&str; 60] = [
+const AGGREGATES: [&str; 65] = [
     "any",
     "any_value",
     "approx_count_distinct",
@@ -52,7 +55,6 @@ const AGGREGATES: [&str; 60] = [
     "variance",
     "mode",
     "corr",
-    // Known as aggregates, and refused.
     "approx_top_k",
     "bit_and",
     "bit_or",
@@ -72,8 +74,13 @@ const AGGREGATES: [&str; 60] = [
     "regr_avgy",
     "regr_count",
     "regr_r2",
+    "regr_intercept",
     "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
     "skewness",
+    "try_avg",
     "try_sum",
 ];
 
@@ -100,8 +107,12 @@ impl Compiler<'_> {
             .or_else(|| self.number_function(name, &arguments))
             .or_else(|| self.date_function(name, &arguments))
             .or_else(|| self.collection_function(name, &arguments))
-            .unwrap_or_else(|| {
-                Err(SqlError::unsupported(format!("the function `{name}` with {} arguments", arguments.len())))
+            .unwrap_or_else(|| match (known::is_known(name), arguments.len()) {
+                (false, _) => Err(SqlError::unresolved_routine(name)),
+                (true, 1) => Err(SqlError::unsupported(format!("the function `{name}` with such an argument"))),
+                (true, count) => {
+                    Err(SqlError::unsupported(format!("the function `{name}` with {count} such arguments")))
+                }
             })
     }
 
@@ -124,6 +135,9 @@ impl Compiler<'_> {
         let [Expr::Identifier(unit), first, second] = exprs else { return Ok(None) };
         let unit = unit.value.to_lowercase();
         let unit = unit.strip_suffix('s').unwrap_or(&unit);
+        if !matches!(name, "dateadd" | "date_add" | "timestampadd" | "datediff" | "date_diff" | "timestampdiff") {
+            return Ok(None);
+        }
         let (first, second) = (self.expr(first, scope)?, self.expr(second, scope)?);
         match name {
             "dateadd" | "date_add" | "timestampadd" => {
@@ -168,10 +182,12 @@ impl Compiler<'_> {
                     )
                 })
             }
-            ("greatest" | "least", [_, _, ..]) => self.same_kind(arguments).map(|(kind, sql)| {
-                // SQLite's scalar min and max give NULL for any NULL; Databricks skips NULLs.
-                Typed::new(format!("dbx_{name}({})", sql.join(", ")), kind)
-            }),
+            ("greatest" | "least", [_, _, ..]) if !arguments.iter().any(|argument| argument.kind.is_nested()) => {
+                self.same_kind(arguments).map(|(kind, sql)| {
+                    // SQLite's scalar min and max give NULL for any NULL; Databricks skips NULLs.
+                    Typed::new(format!("dbx_{name}({})", sql.join(", ")), kind)
+                })
+            }
             ("equal_null", [a, b]) => self.compare(a.clone(), "IS", b.clone(), &Expr::Identifier("equal_null".into())),
             ("decode", [value, _, _, ..]) => {
                 let place = Expr::Identifier("decode".into());
@@ -188,6 +204,7 @@ impl Compiler<'_> {
             }
             ("isnull", [value]) => Ok(Typed::new(format!("({} IS NULL)", value.sql), Type::Boolean)),
             ("isnotnull", [value]) => Ok(Typed::new(format!("({} IS NOT NULL)", value.sql), Type::Boolean)),
+            ("zeroifnull", [value]) if value.kind == Type::Void => Ok(Typed::new("0", Type::Int)),
             ("zeroifnull", [value]) if value.kind.is_number() => {
                 Ok(Typed::new(format!("coalesce({}, 0)", value.sql), value.kind.clone()))
             }

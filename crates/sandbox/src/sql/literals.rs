@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{Expr, FunctionArguments, Value};
 
-use super::compile::{Compiler, Typed};
+use super::compile::{Compiler, Typed, text_literal};
 use super::error::SqlError;
 use super::expr::{argument_exprs, boolean, text_typed};
 use super::types::Type;
@@ -19,6 +19,9 @@ impl Compiler<'_> {
             | Value::TripleSingleQuotedString(text)
             | Value::TripleDoubleQuotedString(text) => text_typed(text),
             Value::Number(digits, long) => number(digits, *long),
+            Value::HexStringLiteral(digits) if digits.len().is_multiple_of(2) => {
+                Ok(Typed::new(format!("x{}", text_literal(digits)), Type::Binary))
+            }
             Value::Placeholder(name) => self.parameter(name),
             _ => Err(SqlError::unsupported(format!("the literal {value}"))),
         }

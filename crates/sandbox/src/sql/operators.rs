@@ -1,6 +1,6 @@
 //! Operators and casts: arithmetic with Databricks' result types, comparisons, date intervals.
 
-use sqlparser::ast::{BinaryOperator, DateTimeField, Expr, Interval, UnaryOperator, Value};
+use sqlparser::ast::{BinaryOperator, DateTimeField, Expr};
 
 use super::compile::{Compiler, Scope, Typed, text_literal};
 use super::error::SqlError;
@@ -9,6 +9,8 @@ use super::types::Type;
 
 /// The largest scale of a quotient of which whole digits can be kept.
 const QUOTIENT_SCALE: u8 = 14;
+/// The digits behind the point that are kept of quotients whose scale is larger, so that a thousand million fits before.
+const KEPT_SCALE: u8 = 9;
 pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Compiler<'_> {
@@ -20,18 +22,10 @@ impl Compiler<'_> {
         whole: &Expr,
         scope: &Scope<'_>,
     ) -> Result<Typed, SqlError> {
-        if let Expr::Interval(interval) = right {
-            let sign = match op {
-                BinaryOperator::Plus => 1,
-                BinaryOperator::Minus => -1,
-                _ => return Err(SqlError::unsupported("this operator on an interval")),
-            };
-            return self.add_interval(self.expr(left, scope)?, interval, sign);
-        }
-        if let (Expr::Interval(interval), BinaryOperator::Plus) = (left, op) {
-            return self.add_interval(self.expr(right, scope)?, interval, 1);
-        }
         let (a, b) = (self.expr(left, scope)?, self.expr(right, scope)?);
+        if let Some(value) = self.with_interval(&a, op, &b) {
+            return value;
+        }
         match op {
             BinaryOperator::And | BinaryOperator::Or => {
                 let (a, b) = (self.boolean(a, left)?, self.boolean(b, right)?);
@@ -54,16 +48,29 @@ impl Compiler<'_> {
             | BinaryOperator::Divide
             | BinaryOperator::Modulo
             | BinaryOperator::MyIntegerDivide => self.arithmetic(a, op, b, whole),
-            BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr if a.kind.is_integer() && b.kind.is_integer() => {
+            BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr | BinaryOperator::BitwiseXor
+                if a.kind.is_integer() && b.kind.is_integer() =>
+            {
                 let kind = self.common(&a.kind, &b.kind, whole)?;
-                Ok(Typed::new(format!("({} {op} {})", a.sql, b.sql), kind))
+                Ok(Typed::new(
+                    match op {
+                        BinaryOperator::BitwiseXor => format!("dbx_xor({}, {})", a.sql, b.sql),
+                        _ => format!("({} {op} {})", a.sql, b.sql),
+                    },
+                    kind,
+                ))
             }
+            BinaryOperator::PGBitwiseShiftLeft => self.scalar("shiftleft", vec![a, b]),
+            BinaryOperator::PGBitwiseShiftRight => self.scalar("shiftright", vec![a, b]),
             _ => Err(SqlError::unsupported(format!("the operator {op} on these types"))),
         }
     }
 
     /// Compares after bringing both sides to their common type.
     pub(crate) fn compare(&self, left: Typed, op: &str, right: Typed, expr: &Expr) -> Result<Typed, SqlError> {
+        if matches!(op, "<" | "<=" | ">" | ">=") {
+            ordered(&left)?;
+        }
         let [left, right] = self.unified([left, right], expr)?;
         Ok(boolean(format!("({left} {op} {right})")))
     }
@@ -103,10 +110,15 @@ impl Compiler<'_> {
         {
             return Ok(Typed::new(format!("({} {op} {})", left.sql, right.sql), Type::Date));
         }
-        if left.kind.is_temporal() && right.kind.is_temporal() && *op == BinaryOperator::Minus {
-            return Err(SqlError::unsupported("intervals as values; use datediff or timestampdiff"));
+        if let Some(value) = self.with_interval(&left, op, &right) {
+            return value;
         }
-        // In arithmetic a string is a double.
+        // Beside an integer a string is a BIGINT, in other arithmetic a double.
+        let beside = |value: Typed, other: &Type| match value.kind {
+            Type::String if other.is_integer() => self.cast(value, &Type::BigInt, false),
+            _ => Ok(value),
+        };
+        let (left, right) = (beside(left.clone(), &right.kind)?, beside(right, &left.kind)?);
         let (left, right) = (self.numeric(left, expr)?, self.numeric(right, expr)?);
         let (a, b) = match (literal_decimal(&left, &right), literal_decimal(&right, &left)) {
             (Some(a), None) => (a, right.kind.as_decimal().unwrap_or_default()),
@@ -115,15 +127,21 @@ impl Compiler<'_> {
         };
         let decimal = matches!(left.kind, Type::Decimal(..)) || matches!(right.kind, Type::Decimal(..));
         let fractional = left.kind.is_fractional() || right.kind.is_fractional();
+        if *op == BinaryOperator::MyIntegerDivide {
+            return self.whole_quotient(left, right);
+        }
         if fractional || (*op == BinaryOperator::Divide && !decimal) {
+            let is_float = *op != BinaryOperator::Divide && self.common(&left.kind, &right.kind, expr)? == Type::Float;
             let (left, right) = (self.cast(left, &Type::Double, false)?, self.cast(right, &Type::Double, false)?);
             let sql = match op {
                 BinaryOperator::Divide => format!("dbx_divide({}, {})", left.sql, right.sql),
                 BinaryOperator::Modulo => format!("dbx_modulo({}, {})", left.sql, right.sql),
-                BinaryOperator::MyIntegerDivide => return Err(SqlError::unsupported("`div` on doubles")),
                 _ => format!("({} {op} {})", left.sql, right.sql),
             };
-            return Ok(Typed::new(sql, Type::Double));
+            return Ok(match is_float {
+                true => Typed::new(format!("dbx_float({sql})"), Type::Float),
+                false => Typed::new(sql, Type::Double),
+            });
         }
         if decimal {
             return self.decimal(left, a, op, right, b);
@@ -131,11 +149,22 @@ impl Compiler<'_> {
         let kind = self.common(&left.kind, &right.kind, expr)?;
         Ok(match op {
             BinaryOperator::Modulo => Typed::new(format!("dbx_modulo({}, {})", left.sql, right.sql), kind),
-            BinaryOperator::MyIntegerDivide => {
-                Typed::new(format!("dbx_div({}, {})", left.sql, right.sql), Type::BigInt)
-            }
-            _ => Typed::new(format!("({} {op} {})", left.sql, right.sql), kind),
+            _ => fitting(&format!("{} {op} {}", left.sql, right.sql), kind),
         })
+    }
+
+    /// `a DIV b`: a BIGINT, whatever it divides.
+    fn whole_quotient(&self, left: Typed, right: Typed) -> Result<Typed, SqlError> {
+        let quotient = match (left.kind.as_decimal(), right.kind.as_decimal()) {
+            (Some((_, 0)), Some((_, 0))) => format!("dbx_div({}, {})", left.sql, right.sql),
+            (Some((_, s1)), Some((_, s2))) => {
+                let scale = s1.max(s2);
+                let (a, b) = (rescaled_up(&left.sql, scale - s1), rescaled_up(&right.sql, scale - s2));
+                format!("dbx_div({a}, {b})")
+            }
+            _ => return Err(SqlError::unsupported("`div` on doubles")),
+        };
+        Ok(Typed::new(quotient, Type::BigInt))
     }
 
     fn decimal(
@@ -153,16 +182,14 @@ impl Compiler<'_> {
         let (left, right) = (as_is(left, s1)?, as_is(right, s2)?);
         let scale = s1.max(s2);
         match op {
-            BinaryOperator::Multiply => {
-                Ok(Typed::new(format!("({} * {})", left.sql, right.sql), bounded(p1 + p2 + 1, s1 + s2, s1 + s2)?))
-            }
+            BinaryOperator::Multiply => Ok(bounded(&format!("{} * {}", left.sql, right.sql), p1 + p2 + 1, s1 + s2)),
             BinaryOperator::Divide => {
                 let scale = (s1 + p2 + 1).max(6);
                 let Type::Decimal(precision, scale) = adjusted(p1 - s1 + s2 + scale, scale) else {
                     return Err(SqlError::unsupported("this division"));
                 };
-                // Derived: where the digits kept here would be fractions alone, as many of those as Databricks assures.
-                let scale = if scale > QUOTIENT_SCALE { 6 } else { scale };
+                // Where the eighteen digits kept here would be fractions alone, the scale is smaller than Databricks'.
+                let scale = if scale > QUOTIENT_SCALE { KEPT_SCALE } else { scale };
                 Ok(Typed::new(
                     format!(
                         "dbx_decimal_divide({}, {}, {})",
@@ -177,14 +204,13 @@ impl Compiler<'_> {
                 let (a, b) = (rescaled_up(&left.sql, scale - s1), rescaled_up(&right.sql, scale - s2));
                 let whole = (p1 - s1).max(p2 - s2);
                 Ok(match op {
-                    BinaryOperator::Modulo => Typed::new(
-                        format!("dbx_modulo({a}, {b})"),
-                        bounded((p1 - s1).min(p2 - s2) + scale, scale, scale)?,
-                    ),
-                    _ => Typed::new(format!("({a} {op} {b})"), bounded(whole + scale + 1, scale, scale)?),
+                    BinaryOperator::Modulo => {
+                        bounded(&format!("dbx_modulo({a}, {b})"), (p1 - s1).min(p2 - s2) + scale, scale)
+                    }
+                    _ => bounded(&format!("{a} {op} {b}"), whole + scale + 1, scale),
                 })
             }
-            _ => Err(SqlError::unsupported("`div` on decimals")),
+            _ => Err(SqlError::unsupported(format!("the operator {op} on decimals"))),
         }
     }
 
@@ -198,18 +224,6 @@ impl Compiler<'_> {
                 &format!("the operator requires numbers, not \"{}\"", kind.text()),
             )),
         }
-    }
-
-    fn add_interval(&self, value: Typed, interval: &Interval, sign: i64) -> Result<Typed, SqlError> {
-        let amount = amount(&interval.value)
-            .ok_or_else(|| SqlError::unsupported("intervals that are not a whole number of one unit"))?;
-        if interval.last_field.is_some() {
-            return Err(SqlError::unsupported("intervals of several units"));
-        }
-        let amount = amount.checked_mul(sign).ok_or_else(|| SqlError::unsupported("intervals this long"))?;
-        let field = interval.leading_field.as_ref().ok_or_else(|| SqlError::unsupported("intervals without a unit"))?;
-        let value = if value.kind == Type::String { self.cast(value, &Type::Timestamp, false)? } else { value };
-        self.shift(value, &unit(field)?, &amount.to_string())
     }
 
     /// Moves a date or timestamp by an amount of a unit.
@@ -262,12 +276,16 @@ impl Compiler<'_> {
             (Type::Void, _) => sql,
             (a, Type::BigInt) if a.is_integer() => sql,
             (Type::TinyInt | Type::SmallInt, Type::Int) | (Type::TinyInt, Type::SmallInt) => sql,
-            (Type::Float | Type::Double, Type::Float | Type::Double) => sql,
+            (Type::Float, Type::Double) => sql,
+            (Type::Double, Type::Float) => format!("dbx_float({sql})"),
+            (Type::DayTime(..), Type::DayTime(..)) | (Type::YearMonth(..), Type::YearMonth(..)) => sql,
             (Type::Timestamp | Type::TimestampNtz, Type::Timestamp | Type::TimestampNtz) => sql,
             (Type::Boolean, b) if b.is_integer() => sql,
-            (a, Type::Float | Type::Double) if a.is_integer() || *a == Type::Boolean => format!("CAST({sql} AS REAL)"),
+            (a, Type::Double) if a.is_integer() || *a == Type::Boolean => format!("CAST({sql} AS REAL)"),
+            (a, Type::Float) if a.is_integer() || *a == Type::Boolean => format!("dbx_float(CAST({sql} AS REAL))"),
             (a, Type::Boolean) if a.is_number() => format!("({sql} <> 0)"),
-            (Type::Decimal(_, scale), Type::Double | Type::Float) => format!("({sql} / 1e{scale})"),
+            (Type::Decimal(_, scale), Type::Double) => format!("({sql} / 1e{scale})"),
+            (Type::Decimal(_, scale), Type::Float) => format!("dbx_float({sql} / 1e{scale})"),
             (a, Type::Decimal(38, scale)) if a.is_integer() => rescaled_up(&sql, *scale),
             (Type::Decimal(p1, s1), Type::Decimal(p2, s2)) if s2 >= s1 && p2 - s2 >= p1 - s1 => {
                 rescaled_up(&sql, s2 - s1)
@@ -277,9 +295,7 @@ impl Compiler<'_> {
             (Type::Binary, Type::String) => format!("CAST({sql} AS TEXT)"),
             (Type::String, Type::Binary) => format!("CAST({sql} AS BLOB)"),
             (Type::Array(_) | Type::Map(..) | Type::Struct(_), b) if b.is_nested() && convertible(&kind, b) => sql,
-            (a, Type::String) if a.is_nested() => {
-                return Err(SqlError::unsupported("casts of nested values to STRING; use to_json"));
-            }
+            (a, Type::String) if a.is_nested() => format!("dbx_nested_text({sql}, {})", text_literal(&a.text())),
             (a, b) if castable(a, b) => general,
             (a, b) => {
                 return Err(SqlError::new(
@@ -299,7 +315,7 @@ impl Compiler<'_> {
 }
 
 fn castable(from: &Type, to: &Type) -> bool {
-    let plain = |kind: &Type| !kind.is_nested() && *kind != Type::Binary && *kind != Type::Void;
+    let plain = |kind: &Type| !kind.is_nested() && !kind.is_interval() && *kind != Type::Binary && *kind != Type::Void;
     match (from, to) {
         (_, Type::String) => true,
         (Type::Date, to) => matches!(to, Type::Timestamp | Type::TimestampNtz),
@@ -330,6 +346,14 @@ fn literal_decimal(value: &Typed, other: &Typed) -> Option<(u8, u8)> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| (u8::try_from(digits.len()).unwrap_or(20), 0))
 }
 
+/// Makes sure that the order of values is known here: nested ones are texts, which have another.
+pub(crate) fn ordered(value: &Typed) -> Result<(), SqlError> {
+    if value.kind.is_nested() {
+        return Err(SqlError::unsupported(format!("the order of values of the type \"{}\"", value.kind.text())));
+    }
+    Ok(())
+}
+
 fn rescaled_up(sql: &str, by: u8) -> String {
     if by == 0 { sql.to_owned() } else { format!("({sql} * 1{})", "0".repeat(usize::from(by))) }
 }
@@ -343,26 +367,26 @@ fn adjusted(precision: u8, scale: u8) -> Type {
     Type::Decimal(38, 38_u8.saturating_sub(whole).max(scale.min(6)))
 }
 
-/// As [`adjusted`], where the value comes with the scale `exact` and cannot be cut.
-fn bounded(precision: u8, scale: u8, exact: u8) -> Result<Type, SqlError> {
+/// A decimal result; where it would have more than 38 digits, some of its fraction are cut off, rounding.
+fn bounded(sql: &str, precision: u8, scale: u8) -> Typed {
     match adjusted(precision, scale) {
-        Type::Decimal(precision, scale) if scale == exact => Ok(Type::Decimal(precision, scale)),
-        _ => Err(SqlError::unsupported("decimal results of more than 38 digits")),
+        Type::Decimal(precision, kept) if kept < scale => {
+            let exact = fitting(sql, Type::Decimal(38, scale)).sql;
+            Typed::new(format!("dbx_rescale({exact}, {}, 0)", scale - kept), Type::Decimal(precision, kept))
+        }
+        kind => fitting(sql, kind),
     }
 }
 
-fn amount(expr: &Expr) -> Option<i64> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Number(digits, _) | Value::SingleQuotedString(digits) | Value::DoubleQuotedString(digits) => {
-                digits.trim().parse().ok()
-            }
-            _ => None,
-        },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => amount(expr)?.checked_neg(),
-        Expr::Nested(inner) => amount(inner),
-        _ => None,
-    }
+/// An integer result that fails where it leaves its type, also inside of an expression.
+pub(crate) fn fitting(sql: &str, kind: Type) -> Typed {
+    let bits = match kind {
+        Type::TinyInt => 8,
+        Type::SmallInt => 16,
+        Type::Int => 32,
+        _ => 64,
+    };
+    Typed::new(format!("dbx_fit({sql}, {bits})"), kind)
 }
 
 pub(crate) fn unit(field: &DateTimeField) -> Result<String, SqlError> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Statement};
-use sqlparser::dialect::DatabricksDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::dialect::Databricks;
 use super::error::SqlError;
+use super::quotes;
 
 /// Tokens of a statement, at most.
 const TOKENS: usize = 100_000;
@@ -17,7 +18,7 @@ const NESTED_TYPES: usize = 100;
 
 /// The significant tokens of a statement, without a final semicolon.
 pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
-    let tokens = Tokenizer::new(&DatabricksDialect {}, sql).tokenize_with_location().map_err(|error| {
+    let tokens = Tokenizer::new(&Databricks, sql).tokenize_with_location().map_err(|error| {
         let near = sql.lines().nth(usize::try_from(error.location.line).unwrap_or(1).saturating_sub(1));
         let column = usize::try_from(error.location.column).unwrap_or(1).saturating_sub(1);
         let near = near.map(|line| line.chars().skip(column).take(1).collect::<String>()).unwrap_or_default();
@@ -29,7 +30,7 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
         tokens.pop();
     }
     check_size(&tokens)?;
-    Ok(tokens)
+    Ok(quotes::whole(tokens, sql))
 }
 
 /// The parser guards itself against nested expressions and queries, but not against nested types,
@@ -46,7 +47,7 @@ fn check_size(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
 pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
     let gap = gap(&tokens);
     let tokens = with_array_exists(without_delta(tokens));
-    let mut parser = Parser::new(&DatabricksDialect {}).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&Databricks).with_tokens_with_locations(tokens);
     let unparsed = |error| gap.clone().unwrap_or(error);
     let statement = parser.parse_statement().map_err(|error| unparsed(syntax(&error, sql)))?;
     let next = parser.next_token();
@@ -61,14 +62,14 @@ pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Stateme
 }
 
 /// First words of statements that Databricks has and the sandbox does not.
-const FOREIGN: [&str; 28] = [
+const FOREIGN: [&str; 27] = [
     "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COPY", "DECLARE", "DENY", "EXECUTE", "FROM", "FSCK", "GET",
-    "GRANT", "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "REVOKE",
-    "SET", "TABLE", "VACUUM",
+    "LIST", "MERGE", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "RESET", "RESTORE", "SET", "TABLE",
+    "UNDROP", "VACUUM",
 ];
 
 /// Words within queries that Databricks has and the parser does not.
-const UNKNOWN: [&str; 5] = ["DIV", "LATERAL", "PIVOT", "TABLESAMPLE", "UNPIVOT"];
+const UNKNOWN: [&str; 4] = ["CLONE", "CLUSTER", "LATERAL", "MATCH_RECOGNIZE"];
 
 /// What to say when the parser fails over something that is correct in Databricks.
 fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
@@ -81,7 +82,7 @@ fn gap(tokens: &[TokenWithSpan]) -> Option<SqlError> {
         return Some(SqlError::unsupported("`@` after a table; write VERSION AS OF"));
     }
     let unknown = UNKNOWN.iter().find(|unknown| words.iter().any(|word| word == *unknown))?;
-    Some(SqlError::unsupported(format!("`{unknown}` in queries")))
+    Some(SqlError::unsupported(format!("`{unknown}` here")))
 }
 
 /// Drops `USING DELTA`, the format every table here has, which the parser does not know.

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 
 use super::compile::{Compiled, Compiler, Readable, Relation, Scope, Typed};
 use super::error::SqlError;
+use super::operators::ordered;
 use super::relation::Ctes;
 use super::types::{Column, Type};
 
@@ -80,6 +81,14 @@ impl Compiler<'_> {
         quantifier: SetQuantifier,
         right: Compiled,
     ) -> Result<Compiled, SqlError> {
+        let (right, quantifier) = match quantifier {
+            SetQuantifier::ByName => (named_as(&left, right)?, SetQuantifier::None),
+            SetQuantifier::AllByName => (named_as(&left, right)?, SetQuantifier::All),
+            SetQuantifier::DistinctByName => (named_as(&left, right)?, SetQuantifier::Distinct),
+            quantifier => (right, quantifier),
+        };
+        let numbered = quantifier == SetQuantifier::All && op != SetOperator::Union;
+        let quantifier = if numbered { SetQuantifier::None } else { quantifier };
         let keyword = match (op, quantifier) {
             (SetOperator::Union, SetQuantifier::All) => "UNION ALL",
             (SetOperator::Union, SetQuantifier::None | SetQuantifier::Distinct) => "UNION",
@@ -115,6 +124,13 @@ impl Compiler<'_> {
             columns.push(Column { kind, comment: None, ..a.clone() });
         }
         let (left, right) = (self.widened(&left, &columns)?, self.widened(&right, &columns)?);
+        if numbered {
+            // Equal rows are told apart by a number, so that each counts.
+            let names = (0..columns.len()).map(|index| format!("c{index}")).collect::<Vec<_>>().join(", ");
+            let rows = |sql: &str| format!("SELECT {names}, row_number() OVER (PARTITION BY {names}) FROM ({sql})");
+            let sql = format!("SELECT * FROM ({}) {keyword} SELECT * FROM ({})", rows(&left), rows(&right));
+            return Ok(Compiled { sql: format!("SELECT {names} FROM ({sql})"), columns });
+        }
         let sql = format!("SELECT * FROM ({left}) {keyword} SELECT * FROM ({right})");
         Ok(Compiled { sql: format!("SELECT * FROM ({sql})"), columns })
     }
@@ -218,8 +234,12 @@ impl Compiler<'_> {
         }
         let value = match ordinal(&term.expr) {
             Some(position) => format!("c{}", self.position(position, width, "ORDER BY")?),
-            // A bare number would be a position for SQLite.
-            None => format!("({})", self.expr(&term.expr, scope)?.sql),
+            None => {
+                let value = self.expr(&term.expr, scope)?;
+                ordered(&value)?;
+                // A bare number would be a position for SQLite.
+                format!("({})", value.sql)
+            }
         };
         Ok(format!("{value}{}", direction(&term.options)))
     }
@@ -266,6 +286,23 @@ impl Compiler<'_> {
         }
         Ok(value.sql)
     }
+}
+
+/// The right side of a set operation BY NAME, with its columns in the order of the left side.
+fn named_as(left: &Compiled, right: Compiled) -> Result<Compiled, SqlError> {
+    let mut items = Vec::new();
+    let mut columns = Vec::new();
+    for (index, column) in left.columns.iter().enumerate() {
+        let same = |other: &Column| other.name.eq_ignore_ascii_case(&column.name);
+        let place = right.columns.iter().position(same).filter(|_| left.columns.len() == right.columns.len());
+        let found = place.and_then(|place| Some((place, right.columns.get(place)?)));
+        let Some((place, found)) = found else {
+            return Err(SqlError::column_not_found(std::slice::from_ref(&column.name), &[]));
+        };
+        items.push(format!("c{place} AS c{index}"));
+        columns.push(found.clone());
+    }
+    Ok(Compiled { sql: format!("SELECT {} FROM ({})", items.join(", "), right.sql), columns })
 }
 
 /// The number of `ORDER BY 2`.

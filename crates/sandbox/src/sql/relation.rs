@@ -2,13 +2,18 @@
 
 use std::rc::Rc;
 
-use sqlparser::ast::{Expr, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    Expr, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableSampleKind, TableWithJoins,
+};
 
 use super::compile::{Compiled, Compiler, Mode, Readable, Relation, Scope, Typed, identifier};
 use super::engine::Session;
 use super::error::SqlError;
+use super::generate::is_generator;
+use super::grouping::has_window;
 use super::parse::{parts, statement, tokens, values};
 use super::types::Column;
+use super::using::shared;
 
 /// The queries of WITH clauses, innermost last.
 pub(crate) type Ctes = Vec<(String, Compiled)>;
@@ -33,6 +38,13 @@ impl Compiler<'_> {
         for table in tables {
             if let TableFactor::Function { name, args, alias, with_ordinality: false, .. } = &table.relation {
                 self.table_generator(&parts(name)?, args, alias.as_ref(), &mut from)?;
+                continue;
+            }
+            if let TableFactor::Table { name, args: Some(args), alias, .. } = &table.relation
+                && is_generator(&name.to_string())
+                && table.joins.is_empty()
+            {
+                self.table_generator(&parts(name)?, &args.args, alias.as_ref(), &mut from)?;
                 continue;
             }
             if !from.sql.is_empty() {
@@ -67,11 +79,11 @@ impl Compiler<'_> {
             JoinConstraint::Using(columns) => {
                 let columns =
                     columns.iter().map(|name| Ok(parts(name)?.join("."))).collect::<Result<Vec<_>, SqlError>>()?;
-                Some(using(&mut from.scope, left, &columns, keyword)?)
+                Some(self.using(&mut from.scope, left, &columns, keyword)?)
             }
             JoinConstraint::Natural => {
                 let columns = shared(&from.scope, left);
-                (!columns.is_empty()).then(|| using(&mut from.scope, left, &columns, keyword)).transpose()?
+                (!columns.is_empty()).then(|| self.using(&mut from.scope, left, &columns, keyword)).transpose()?
             }
             JoinConstraint::None => None,
         };
@@ -90,6 +102,15 @@ impl Compiler<'_> {
 
     /// A boolean expression over rows.
     pub(crate) fn condition(&self, condition: &Expr, scope: &Scope<'_>) -> Result<String, SqlError> {
+        if has_window(condition) {
+            return Err(SqlError::new(
+                "INVALID_WHERE_CONDITION",
+                &format!(
+                    "The WHERE condition \"{condition}\" contains invalid expressions: window functions. Rewrite the query to avoid window functions, aggregate functions, and generator functions in the WHERE clause."
+                ),
+                "42903",
+            ));
+        }
         let scope = scope.with_mode(Mode::Row);
         let value = self.expr(condition, &scope)?;
         Ok(self.boolean(value, condition)?.sql)
@@ -100,6 +121,15 @@ impl Compiler<'_> {
             TableFactor::Table {
                 name, alias, args, version, sample, json_path, partitions, with_ordinality, ..
             } => {
+                if let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) =
+                    sample
+                {
+                    let mut whole = factor.clone();
+                    if let TableFactor::Table { sample, .. } = &mut whole {
+                        *sample = None;
+                    }
+                    return self.sample(self.factor(&whole, ctes)?, sample);
+                }
                 let name = parts(name)?;
                 if let (Some(args), [function]) = (args, name.as_slice())
                     && function.eq_ignore_ascii_case("range")
@@ -107,30 +137,31 @@ impl Compiler<'_> {
                 {
                     return self.range(&args.args, alias.as_ref());
                 }
-                if args.is_some()
-                    || sample.is_some()
-                    || json_path.is_some()
-                    || !partitions.is_empty()
-                    || *with_ordinality
-                {
-                    return Err(SqlError::unsupported("table functions other than range and explode, and TABLESAMPLE"));
+                if args.is_some() || json_path.is_some() || !partitions.is_empty() || *with_ordinality {
+                    return Err(SqlError::unsupported("table functions other than range and explode"));
                 }
                 if let Some(version) = version {
                     self.travel(&name, version)?;
                 }
                 self.table(&name, alias.as_ref(), ctes)
             }
-            TableFactor::Derived { lateral: false, subquery, alias, sample: None } => {
+            TableFactor::Derived { lateral: false, subquery, alias, sample } => {
                 let compiled = self.deeper(|| self.query(subquery, None, ctes))?;
                 let names = alias.iter().map(|alias| alias.name.value.clone()).collect();
-                self.derived(&compiled, names, alias.as_ref())
+                let derived = self.derived(&compiled, names, alias.as_ref())?;
+                match sample {
+                    Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) => {
+                        self.sample(derived, sample)
+                    }
+                    None => Ok(derived),
+                }
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => match table_with_joins.joins.as_slice() {
                 [] => self.deeper(|| self.factor(&table_with_joins.relation, ctes)),
                 _ => Err(SqlError::unsupported("joins in parentheses")),
             },
-            TableFactor::Pivot { .. } => Err(SqlError::unsupported("PIVOT; aggregate with FILTER (WHERE …)")),
-            TableFactor::Unpivot { .. } => Err(SqlError::unsupported("UNPIVOT; use UNION ALL")),
+            TableFactor::Pivot { .. } => self.pivot(factor, ctes),
+            TableFactor::Unpivot { .. } => self.unpivot(factor, ctes),
             _ => Err(SqlError::unsupported("this kind of relation in FROM")),
         }
     }
@@ -231,48 +262,4 @@ impl Compiler<'_> {
             .collect();
         Ok((format!("{source} AS {sql_alias}"), Relation { names, columns }))
     }
-}
-
-fn shared(scope: &Scope<'_>, left: usize) -> Vec<String> {
-    let visible = |relation: &Relation| {
-        relation
-            .columns
-            .iter()
-            .filter(|column| !column.hidden)
-            .map(|column| column.name.to_lowercase())
-            .collect::<Vec<_>>()
-    };
-    let before: Vec<_> = scope.relations.iter().take(left).flat_map(visible).collect();
-    scope
-        .relations
-        .get(left)
-        .map(visible)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|name| before.contains(name))
-        .collect()
-}
-
-fn using(scope: &mut Scope<'_>, left: usize, columns: &[String], keyword: &str) -> Result<String, SqlError> {
-    if keyword.starts_with("RIGHT") || keyword.starts_with("FULL") {
-        return Err(SqlError::unsupported("RIGHT and FULL joins with USING; write ON"));
-    }
-    let mut conditions = Vec::new();
-    let (before, after) = Rc::make_mut(&mut scope.relations).split_at_mut(left);
-    for name in columns {
-        let missing = || SqlError::column_not_found(std::slice::from_ref(name), &[]);
-        let same = |column: &&Readable| column.name.eq_ignore_ascii_case(name) && !column.hidden;
-        let first = before.iter().flat_map(|relation| &relation.columns).find(same).ok_or_else(missing)?;
-        let second = after
-            .iter_mut()
-            .flat_map(|relation| &mut relation.columns)
-            .find(|column| column.name.eq_ignore_ascii_case(name))
-            .ok_or_else(missing)?;
-        if first.value.kind.common(&second.value.kind) != Some(first.value.kind.clone()) {
-            return Err(SqlError::unsupported("USING over columns of different types; write ON with a cast"));
-        }
-        conditions.push(format!("{} = {}", first.value.sql, second.value.sql));
-        second.hidden = true;
-    }
-    Ok(conditions.join(" AND "))
 }

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use serde_json::Value as Json;
 
 use super::error::SqlError;
+use super::intervals;
 use super::runtime::overflow;
 use super::temporal;
 use super::types::Type;
@@ -20,6 +21,7 @@ pub(crate) fn cell(value: &Value, kind: &Type) -> Result<Option<String>, SqlErro
             let at = temporal::instant(*micros).ok_or_else(overflow)?;
             format!("{}{zone}", at.strftime("%Y-%m-%dT%H:%M:%S%.3f"))
         }
+        (Value::Integer(value), kind) if kind.is_interval() => intervals::cell(*value, kind),
         (Value::Blob(bytes), _) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
         (Value::Text(json), Type::Array(_) | Type::Map(..) | Type::Struct(_)) => match serde_json::from_str(json) {
             Ok(json) => nested(&json, kind)?.to_string(),
@@ -48,17 +50,7 @@ fn nested(json: &Json, kind: &Type) -> Result<Json, SqlError> {
                 .map(|(name, kind)| Ok((name.clone(), nested(members.get(name).unwrap_or(&Json::Null), kind)?)))
                 .collect::<Result<_, SqlError>>()?,
         ),
-        (json, kind) => {
-            let value = match json {
-                Json::Bool(flag) => Value::Integer(i64::from(*flag)),
-                Json::Number(number) => {
-                    number.as_i64().map_or_else(|| Value::Real(number.as_f64().unwrap_or_default()), Value::Integer)
-                }
-                Json::String(text) => Value::Text(text.clone()),
-                nested => Value::Text(nested.to_string()),
-            };
-            cell(&value, kind)?.map_or(Json::Null, Json::String)
-        }
+        (json, kind) => cell(&plain(json), kind)?.map_or(Json::Null, Json::String),
     })
 }
 
@@ -87,6 +79,39 @@ pub(crate) fn json_text(json: &Json, kind: &Type) -> Result<String, SqlError> {
     })
 }
 
+/// A nested value as a cast to STRING writes it: `[1, 2]`, `{1, a}`, `{k -> v}`.
+pub(crate) fn nested_text(json: &Json, kind: &Type) -> Result<String, SqlError> {
+    let joined = |parts: Result<Vec<String>, SqlError>| Ok::<_, SqlError>(parts?.join(", "));
+    Ok(match (json, kind) {
+        (Json::Null, _) => "null".to_owned(),
+        (Json::Array(items), Type::Array(kind)) => {
+            format!("[{}]", joined(items.iter().map(|item| nested_text(item, kind)).collect())?)
+        }
+        (Json::Object(members), Type::Map(_, kind)) => {
+            let pair = |(key, value): (&String, &Json)| Ok(format!("{key} -> {}", nested_text(value, kind)?));
+            format!("{{{}}}", joined(members.iter().map(pair).collect())?)
+        }
+        (Json::Object(members), Type::Struct(fields)) => {
+            let field = |(name, kind): &(String, Type)| nested_text(members.get(name).unwrap_or(&Json::Null), kind);
+            format!("{{{}}}", joined(fields.iter().map(field).collect())?)
+        }
+        (json, kind) => plain_text(&plain(json), &kind.text())?,
+    })
+}
+
+/// A scalar inside of a nested value.
+fn plain(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Integer(i64::from(*flag)),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Real(number.as_f64().unwrap_or_default()), Value::Integer)
+        }
+        Json::String(text) => Value::Text(text.clone()),
+        nested => Value::Text(nested.to_string()),
+    }
+}
+
 fn member(name: &str, value: &Json, kind: &Type) -> Result<String, SqlError> {
     Ok(format!("{}:{}", Json::String(name.to_owned()), json_text(value, kind)?))
 }
@@ -97,6 +122,9 @@ pub(crate) fn plain_text(value: &Value, kind: &str) -> Result<String, SqlError> 
         let (precision, scale) = kind.strip_prefix("DECIMAL(")?.strip_suffix(')')?.split_once(',')?;
         Some(Type::Decimal(precision.parse().ok()?, scale.parse().ok()?))
     };
+    if let (Value::Integer(value), Some(kind)) = (value, interval(kind)) {
+        return Ok(intervals::text(*value, &kind));
+    }
     let kind = match kind {
         "BOOLEAN" => Type::Boolean,
         "DATE" => Type::Date,
@@ -106,6 +134,20 @@ pub(crate) fn plain_text(value: &Value, kind: &str) -> Result<String, SqlError> 
         kind => decimal(kind).unwrap_or(Type::String),
     };
     scalar(value, &kind)
+}
+
+/// The interval type of this text.
+fn interval(text: &str) -> Option<Type> {
+    let fields = text.strip_prefix("INTERVAL ")?;
+    let (from, to) = fields.split_once(" TO ").unwrap_or((fields, fields));
+    let place =
+        |names: &[&str], name: &str| names.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
+    let (days, years) = (["DAY", "HOUR", "MINUTE", "SECOND"], ["YEAR", "MONTH"]);
+    match (place(&days, from), place(&years, from)) {
+        (Some(from), _) => Some(Type::DayTime(from, place(&days, to)?)),
+        (_, Some(from)) => Some(Type::YearMonth(from, place(&years, to)?)),
+        _ => None,
+    }
 }
 
 fn scalar(value: &Value, kind: &Type) -> Result<String, SqlError> {

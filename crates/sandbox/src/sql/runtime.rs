@@ -2,9 +2,14 @@
 
 mod aggregates;
 pub(crate) mod casts;
+mod digests;
+mod documents;
+mod formats;
 mod instants;
 mod lists;
 mod maths;
+mod patterns;
+mod statistics;
 mod strings;
 
 use rusqlite::Connection;
@@ -12,6 +17,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value;
 
 use super::error::SqlError;
+pub(crate) use documents::schema_of;
 pub(crate) use maths::overflow;
 
 /// The arguments of one call.
@@ -63,8 +69,17 @@ impl Arguments {
 
 /// Makes all functions known to a connection.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    let strict =
-        [strings::FUNCTIONS, maths::FUNCTIONS, instants::FUNCTIONS, casts::FUNCTIONS, lists::FUNCTIONS].concat();
+    let strict = [
+        strings::FUNCTIONS,
+        patterns::FUNCTIONS,
+        maths::FUNCTIONS,
+        instants::FUNCTIONS,
+        casts::FUNCTIONS,
+        lists::FUNCTIONS,
+        documents::FUNCTIONS,
+        digests::FUNCTIONS,
+    ]
+    .concat();
     for (name, body) in strict {
         add(
             connection,

@@ -8,14 +8,14 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
 };
 
-use super::compile::{Compiled, Compiler, Mode, Readable, Scope, Typed};
+use super::compile::{Compiled, Compiler, Mode, Readable, Scope};
 use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::generate::Generated;
+use super::grouping::Groups;
 use super::literals::display_name;
 use super::named_windows::with_windows;
 use super::parse::parts;
-use super::query::ordinal;
 use super::relation::Ctes;
 use super::types::Column;
 
@@ -45,11 +45,7 @@ impl Compiler<'_> {
         if grouped && generated.is_some() {
             return Err(SqlError::unsupported("explode next to aggregates; put it in a subquery"));
         }
-        let groups = if grouped { self.groups(select, &from.scope)? } else { Vec::new() };
-        let mode = if grouped { Mode::Group(&groups) } else { Mode::Row };
-        let mut scope = from.scope.with_mode(mode);
-        let items = self.items(&select.projection, generated, &mut scope)?;
-
+        let (groups, sets) = if grouped { self.groups(select, &from.scope)? } else { (Groups::default(), None) };
         let mut tail = String::new();
         if !from.sql.is_empty() {
             tail.push_str(&format!(" FROM {}", from.sql));
@@ -57,11 +53,13 @@ impl Compiler<'_> {
         if !conditions.is_empty() {
             tail.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
-        if !groups.is_empty() {
-            // In parentheses, a number is a value and not a position.
-            let groups: Vec<_> = groups.iter().map(|group| format!("({group})")).collect();
-            tail.push_str(&format!(" GROUP BY {}", groups.join(", ")));
+        if let Some(sets) = sets {
+            return self.by_sets(select, order, &from.scope, &tail, (groups, sets));
         }
+        let mode = if grouped { Mode::Group(&groups) } else { Mode::Row };
+        let mut scope = from.scope.with_mode(mode);
+        let items = self.items(&select.projection, generated, &mut scope)?;
+        tail.push_str(&groups.clause());
         if let Some(having) = &select.having {
             let value = self.expr(having, &scope)?;
             tail.push_str(&format!(" HAVING {}", self.boolean(value, having)?.sql));
@@ -92,7 +90,7 @@ impl Compiler<'_> {
         Ok(Compiled { sql, columns })
     }
 
-    fn items(
+    pub(super) fn items(
         &self,
         projection: &[SelectItem],
         generated: Option<Generated>,
@@ -128,43 +126,6 @@ impl Compiler<'_> {
         }
         Ok(items)
     }
-
-    /// The SQL of each grouping expression.
-    fn groups(&self, select: &Select, scope: &Scope<'_>) -> Result<Vec<String>, SqlError> {
-        let (exprs, modifiers) = match &select.group_by {
-            GroupByExpr::All(modifiers) => {
-                let exprs =
-                    select.projection.iter().filter_map(item_expr).filter(|expr| !has_aggregate(expr)).collect();
-                (exprs, modifiers)
-            }
-            GroupByExpr::Expressions(exprs, modifiers) => (exprs.iter().collect::<Vec<_>>(), modifiers),
-        };
-        if !modifiers.is_empty() {
-            return Err(SqlError::unsupported("GROUP BY with a modifier"));
-        }
-        exprs.into_iter().map(|expr| Ok(self.group(expr, select, scope)?.sql)).collect()
-    }
-
-    fn group(&self, expr: &Expr, select: &Select, scope: &Scope<'_>) -> Result<Typed, SqlError> {
-        if let Some(position) = ordinal(expr) {
-            let index = self.position(position, select.projection.len(), "GROUP BY")?;
-            let target = select.projection.get(index).and_then(item_expr);
-            return match target {
-                Some(target) => self.expr(target, scope),
-                None => Err(SqlError::unsupported("GROUP BY a position that names *")),
-            };
-        }
-        let outcome = self.expr(expr, scope);
-        let Expr::Identifier(name) = expr else { return outcome };
-        if outcome.is_ok() {
-            return outcome;
-        }
-        let aliased = select.projection.iter().find_map(|item| match item {
-            SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(&name.value) => Some(expr),
-            _ => None,
-        });
-        aliased.map_or(outcome, |target| self.expr(target, scope))
-    }
 }
 
 /// QUALIFY filters after the windows are computed, so the select becomes a subquery.
@@ -191,7 +152,7 @@ fn qualified(list: &[String], condition: &str, terms: &[String], tail: &str) -> 
 }
 
 /// Splits ` DESC NULLS LAST` off an order term.
-fn split_direction(term: &str) -> (&str, &str) {
+pub(super) fn split_direction(term: &str) -> (&str, &str) {
     let mut end = term.len();
     for suffix in [" NULLS FIRST", " NULLS LAST", " DESC"] {
         if let Some(rest) = term.get(..end).and_then(|head| head.strip_suffix(suffix)) {
@@ -235,12 +196,12 @@ fn wildcard(
         if (*hidden && qualifier.is_empty()) || except.contains(&name.to_lowercase()) {
             continue;
         }
-        if let Mode::Group(groups) = scope.mode
-            && !groups.contains(&value.sql)
-        {
-            return Err(SqlError::missing_aggregation(name));
-        }
-        items.push((Column::new(name.clone(), value.kind.clone()), value.sql.clone()));
+        let value = match scope.mode {
+            Mode::Group(groups) if !groups.contains(&value.sql) => return Err(SqlError::missing_aggregation(name)),
+            Mode::Group(groups) => groups.read(value.clone()),
+            Mode::Row => value.clone(),
+        };
+        items.push((Column::new(name.clone(), value.kind), value.sql));
     }
     match except.into_iter().find(|name| !names.contains(name)) {
         Some(missing) => Err(SqlError::column_not_found(&[missing], &[])),
@@ -248,7 +209,7 @@ fn wildcard(
     }
 }
 
-fn item_expr(item: &SelectItem) -> Option<&Expr> {
+pub(super) fn item_expr(item: &SelectItem) -> Option<&Expr> {
     match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
         _ => None,

@@ -5,8 +5,10 @@
 
 use serde_json::{Value, json};
 use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, TimezoneInfo};
-use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
+
+use super::dialect::Databricks;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Type {
@@ -24,6 +26,10 @@ pub(crate) enum Type {
     Date,
     Timestamp,
     TimestampNtz,
+    /// Microseconds, shown from one field to another: DAY is 0, SECOND is 3.
+    DayTime(u8, u8),
+    /// Months, shown from one field to another: YEAR is 0, MONTH is 1.
+    YearMonth(u8, u8),
     Array(Box<Type>),
     Map(Box<Type>, Box<Type>),
     Struct(Vec<(String, Type)>),
@@ -60,14 +66,26 @@ impl Type {
             Self::SmallInt => "SMALLINT".to_owned(),
             Self::Void => "VOID".to_owned(),
             Self::TimestampNtz => "TIMESTAMP_NTZ".to_owned(),
+            Self::DayTime(from, to) => interval_text(&["DAY", "HOUR", "MINUTE", "SECOND"], *from, *to),
+            Self::YearMonth(from, to) => interval_text(&["YEAR", "MONTH"], *from, *to),
             _ => self.name().to_owned(),
         }
     }
 
     /// From its own text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let parser = Parser::new(&DatabricksDialect {}).try_with_sql(text);
+        let parser = Parser::new(&Databricks).try_with_sql(text);
         parser.and_then(|mut parser| parser.parse_data_type()).ok().and_then(|kind| Self::from_ast(&kind))
+    }
+
+    /// From a schema in DDL: a type, or the fields of a struct.
+    pub(crate) fn schema(text: &str) -> Option<Self> {
+        let read = |text: &str| {
+            let mut parser = Parser::new(&Databricks).try_with_sql(text).ok()?;
+            let kind = parser.parse_data_type().ok()?;
+            (parser.peek_token_ref().token == Token::EOF).then(|| Self::from_ast(&kind)).flatten()
+        };
+        read(text).or_else(|| read(&format!("STRUCT<{text}>")))
     }
 
     /// As the catalog and DESCRIBE write it: `decimal(10,2)`, `struct<a:int>`.
@@ -92,6 +110,7 @@ impl Type {
             Self::Date => "DATE",
             Self::Timestamp => "TIMESTAMP",
             Self::TimestampNtz => "TIMESTAMP_NTZ",
+            Self::DayTime(..) | Self::YearMonth(..) => "INTERVAL",
             Self::Array(_) => "ARRAY",
             Self::Map(..) => "MAP",
             Self::Struct(_) => "STRUCT",
@@ -128,7 +147,9 @@ impl Type {
             | Self::Date
             | Self::Decimal(..)
             | Self::Timestamp
-            | Self::TimestampNtz => "INTEGER",
+            | Self::TimestampNtz
+            | Self::DayTime(..)
+            | Self::YearMonth(..) => "INTEGER",
             Self::Binary => "BLOB",
             _ => "TEXT",
         }
@@ -148,6 +169,10 @@ impl Type {
 
     pub(crate) fn is_temporal(&self) -> bool {
         matches!(self, Self::Date | Self::Timestamp | Self::TimestampNtz)
+    }
+
+    pub(crate) fn is_interval(&self) -> bool {
+        matches!(self, Self::DayTime(..) | Self::YearMonth(..))
     }
 
     pub(crate) fn is_nested(&self) -> bool {
@@ -185,6 +210,11 @@ impl Type {
             (Self::Void, kind) | (kind, Self::Void) => Some(kind.clone()),
             (a, b) if a.is_integer() && b.is_integer() => {
                 Some(if a.rank() >= b.rank() { a.clone() } else { b.clone() })
+            }
+            (Self::DayTime(a, b), Self::DayTime(c, d)) => Some(Self::DayTime(*a.min(c), *b.max(d))),
+            (Self::YearMonth(a, b), Self::YearMonth(c, d)) => Some(Self::YearMonth(*a.min(c), *b.max(d))),
+            (Self::Float, Self::TinyInt | Self::SmallInt) | (Self::TinyInt | Self::SmallInt, Self::Float) => {
+                Some(Self::Float)
             }
             (a, b) if a.is_number() && b.is_number() => Some(match (a.as_decimal(), b.as_decimal()) {
                 (Some((p1, s1)), Some((p2, s2))) => {
@@ -242,6 +272,11 @@ impl Type {
             _ => return None,
         })
     }
+}
+
+fn interval_text(fields: &[&str], from: u8, to: u8) -> String {
+    let field = |index: u8| fields.get(usize::from(index)).copied().unwrap_or_default();
+    if from == to { format!("INTERVAL {}", field(from)) } else { format!("INTERVAL {} TO {}", field(from), field(to)) }
 }
 
 fn decimal(info: &ExactNumberInfo) -> Option<Type> {

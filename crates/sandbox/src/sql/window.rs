@@ -1,80 +1,17 @@
-//! Compiles aggregate calls and windows.
+//! Compiles calls over windows.
 
-use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArguments, NullTreatment, WindowFrameBound, WindowFrameUnits,
-    WindowType,
-};
+use sqlparser::ast::{Expr, Function, NullTreatment, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowType};
 
-use super::compile::{Compiler, Mode, Scope, Typed};
+use super::aggregates::{Around, is_distinct, with_nulls};
+use super::compile::{Compiler, Scope, Typed};
 use super::error::SqlError;
-use super::expr::argument_exprs;
+use super::functions::is_aggregate;
 use super::named_windows::undefined;
+use super::operators::{DAY_MICROS, ordered};
 use super::query::direction;
 use super::types::Type;
 
-/// Aggregates that SQLite itself has, and so can run over windows.
-const WINDOWED: [&str; 7] = ["count", "sum", "avg", "mean", "min", "max", "count_if"];
-
 impl Compiler<'_> {
-    pub(crate) fn aggregate(
-        &self,
-        name: &str,
-        function: &Function,
-        expr: &Expr,
-        scope: &Scope<'_>,
-    ) -> Result<Typed, SqlError> {
-        if matches!(scope.mode, Mode::Row) {
-            return Err(SqlError::new(
-                "INVALID_WHERE_CONDITION",
-                &format!("The condition or expression \"{expr}\" contains an aggregate function where none may stand."),
-                "42903",
-            ));
-        }
-        if function.null_treatment.is_some() {
-            return Err(SqlError::unsupported(format!("IGNORE NULLS on `{name}`")));
-        }
-        let rows = scope.with_mode(Mode::Row);
-        let arguments = self.arguments(function, &rows)?;
-        let filter = match &function.filter {
-            Some(filter) => format!(" FILTER (WHERE {})", self.condition(filter, &rows)?),
-            None => String::new(),
-        };
-        if !function.within_group.is_empty() {
-            return self.within_group(name, &arguments, function, &rows, &filter);
-        }
-        self.aggregate_call(name, arguments, is_distinct(function), &filter)
-    }
-
-    /// Aggregates that depend on an order.
-    fn within_group(
-        &self,
-        name: &str,
-        arguments: &[Typed],
-        function: &Function,
-        rows: &Scope<'_>,
-        filter: &str,
-    ) -> Result<Typed, SqlError> {
-        let terms: Vec<_> = function
-            .within_group
-            .iter()
-            .map(|term| Ok((self.expr(&term.expr, rows)?, direction(&term.options))))
-            .collect::<Result<_, SqlError>>()?;
-        match (name, arguments, terms.as_slice()) {
-            ("string_agg" | "listagg", [value, rest @ ..], _) if !is_distinct(function) => {
-                let value = self.cast(value.clone(), &Type::String, false)?;
-                let separator = rest.first().map_or("''", |separator| separator.sql.as_str());
-                let terms: Vec<_> =
-                    terms.iter().map(|(term, direction)| format!("({}){direction}", term.sql)).collect();
-                let sql = format!("group_concat({}, {separator} ORDER BY {}){filter}", value.sql, terms.join(", "));
-                Ok(Typed::new(sql, Type::String))
-            }
-            ("percentile_cont", [fraction], [(value, direction)]) if direction.is_empty() => {
-                self.aggregate_call("percentile", vec![value.clone(), fraction.clone()], false, filter)
-            }
-            _ => Err(SqlError::unsupported(format!("WITHIN GROUP on `{name}` in this form"))),
-        }
-    }
-
     pub(crate) fn window(&self, name: &str, function: &Function, scope: &Scope<'_>) -> Result<Typed, SqlError> {
         let spec = match &function.over {
             Some(WindowType::WindowSpec(spec)) => spec,
@@ -84,11 +21,12 @@ impl Compiler<'_> {
         if let Some(name) = &spec.window_name {
             return Err(undefined(&name.value));
         }
-        if function.filter.is_some() || is_distinct(function) {
-            return Err(SqlError::unsupported("FILTER or DISTINCT over windows"));
-        }
-        if matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) {
-            return Err(SqlError::unsupported("IGNORE NULLS over windows"));
+        if is_distinct(function) {
+            return Err(SqlError::new(
+                "DISTINCT_WINDOW_FUNCTION_UNSUPPORTED",
+                &format!("Distinct window functions are not supported: \"{function}\"."),
+                "0A000",
+            ));
         }
         let mut parts = Vec::new();
         if !spec.partition_by.is_empty() {
@@ -99,29 +37,37 @@ impl Compiler<'_> {
                 .collect::<Result<_, SqlError>>()?;
             parts.push(format!("PARTITION BY {}", partition.join(", ")));
         }
-        if !spec.order_by.is_empty() {
-            let terms: Vec<_> = spec
-                .order_by
-                .iter()
-                .map(|term| Ok(format!("({}){}", self.expr(&term.expr, scope)?.sql, direction(&term.options))))
-                .collect::<Result<_, SqlError>>()?;
+        let keys = spec.order_by.iter().map(|term| self.expr(&term.expr, scope)).collect::<Result<Vec<_>, _>>()?;
+        keys.iter().try_for_each(ordered)?;
+        if !keys.is_empty() {
+            let terms = keys.iter().zip(&spec.order_by);
+            let terms: Vec<_> = terms.map(|(key, term)| format!("({}){}", key.sql, direction(&term.options))).collect();
             parts.push(format!("ORDER BY {}", terms.join(", ")));
         }
         if let Some(frame) = &spec.window_frame {
-            let units = match frame.units {
-                WindowFrameUnits::Rows => "ROWS",
-                WindowFrameUnits::Range => "RANGE",
-                WindowFrameUnits::Groups => return Err(SqlError::unsupported("GROUPS frames")),
-            };
-            let start = self.bound(&frame.start_bound)?;
-            let end = frame.end_bound.as_ref().map_or(Ok("CURRENT ROW".to_owned()), |bound| self.bound(bound))?;
-            parts.push(format!("{units} BETWEEN {start} AND {end}"));
+            parts.push(self.frame(frame, &keys)?);
         }
         let over = format!(" OVER ({})", parts.join(" "));
-        let arguments = self.arguments(function, scope)?;
-        if WINDOWED.contains(&name) {
-            return self.aggregate_call(name, arguments, false, &over);
+        let arguments = with_nulls(name, self.arguments(function, scope)?, function);
+        // SQLite's own are quicker, but they do not skip NULLs and take no FILTER.
+        let is_own = matches!(name, "first_value" | "first" | "last_value" | "last")
+            && function.filter.is_none()
+            && arguments.as_ref().is_ok_and(|arguments| arguments.len() == 1);
+        if is_aggregate(name) && !is_own {
+            let filter = match &function.filter {
+                Some(filter) => Some(self.boolean(self.expr(filter, scope)?, filter)?.sql),
+                None => None,
+            };
+            let around = Around { filter: filter.as_deref(), over: &over, distinct: false };
+            return match function.within_group.is_empty() {
+                true => self.aggregate_call(name, arguments?, around),
+                false => self.within_group(name, &arguments?, function, scope, around),
+            };
         }
+        if function.filter.is_some() || matches!(function.null_treatment, Some(NullTreatment::IgnoreNulls)) {
+            return Err(SqlError::unsupported(format!("FILTER and IGNORE NULLS on `{name}`")));
+        }
+        let arguments = arguments?;
         let needs_order = !matches!(name, "first_value" | "last_value" | "first" | "last");
         if needs_order && spec.order_by.is_empty() {
             return Err(SqlError::new(
@@ -160,190 +106,52 @@ impl Compiler<'_> {
         }
     }
 
-    fn bound(&self, bound: &WindowFrameBound) -> Result<String, SqlError> {
-        let amount = |expr: &Expr| Ok::<_, SqlError>(self.expr(expr, &Scope::empty(None))?.sql);
+    /// ROWS or RANGE with its bounds.
+    fn frame(&self, frame: &WindowFrame, keys: &[Typed]) -> Result<String, SqlError> {
+        let key = match frame.units {
+            WindowFrameUnits::Rows => None,
+            WindowFrameUnits::Range => keys.first(),
+            WindowFrameUnits::Groups => return Err(SqlError::unsupported("GROUPS frames")),
+        };
+        let start = self.bound(&frame.start_bound, key)?;
+        let end = frame.end_bound.as_ref().map_or(Ok("CURRENT ROW".to_owned()), |bound| self.bound(bound, key))?;
+        let units = if frame.units == WindowFrameUnits::Rows { "ROWS" } else { "RANGE" };
+        Ok(format!("{units} BETWEEN {start} AND {end}"))
+    }
+
+    fn bound(&self, bound: &WindowFrameBound, key: Option<&Typed>) -> Result<String, SqlError> {
         Ok(match bound {
             WindowFrameBound::CurrentRow => "CURRENT ROW".to_owned(),
             WindowFrameBound::Preceding(None) => "UNBOUNDED PRECEDING".to_owned(),
             WindowFrameBound::Following(None) => "UNBOUNDED FOLLOWING".to_owned(),
-            WindowFrameBound::Preceding(Some(expr)) => format!("{} PRECEDING", amount(expr)?),
-            WindowFrameBound::Following(Some(expr)) => format!("{} FOLLOWING", amount(expr)?),
+            WindowFrameBound::Preceding(Some(expr)) => format!("{} PRECEDING", self.distance(expr, key)?),
+            WindowFrameBound::Following(Some(expr)) => format!("{} FOLLOWING", self.distance(expr, key)?),
         })
     }
 
-    fn arguments(&self, function: &Function, scope: &Scope<'_>) -> Result<Vec<Typed>, SqlError> {
-        if let FunctionArguments::List(list) = &function.args
-            && !list.clauses.is_empty()
-        {
-            return Err(SqlError::unsupported("clauses within a function call"));
-        }
-        argument_exprs(&function.args)?.into_iter().map(|argument| self.expr(argument, scope)).collect()
-    }
-
-    /// `suffix` is a FILTER or an OVER.
-    fn aggregate_call(
-        &self,
-        name: &str,
-        mut arguments: Vec<Typed>,
-        distinct: bool,
-        suffix: &str,
-    ) -> Result<Typed, SqlError> {
-        let unique = if distinct { "DISTINCT " } else { "" };
-        if matches!(
-            name,
-            "sum"
-                | "avg"
-                | "mean"
-                | "median"
-                | "stddev"
-                | "std"
-                | "stddev_samp"
-                | "stddev_pop"
-                | "variance"
-                | "var_samp"
-                | "var_pop"
-                | "percentile"
-                | "percentile_approx"
-                | "approx_percentile"
-        ) && let Some(first) = arguments.first_mut()
-            && matches!(first.kind, Type::String | Type::Void)
-        {
-            *first = self.cast(first.clone(), &Type::Double, false)?;
-        }
-        let number = |value: &Typed| {
-            if value.kind.is_number() {
-                Ok(())
-            } else {
-                Err(SqlError::mismatch(name, &format!("a number is required, not \"{}\"", value.kind.text())))
+    /// How far a frame reaches: in rows, or in what the key of a RANGE counts in.
+    fn distance(&self, expr: &Expr, key: Option<&Typed>) -> Result<String, SqlError> {
+        let value = self.expr(expr, &Scope::empty(None))?;
+        let Some(key) = key else { return Ok(value.sql) };
+        match (&key.kind, &value.kind) {
+            (Type::Date, kind) if kind.is_integer() => Ok(value.sql),
+            (Type::Date, Type::DayTime(_, 0)) => Ok(format!("({} / {DAY_MICROS})", value.sql)),
+            (Type::Timestamp | Type::TimestampNtz, Type::DayTime(..)) => Ok(value.sql),
+            // The amount has to be a number for SQLite, which does not take a call for one.
+            (Type::Decimal(_, scale), amount) if amount.is_integer() => {
+                Ok(self.cast(value, &Type::Decimal(38, *scale), false)?.sql)
             }
-        };
-        match (name, arguments.as_slice()) {
-            ("count", []) => Ok(Typed::new(format!("count(*){suffix}"), Type::BigInt)),
-            ("count", [value]) => Ok(Typed::new(format!("count({unique}{}){suffix}", value.sql), Type::BigInt)),
-            ("count", values) if distinct => {
-                let key: Vec<_> = values.iter().map(|value| value.sql.clone()).collect();
-                let missing: Vec<_> = key.iter().map(|sql| format!("{sql} IS NULL")).collect();
-                Ok(Typed::new(
-                    format!(
-                        "count(DISTINCT CASE WHEN NOT ({}) THEN json_array({}) END){suffix}",
-                        missing.join(" OR "),
-                        key.join(", ")
-                    ),
-                    Type::BigInt,
-                ))
-            }
-            ("approx_count_distinct", [value]) => {
-                Ok(Typed::new(format!("count(DISTINCT {}){suffix}", value.sql), Type::BigInt))
-            }
-            ("count_if", [value]) if value.kind == Type::Boolean => {
-                Ok(Typed::new(format!("count(CASE WHEN {} THEN 1 END){suffix}", value.sql), Type::BigInt))
-            }
-            ("sum", [value]) => {
-                number(value)?;
-                let kind = match value.kind {
-                    Type::Decimal(precision, scale) => Type::Decimal(precision.saturating_add(10).min(38), scale),
-                    ref kind if kind.is_integer() => Type::BigInt,
-                    _ => Type::Double,
-                };
-                Ok(Typed::new(format!("sum({unique}{}){suffix}", value.sql), kind))
-            }
-            ("avg" | "mean", [value]) => {
-                number(value)?;
-                match value.kind {
-                    Type::Decimal(precision, scale) => {
-                        let (kind, grow) =
-                            (Type::Decimal(precision.saturating_add(4).min(38), scale.saturating_add(4).min(38)), 4);
-                        Ok(Typed::new(
-                            format!(
-                                "dbx_decimal_divide(sum({unique}{}){suffix}, count({unique}{}){suffix}, {grow})",
-                                value.sql, value.sql
-                            ),
-                            kind,
-                        ))
-                    }
-                    _ => Ok(Typed::new(format!("avg({unique}{}){suffix}", value.sql), Type::Double)),
-                }
-            }
-            ("min" | "max", [value]) if !value.kind.is_nested() => {
-                Ok(Typed::new(format!("{name}({}){suffix}", value.sql), value.kind.clone()))
-            }
-            ("any_value" | "first" | "first_value", [value]) => {
-                Ok(Typed::new(format!("dbx_first({}){suffix}", value.sql), value.kind.clone()))
-            }
-            ("last" | "last_value", [value]) => {
-                Ok(Typed::new(format!("dbx_last({}){suffix}", value.sql), value.kind.clone()))
-            }
-            ("bool_and" | "every", [value]) if value.kind == Type::Boolean => {
-                Ok(Typed::new(format!("min({}){suffix}", value.sql), Type::Boolean))
-            }
-            ("bool_or" | "any" | "some", [value]) if value.kind == Type::Boolean => {
-                Ok(Typed::new(format!("max({}){suffix}", value.sql), Type::Boolean))
-            }
-            ("max_by" | "min_by", [value, key]) => {
-                Ok(Typed::new(format!("dbx_{name}({}, {}){suffix}", value.sql, key.sql), value.kind.clone()))
-            }
-            ("collect_list" | "array_agg" | "collect_set", [value]) => {
-                let unique = if name == "collect_set" { "DISTINCT " } else { unique };
-                let item = if value.kind.is_nested() { format!("json({})", value.sql) } else { value.sql.clone() };
-                let filter = if suffix.is_empty() {
-                    format!(" FILTER (WHERE {} IS NOT NULL)", value.sql)
-                } else {
-                    return Err(SqlError::unsupported(format!("FILTER on `{name}`")));
-                };
-                Ok(Typed::new(
-                    format!("json_group_array({unique}{item}){filter}"),
-                    Type::Array(Box::new(value.kind.clone())),
-                ))
-            }
-            ("mode", [value]) if !value.kind.is_nested() => {
-                Ok(Typed::new(format!("dbx_mode({}){suffix}", value.sql), value.kind.clone()))
-            }
-            ("string_agg" | "listagg", [value, separator]) if distinct && suffix.is_empty() => {
-                let value = self.cast(value.clone(), &Type::String, false)?;
-                Ok(Typed::new(format!("dbx_join_distinct({}, {})", value.sql, separator.sql), Type::String))
-            }
-            ("string_agg" | "listagg", [value, rest @ ..]) if !distinct || rest.is_empty() => {
-                let value = self.cast(value.clone(), &Type::String, false)?;
-                let separator = rest.first().map_or("''", |separator| separator.sql.as_str());
-                let call = if distinct {
-                    format!("dbx_join(DISTINCT {})", value.sql)
-                } else {
-                    format!("group_concat({}, {separator})", value.sql)
-                };
-                Ok(Typed::new(format!("{call}{suffix}"), Type::String))
-            }
-            (
-                "stddev" | "std" | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop" | "median",
-                [value],
-            ) => {
-                number(value)?;
-                let function = match name {
-                    "stddev" | "std" => "stddev_samp",
-                    "variance" => "var_samp",
-                    name => name,
-                };
-                let value = self.cast(value.clone(), &Type::Double, false)?;
-                Ok(Typed::new(format!("dbx_{function}({unique}{}){suffix}", value.sql), Type::Double))
-            }
-            ("percentile" | "percentile_approx" | "approx_percentile", [_, fraction, ..])
-                if fraction.kind.is_nested() =>
+            (kind, amount)
+                if kind == amount
+                    || (kind.is_number() && !matches!(kind, Type::Decimal(..)) && amount.is_integer()) =>
             {
-                Err(SqlError::unsupported(format!("`{name}` with several percentages")))
+                Ok(value.sql)
             }
-            ("percentile" | "percentile_approx" | "approx_percentile", [value, fraction, ..]) => {
-                number(value)?;
-                let kind = if name == "percentile" { Type::Double } else { value.kind.clone() };
-                let value =
-                    if name == "percentile" { self.cast(value.clone(), &Type::Double, false)? } else { value.clone() };
-                let fraction = self.cast(fraction.clone(), &Type::Double, false)?;
-                let function = if name == "percentile" { "dbx_percentile" } else { "dbx_percentile_of" };
-                Ok(Typed::new(format!("{function}({}, {}){suffix}", value.sql, fraction.sql), kind))
-            }
-            _ => Err(SqlError::unsupported(format!("`{name}` with these arguments"))),
+            (kind, amount) => Err(SqlError::unsupported(format!(
+                "RANGE by \"{}\" over an order by \"{}\"",
+                amount.text(),
+                kind.text()
+            ))),
         }
     }
-}
-
-fn is_distinct(function: &Function) -> bool {
-    matches!(&function.args, FunctionArguments::List(list) if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
 }

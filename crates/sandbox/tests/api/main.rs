@@ -23,6 +23,7 @@ mod people;
 mod queries;
 mod results;
 mod seeds;
+mod semantics;
 mod sql;
 mod statements;
 mod unity;

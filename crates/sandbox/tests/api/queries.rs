@@ -9,7 +9,7 @@ use crate::client::{Checked, post, start};
 
 const WAREHOUSE: &str = "a1b2c3d4e5f60718";
 
-type Cases = &'static [(&'static str, &'static str)];
+pub(crate) type Cases = &'static [(&'static str, &'static str)];
 
 /// The rows with cells by `|`, or the error's condition.
 fn shown(reply: &Value) -> String {
@@ -24,7 +24,7 @@ fn shown(reply: &Value) -> String {
     rows.iter().map(row).collect::<Vec<_>>().join(" / ")
 }
 
-async fn check(cases: Cases) -> Checked {
+pub(crate) async fn check(cases: Cases) -> Checked {
     let sandbox = start().await?;
     let mut wrong = Vec::new();
     for (sql, expected) in cases {
@@ -456,26 +456,28 @@ const EXPRESSIONS: Cases = &[
         "SELECT DISTINCT source_column_name FROM system.access.column_lineage WHERE target_table_full_name = 'main.sales.daily_revenue' ORDER BY 1",
         "channel / order_ts / total",
     ),
-    ("SELECT channel, count(*) FROM orders GROUP BY ROLLUP (channel)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT channel, count(*) FROM orders GROUP BY ROLLUP (channel)", "app|377 / store|367 / web|756 / ∅|1500"),
+    ("SELECT * FROM (SELECT channel, total FROM orders) PIVOT (sum(total) FOR channel IN ('web'))", "268756.42"),
+    ("SELECT from_json('{\"a\":1}', 'a INT')", "{\"a\":\"1\"}"),
+    ("SELECT CAST(array(1) AS STRING)", "[1]"),
+    ("SELECT DATE '2024-03-01' - DATE '2024-02-01'", "29 00:00:00.000000000"),
+    ("SELECT percentile_approx(total, array(0.25, 0.5)) FROM orders", "[\"162.26\",\"324.57\"]"),
+    ("SELECT 1 AS a UNION ALL BY NAME SELECT 2 AS a", "1 / 2"),
+    ("SELECT lag(email) IGNORE NULLS OVER (ORDER BY customer_id) FROM customers", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     (
-        "SELECT * FROM (SELECT channel, total FROM orders) PIVOT (sum(total) FOR channel IN ('web'))",
+        "SELECT channel, rank() OVER (ORDER BY count(*)) FROM orders GROUP BY ROLLUP (channel)",
         "[UNSUPPORTED_FEATURE.SANDBOX]",
     ),
-    ("SELECT count(*) FROM orders TABLESAMPLE (10 PERCENT)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SELECT from_json('{\"a\":1}', 'a INT')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SELECT CAST(array(1) AS STRING)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SELECT DATE '2024-03-01' - DATE '2024-02-01'", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SELECT skewness(total) FROM orders", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SELECT percentile_approx(total, array(0.25, 0.5)) FROM orders", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    (
-        "SELECT last_value(email) IGNORE NULLS OVER (ORDER BY customer_id) FROM customers",
-        "[UNSUPPORTED_FEATURE.SANDBOX]",
-    ),
-    ("SELECT 1 AS a UNION ALL BY NAME SELECT 2 AS a", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT array_sort(array(1), (a, b) -> b - a)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT rand(42)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT parse_json('{}')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("SELECT ai_query('model', 'hello')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("SELECT * FROM read_files('/Volumes/x')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("TABLE main.default.greetings", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SHOW GRANTS ON TABLE orders", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    (
+        "SHOW GRANTS ON TABLE customers",
+        "auditors|APPLY TAG|TABLE|samples.retail.customers / auditors|SELECT|TABLE|samples.retail.customers",
+    ),
     ("ANALYZE TABLE orders COMPUTE STATISTICS", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("EXPLAIN INSERT INTO main.default.greetings VALUES (1, 'a', 'b')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("SELECT sum(id) OVER missing FROM range(3)", "[MISSING_WINDOW_SPECIFICATION]"),

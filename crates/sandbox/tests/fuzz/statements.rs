@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::random::{NASTY, Random};
 use crate::wire::Sent;
 
-const GOOD: [&str; 36] = [
+const GOOD: [&str; 56] = [
     "SELECT * FROM samples.retail.orders LIMIT 5",
     "SELECT channel, count(*) AS n, sum(total) FROM samples.retail.orders GROUP BY channel HAVING count(*) > 1 ORDER BY n DESC",
     "SELECT c.name, o.total FROM samples.retail.customers c JOIN samples.retail.orders o ON o.customer_id = c.customer_id WHERE o.total > 10",
@@ -41,6 +41,26 @@ const GOOD: [&str; 36] = [
     "CREATE SCHEMA IF NOT EXISTS main.fuzzing COMMENT 'x'",
     "USE CATALOG samples",
     "GRANT SELECT ON TABLE main.default.fuzz TO `users`",
+    "SELECT channel, status, count(*), grouping(status) FROM samples.retail.orders GROUP BY ROLLUP (channel, status) ORDER BY 1",
+    "SELECT a, sum(v) FROM VALUES (1, 2), (3, 4) AS t(a, v) GROUP BY GROUPING SETS ((a), ()) HAVING sum(v) > 1",
+    "SELECT * FROM (SELECT status, channel, total FROM samples.retail.orders) PIVOT (sum(total) AS s, count(*) AS n FOR channel IN ('web' AS w, 'app'))",
+    "SELECT * FROM (SELECT 1 AS id, 2 AS a, 3 AS b) UNPIVOT INCLUDE NULLS (v FOR k IN (a, b AS c)) AS u",
+    "SELECT count(*) FROM samples.retail.orders TABLESAMPLE (10 PERCENT) REPEATABLE (3) AS o",
+    "SELECT * FROM samples.retail.orders o FULL JOIN samples.retail.customers c USING (customer_id) LIMIT 2",
+    "SELECT sum(total) OVER (ORDER BY order_ts RANGE BETWEEN INTERVAL 7 DAYS PRECEDING AND CURRENT ROW) FROM samples.retail.orders LIMIT 2",
+    "SELECT last_value(a) IGNORE NULLS OVER (ORDER BY a), stddev(a) FILTER (WHERE a > 1) OVER () FROM VALUES (1), (NULL) AS t(a)",
+    "SELECT max(dropoff_time - pickup_time), INTERVAL '1 02:03:04' DAY TO SECOND * 2, INTERVAL '1-2' YEAR TO MONTH, INTERVAL '3 days' FROM samples.taxi.trips",
+    "SELECT sequence(DATE '2026-01-31', DATE '2026-12-31', INTERVAL 1 MONTH), stack(2, 'a', 1, 'b', 2) AS (k, v)",
+    "SELECT from_json('[{\"a\":1}]', 'ARRAY<STRUCT<a: INT>>')[0].a, map_filter(map('a', 1), (k, v) -> v > 0), zip_with(array(1), array(2), (x, y) -> x + y)",
+    "SELECT date_format(current_timestamp(), 'EEEE, d MMM yyyy HH:mm:ss.SSS XXX'), to_date('01 Mar 24', 'dd MMM yy'), datediff(MONTH, DATE '2026-01-31', DATE '2026-02-28')",
+    "SELECT format_string('%05.2f %-8s|%,d', 1.5D, 'x', 12345), regexp_replace('a1b2', '([a-z])(\\\\d)', '$2$1'), overlay('abc' PLACING 'x' FROM 2 FOR 1)",
+    "SELECT try_add(2147483647, 1), bround(2.5), ceil(1.234, 2), shiftleft(1, 40), conv('ff', 16, 2), 5 ^ 3, ~5, 1 << 3",
+    "SELECT corr(total, order_id), skewness(total), percentile(total, array(0.1, 0.9)), regr_slope(total, order_id), bit_xor(order_id) FROM samples.retail.orders",
+    "CREATE OR REPLACE FUNCTION main.default.fuzzed(x INT, y STRING) RETURNS STRING COMMENT 'z' RETURN concat(y, x)",
+    "SELECT main.default.fuzzed(1, 'a'), main.sales.net_amount(10, 0.1), IDENTIFIER('total') FROM IDENTIFIER('samples.retail.orders') LIMIT 1",
+    "INSERT INTO main.default.fuzz REPLACE WHERE a = 1 SELECT 1, 'x', 2.5",
+    "INSERT INTO main.default.fuzz BY NAME SELECT 'x' AS b, 1 AS a",
+    "SHOW GRANTS `users` ON SCHEMA samples.retail",
     "SELECT try_cast('x' AS INT), coalesce(NULL, 1), nullif(1, 1), if(true, 1, 2), :p",
 ];
 

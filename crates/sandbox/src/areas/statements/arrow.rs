@@ -1,7 +1,7 @@
 //! Results as Arrow IPC streams: a schema and one batch of rows, uncompressed.
 //!
-//! The Arrow types are those of recorded results. Derived: TIMESTAMP has microseconds in `Etc/UTC`, and ARRAY, MAP and
-//! STRUCT are strings of their JSON.
+//! The Arrow types are those of recorded results. Derived: TIMESTAMP has microseconds in `Etc/UTC`, intervals are
+//! strings, and so are ARRAY, MAP and STRUCT, of their JSON.
 
 mod flat;
 
@@ -80,7 +80,9 @@ fn field(column: &Column) -> Vec<Part> {
         Type::Date => (8, vec![Part::Short(0)]),
         Type::Timestamp => (10, vec![Part::Short(2), Part::Text("Etc/UTC".to_owned())]),
         Type::TimestampNtz => (10, vec![Part::Short(2)]),
-        Type::String | Type::Array(_) | Type::Map(..) | Type::Struct(_) => (5, vec![]),
+        Type::String | Type::DayTime(..) | Type::YearMonth(..) | Type::Array(_) | Type::Map(..) | Type::Struct(_) => {
+            (5, vec![])
+        }
     };
     vec![
         Part::Text(column.name.clone()),
@@ -111,7 +113,7 @@ fn encode<'a>(kind: &Type, cells: impl Iterator<Item = Option<&'a str>> + Clone)
             numbers(fixed(cells, |text| text.replace('.', "").parse::<i128>().unwrap_or_default().to_le_bytes()))
         }
         Type::Binary => variable(cells.map(|cell| cell.map(unhex)), validity, nulls),
-        Type::String | Type::Array(_) | Type::Map(..) | Type::Struct(_) => {
+        Type::String | Type::DayTime(..) | Type::YearMonth(..) | Type::Array(_) | Type::Map(..) | Type::Struct(_) => {
             variable(cells.map(|cell| cell.map(str::as_bytes)), validity, nulls)
         }
     }

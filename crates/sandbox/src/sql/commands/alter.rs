@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::sql::compile::{Compiler, identifier};
 use crate::sql::ddl::column;
+use crate::sql::dialect::Databricks;
 use crate::sql::engine::{Table, Work};
 use crate::sql::error::{SqlError, quoted};
 use crate::sql::types::Column;
@@ -134,7 +134,7 @@ fn definitions(cursor: &mut Cursor<'_>) -> Result<Vec<Column>, SqlError> {
 }
 
 fn definition(tokens: &[TokenWithSpan]) -> Result<Column, SqlError> {
-    let mut parser = Parser::new(&DatabricksDialect {}).with_tokens_with_locations(tokens.to_vec());
+    let mut parser = Parser::new(&Databricks).with_tokens_with_locations(tokens.to_vec());
     let unknown = || SqlError::unsupported("this definition of a column");
     let parsed = parser.parse_column_def().map_err(|_| unknown())?;
     if parser.next_token().token != Token::EOF {

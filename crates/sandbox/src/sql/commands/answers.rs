@@ -21,8 +21,24 @@ impl Work<'_> {
         if let Command::Alter { name, is_view, change } = command {
             return self.alter(&name, is_view, change);
         }
+        match command {
+            Command::Grant { revoke, privileges, securable, principal } => {
+                return self.grant(revoke, privileges, &securable, principal);
+            }
+            Command::ShowGrants { principal, securable } => return self.grants(&securable, principal.as_deref()),
+            Command::CommentOn { kind, name, comment } => return self.comment(&kind, &name, comment),
+            Command::CreateFunction(routine) => return self.create_function(routine),
+            Command::CreateVolume { name, if_not_exists, comment } => {
+                return self.create_volume(&name, if_not_exists, comment);
+            }
+            Command::DropObject { name, if_exists, is_function } => {
+                return self.drop_object(&name, if_exists, is_function);
+            }
+            _ => {}
+        }
         let mut catalog = lock(self.catalog);
         match command {
+            Command::DescribeFunction(name) => self.describe_function(&catalog, &name),
             Command::ShowCatalogs(pattern) => Ok(Table::of_texts(
                 ["catalog"],
                 catalog.catalogs.keys().filter(|name| like(name, pattern.as_deref())).map(|name| [name.clone()]),
@@ -103,7 +119,6 @@ impl Work<'_> {
                 let rows = table.node.properties.iter().map(|(key, value)| [key.clone(), value.clone()]);
                 Ok(Table::of_texts(["key", "value"], rows))
             }
-            Command::Explain(..) | Command::Alter { .. } => Ok(Table::default()),
             Command::CreateCatalog { name, if_not_exists, comment } => {
                 match (catalog.catalogs.contains_key(&name), if_not_exists) {
                     (true, true) => return Ok(Table::default()),
@@ -164,6 +179,8 @@ impl Work<'_> {
                 catalog.drop_schema(&c, &s);
                 Ok(Table::default())
             }
+            // What was answered above.
+            _ => Ok(Table::default()),
         }
     }
 

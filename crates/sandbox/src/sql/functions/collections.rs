@@ -1,7 +1,8 @@
 //! Functions on arrays, structs and JSON texts.
 
-use crate::sql::compile::{Compiler, Typed, text_literal};
+use crate::sql::compile::{Compiler, Typed, access, text_literal};
 use crate::sql::error::SqlError;
+use crate::sql::runtime::schema_of;
 use crate::sql::types::Type::{self, Array, BigInt, Boolean, Int, String as Text, Struct};
 
 use super::Answer;
@@ -13,6 +14,7 @@ impl Compiler<'_> {
                 let items: Vec<_> = sql.iter().map(|sql| item(sql, &kind)).collect();
                 Typed::new(format!("json_array({})", items.join(", ")), Array(Box::new(kind)))
             }),
+            ("size" | "cardinality", [value]) if value.kind == Type::Void => Ok(Typed::new("NULL", Int)),
             ("size" | "cardinality" | "array_size", [value]) if matches!(value.kind, Array(_)) => {
                 Ok(Typed::new(format!("json_array_length({})", value.sql), Int))
             }
@@ -23,14 +25,10 @@ impl Compiler<'_> {
                 _ => Err(SqlError::mismatch(name, "the first argument must be an ARRAY")),
             },
             ("get", [value, index]) => match &value.kind {
-                Array(kind) if index.kind.is_integer() => Ok(Typed::new(
-                    format!("json_extract({}, '$[' || {} || ']')", value.sql, index.sql),
-                    (**kind).clone(),
-                )),
-                Type::Map(_, kind) => self
-                    .cast(index.clone(), &Text, false)
-                    .map(|key| Typed::new(format!("dbx_map_get({}, {})", value.sql, key.sql), (**kind).clone())),
-                _ => Err(SqlError::unsupported("`[…]` on this type")),
+                Array(kind) if index.kind.is_integer() => {
+                    Ok(Typed::new(format!("dbx_list_get({}, {})", value.sql, index.sql), (**kind).clone()))
+                }
+                _ => Err(SqlError::unsupported("`get` on this type")),
             },
             ("element_at", [value, index]) => match &value.kind {
                 Array(kind) if index.kind.is_integer() => {
@@ -64,6 +62,11 @@ impl Compiler<'_> {
                 Type::Map(_, kind) => Ok(Typed::new(format!("dbx_map_values({})", value.sql), Array(kind.clone()))),
                 kind => Err(not_a_list(name, kind)),
             },
+            ("sequence", [first, last, rest @ ..])
+                if rest.len() < 2 && (first.kind.is_temporal() || last.kind.is_temporal()) =>
+            {
+                self.instants(first, last, rest.first())
+            }
             ("sequence", [first, last] | [first, last, _]) if first.kind.is_integer() && last.kind.is_integer() => {
                 self.common(&first.kind, &last.kind, &sqlparser::ast::Expr::Identifier(name.into())).and_then(|kind| {
                     self.call("dbx_list_sequence", arguments, &[BigInt, BigInt, BigInt], Array(Box::new(kind)))
@@ -143,18 +146,122 @@ impl Compiler<'_> {
                     );
                     Ok(Typed::new(format!("json_extract({}, '$[' || ({place}) || ']')", value.sql), (**kind).clone()))
                 }
+                Type::Map(_, kind) => self
+                    .cast(index.clone(), &Text, false)
+                    .map(|key| Typed::new(format!("dbx_map_get({}, {})", value.sql, key.sql), (**kind).clone())),
                 _ => Err(SqlError::unsupported("try_element_at on this type")),
             },
-            ("get_json_object", [_, path]) if path.sql.starts_with('\'') => {
-                self.call("dbx_json_object", arguments, &[Text, Text], Text)
+            ("get_json_object", [_, _]) => self.call("dbx_json_object", arguments, &[Text, Text], Text),
+            ("from_json", [_, schema]) => self.of_json(arguments, schema),
+            ("schema_of_json", [sample]) => schema_of_json(sample),
+            ("json_array_length", [_]) => self.call("dbx_json_array_length", arguments, &[Text], Int),
+            ("json_object_keys", [_]) => self.call("dbx_json_object_keys", arguments, &[Text], Array(Box::new(Text))),
+            ("array_repeat", [item, _]) if !item.kind.is_nested() => {
+                self.cast(arguments.get(1)?.clone(), &BigInt, false).map(|times| {
+                    Typed::new(
+                        format!("(CASE WHEN {0} IS NOT NULL THEN dbx_list_repeat({0}, {1}) END)", item.sql, times.sql),
+                        Array(Box::new(item.kind.clone())),
+                    )
+                })
+            }
+            ("array_compact", [value]) if matches!(value.kind, Array(_)) => {
+                Ok(Typed::new(format!("dbx_list_compact({})", value.sql), value.kind.clone()))
+            }
+            ("array_append" | "array_prepend", [value, item]) => {
+                self.scalar("array", vec![item.clone()]).and_then(|single| {
+                    let lists = if name == "array_append" { [value.clone(), single] } else { [single, value.clone()] };
+                    self.scalar("concat", lists.to_vec())
+                })
+            }
+            ("array_insert", [value, place, item]) => match &value.kind {
+                Array(kind) => self.cast(item.clone(), kind, false).and_then(|item| {
+                    let place = self.cast(place.clone(), &BigInt, false)?;
+                    let (nested, list) = (u8::from(kind.is_nested()), &value.sql);
+                    Ok(Typed::new(
+                        format!("dbx_list_insert({list}, {}, {}, {nested})", place.sql, item.sql),
+                        value.kind.clone(),
+                    ))
+                }),
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("map_entries", [value]) => match &value.kind {
+                Type::Map(key, item) => {
+                    let entry =
+                        Struct(vec![("key".to_owned(), (**key).clone()), ("value".to_owned(), (**item).clone())]);
+                    Ok(Typed::new(format!("dbx_map_entries({})", value.sql), Array(Box::new(entry))))
+                }
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("map_contains_key", [value, key]) if matches!(value.kind, Type::Map(..)) => self
+                .scalar("map_keys", vec![value.clone()])
+                .and_then(|keys| self.scalar("array_contains", vec![keys, key.clone()])),
+            ("map_from_arrays", [keys, values]) => match (&keys.kind, &values.kind) {
+                (Array(key), Array(item)) if **key == Text => Ok(Typed::new(
+                    format!("dbx_map_of_lists({}, {})", keys.sql, values.sql),
+                    Type::Map(key.clone(), item.clone()),
+                )),
+                _ => Err(SqlError::unsupported("maps whose keys are not strings")),
+            },
+            ("map_from_entries", [value]) => match &value.kind {
+                Array(entry) => match entry.as_ref() {
+                    Struct(fields) => match fields.as_slice() {
+                        [(_, Text), (_, item)] => Ok(Typed::new(
+                            format!("dbx_map_of_entries({})", value.sql),
+                            Type::Map(Box::new(Text), Box::new(item.clone())),
+                        )),
+                        _ => Err(SqlError::unsupported("maps whose keys are not strings")),
+                    },
+                    kind => Err(not_a_list(name, kind)),
+                },
+                kind => Err(not_a_list(name, kind)),
+            },
+            ("map_concat", [first, ..]) if matches!(first.kind, Type::Map(..)) => self
+                .same_kind(arguments)
+                .map(|(kind, sql)| Typed::new(format!("dbx_map_concat({})", sql.join(", ")), kind)),
+            ("str_to_map", [_] | [_, _] | [_, _, _]) => {
+                self.call("dbx_map_of_text", arguments, &[Text, Text, Text], Type::Map(Box::new(Text), Box::new(Text)))
             }
             _ => return None,
         })
     }
 }
 
+impl Compiler<'_> {
+    /// `list[index]` and `map[key]`: beyond the end of a list is an error, a key that is not there gives NULL.
+    pub(crate) fn subscript(&self, value: Typed, index: Typed) -> Result<Typed, SqlError> {
+        match &value.kind {
+            Array(kind) if index.kind.is_integer() => {
+                Ok(Typed::new(format!("dbx_list_at({}, {})", value.sql, index.sql), (**kind).clone()))
+            }
+            Type::Map(..) => self.scalar("element_at", vec![value, index]),
+            Struct(_) if index.sql.starts_with('\'') => access(&value, index.sql.trim_matches('\'')),
+            _ => Err(SqlError::unsupported("`[…]` on this type")),
+        }
+    }
+
+    fn of_json(&self, text: &[Typed], schema: &Typed) -> Result<Typed, SqlError> {
+        let literal = schema.sql.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let kind = literal.and_then(|text| Type::schema(&text.replace("''", "'")));
+        let kind = kind.ok_or_else(|| SqlError::unsupported("from_json but with a schema in DDL, written down"))?;
+        if matches!(&kind, Type::Map(key, _) if **key != Text) {
+            return Err(SqlError::unsupported("maps whose keys are not strings"));
+        }
+        let text = self.cast_all(text, &[Text])?;
+        Ok(Typed::new(format!("dbx_from_json({text}, {})", text_literal(&kind.text())), kind))
+    }
+}
+
+fn schema_of_json(sample: &Typed) -> Result<Typed, SqlError> {
+    let literal = sample.sql.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let json = literal.and_then(|text| serde_json::from_str(&text.replace("''", "'")).ok());
+    match json {
+        Some(json) => Ok(Typed::new(text_literal(&schema_of(&json).text()), Text)),
+        None => Err(SqlError::unsupported("schema_of_json but of a literal")),
+    }
+}
+
 /// Nested values have to be marked as JSON, or they would become strings.
-pub(super) fn item(sql: &str, kind: &Type) -> String {
+pub(crate) fn item(sql: &str, kind: &Type) -> String {
     if kind.is_nested() { format!("json({sql})") } else { sql.to_owned() }
 }
 
@@ -182,7 +289,8 @@ impl Compiler<'_> {
         }
         let members: Vec<_> =
             keys.iter().zip(&values).map(|(key, value)| format!("{key}, {}", item(value, &kind))).collect();
-        Ok(Typed::new(format!("json_object({})", members.join(", ")), Type::Map(Box::new(key), Box::new(kind))))
+        let sql = format!("dbx_map_checked(json_object({}), {})", members.join(", "), members.len());
+        Ok(Typed::new(sql, Type::Map(Box::new(key), Box::new(kind))))
     }
 }
 

@@ -11,11 +11,14 @@ impl Compiler<'_> {
         Some(match (name, arguments) {
             (
                 "year" | "quarter" | "month" | "day" | "dayofmonth" | "dayofweek" | "weekday" | "dayofyear"
-                | "weekofyear" | "hour" | "minute" | "second",
+                | "weekofyear" | "hour" | "minute" | "second" | "yearofweek",
                 [value],
             ) => self.part(name, value),
             ("extract" | "date_part" | "datepart", [part, value]) => {
                 let part = part.sql.trim_matches('\'').to_lowercase();
+                if value.kind.is_interval() {
+                    return Some(interval_part(&part, value));
+                }
                 match part.strip_suffix('s').unwrap_or(&part) {
                     // With its fraction, unlike the function `second`.
                     "second" => {
@@ -42,7 +45,26 @@ impl Compiler<'_> {
             ("date_add" | "dateadd", [date, days]) => self.move_days(date, days, '+'),
             ("date_sub", [date, days]) => self.move_days(date, days, '-'),
             ("add_months", [_, _]) => self.call("dbx_add_months", arguments, &[Date, BigInt], Date),
-            ("months_between", [_, _]) => self.call("dbx_months_between", arguments, &[Timestamp, Timestamp], Double),
+            ("months_between", [_, _] | [_, _, _]) => {
+                self.call("dbx_months_between", arguments, &[Timestamp, Timestamp, Type::Boolean], Double)
+            }
+            ("try_to_date", [_, _]) => self.call("dbx_try_to_date", arguments, &[Text, Text], Date),
+            ("try_to_timestamp", [_, _]) => self.call("dbx_try_to_timestamp", arguments, &[Text, Text], Timestamp),
+            ("from_utc_timestamp", [at, zone]) => self.in_zone(at, &Typed::new("'UTC'", Text), zone, Timestamp),
+            ("to_utc_timestamp", [at, zone]) => self.in_zone(at, zone, &Typed::new("'UTC'", Text), Timestamp),
+            ("convert_timezone", [zone, at]) => self.in_zone(at, &Typed::new("'UTC'", Text), zone, Type::TimestampNtz),
+            ("convert_timezone", [from, to, at]) => self.in_zone(at, from, to, Type::TimestampNtz),
+            ("make_dt_interval", [_, ..]) if arguments.len() <= 4 => self.parts_of_interval(arguments),
+            ("make_ym_interval", [_] | [_, _]) => {
+                let months = arguments.get(1).map_or("0", |months| months.sql.as_str());
+                self.cast(arguments.first()?.clone(), &BigInt, false)
+                    .map(|years| Typed::new(format!("({} * 12 + {months})", years.sql), Type::YearMonth(0, 1)))
+            }
+            ("timestamp_ntz", [value]) | ("to_timestamp_ntz", [value]) => {
+                self.cast(value.clone(), &Type::TimestampNtz, false)
+            }
+            ("to_timestamp_ltz", [value]) => self.cast(value.clone(), &Timestamp, false),
+            ("localtimestamp", []) => Ok(Typed::new(self.session.now_micros.to_string(), Type::TimestampNtz)),
             ("last_day", [_]) => self.call("dbx_last_day", arguments, &[Date], Date),
             ("make_date", [_, _, _]) => self.call("dbx_make_date", arguments, &[BigInt, BigInt, BigInt], Date),
             ("date_from_unix_date", [value]) if value.kind.is_integer() => Ok(Typed::new(value.sql.clone(), Date)),
@@ -58,6 +80,9 @@ impl Compiler<'_> {
                 .call("dbx_to_timestamp", arguments, &[Text, Text], Timestamp)
                 .map(|value| Typed::new(format!("dbx_floor_div({}, 1000000)", value.sql), BigInt)),
             ("unix_timestamp" | "to_unix_timestamp", [value]) => {
+                self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000000)"), BigInt))
+            }
+            ("unix_seconds", [value]) => {
                 self.instant(value).map(|sql| Typed::new(format!("dbx_floor_div({sql}, 1000000)"), BigInt))
             }
             ("unix_timestamp", []) => Ok(Typed::new((self.session.now_micros / 1_000_000).to_string(), BigInt)),
@@ -95,6 +120,7 @@ impl Compiler<'_> {
         let name = match part {
             "dayofmonth" => "day",
             "dow" => "dayofweek",
+            "dow_iso" => "dayofweek_iso",
             "doy" => "dayofyear",
             "week" => "weekofyear",
             part => part,
@@ -107,6 +133,8 @@ impl Compiler<'_> {
                 | "day"
                 | "dayofweek"
                 | "weekday"
+                | "yearofweek"
+                | "dayofweek_iso"
                 | "dayofyear"
                 | "weekofyear"
                 | "hour"
@@ -118,6 +146,22 @@ impl Compiler<'_> {
         let sql = self.instant(value)?;
         let sql = format!("dbx_part({}, {sql})", text_literal(name));
         Ok(Typed::new(sql, Int))
+    }
+
+    fn in_zone(&self, at: &Typed, from: &Typed, to: &Typed, kind: Type) -> Result<Typed, SqlError> {
+        let arguments = [at.clone(), from.clone(), to.clone()];
+        self.call("dbx_in_zone", &arguments, &[kind.clone(), Text, Text], kind)
+    }
+
+    /// `make_dt_interval(days, hours, minutes, seconds)`.
+    fn parts_of_interval(&self, arguments: &[Typed]) -> Result<Typed, SqlError> {
+        let units = [(BigInt, "86400000000"), (BigInt, "3600000000"), (BigInt, "60000000"), (Decimal(18, 6), "1")];
+        let parts: Vec<_> = arguments
+            .iter()
+            .zip(&units)
+            .map(|(part, (kind, unit))| Ok(format!("{} * {unit}", self.cast(part.clone(), kind, false)?.sql)))
+            .collect::<Result<_, SqlError>>()?;
+        Ok(Typed::new(format!("({})", parts.join(" + ")), Type::DayTime(0, 3)))
     }
 
     fn instant(&self, value: &Typed) -> Result<String, SqlError> {
@@ -152,4 +196,19 @@ impl Compiler<'_> {
         let value = self.cast(value.clone(), &BigInt, false)?;
         Ok(Typed::new(format!("dbx_date_format({} * 1000000, {})", value.sql, text_literal(format)), Text))
     }
+}
+
+/// A field of an interval.
+fn interval_part(part: &str, value: &Typed) -> Result<Typed, SqlError> {
+    let sql = &value.sql;
+    let (sql, kind) = match (&value.kind, part.strip_suffix('s').unwrap_or(part)) {
+        (Type::DayTime(..), "day") => (format!("({sql} / 86400000000)"), Int),
+        (Type::DayTime(..), "hour") => (format!("({sql} / 3600000000 % 24)"), Type::TinyInt),
+        (Type::DayTime(..), "minute") => (format!("({sql} / 60000000 % 60)"), Type::TinyInt),
+        (Type::DayTime(..), "second") => (format!("({sql} % 60000000)"), Decimal(8, 6)),
+        (Type::YearMonth(..), "year") => (format!("({sql} / 12)"), Int),
+        (Type::YearMonth(..), "month") => (format!("({sql} % 12)"), Type::TinyInt),
+        _ => return Err(SqlError::unsupported(format!("the field {part} of \"{}\"", value.kind.text()))),
+    };
+    Ok(Typed::new(sql, kind))
 }

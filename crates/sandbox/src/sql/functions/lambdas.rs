@@ -1,4 +1,4 @@
-//! Functions that take a lambda: `transform`, `filter`, `exists`, `forall`, `aggregate`.
+//! Functions that take a lambda: `transform`, `filter`, `exists`, `forall`, `aggregate`, `zip_with`, and those of maps.
 
 use std::rc::Rc;
 
@@ -31,12 +31,16 @@ impl Compiler<'_> {
                 ("aggregate" | "reduce", [list, start, Expr::Lambda(merge), Expr::Lambda(finish)]) => {
                     self.fold([list, start], merge, Some(finish), scope)
                 }
+                ("zip_with", [first, second, Expr::Lambda(lambda)]) => self.zip([first, second], lambda, scope),
                 _ => Err(SqlError::unsupported(format!("the function `{name}` with a lambda"))),
             };
         };
         let [list, Expr::Lambda(lambda)] = exprs else {
             return Err(SqlError::unsupported(format!("the function `{name}` with these arguments")));
         };
+        if matches!(name, "map_filter" | "transform_values" | "transform_keys") {
+            return self.over_map(name, list, lambda, scope);
+        }
         let (list, kind) = self.list(name, list, scope)?;
         let alias = self.alias();
         let value = Typed::new(format!("{alias}.value"), kind.clone());
@@ -73,6 +77,46 @@ impl Compiler<'_> {
             _ => return Err(SqlError::unsupported(format!("the function `{name}` with a lambda"))),
         };
         Ok(Typed::new(format!("(CASE WHEN {list} IS NOT NULL THEN ({sql}) END)"), kind))
+    }
+
+    /// `zip_with(a, b, (x, y) -> …)`; the shorter list goes on with NULLs.
+    fn zip(&self, lists: [&Expr; 2], lambda: &LambdaFunction, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let [first, second] = lists;
+        let ((a, a_kind), (b, b_kind)) = (self.list("zip_with", first, scope)?, self.list("zip_with", second, scope)?);
+        let alias = self.alias();
+        let at = |list: &str, kind| Typed::new(format!("json_extract({list}, '$[' || {alias}.key || ']')"), kind);
+        let body = self.body(lambda, &[at(&a, a_kind), at(&b, b_kind)], scope)?;
+        let longer = format!("CASE WHEN json_array_length({a}) >= json_array_length({b}) THEN {a} ELSE {b} END");
+        let sql = format!(
+            "(CASE WHEN {a} IS NOT NULL AND {b} IS NOT NULL THEN (SELECT json_group_array({}) FROM json_each({longer}) AS {alias}) END)",
+            item(&body.sql, &body.kind)
+        );
+        Ok(Typed::new(sql, Array(Box::new(body.kind))))
+    }
+
+    /// `map_filter`, `transform_keys` and `transform_values`.
+    fn over_map(&self, name: &str, map: &Expr, lambda: &LambdaFunction, scope: &Scope<'_>) -> Result<Typed, SqlError> {
+        let map = self.expr(map, scope)?;
+        let Type::Map(key, kind) = map.kind.clone() else {
+            return Err(SqlError::mismatch(name, &format!("a MAP is required, not \"{}\"", map.kind.text())));
+        };
+        let alias = self.alias();
+        let (key, value) = (Typed::new(format!("{alias}.key"), *key), Typed::new(format!("{alias}.value"), *kind));
+        let body = self.body(lambda, &[key.clone(), value.clone()], scope)?;
+        let (new_key, new_value, test) = match name {
+            "map_filter" => (key, value, format!(" WHERE {}", self.boolean(body, &lambda.body)?.sql)),
+            "transform_keys" if body.kind == Type::String => (body, value, String::new()),
+            "transform_values" => (key, body, String::new()),
+            _ => return Err(SqlError::unsupported("maps whose keys are not strings")),
+        };
+        let sql = format!(
+            "(CASE WHEN {} IS NOT NULL THEN (SELECT json_group_object({}, {}) FROM json_each({}) AS {alias}{test}) END)",
+            map.sql,
+            new_key.sql,
+            item(&new_value.sql, &new_value.kind),
+            map.sql
+        );
+        Ok(Typed::new(sql, Type::Map(Box::new(new_key.kind), Box::new(new_value.kind))))
     }
 
     /// `aggregate(list, start, (sum, item) -> …, sum -> …)`, item by item.

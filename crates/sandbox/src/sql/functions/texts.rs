@@ -31,6 +31,7 @@ impl Compiler<'_> {
             ("concat", [_, ..]) if arguments.iter().all(|argument| !argument.kind.is_nested()) => {
                 self.joined(arguments)
             }
+            ("concat", []) => Ok(Typed::new("''", Text)),
             ("concat_ws", [separator, rest @ ..]) => self.separated(separator, rest),
             ("lpad" | "rpad", [_, _] | [_, _, _]) => {
                 self.call(&format!("dbx_{name}"), arguments, &[Text, BigInt, Text], Text)
@@ -43,14 +44,38 @@ impl Compiler<'_> {
                 self.call("instr", &[text.clone(), part.clone()], &texts, Int)
             }
             ("split_part", [_, _, _]) => self.call("dbx_split_part", arguments, &[Text, Text, BigInt], Text),
-            ("split", [_, _]) => self.call("dbx_split", arguments, &texts, Type::Array(Box::new(Text))),
+            ("locate" | "position" | "charindex", [_, _, _]) => {
+                self.call("dbx_locate", arguments, &[Text, Text, BigInt], Int)
+            }
+            ("split", [_, _] | [_, _, _]) => {
+                self.call("dbx_split", arguments, &[Text, Text, BigInt], Type::Array(Box::new(Text)))
+            }
+            ("overlay", [_, _, _] | [_, _, _, _]) => {
+                self.call("dbx_overlay", arguments, &[Text, Text, BigInt, BigInt], Text)
+            }
+            ("find_in_set", [_, _]) => self.call("dbx_find_in_set", arguments, &texts, Int),
+            ("url_encode" | "url_decode", [_]) => self.call(&format!("dbx_{name}"), arguments, &texts, Text),
+            ("soundex", [_]) => self.call("dbx_soundex", arguments, &texts, Text),
+            ("format_string" | "printf", [format, rest @ ..]) => self.formatted(format, rest),
+            ("md5" | "crc32", [_]) | ("sha2", [_, _]) => {
+                let kind = if name == "crc32" { BigInt } else { Text };
+                self.call(&format!("dbx_{name}"), arguments, &[Type::Binary, BigInt], kind)
+            }
+            ("bit_length" | "octet_length", [value]) => self.cast(value.clone(), &Type::Binary, false).map(|bytes| {
+                let factor = if name == "bit_length" { 8 } else { 1 };
+                Typed::new(format!("(length({}) * {factor})", bytes.sql), Int)
+            }),
             ("contains" | "startswith" | "endswith", [_, _]) => {
                 self.call(&format!("dbx_{name}"), arguments, &texts, Boolean)
             }
             ("like", [_, _]) => self.call("dbx_like", arguments, &texts, Boolean),
             ("ilike", [_, _]) => self.call("dbx_ilike", arguments, &texts, Boolean),
             ("rlike" | "regexp" | "regexp_like", [_, _]) => self.call("dbx_rlike", arguments, &texts, Boolean),
-            ("regexp_replace", [_, _, _]) => self.call("dbx_regexp_replace", arguments, &texts, Text),
+            ("regexp_replace", [_, _, _] | [_, _, _, _]) => {
+                self.call("dbx_regexp_replace", arguments, &[Text, Text, Text, BigInt], Text)
+            }
+            ("regexp_substr", [_, _]) => self.call("dbx_regexp_substr", arguments, &texts, Text),
+            ("regexp_instr", [_, _]) => self.call("dbx_regexp_instr", arguments, &texts, Int),
             ("regexp_extract", [_, _] | [_, _, _]) => {
                 self.call("dbx_regexp_extract", arguments, &[Text, Text, BigInt], Text)
             }
@@ -72,6 +97,16 @@ impl Compiler<'_> {
             ("translate", [_, _, _]) => self.call("dbx_translate", arguments, &texts, Text),
             _ => return None,
         })
+    }
+
+    /// `format_string`: numbers as they are, anything else as text.
+    fn formatted(&self, format: &Typed, rest: &[Typed]) -> Result<Typed, SqlError> {
+        let mut sql = vec![self.cast(format.clone(), &Text, false)?.sql];
+        for argument in rest {
+            let is_number = argument.kind.is_integer() || argument.kind.is_fractional();
+            sql.push(if is_number { argument.sql.clone() } else { self.cast(argument.clone(), &Text, false)?.sql });
+        }
+        Ok(Typed::new(format!("dbx_format({})", sql.join(", ")), Text))
     }
 
     fn joined(&self, arguments: &[Typed]) -> Result<Typed, SqlError> {

@@ -15,6 +15,11 @@ fn cast(a: &Arguments) -> Outcome {
     let (from, to) = (a.text(1), a.text(2));
     let value = match (from, a.get(0)) {
         (_, value) if to == "STRING" => Ok(Value::Text(render::plain_text(value, from)?)),
+        ("STRING", Value::Text(text))
+            if matches!(to, "DOUBLE" | "FLOAT") && text.trim().eq_ignore_ascii_case("nan") =>
+        {
+            return Err(SqlError::unsupported("NaN"));
+        }
         ("STRING", Value::Text(text)) => parse(text.trim(), to).ok_or_else(|| malformed(text, to)),
         ("DOUBLE" | "FLOAT", _) => from_real(a.real(0), to),
         (from, Value::Integer(value)) if from.starts_with("DECIMAL") => from_decimal(*value, scale(from), to),
@@ -49,13 +54,28 @@ fn in_range(value: Value, kind: &str) -> Outcome {
     if fits {
         return Ok(value);
     }
-    Err(SqlError::new(
+    if let Some(precision) = precision(kind) {
+        let scale = scale(kind);
+        let shown = crate::sql::render::plain_text(&Value::Integer(number), &format!("DECIMAL(38,{scale})"))?;
+        return Err(SqlError::new(
+            "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION",
+            &format!(
+                "The {shown} cannot be represented as Decimal({precision}, {scale}). If necessary set \"ansi_mode\" to \"false\" to bypass this error, and return NULL instead."
+            ),
+            "22003",
+        ));
+    }
+    Err(too_large(&number.to_string(), kind))
+}
+
+fn too_large(value: &str, kind: &str) -> SqlError {
+    SqlError::new(
         "CAST_OVERFLOW",
         &format!(
-            "The value {number} cannot be cast to \"{kind}\" due to an overflow. Use `try_cast` to tolerate overflow and return NULL instead."
+            "The value {value} cannot be cast to \"{kind}\" due to an overflow. Use `try_cast` to tolerate overflow and return NULL instead."
         ),
         "22003",
-    ))
+    )
 }
 
 fn from_integer(value: i64, to: &str) -> Outcome {
@@ -95,7 +115,9 @@ fn from_real(value: f64, to: &str) -> Outcome {
         "BOOLEAN" => Ok(Value::Integer(i64::from(value != 0.0))),
         "TIMESTAMP" | "TIMESTAMP_NTZ" => integer((value * 1e6).trunc()),
         to if to.starts_with("DECIMAL") => decimal_digits(value, scale(to)).map(Value::Integer).ok_or_else(overflow),
-        _ => integer(value.trunc()),
+        _ => integer(value.trunc()).map_err(|_| {
+            too_large(&crate::sql::render::plain_text(&Value::Real(value), "DOUBLE").unwrap_or_default(), to)
+        }),
     }
 }
 
@@ -140,7 +162,8 @@ fn parse(text: &str, to: &str) -> Option<Value> {
             let number = text.parse::<i64>().ok()?;
             in_range(Value::Integer(number), to).ok()?
         }
-        "FLOAT" | "DOUBLE" => Value::Real(text.parse::<f64>().ok().filter(|value| !value.is_nan())?),
+        "FLOAT" => Value::Real(super::maths::as_float(text.parse::<f64>().ok().filter(|value| !value.is_nan())?)),
+        "DOUBLE" => Value::Real(text.parse::<f64>().ok().filter(|value| !value.is_nan())?),
         "DATE" => Value::Integer(temporal::parse_date(text)?),
         "TIMESTAMP" | "TIMESTAMP_NTZ" => Value::Integer(temporal::parse_timestamp(text)?),
         to if to.starts_with("DECIMAL") => Value::Integer(decimal(text, scale(to))?),

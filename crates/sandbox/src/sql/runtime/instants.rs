@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 use crate::sql::operators::DAY_MICROS;
-use crate::sql::temporal;
+use crate::sql::{datetime_patterns, temporal};
 
 pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_part", |a| number(temporal::part(a.text(0), a.integer(1)))),
@@ -19,10 +19,14 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         ),
         _ => Ok(Value::Null),
     }),
-    ("dbx_date_format", |a| match temporal::format(a.integer(0), a.text(1)) {
+    ("dbx_date_format", |a| match datetime_patterns::format(a.integer(0), a.text(1)) {
         Some(text) => Ok(Value::Text(text)),
         None => Err(SqlError::unsupported(format!("the datetime pattern '{}'", a.text(1)))),
     }),
+    ("dbx_try_to_date", |a| {
+        Ok(parse(a).ok().flatten().map_or(Value::Null, |at| Value::Integer(at.div_euclid(DAY_MICROS))))
+    }),
+    ("dbx_try_to_timestamp", |a| Ok(parse(a).ok().flatten().map_or(Value::Null, Value::Integer))),
     ("dbx_to_date", |a| number(parse(a)?.map(|at| at.div_euclid(DAY_MICROS)))),
     ("dbx_to_timestamp", |a| number(parse(a)?)),
     ("dbx_add_months", |a| {
@@ -30,13 +34,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
             temporal::date(a.integer(0)).and_then(|date| temporal::add_months(date, a.integer(1))).map(temporal::days),
         )
     }),
-    ("dbx_add_months_to_instant", |a| {
-        let (days, rest) = (a.integer(0).div_euclid(DAY_MICROS), a.integer(0).rem_euclid(DAY_MICROS));
-        let moved = temporal::date(days).and_then(|date| temporal::add_months(date, a.integer(1))).map(temporal::days);
-        number(moved.and_then(|days| days.checked_mul(DAY_MICROS)?.checked_add(rest)))
-    }),
+    ("dbx_add_months_to_instant", |a| number(temporal::instant_plus_months(a.integer(0), a.integer(1)))),
     ("dbx_months_between", |a| match temporal::months_between(a.integer(0), a.integer(1)) {
-        Some(months) => Ok(Value::Real(months)),
+        // Its third argument says whether to round to eight digits.
+        Some(months) if a.len() > 2 && a.integer(2) == 0 => Ok(Value::Real(months)),
+        Some(months) => Ok(Value::Real((months * 1e8).round() / 1e8)),
         None => Err(outside()),
     }),
     ("dbx_last_day", |a| number(temporal::date(a.integer(0)).map(|date| temporal::days(date.last_of_month())))),
@@ -62,8 +64,33 @@ pub(super) const FUNCTIONS: &[Definition] = &[
                 .and_then(|date| date.checked_mul(DAY_MICROS)?.checked_add((hour * 60 + minute) * 60_000_000 + micros)),
         )
     }),
+    ("dbx_in_zone", |a| match zone::shifted(a.integer(0), a.text(1), a.text(2)) {
+        Some(at) => Ok(Value::Integer(at)),
+        None => Err(SqlError::unsupported(format!("the time zones '{}' and '{}' here", a.text(1), a.text(2)))),
+    }),
     ("dbx_difference", |a| number(temporal::difference(a.text(0), a.integer(1), a.integer(2)))),
 ];
+
+/// Times of day elsewhere, by fixed offsets alone: the sandbox knows no rules of zones.
+mod zone {
+    fn offset(name: &str) -> Option<i64> {
+        if matches!(name, "UTC" | "Etc/UTC" | "GMT" | "Z") {
+            return Some(0);
+        }
+        let (sign, rest) = match name.split_at_checked(1)? {
+            ("+", rest) => (1, rest),
+            ("-", rest) => (-1, rest),
+            _ => return None,
+        };
+        let (hours, minutes) = rest.split_once(':')?;
+        let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+        Some(sign * (hours * 3600 + minutes * 60) * 1_000_000)
+    }
+
+    pub(super) fn shifted(at: i64, from: &str, to: &str) -> Option<i64> {
+        at.checked_sub(offset(from)?)?.checked_add(offset(to)?)
+    }
+}
 
 fn number(value: Option<i64>) -> Outcome {
     value.map(Value::Integer).ok_or_else(outside)
@@ -74,10 +101,10 @@ fn outside() -> SqlError {
 }
 
 fn parse(a: &Arguments) -> Result<Option<i64>, SqlError> {
-    if !temporal::parses(a.text(1)) {
+    if !datetime_patterns::parses(a.text(1)) {
         return Err(SqlError::unsupported(format!("the datetime pattern '{}'", a.text(1))));
     }
-    match temporal::parse(a.text(0), a.text(1)) {
+    match datetime_patterns::parse(a.text(0), a.text(1)) {
         Some(at) => Ok(Some(at)),
         None => Err(SqlError::new(
             "CANNOT_PARSE_TIMESTAMP",

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::strings::value as value_of;
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
+use crate::sql::temporal;
 
 /// Items of a sequence, at most.
 const MOST: i64 = 1_000_000;
@@ -24,9 +25,103 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         joined(unique(list(a, 0)).into_iter().filter(|item| has(&with, item)).collect())
     }),
     ("dbx_list_overlap", |a| {
-        let with = list(a, 1);
-        let found = list(a, 0).iter().any(|item| !item.is_null() && has(&with, item));
-        Ok(Value::Integer(found.into()))
+        let (list, with) = (list(a, 0), list(a, 1));
+        let unknown = !list.is_empty() && !with.is_empty() && list.iter().chain(&with).any(Json::is_null);
+        Ok(match list.iter().any(|item| !item.is_null() && has(&with, item)) {
+            false if unknown => Value::Null,
+            found => Value::Integer(found.into()),
+        })
+    }),
+    ("dbx_array_contains", |a| {
+        let (list, wanted) = (list(a, 0), json_of(a.get(1)));
+        Ok(match has(&list, &wanted) {
+            false if list.iter().any(Json::is_null) => Value::Null,
+            found => Value::Integer(found.into()),
+        })
+    }),
+    ("dbx_element_at", |a| {
+        let (items, index) = (list(a, 0), a.integer(1));
+        let back = || usize::try_from(index.unsigned_abs()).ok().and_then(|back| items.len().checked_sub(back));
+        let place = if index < 0 { back() } else { usize::try_from(index).ok().and_then(|place| place.checked_sub(1)) };
+        let found = place.and_then(|place| items.get(place)).map(value_of);
+        match found {
+            Some(found) => Ok(found),
+            None if index == 0 => Err(SqlError::new(
+                "INVALID_INDEX_OF_ZERO",
+                "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1).",
+                "22003",
+            )),
+            None => Err(outside("INVALID_ARRAY_INDEX_IN_ELEMENT_AT", index, items.len(), "try_element_at")),
+        }
+    }),
+    ("dbx_list_get", |a| {
+        Ok(usize::try_from(a.integer(1))
+            .ok()
+            .and_then(|place| list(a, 0).get(place).map(value_of))
+            .unwrap_or(Value::Null))
+    }),
+    ("dbx_list_at", |a| {
+        let items = list(a, 0);
+        let place = usize::try_from(a.integer(1)).ok();
+        place
+            .and_then(|place| items.get(place))
+            .map(value_of)
+            .ok_or_else(|| outside("INVALID_ARRAY_INDEX", a.integer(1), items.len(), "get()"))
+    }),
+    ("dbx_list_repeat", |a| match a.integer(1) {
+        times if times > MOST => Err(SqlError::unsupported("arrays of more than a million items")),
+        times => joined(vec![json_of(a.get(0)); usize::try_from(times.max(0)).unwrap_or_default()]),
+    }),
+    ("dbx_list_compact", |a| joined(list(a, 0).into_iter().filter(|item| !item.is_null()).collect())),
+    ("dbx_list_insert", |a| {
+        let (mut items, place) = (list(a, 0), a.integer(1));
+        let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        let at = if place > 0 { place - 1 } else { length.saturating_add(place).saturating_add(1) };
+        if place == 0 || !(0..=length).contains(&at) {
+            return Err(SqlError::unsupported("array_insert beyond the ends of an array"));
+        }
+        items.insert(usize::try_from(at).unwrap_or_default(), item_of(a, 2));
+        joined(items)
+    }),
+    ("dbx_list_fields", |a| {
+        let of = |item: Json| item.get(a.text(1)).cloned().unwrap_or_default();
+        joined(list(a, 0).into_iter().map(of).collect())
+    }),
+    ("dbx_map_checked", |a| {
+        let count = i64::try_from(members(a).count()).unwrap_or(i64::MAX);
+        if count == a.integer(1) {
+            return Ok(a.get(0).clone());
+        }
+        Err(SqlError::new("DUPLICATED_MAP_KEY", "Duplicate map key was found, please check the input data.", "23505"))
+    }),
+    ("dbx_instants", instants),
+    ("dbx_map_entries", |a| {
+        joined(members(a).map(|(key, value)| serde_json::json!({"key": key, "value": value})).collect())
+    }),
+    ("dbx_map_of_lists", |a| {
+        let (keys, values) = (list(a, 0), list(a, 1));
+        if keys.len() != values.len() {
+            return Err(SqlError::unsupported("a map of as many keys as values it is not"));
+        }
+        mapped(keys.into_iter().zip(values))
+    }),
+    ("dbx_map_of_entries", |a| {
+        mapped(list(a, 0).into_iter().map(|entry| {
+            let mut fields = entry.as_object().cloned().unwrap_or_default().into_iter().map(|(_, value)| value);
+            (fields.next().unwrap_or_default(), fields.next().unwrap_or_default())
+        }))
+    }),
+    ("dbx_map_concat", |a| {
+        let maps = (0..a.len())
+            .map(|index| serde_json::from_str::<serde_json::Map<String, Json>>(a.text(index)).unwrap_or_default());
+        mapped(maps.flatten().map(|(key, value)| (Json::String(key), value)))
+    }),
+    ("dbx_map_of_text", |a| {
+        let (pairs, keys) = (if a.len() > 1 { a.text(1) } else { "," }, if a.len() > 2 { a.text(2) } else { ":" });
+        mapped(a.text(0).split(pairs).map(|pair| match pair.split_once(keys) {
+            Some((key, value)) => (Json::from(key), Json::from(value)),
+            None => (Json::from(pair), Json::Null),
+        }))
     }),
     ("dbx_list_concat", |a| joined((0..a.len()).flat_map(|index| list(a, index)).collect())),
     ("dbx_list_reverse", |a| joined(list(a, 0).into_iter().rev().collect())),
@@ -66,6 +161,68 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_map_values", |a| joined(members(a).map(|(_, value)| value).collect())),
     ("dbx_map_size", |a| Ok(Value::Integer(i64::try_from(members(a).count()).unwrap_or(i64::MAX)))),
 ];
+
+fn outside(condition: &str, index: i64, length: usize, instead: &str) -> SqlError {
+    SqlError::new(
+        condition,
+        &format!(
+            "The index {index} is out of bounds. The array has {length} elements. Use the SQL function `{instead}` to tolerate accessing element at invalid index and return NULL instead."
+        ),
+        "22003",
+    )
+}
+
+/// An item that may be nested: the last argument says so.
+fn item_of(a: &Arguments, index: usize) -> Json {
+    let nested = a.integer(index + 1) != 0;
+    if nested { serde_json::from_str(a.text(index)).unwrap_or_default() } else { json_of(a.get(index)) }
+}
+
+/// A map of these entries; a key that comes twice is an error.
+fn mapped(entries: impl Iterator<Item = (Json, Json)>) -> Outcome {
+    let mut map = serde_json::Map::new();
+    for (key, value) in entries {
+        let Json::String(key) = key else { return Err(SqlError::unsupported("maps whose keys are not strings")) };
+        if map.insert(key.clone(), value).is_some() {
+            return Err(SqlError::new(
+                "DUPLICATED_MAP_KEY",
+                &format!("Duplicate map key {key} was found, please check the input data."),
+                "23505",
+            ));
+        }
+    }
+    Ok(Value::Text(Json::Object(map).to_string()))
+}
+
+/// Instants from a first to a last one, by months or microseconds; in days where they are dates.
+fn instants(a: &Arguments) -> Outcome {
+    let unit = a.integer(4).max(1);
+    let micros = |value: i64| value.checked_mul(unit).ok_or_else(super::overflow);
+    let (first, last, months, step) = (micros(a.integer(0))?, micros(a.integer(1))?, a.integer(2), a.integer(3));
+    let up = months > 0 || step > 0;
+    if (months == 0 && step == 0) || (up && first > last) || (!up && first < last) {
+        return Err(SqlError::new(
+            "DATATYPE_MISMATCH.SEQUENCE_WRONG_INPUT",
+            "Illegal sequence boundaries: the step does not lead from the first to the last value.",
+            "42K09",
+        ));
+    }
+    let mut items = Vec::new();
+    for index in 0..MOST {
+        let next = if months == 0 {
+            step.checked_mul(index).and_then(|by| first.checked_add(by))
+        } else {
+            months.checked_mul(index).and_then(|by| temporal::instant_plus_months(first, by))
+        };
+        match next {
+            Some(next) if (up && next <= last) || (!up && next >= last) => {
+                items.push(Json::from(next.div_euclid(unit)))
+            }
+            _ => return joined(items),
+        }
+    }
+    Err(SqlError::unsupported("sequences of more than a million items"))
+}
 
 fn list(a: &Arguments, index: usize) -> Vec<Json> {
     serde_json::from_str(a.text(index)).unwrap_or_default()

@@ -1,15 +1,11 @@
 //! Strings: positions count characters, patterns are Databricks'.
 
-use std::cell::RefCell;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use regex::Regex;
 use rusqlite::types::Value;
 
-use super::{Arguments, Definition, Outcome};
+use super::{Arguments, Definition, Outcome, formats};
 use crate::sql::error::SqlError;
-use crate::sql::types::Type;
 
 /// A result may not outgrow this.
 const LONGEST: usize = 16 * 1024 * 1024;
@@ -17,6 +13,62 @@ const LONGEST: usize = 16 * 1024 * 1024;
 pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_upper", |a| text(a.text(0).to_uppercase())),
     ("dbx_lower", |a| text(a.text(0).to_lowercase())),
+    ("dbx_overlay", |a| {
+        let (whole, from) = (a.text(0), count(a.integer(2).saturating_sub(1)));
+        let length = if a.len() > 3 { count(a.integer(3)) } else { a.text(1).chars().count() };
+        let head: String = whole.chars().take(from).collect();
+        let tail: String = whole.chars().skip(from.saturating_add(length)).collect();
+        text(head + a.text(1) + &tail)
+    }),
+    ("dbx_locate", |a| {
+        let skip = a.integer(2);
+        if skip < 1 {
+            return Ok(Value::Integer(0));
+        }
+        let start = a.text(1).char_indices().nth(count(skip - 1)).map(|(at, _)| at);
+        let found = start.and_then(|start| Some(start + a.text(1).get(start..)?.find(a.text(0))?));
+        let place = found.and_then(|found| a.text(1).get(..found)).map_or(0, |before| before.chars().count() + 1);
+        Ok(Value::Integer(i64::try_from(place).unwrap_or(i64::MAX)))
+    }),
+    ("dbx_find_in_set", |a| {
+        let place = a.text(1).split(',').position(|part| part == a.text(0)).filter(|_| !a.text(0).contains(','));
+        Ok(Value::Integer(place.and_then(|place| i64::try_from(place + 1).ok()).unwrap_or(0)))
+    }),
+    ("dbx_url_encode", |a| {
+        let written = a.text(0).bytes().map(|byte| match byte {
+            b' ' => "+".to_owned(),
+            byte if byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        });
+        text(written.collect::<String>())
+    }),
+    ("dbx_url_decode", |a| {
+        let wrong = || {
+            SqlError::new(
+                "CANNOT_DECODE_URL",
+                &format!(
+                    "The provided URL cannot be decoded: {}. Please ensure that the URL is properly formatted and try again.",
+                    a.text(0)
+                ),
+                "22546",
+            )
+        };
+        let mut bytes = Vec::new();
+        let mut letters = a.text(0).bytes();
+        while let Some(letter) = letters.next() {
+            bytes.push(match letter {
+                b'+' => b' ',
+                b'%' => {
+                    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                    let (high, low) = (digit(letters.next()), digit(letters.next()));
+                    high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok()).ok_or_else(wrong)?
+                }
+                letter => letter,
+            });
+        }
+        text(String::from_utf8(bytes).map_err(|_| wrong())?)
+    }),
+    ("dbx_soundex", |a| text(soundex(a.text(0)))),
     ("dbx_trim", |a| text(a.text(0).trim_matches(trimmed(a).as_slice()))),
     ("dbx_ltrim", |a| text(a.text(0).trim_start_matches(trimmed(a).as_slice()))),
     ("dbx_rtrim", |a| text(a.text(0).trim_end_matches(trimmed(a).as_slice()))),
@@ -43,36 +95,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_reverse", |a| text(a.text(0).chars().rev().collect::<String>())),
     ("dbx_initcap", |a| text(initcap(a.text(0)))),
     ("dbx_split_part", split_part),
-    ("dbx_split", |a| {
-        let parts: Vec<_> = pattern(a.text(1))?.split(a.text(0)).map(serde_json::Value::from).collect();
-        text(serde_json::Value::from(parts).to_string())
-    }),
     ("dbx_contains", |a| flag(a.text(0).contains(a.text(1)))),
     ("dbx_startswith", |a| flag(a.text(0).starts_with(a.text(1)))),
     ("dbx_endswith", |a| flag(a.text(0).ends_with(a.text(1)))),
     ("dbx_like", |a| like(a, false)),
     ("dbx_ilike", |a| like(a, true)),
-    ("dbx_rlike", |a| flag(pattern(a.text(1))?.is_match(a.text(0)))),
-    ("dbx_regexp_replace", |a| {
-        let replacement = a.text(2).replace("${", "$${");
-        text(pattern(a.text(1))?.replace_all(a.text(0), replacement.as_str()).into_owned())
-    }),
-    ("dbx_regexp_extract", |a| {
-        let group = if a.len() > 2 { count(a.integer(2)) } else { 1 };
-        let found = pattern(a.text(1))?
-            .captures(a.text(0))
-            .and_then(|captures| captures.get(group).map(|found| found.as_str().to_owned()));
-        text(found.unwrap_or_default())
-    }),
-    ("dbx_regexp_count", |a| {
-        Ok(Value::Integer(i64::try_from(pattern(a.text(1))?.find_iter(a.text(0)).count()).unwrap_or(i64::MAX)))
-    }),
-    ("dbx_to_json", |a| {
-        let (Ok(json), Some(kind)) = (serde_json::from_str(a.text(0)), Type::parse(a.text(1))) else {
-            return Err(SqlError::unsupported("this nested value"));
-        };
-        text(crate::sql::render::json_text(&json, &kind)?)
-    }),
     ("dbx_space", |a| text(" ".repeat(count(a.integer(0)).min(LONGEST)))),
     ("dbx_base64", |a| text(STANDARD.encode(a.text(0)))),
     ("dbx_unbase64", |a| {
@@ -100,12 +127,6 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         let parts = if wanted > 0 { parts.get(..kept) } else { parts.get(parts.len() - kept..) };
         text(parts.unwrap_or_default().join(separator))
     }),
-    ("dbx_regexp_extract_all", |a| {
-        let group = if a.len() > 2 { count(a.integer(2)) } else { 1 };
-        let regex = pattern(a.text(1))?;
-        let found = regex.captures_iter(a.text(0)).map(|found| found.get(group).map_or("", |found| found.as_str()));
-        text(serde_json::json!(found.collect::<Vec<_>>()).to_string())
-    }),
     ("dbx_ascii", |a| Ok(Value::Integer(a.text(0).chars().next().map_or(0, |letter| i64::from(u32::from(letter)))))),
     ("dbx_char", |a| {
         text(char::from(u8::try_from(a.integer(0).rem_euclid(256)).unwrap_or_default()).to_string().replace('\0', ""))
@@ -120,48 +141,30 @@ pub(super) const FUNCTIONS: &[Definition] = &[
             .collect();
         text(items.join(a.text(1)))
     }),
-    ("dbx_array_contains", |a| {
-        let items: Vec<serde_json::Value> = serde_json::from_str(a.text(0)).unwrap_or_default();
-        flag(items.iter().any(|item| same(item, a.get(1))))
-    }),
-    ("dbx_element_at", |a| {
-        let items: Vec<serde_json::Value> = serde_json::from_str(a.text(0)).unwrap_or_default();
-        let index = a.integer(1);
-        let place = if index < 0 {
-            items.len().checked_sub(count(index.saturating_neg()))
-        } else {
-            count(index).checked_sub(1)
-        };
-        match place.and_then(|place| items.get(place)) {
-            Some(item) => Ok(value(item)),
-            None => Err(SqlError::new(
-                "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
-                &format!("The index {index} is out of bounds. The array has {} elements.", items.len()),
-                "22003",
-            )),
-        }
-    }),
     ("dbx_map_get", |a| Ok(member(a.text(0), a.text(1)))),
-    ("dbx_json_object", json_object),
-    ("dbx_json_path", json_path),
 ];
 
-pub(super) const LENIENT: &[Definition] = &[("dbx_concat_ws", |a| {
-    let [Value::Text(separator), rest @ ..] = a.all() else { return Ok(Value::Null) };
-    let parts: Vec<_> =
-        rest.iter().filter_map(|part| if let Value::Text(part) = part { Some(part.as_str()) } else { None }).collect();
-    text(parts.join(separator))
-})];
+pub(super) const LENIENT: &[Definition] = &[
+    ("dbx_format", formats::format),
+    ("dbx_concat_ws", |a| {
+        let [Value::Text(separator), rest @ ..] = a.all() else { return Ok(Value::Null) };
+        let parts: Vec<_> = rest
+            .iter()
+            .filter_map(|part| if let Value::Text(part) = part { Some(part.as_str()) } else { None })
+            .collect();
+        text(parts.join(separator))
+    }),
+];
 
-fn text(text: impl Into<String>) -> Outcome {
+pub(super) fn text(text: impl Into<String>) -> Outcome {
     Ok(Value::Text(text.into()))
 }
 
-fn flag(flag: bool) -> Outcome {
+pub(super) fn flag(flag: bool) -> Outcome {
     Ok(Value::Integer(i64::from(flag)))
 }
 
-fn count(value: i64) -> usize {
+pub(super) fn count(value: i64) -> usize {
     usize::try_from(value.max(0)).unwrap_or(usize::MAX)
 }
 
@@ -193,6 +196,33 @@ fn pad(a: &Arguments, left: bool) -> Outcome {
     }
     let filling: String = fill.chars().cycle().take(width - length).collect();
     text(if left { filling + a.text(0) } else { a.text(0).to_owned() + &filling })
+}
+
+fn soundex(source: &str) -> String {
+    let code = |letter: char| match letter.to_ascii_uppercase() {
+        'B' | 'F' | 'P' | 'V' => Some('1'),
+        'C' | 'G' | 'J' | 'K' | 'Q' | 'S' | 'X' | 'Z' => Some('2'),
+        'D' | 'T' => Some('3'),
+        'L' => Some('4'),
+        'M' | 'N' => Some('5'),
+        'R' => Some('6'),
+        _ => None,
+    };
+    let mut letters = source.chars();
+    let Some(first) = letters.next().filter(char::is_ascii_alphabetic) else { return source.to_owned() };
+    let mut result = String::from(first.to_ascii_uppercase());
+    let mut last = code(first);
+    for letter in letters {
+        let next = code(letter);
+        if next.is_some() && next != last {
+            result.extend(next);
+        }
+        // H and W do not part letters of one sound, vowels do.
+        if !matches!(letter.to_ascii_uppercase(), 'H' | 'W') {
+            last = next;
+        }
+    }
+    format!("{:0<4}", result.chars().take(4).collect::<String>())
 }
 
 fn initcap(source: &str) -> String {
@@ -243,7 +273,19 @@ fn like(a: &Arguments, ignore_case: bool) -> Outcome {
     let mut letters = folded.chars();
     while let Some(letter) = letters.next() {
         parts.push(match letter {
-            letter if Some(letter) == escape => Wild::One(letters.next().unwrap_or(letter)),
+            letter if Some(letter) == escape => match letters.next() {
+                Some(next) if next == letter || next == '%' || next == '_' => Wild::One(next),
+                _ => {
+                    return Err(SqlError::new(
+                        "INVALID_FORMAT.ESC_IN_THE_MIDDLE",
+                        &format!(
+                            "The format is invalid: '{}'. The escape character is not allowed to precede anything but itself, `_` and `%`.",
+                            a.text(1)
+                        ),
+                        "42601",
+                    ));
+                }
+            },
             '%' => Wild::Any,
             '_' => Wild::Single,
             letter => Wild::One(letter),
@@ -283,37 +325,6 @@ fn matches(text: &[char], parts: &[Wild]) -> bool {
     parts.iter().skip(p).all(|part| *part == Wild::Any)
 }
 
-thread_local! {
-    /// The last pattern of this thread: a query applies one to many rows.
-    static LAST: RefCell<Option<(String, Regex)>> = const { RefCell::new(None) };
-}
-
-fn pattern(source: &str) -> Result<Regex, SqlError> {
-    LAST.with(|last| {
-        let mut last = last.borrow_mut();
-        match &*last {
-            Some((known, regex)) if known == source => Ok(regex.clone()),
-            _ => {
-                let regex = Regex::new(source).map_err(|_| {
-                    SqlError::new(
-                        "INVALID_PARAMETER_VALUE.PATTERN",
-                        &format!(
-                            "The value of parameter(s) `regexp` is invalid or not supported by the sandbox: '{source}'."
-                        ),
-                        "22023",
-                    )
-                })?;
-                *last = Some((source.to_owned(), regex.clone()));
-                Ok(regex)
-            }
-        }
-    })
-}
-
-fn same(item: &serde_json::Value, wanted: &Value) -> bool {
-    value(item) == *wanted
-}
-
 pub(super) fn value(item: &serde_json::Value) -> Value {
     match item {
         serde_json::Value::Null => Value::Null,
@@ -330,45 +341,5 @@ fn member(json: &str, key: &str) -> Value {
     match serde_json::from_str::<serde_json::Value>(json) {
         Ok(object) => object.get(key).map_or(Value::Null, value),
         Err(_) => Value::Null,
-    }
-}
-
-/// `$.a.b[0]`, as text; NULL where there is nothing.
-fn json_object(a: &Arguments) -> Outcome {
-    let Ok(json) = serde_json::from_str::<serde_json::Value>(a.text(0)) else { return Ok(Value::Null) };
-    let Some(path) = a.text(1).strip_prefix('$') else { return Ok(Value::Null) };
-    let pointer = path.replace('~', "~0").replace(['.', '['], "/").replace(']', "");
-    match json.pointer(&pointer) {
-        None | Some(serde_json::Value::Null) => Ok(Value::Null),
-        Some(serde_json::Value::String(found)) => text(found.clone()),
-        Some(found) => text(found.to_string()),
-    }
-}
-
-/// Steps of `a:b.c[0]`, as a JSON array: numbers, keys after `=`, and keys in any case after `i`.
-fn json_path(a: &Arguments) -> Outcome {
-    let Ok(mut json) = serde_json::from_str::<serde_json::Value>(a.text(0)) else { return Ok(Value::Null) };
-    let Ok(serde_json::Value::Array(steps)) = serde_json::from_str(a.text(1)) else { return Ok(Value::Null) };
-    for step in steps {
-        let found = match (&mut json, &step) {
-            (serde_json::Value::Array(items), serde_json::Value::Number(index)) => {
-                index.as_u64().and_then(|index| items.get_mut(usize::try_from(index).ok()?))
-            }
-            (serde_json::Value::Object(members), serde_json::Value::String(key)) => match key.split_at_checked(1) {
-                Some(("=", key)) => members.get_mut(key),
-                Some((_, key)) => {
-                    members.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-                }
-                None => None,
-            },
-            _ => None,
-        };
-        let Some(found) = found else { return Ok(Value::Null) };
-        json = found.take();
-    }
-    match json {
-        serde_json::Value::Null => Ok(Value::Null),
-        serde_json::Value::String(found) => text(found),
-        found => text(found.to_string()),
     }
 }
