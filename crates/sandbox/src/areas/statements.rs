@@ -1,6 +1,6 @@
 //! SQL statement execution: submit, wait, poll, chunks, cancel.
 //!
-//! Derived: the texts of refused requests.
+//! Derived: the texts of refused requests, and how a statement fails whose warehouse does not come up.
 
 mod arrow;
 mod results;
@@ -15,6 +15,7 @@ use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
+use super::warehouses::Readiness;
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
@@ -175,6 +176,13 @@ async fn run(
     let mut watched = state.subscribe();
     let begin = async {
         workspace.clock.sleep_until(ready_at).await;
+        loop {
+            match super::warehouses::readiness(&workspace, &order.warehouse) {
+                Readiness::Now => break,
+                Readiness::At(instant) => workspace.clock.sleep_until(instant).await,
+                Readiness::Never(why) => return Err(SqlError { message: why, sql_state: String::new() }),
+            }
+        }
         state.send_if_modified(|state| {
             let pending = matches!(state, State::Pending);
             if pending {
@@ -185,13 +193,15 @@ async fn run(
         if let Some(millis) = sleep_millis(&order.sql) {
             workspace.clock.sleep_until(workspace.clock.now() + millis).await;
         }
+        Ok(())
     };
-    tokio::select! {
-        () = begin => {}
+    let begun = tokio::select! {
+        begun = begin => begun,
         _ = watched.wait_for(State::is_final) => return,
-    }
+    };
     let worker = Arc::clone(&workspace);
     let result = tokio::task::spawn_blocking(move || {
+        begun?;
         crate::system::refresh(&worker, &order.sql);
         let mut table = worker.engine.run(&worker.catalog, &order.session, &order.sql, order.limits(), &cancel)?;
         if let Some(limit) = order.byte_limit {
@@ -347,8 +357,14 @@ pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
     let mut reply = json!({"statement_id": id, "status": {"state": state.name()}});
     match &state {
         State::Failed(error) => {
-            let error_json = json!({"error_code": "BAD_REQUEST", "message": error.message});
-            reply.set("status", json!({"state": state.name(), "error": error_json, "sql_state": error.sql_state}));
+            // What is not the statement's fault has no SQLSTATE.
+            let is_sql = !error.sql_state.is_empty();
+            let code = if is_sql { "BAD_REQUEST" } else { "TEMPORARILY_UNAVAILABLE" };
+            let mut status = json!({"state": state.name(), "error": {"error_code": code, "message": error.message}});
+            if is_sql {
+                status.set("sql_state", json!(error.sql_state));
+            }
+            reply.set("status", status);
         }
         State::Succeeded(table, _) => {
             let told = Told { id, table, sending };

@@ -26,3 +26,4 @@ mod seeds;
 mod sql;
 mod statements;
 mod unity;
+mod warehouses;
