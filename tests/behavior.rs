@@ -5,6 +5,8 @@
 mod ai;
 #[path = "behavior/ai_faults.rs"]
 mod ai_faults;
+#[path = "behavior/cancelling.rs"]
+mod cancelling;
 #[path = "behavior/code.rs"]
 mod code;
 #[path = "behavior/data.rs"]
@@ -17,6 +19,8 @@ mod faults;
 mod files;
 #[path = "behavior/files_faults.rs"]
 mod files_faults;
+#[path = "behavior/given_up.rs"]
+mod given_up;
 #[path = "behavior/house.rs"]
 mod house;
 #[path = "behavior/insight.rs"]
@@ -25,6 +29,8 @@ mod insight;
 mod jobs;
 #[path = "behavior/large.rs"]
 mod large;
+#[path = "behavior/lineage.rs"]
+mod lineage;
 #[path = "behavior/machines.rs"]
 mod machines;
 #[path = "behavior/pipelines.rs"]
@@ -33,8 +39,12 @@ mod pipelines;
 mod pipelines_faults;
 #[path = "behavior/sql.rs"]
 mod sql;
+#[path = "behavior/stopping.rs"]
+mod stopping;
 #[path = "behavior/waiting.rs"]
 mod waiting;
+#[path = "behavior/warehouses.rs"]
+mod warehouses;
 #[path = "behavior/workspaces.rs"]
 mod workspaces;
 
