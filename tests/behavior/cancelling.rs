@@ -28,8 +28,9 @@ fn task(key: &str, notebook: &str, more: Value) -> Value {
 }
 
 impl House {
+    /// A new job and a run of it.
     async fn started(&self, settings: Value) -> Result<(Value, Value), Failure> {
-        let job = self.answer("create_job", settings).await?["job_id"].clone();
+        let job = self.direct("POST", "/api/2.2/jobs/create", Some(settings)).await?["job_id"].clone();
         let run = self.answer("run_job_now", json!({ "job_id": job })).await?["run_id"].clone();
         Ok((job, run))
     }
