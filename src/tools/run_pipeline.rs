@@ -26,7 +26,7 @@ struct Input {
     /// Only these tables, e.g. `["sales_daily"]`.
     #[serde(default)]
     refresh_selection: Vec<String>,
-    /// Only check the code, and change nothing.
+    /// Only check the code.
     #[serde(default)]
     validate_only: bool,
     /// Wait for the end; otherwise poll with `get_pipeline`.

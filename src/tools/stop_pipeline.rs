@@ -26,7 +26,7 @@ struct Input {
     /// Wait until it is idle; otherwise poll with `get_pipeline`.
     #[serde(default = "super::yes")]
     wait: bool,
-    /// Time to wait; the stopping goes on after it.
+    /// Time to wait; the stop goes on after it, or if cancelled.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
