@@ -1,7 +1,7 @@
 //! Which SQL warehouse a call uses, where it says nothing about it or names one.
 
 use databricks::{Arguments, Location, operations};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::machine::{Kind, Phase};
 use super::rest;
@@ -31,6 +31,14 @@ impl Warehouse {
         if let Some(name) = &self.name {
             shape::put(answer, "warehouse_name", name.clone());
         }
+    }
+
+    /// The warehouse of a statement, as far as the query history tells.
+    pub(crate) async fn of_statement(context: &Context, id: &str) -> Option<Self> {
+        let request = Arguments::new().with(Location::Query, "filter_by", json!({ "statement_ids": [id] }));
+        let answer = rest::get(context, &operations::SQL_QUERY_HISTORY_LIST, request).await.ok()?;
+        let found = rest::array(&answer, "res").iter().find(|query| rest::text(query, "query_id") == Some(id))?;
+        Some(Self { id: rest::text(found, "warehouse_id")?.to_owned(), ..Self::default() })
     }
 
     /// Adds to an answer about a statement that has yet to begin what it waits for.

@@ -40,7 +40,7 @@ impl House {
     }
 
     /// Waits until a count of the only fault is as wanted.
-    async fn until_fault(&self, count: &str, wanted: u64) -> Outcome {
+    pub(crate) async fn until_fault(&self, count: &str, wanted: u64) -> Outcome {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let faults = self.faults().await?;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use databricks_mcp_server::local::LocalRoots;
 use databricks_mcp_server::registry::Selection;
-use databricks_sandbox::Sandbox;
+use databricks_sandbox::{Faults, Options, Sandbox, Speed};
 use serde_json::{Value, json};
 
 use crate::house::{House, Outcome};
-use crate::sql::standing_still;
+use crate::sql::{beside, standing_still};
 
 const PIPELINE: &str = "0a1b2c3d-0001-4000-8000-000000000001";
 /// Longer than an update takes, and longer than it takes to stop.
@@ -123,6 +123,25 @@ async fn an_update_begins_when_the_one_before_has_stopped() -> Outcome {
     let states: Vec<_> = updates.iter().take(2).map(|update| update["state"].clone()).collect();
     assert_eq!((states, updates.len()), (vec![json!("COMPLETED"), json!("CANCELED")], before.len() + 1));
     assert_eq!(updates[0]["update_id"], answer["update_id"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_comes_too_late_for_a_stop_says_when_to_come_again() -> Outcome {
+    // The second start is on its way while the first update is told to stop.
+    let slow = json!([{ "route": "POST /api/2.0/pipelines/*/updates", "fault": "slow_headers", "delay_ms": 2_000, "after": 1 }]);
+    let options = Options::default().with_speed(Speed::Manual).with_faults(Faults::parse(&slow.to_string())?);
+    let (_sandbox, house) = beside(options, &["pipelines"], 6_000).await?;
+    house.answer("run_pipeline", json!({ "pipeline_id": PIPELINE, "wait": false })).await?;
+    let stop = async {
+        house.until_fault("hits", 1).await?;
+        house.answer("stop_pipeline", for_seconds(0)).await
+    };
+    let (refusal, stopped) = tokio::join!(house.refusal("run_pipeline", call()), stop);
+    assert_eq!(stopped?["state"], "STOPPING");
+    let refusal = refusal?;
+    assert!(refusal.contains("is being stopped: call `run_pipeline` again once"), "{refusal}");
+    assert_eq!(house.updates(PIPELINE).await?.len(), 2);
     Ok(())
 }
 

@@ -54,9 +54,7 @@ async fn a_warehouse_that_cannot_start_says_why() -> Outcome {
         house.until_heard(|state| state.ends_with("STARTING after 0 s")).await?;
         sandbox.advance(HALF);
         house
-            .until_heard(|state| {
-                state.contains(&format!("STARTING (CLOUD_PROVIDER_LAUNCH_FAILURE")) && state.contains(WHY)
-            })
+            .until_heard(|state| state.contains("STARTING (CLOUD_PROVIDER_LAUNCH_FAILURE") && state.contains(WHY))
             .await?;
         sandbox.advance(HALF);
         Ok::<_, Failure>(())
@@ -101,8 +99,11 @@ async fn sql_on_a_warehouse_that_cannot_start_says_why() -> Outcome {
     let searched = json!({ "query": "orders", "warehouse_id": id, "timeout_seconds": 0 });
     let searched = house.answer("search_tables", searched).await?;
     assert!(searched["searched"].to_string().contains("its warehouse is STARTING"), "{searched}");
+    let end = json!({ "statement_id": told["statement_id"], "timeout_seconds": 0 });
+    let waiting = house.answer("get_sql_result", end.clone()).await?;
+    assert_eq!((&waiting["state"], &waiting["warehouse_id"]), (&json!("PENDING"), &json!(id)), "{waiting}");
+    assert!(waiting["warehouse_problem"].to_string().contains(WHY), "{waiting}");
     sandbox.advance(HALF);
-    let end = json!({ "statement_id": told["statement_id"] });
     assert_says(&house.refusal("get_sql_result", end).await?, &["is FAILED", WHY, "`list_warehouses`"]);
 
     // A mistake in the SQL is not blamed on the warehouse.
