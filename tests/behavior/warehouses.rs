@@ -10,6 +10,7 @@ use crate::house::{House, Outcome};
 use crate::sql::standing_still;
 use crate::waiting::items;
 
+const RUNNING: &str = "a1b2c3d4e5f60718";
 const STOPPED: &str = "b2c3d4e5f6071829";
 const TERMINATED: &str = "0227-143000-adhoc001";
 const WHY: &str = "No addresses are left in the subnet.";
@@ -137,6 +138,20 @@ async fn a_warehouse_that_somebody_stops_while_it_starts_is_told_to_be_stopped()
     let (refusal, stopped) = tokio::join!(house.refusal("execute_sql", statement(&warehouse, 45)), stopped);
     stopped?;
     assert_says(&refusal?, &["was stopped before", "warehouse Reporting warehouse", "somebody stopped it"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_query_whose_warehouse_is_stopped_under_it_says_so() -> Outcome {
+    let (_sandbox, house) = standing_still(&["all"]).await?;
+    let stopped = async {
+        house.until_sent().await?;
+        house.answer("stop_warehouse", json!({ "warehouse_id": RUNNING, "wait": false })).await
+    };
+    let query = json!({ "statement": "SELECT sandbox_sleep(3600)", "warehouse_id": RUNNING });
+    let (refusal, stopped) = tokio::join!(house.refusal("execute_sql", query), stopped);
+    assert_eq!(stopped?["state"], "STOPPING");
+    assert_says(&refusal?, &["statement `", "was stopped", "warehouse Shared warehouse", "it is STOPPING: somebody"]);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! SQL statement execution: submit, wait, poll, chunks, cancel.
 //!
-//! Derived: the texts of refused requests, and how a statement fails whose warehouse does not come up.
+//! Derived: the texts of refused requests, and how a statement fails whose warehouse does not come up, or stops.
 
 mod arrow;
 mod results;
@@ -74,6 +74,7 @@ impl State {
 
 #[derive(Debug)]
 struct Statement {
+    warehouse: String,
     state: watch::Sender<State>,
     cancel: Cancel,
     sending: Sending,
@@ -120,7 +121,8 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
             let seed = crate::ids::mix(u64::from_str_radix(&workspace.ids.hex16(), 16).unwrap_or_default());
             let whole = order.session_id.is_some() && order.delivery == Delivery::Inline;
             let sending = Sending { delivery: order.delivery, seed, whole };
-            let statement = Statement { state: state.clone(), cancel: cancel.clone(), sending };
+            let warehouse = order.warehouse.clone();
+            let statement = Statement { warehouse, state: state.clone(), cancel: cancel.clone(), sending };
             statements.by_id.insert(id.clone(), statement);
             statements.order.push_back(id.clone());
             if statements.order.len() > KEPT
@@ -158,7 +160,7 @@ pub(super) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: 
     super::history::end(workspace, &id, state.name(), rows, message);
     let (state, _) = watch::channel(state);
     let sending = Sending { delivery: Delivery::Inline, seed: 0, whole: false };
-    let statement = Statement { state, cancel: Cancel::default(), sending };
+    let statement = Statement { warehouse: warehouse.to_owned(), state, cancel: Cancel::default(), sending };
     let mut statements = lock(&workspace.statements);
     statements.by_id.insert(id.clone(), statement);
     statements.order.push_back(id.clone());
@@ -409,6 +411,27 @@ fn stop(workspace: &Workspace, id: &str) -> bool {
         super::history::end(workspace, id, "CANCELED", 0, None);
     }
     true
+}
+
+/// Ends what runs on a warehouse that stops; what has yet to begin looks for itself.
+pub(super) fn interrupt(workspace: &Workspace, warehouse: &str) {
+    let message = "The SQL warehouse was stopped while the statement was running.";
+    let error = SqlError { message: message.to_owned(), sql_state: String::new() };
+    let statements = lock(&workspace.statements);
+    let interrupted = statements.by_id.iter().filter(|(_, statement)| {
+        let fail = |state: &mut State| {
+            let is_running = matches!(state, State::Running);
+            if is_running {
+                *state = State::Failed(error.clone());
+            }
+            is_running
+        };
+        statement.warehouse == warehouse && statement.state.send_if_modified(fail)
+    });
+    for (id, statement) in interrupted {
+        statement.cancel.cancel();
+        super::history::end(workspace, id, "FAILED", 0, Some(message.to_owned()));
+    }
 }
 
 fn cancel(workspace: &Workspace, request: &Request) -> Outcome {

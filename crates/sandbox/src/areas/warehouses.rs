@@ -290,6 +290,7 @@ fn delete(workspace: &Workspace, request: &Request) -> Outcome {
             warehouse.state = State::Deleting(until);
         }
     })?;
+    super::statements::interrupt(workspace, id);
     let mut warehouses = lock(&workspace.warehouses);
     if warehouses.default.as_deref() == Some(id) {
         warehouses.default = None;
@@ -303,11 +304,12 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn stop(workspace: &Workspace, request: &Request) -> Outcome {
-    let until = workspace.clock.now() + workspace.clock.lapse(STOP);
-    with(workspace, request.parameter("id"), |warehouse| {
+    let (id, until) = (request.parameter("id"), workspace.clock.now() + workspace.clock.lapse(STOP));
+    with(workspace, id, |warehouse| {
         if !matches!(warehouse.state, State::Stopped | State::Stopping(_)) && !warehouse.is_going() {
             warehouse.state = State::Stopping(until);
         }
     })?;
+    super::statements::interrupt(workspace, id);
     Ok(Reply::nothing())
 }

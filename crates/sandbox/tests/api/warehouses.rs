@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Checked, Reply, get, post, send};
 
+const RUNNING: &str = "a1b2c3d4e5f60718";
 const STOPPED: &str = "b2c3d4e5f6071829";
 const WAREHOUSES: &str = "/api/2.0/sql/warehouses";
 const WHY: &str = "No addresses are left in the subnet.";
@@ -71,6 +72,22 @@ async fn one_that_cannot_start_says_why() -> Checked {
     sandbox.advance(Duration::from_millis(800));
     assert_eq!(states().await?, ["RUNNING", "HEALTHY"]);
     assert_eq!(ended(&sandbox, &statement).await?["state"], "SUCCEEDED");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_runs_on_one_that_is_stopped_fails() -> Checked {
+    let sandbox = manual().await?;
+    let sleep = |warehouse: &str| json!({"warehouse_id": warehouse, "statement": "SELECT sandbox_sleep(60)", "wait_timeout": "0s"});
+    let id = post(&sandbox, "/api/2.0/sql/statements", sleep(RUNNING)).await?.at("/statement_id");
+    let path = format!("/api/2.0/sql/statements/{}", id.as_str().ok_or("no id")?);
+    while get(&sandbox, &path).await?.at("/status/state") == "PENDING" {}
+    post(&sandbox, &format!("{WAREHOUSES}/{STOPPED}/stop"), json!({})).await?;
+    assert_eq!(get(&sandbox, &path).await?.at("/status/state"), "RUNNING", "it runs on another");
+    post(&sandbox, &format!("{WAREHOUSES}/{RUNNING}/stop"), json!({})).await?;
+    let status = get(&sandbox, &path).await?.at("/status");
+    assert!(status["error"]["message"].to_string().contains("stopped while"), "{status}");
+    assert_eq!(get(&sandbox, "/api/2.0/sql/history/queries").await?.at("/res/0/status"), "FAILED");
     Ok(())
 }
 
