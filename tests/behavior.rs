@@ -5,6 +5,8 @@
 mod ai;
 #[path = "behavior/ai_faults.rs"]
 mod ai_faults;
+#[path = "behavior/cancelling.rs"]
+mod cancelling;
 #[path = "behavior/code.rs"]
 mod code;
 #[path = "behavior/data.rs"]
@@ -21,6 +23,8 @@ mod files;
 mod files_edges;
 #[path = "behavior/files_faults.rs"]
 mod files_faults;
+#[path = "behavior/given_up.rs"]
+mod given_up;
 #[path = "behavior/house.rs"]
 mod house;
 #[path = "behavior/insight.rs"]
@@ -31,6 +35,8 @@ mod insight_edges;
 mod jobs;
 #[path = "behavior/large.rs"]
 mod large;
+#[path = "behavior/lineage.rs"]
+mod lineage;
 #[path = "behavior/machines.rs"]
 mod machines;
 #[path = "behavior/pipelines.rs"]
@@ -43,8 +49,12 @@ mod scripted;
 mod sql;
 #[path = "behavior/sql_results.rs"]
 mod sql_results;
+#[path = "behavior/stopping.rs"]
+mod stopping;
 #[path = "behavior/waiting.rs"]
 mod waiting;
+#[path = "behavior/warehouses.rs"]
+mod warehouses;
 #[path = "behavior/workspaces.rs"]
 mod workspaces;
 

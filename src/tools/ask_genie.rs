@@ -1,4 +1,5 @@
-//! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows.
+//! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows. The API cannot take
+//! a question back, so one whose call is cancelled is answered all the same.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -28,11 +29,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 struct Input {
     /// Id of the space, from `list_genie_spaces`.
     space_id: String,
-    /// The question; leave it out to go on waiting for `message_id`.
+    /// The question; unset to go on waiting for `message_id`.
     question: Option<String>,
-    /// Conversation to go on with, from an answer before; a new one if unset.
+    /// Conversation to go on with, from an answer; a new one if unset.
     conversation_id: Option<String>,
-    /// Message to wait for, from an answer with `still_running`.
+    /// Message to wait for, from a `still_running` answer.
     message_id: Option<String>,
     /// Time to wait; after it Genie goes on.
     #[serde(default = "super::wait::default_seconds")]

@@ -73,7 +73,7 @@ pub(super) async fn costs(context: &Context, subject: Subject, period: Period) -
             answer
         }
         End::Running(answer) => answer,
-        End::TooLarge(error) => return Err(error),
+        End::TooLarge(error) | End::Unserved(error) => return Err(error),
     };
     notes.push("`list_cost` is DBUs at list price: not the invoice, which has discounts, and for classic compute without the cloud's machines");
     notes.push(

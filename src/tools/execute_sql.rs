@@ -11,7 +11,6 @@ use super::{Composite, input, input_schema, read_only_sql, warehouse};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
-use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
@@ -98,13 +97,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             }
             answer
         }
-        End::Running(mut answer) => {
-            if warehouse.must_start() {
-                shape::put(&mut answer, "warehouse_state", warehouse.state.clone());
-            }
-            answer
-        }
-        End::TooLarge(error) => return Err(error),
+        End::Running(answer) => answer,
+        End::TooLarge(error) | End::Unserved(error) => return Err(error),
     };
     warehouse.put(&mut answer);
     statement::put_elapsed(&mut answer, started.elapsed());

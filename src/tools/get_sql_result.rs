@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::warehouse::Warehouse;
 use super::{Composite, input, input_schema, statement};
 use crate::context::Context;
 use crate::cursor::Cursor;
@@ -31,6 +32,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
         None => Cursor::default(),
     };
-    let found = statement::get(&context, &input.statement_id).await?;
-    statement::finish(&context, found, input.timeout_seconds, cursor).await
+    let id = &input.statement_id;
+    let found = statement::get(&context, id).await?;
+    let mut answer = statement::finish(&context, found, input.timeout_seconds, cursor).await?;
+    // What has yet to begin waits for its warehouse, which may never come up.
+    if answer.get("state").is_some_and(|state| state == "PENDING")
+        && let Some(warehouse) = Warehouse::of_statement(&context, id).await
+    {
+        warehouse.put(&mut answer);
+        warehouse.excuse(&context, &mut answer).await;
+    }
+    Ok(answer)
 }

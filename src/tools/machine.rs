@@ -110,6 +110,9 @@ impl Kind {
         answer.insert("state".to_owned(), json!(machine.state));
         let facts = fields.iter().filter_map(|name| Some(((*name).to_owned(), machine.facts.get(*name)?.clone())));
         answer.extend(facts.filter(|(_, value)| !value.is_null()));
+        if let Some(problem) = machine.problem() {
+            answer.insert("problem".to_owned(), json!(problem));
+        }
         answer.insert("page_url".to_owned(), json!(self.page(context, id)));
         Value::Object(answer)
     }
@@ -117,8 +120,12 @@ impl Kind {
     /// The error for a machine that does not run and will not.
     pub(crate) fn failure(self, id: &str, machine: &Machine) -> Error {
         let (word, state) = (self.word(), &machine.state);
-        let why = machine.why().map(|why| format!(": {why}")).unwrap_or_default();
-        Error::failed(format!("{word} `{id}` does not run, it is {state}{why}")).with_hint(match self {
+        let name = machine.name().map(|name| format!(" {name}")).unwrap_or_default();
+        let why = machine.why().map(|why| format!(": {why}")).unwrap_or_else(|| match machine.phase {
+            Phase::Stopped | Phase::Stopping => ": somebody stopped it, and nothing is known to be wrong".to_owned(),
+            _ => String::new(),
+        });
+        Error::failed(format!("{word}{name} `{id}` does not run, it is {state}{why}")).with_hint(match self {
             Self::Cluster => "see what happened with `get_cluster_events`",
             Self::Warehouse => "see what there is with `list_warehouses`; its health tells more, in `fields`",
         })
@@ -145,6 +152,23 @@ impl Machine {
         self.facts.get("num_active_sessions").and_then(identifier).is_some_and(|sessions| sessions > 0)
     }
 
+    /// What people call it.
+    fn name(&self) -> Option<&str> {
+        ["cluster_name", "name"].iter().find_map(|field| self.facts.get(*field)?.as_str())
+    }
+
+    /// What is wrong with it while it has not given up: the service tries again by itself.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let health = shape::at(&self.facts, "health.status").and_then(Value::as_str);
+        if matches!(health, Some("FAILED" | "DEGRADED")) { self.why() } else { None }
+    }
+
+    /// Its state for whoever waits for it.
+    pub(crate) fn told(&self) -> String {
+        let problem = self.problem().map(|problem| format!(" ({problem})")).unwrap_or_default();
+        format!("{}{problem}", self.state)
+    }
+
     /// Why it is as it is.
     pub(crate) fn why(&self) -> Option<String> {
         let text = |path: &str| shape::at(&self.facts, path).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -157,11 +181,16 @@ impl Machine {
                 parameters.filter_map(|(name, value)| Some(format!("{name}: {}", value.as_str()?))).collect();
             Some(format!("{code}{kind} {}", parameters.join(", ")).trim_end().to_owned())
         });
-        let message = text("state_message").or_else(|| text("health.summary")).or_else(|| text("health.message"));
-        match (reason, message) {
-            (Some(reason), Some(message)) => Some(format!("{reason}; {message}")),
-            (reason, message) => reason.or_else(|| message.map(str::to_owned)),
+        let mut why = reason.unwrap_or_default();
+        for message in
+            ["state_message", "health.summary", "health.message", "health.details"].into_iter().filter_map(text)
+        {
+            // The fields repeat each other.
+            if !why.contains(message) {
+                why = if why.is_empty() { message.to_owned() } else { format!("{why}; {message}") };
+            }
         }
+        Some(why).filter(|why| !why.is_empty())
     }
 }
 
@@ -184,6 +213,8 @@ mod tests {
             ("TERMINATING", Phase::Stopping),
             ("STOPPED", Phase::Stopped),
             ("ERROR", Phase::Broken),
+            ("UNKNOWN", Phase::Broken),
+            ("DELETING", Phase::Broken),
             ("DELETED", Phase::Broken),
         ] {
             assert_eq!(phase(state), meaning, "{state}");
@@ -200,5 +231,21 @@ mod tests {
         let text = Kind::Cluster.failure("1", &machine).to_string();
         assert!(text.contains("TERMINATED: CLOUD_PROVIDER_LAUNCH_FAILURE (CLOUD_FAILURE) zone: a; No more"), "{text}");
         assert!(text.contains("`get_cluster_events`"), "{text}");
+
+        let warehouse =
+            |state: &str, health| Machine::new(json!({ "name": "Reports", "state": state, "health": health }));
+        let failed = json!({
+            "status": "FAILED", "summary": "Clusters are failing to launch.", "details": "No addresses are left.",
+            "failure_reason": { "code": "SUBNET_EXHAUSTED_FAILURE", "type": "CLIENT_ERROR", "parameters": { "subnet": "a" } },
+        });
+        let starting = warehouse("STARTING", failed);
+        let why = "SUBNET_EXHAUSTED_FAILURE (CLIENT_ERROR) subnet: a; Clusters are failing to launch.; No addresses are left.";
+        assert_eq!(starting.told(), format!("STARTING ({why})"));
+        let text = Kind::Warehouse.failure("1", &starting).to_string();
+        assert!(text.contains(&format!("warehouse Reports `1` does not run, it is STARTING: {why}")), "{text}");
+        let stopped = warehouse("STOPPED", json!({ "status": "HEALTHY" }));
+        assert_eq!((stopped.told().as_str(), stopped.problem()), ("STOPPED", None));
+        let text = Kind::Warehouse.failure("1", &stopped).to_string();
+        assert!(text.contains("it is STOPPED: somebody stopped it"), "{text}");
     }
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Pages of events that are looked through for the flows of one update.
 const MOST_PAGES: usize = 5;
 
@@ -32,8 +32,19 @@ pub(crate) fn is_over(update: &Value) -> bool {
     matches!(state(update), "COMPLETED" | "FAILED" | "CANCELED")
 }
 
-fn state(update: &Value) -> &str {
-    update.get("state").and_then(Value::as_str).unwrap_or("UNKNOWN")
+/// The state of an update, or of a pipeline.
+pub(crate) fn state(told: &Value) -> &str {
+    told.get("state").and_then(Value::as_str).unwrap_or("UNKNOWN")
+}
+
+/// The newest update of a pipeline.
+pub(crate) fn latest(settings: &Value) -> Option<&Value> {
+    settings.get("latest_updates")?.as_array()?.first()
+}
+
+/// Whether what a pipeline did is being stopped, which takes its time.
+pub(crate) fn is_stopping(settings: &Value) -> bool {
+    state(settings) == "STOPPING" || latest(settings).is_some_and(|update| state(update) == "STOPPING")
 }
 
 /// Waits until an update is over, or runs if it is one that never ends, and gives it as it then is.
@@ -42,7 +53,7 @@ pub(crate) async fn wait(
     id: &str,
     update: &str,
     is_continuous: bool,
-    seconds: u64,
+    wait: &mut Wait,
 ) -> Result<Value, Error> {
     let poll = || async {
         let request =
@@ -55,7 +66,7 @@ pub(crate) async fn wait(
         let is_over = is_over(told) || (is_continuous && state == "RUNNING");
         Stand { state, done: None, is_over }
     };
-    watch(context, &format!("update {update}"), &mut Wait::new(seconds, LONGEST_PAUSE), poll, look).await
+    watch(context, &format!("update {update}"), wait, poll, look).await
 }
 
 /// The answer for an update that was waited for. One that did not complete is an error.
@@ -72,6 +83,7 @@ pub(crate) async fn outcome(
     if !is_over(&told) {
         shape::put(&mut answer, "still_running", true);
         let hint = match is_continuous {
+            _ if state == "STOPPING" => "it is being stopped; see its state with `get_pipeline`",
             true => "the pipeline is continuous and runs until `stop_pipeline`",
             false => "it goes on; see its state with `get_pipeline`, or stop it with `stop_pipeline`",
         };
@@ -93,8 +105,10 @@ pub(crate) async fn outcome(
     if state == "COMPLETED" {
         return Ok(answer);
     }
-    Err(Error::failed(format!("update {update} is {state}: {answer}"))
-        .with_hint("mend what the exceptions say, then `run_pipeline` again"))
+    Err(Error::failed(format!("update {update} is {state}: {answer}")).with_hint(match state.as_str() {
+        "CANCELED" => "somebody stopped it; `run_pipeline` starts another",
+        _ => "mend what the exceptions say, then `run_pipeline` again",
+    }))
 }
 
 /// How each flow of an update ended, and what went wrong, from the pipeline's events, newest first.

@@ -82,7 +82,7 @@ pub(crate) async fn start(context: &Context, kind: Kind, id: &str, wait: &mut Wa
             Phase::Stopped => !told || machine.stopped != before || looks > MOST_STALE,
             Phase::Starting | Phase::Stopping => false,
         };
-        Stand { state: machine.state.clone(), done: None, is_over }
+        Stand { state: machine.told(), done: None, is_over }
     };
     let name = format!("{} {id}", kind.word());
     let machine = watch(context, &name, wait, || kind.get(context, id), look).await;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, pipeline};
 use crate::context::Context;
 use crate::error::Error;
@@ -25,7 +26,7 @@ struct Input {
     /// Only these tables, e.g. `["sales_daily"]`.
     #[serde(default)]
     refresh_selection: Vec<String>,
-    /// Only check the code, and change nothing.
+    /// Only check the code.
     #[serde(default)]
     validate_only: bool,
     /// Wait for the end; otherwise poll with `get_pipeline`.
@@ -39,22 +40,34 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.pipeline_id.clone();
-    let settings = pipeline::get(&context, &id).await?;
+    let mut wait = Wait::new(if input.wait { input.timeout_seconds } else { 0 }, pipeline::LONGEST_PAUSE);
+    // What is being stopped has to end before an update can begin.
+    let look = |settings: &Value| {
+        let is_over = !pipeline::is_stopping(settings);
+        Stand { state: pipeline::state(settings).to_owned(), done: None, is_over }
+    };
+    let poll = || pipeline::get(&context, &id);
+    let settings = watch(&context, &format!("pipeline {id}"), &mut wait, poll, look).await?;
+    if pipeline::is_stopping(&settings) {
+        return Ok(json!({
+            "pipeline_id": id, "state": pipeline::state(&settings), "still_running": true,
+            "hint": "its last update is still stopping, and none was started; call `run_pipeline` again later",
+        }));
+    }
     let is_continuous = shape::at(&settings, "spec.continuous").and_then(Value::as_bool) == Some(true);
-    let before = latest(&settings).and_then(|update| identity(update).map(str::to_owned));
+    let before = pipeline::latest(&settings).and_then(|update| identity(update).map(str::to_owned));
     let (starting, undoing) = (context.clone(), context.client.clone());
     let start = async move {
         let update = start(&starting, &input).await?;
-        Ok((input.pipeline_id, (update, input.wait, input.timeout_seconds)))
+        Ok((input.pipeline_id, update))
     };
     let undo = move |id: String| async move { pipeline::request_stop(&undoing, &id).await };
     let started = context.cleanup.start(start, undo).await;
-    let ((update, wait, seconds), guard) = match started {
+    let (update, guard) = match started {
         Err(error) => return Err(not_started(&context, &id, before.as_deref(), error).await),
         Ok(started) => started,
     };
-    let seconds = if wait { seconds } else { 0 };
-    let outcome = pipeline::wait(&context, &id, &update, is_continuous, seconds).await;
+    let outcome = pipeline::wait(&context, &id, &update, is_continuous, &mut wait).await;
     guard.keep();
     let outcome = outcome.map_err(|error| {
         error.after(format!(
@@ -83,7 +96,7 @@ async fn start(context: &Context, input: &Input) -> Result<String, Error> {
 async fn not_started(context: &Context, id: &str, before: Option<&str>, error: Error) -> Error {
     let may_have_happened = error.may_have_happened();
     let settings = pipeline::get(context, id).await.unwrap_or_default();
-    let now = latest(&settings);
+    let now = pipeline::latest(&settings);
     let text = |name| now.and_then(|update| update.get(name)).and_then(Value::as_str).unwrap_or("?");
     let (update, state) = (text("update_id"), text("state"));
     let is_new = now.is_some_and(|now| identity(now) != before);
@@ -93,6 +106,10 @@ async fn not_started(context: &Context, id: &str, before: Option<&str>, error: E
             "its update `{update}`, now {state}, began during this call and may be the one asked for: look with \
              `get_pipeline` before you start another"
         ));
+    }
+    if pipeline::is_stopping(&settings) {
+        let wait = "call `run_pipeline` again once `get_pipeline` shows IDLE";
+        return error.with_hint(format!("its update `{update}` is being stopped: {wait}"));
     }
     if now.is_some_and(|now| !pipeline::is_over(now)) {
         return error.with_hint(format!(
@@ -104,10 +121,6 @@ async fn not_started(context: &Context, id: &str, before: Option<&str>, error: E
             .with_hint("it may have been started nevertheless: look with `get_pipeline` before you start another");
     }
     error
-}
-
-fn latest(settings: &Value) -> Option<&Value> {
-    settings.get("latest_updates")?.as_array()?.first()
 }
 
 fn identity(update: &Value) -> Option<&str> {

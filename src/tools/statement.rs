@@ -59,6 +59,8 @@ pub(crate) enum End {
     Running(Value),
     /// Its result is too large to be given inline; what the API said.
     TooLarge(Error),
+    /// It failed before it began, for what its warehouse is.
+    Unserved(Error),
 }
 
 /// What a composite gets from a query of its own.
@@ -94,7 +96,16 @@ pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order,
     let (statement, guard) = start(context, body).await?;
     let end = wait(context, statement, seconds.saturating_sub(server_wait)).await;
     guard.keep();
-    end
+    match end? {
+        End::Unserved(error) => Err(warehouse.blame(context, error).await),
+        End::Running(mut answer) => {
+            if answer.get("state").is_some_and(|state| state == "PENDING") {
+                warehouse.excuse(context, &mut answer).await;
+            }
+            Ok(End::Running(answer))
+        }
+        end => Ok(end),
+    }
 }
 
 /// Runs a query of a composite and gives all its rows. Such queries bound their results themselves.
@@ -107,7 +118,7 @@ pub(crate) async fn table(
     match run(context, warehouse, order, seconds).await? {
         End::Done(statement) => Ok(Told::Table(Table::read(context, *statement).await?)),
         End::Running(answer) => Ok(Told::Running(answer)),
-        End::TooLarge(error) => Err(error),
+        End::TooLarge(error) | End::Unserved(error) => Err(error),
     }
 }
 
@@ -126,7 +137,11 @@ pub(crate) async fn table_in_time(
             {
                 tracing::warn!(%error, "a query that nobody waits for goes on");
             }
-            Err(Error::failed(format!("no answer within {seconds} s")).with_hint("raise `timeout_seconds`"))
+            let text = |name| answer.get(name).and_then(Value::as_str);
+            let state = text("warehouse_state").map(|state| format!(", its warehouse is {state}")).unwrap_or_default();
+            let problem = text("warehouse_problem").map(|problem| format!(": {problem}")).unwrap_or_default();
+            let message = format!("no answer within {seconds} s{state}{problem}");
+            Err(Error::failed(message).with_hint("raise `timeout_seconds`"))
         }
     }
 }
@@ -221,7 +236,7 @@ pub(crate) async fn finish(
     match wait(context, statement, seconds).await? {
         End::Done(statement) => page(context, *statement, cursor).await,
         End::Running(answer) => Ok(answer),
-        End::TooLarge(error) => Err(error),
+        End::TooLarge(error) | End::Unserved(error) => Err(error),
     }
 }
 
@@ -261,6 +276,7 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
     let code = error.error_code.map(|code| format!(" `{code}`")).unwrap_or_default();
     let sql_state = status.sql_state.map(|state| format!(" (SQLSTATE {state})")).unwrap_or_default();
     let message = error.message.unwrap_or_default();
+    let is_sql = !sql_state.is_empty() || message.contains("SQLSTATE");
     let failed = Error::failed(format!("statement `{id}` is {state}{code}{sql_state}: {}", message.trim()));
     // The API's own advice is the sign: there is no code for it.
     if message.contains("disposition=EXTERNAL_LINKS") {
@@ -278,6 +294,8 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
         )
     } else if contains(&["UNBOUND_SQL_PARAMETER"]) {
         failed.with_hint("give a value for each `:name` in `parameters`")
+    } else if !is_sql && *state == StatementState::Failed {
+        return Ok(End::Unserved(failed.with_hint("see how its warehouse is with `list_warehouses`")));
     } else {
         failed
     })

@@ -1,4 +1,5 @@
-//! `stop_pipeline`: ends the update that a pipeline runs, and waits until it has.
+//! `stop_pipeline`: ends the update that a pipeline runs, and waits until it has. Whoever cancels the call gives up the
+//! wait alone: a stop cannot be taken back.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ struct Input {
     /// Wait until it is idle; otherwise poll with `get_pipeline`.
     #[serde(default = "super::yes")]
     wait: bool,
-    /// Time to wait; the stopping goes on after it.
+    /// Time to wait; the stop goes on after it, or if cancelled.
     #[serde(default = "super::wait::default_seconds")]
     #[schemars(range(min = 0, max = 600))]
     timeout_seconds: u64,
@@ -33,30 +34,29 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.pipeline_id;
-    let before = state(&pipeline::get(&context, &id).await?);
+    let before = pipeline::state(&pipeline::get(&context, &id).await?).to_owned();
     if is_idle(&before) {
         return Ok(json!({ "pipeline_id": id, "state": before, "note": "it was not running" }));
     }
-    pipeline::request_stop(&context.client, &id).await?;
-    let look = |pipeline: &Value| {
-        let state = state(pipeline);
+    if before != "STOPPING" {
+        pipeline::request_stop(&context.client, &id).await?;
+    }
+    let look = |told: &Value| {
+        let state = pipeline::state(told).to_owned();
         Stand { is_over: is_idle(&state), state, done: None }
     };
     let mut wait = Wait::new(if input.wait { input.timeout_seconds } else { 0 }, LONGEST_PAUSE);
     let name = format!("pipeline {id}");
     let after = watch(&context, &name, &mut wait, || pipeline::get(&context, &id), look).await;
-    let state = state(&after.map_err(|error| error.after(format!("{name} was told to stop")))?);
-    if is_idle(&state) {
+    let after = after.map_err(|error| error.after(format!("{name} was told to stop")))?;
+    let state = pipeline::state(&after);
+    if is_idle(state) {
         return Ok(json!({ "pipeline_id": id, "state": state }));
     }
     Ok(json!({
         "pipeline_id": id, "state": state, "still_running": true,
-        "hint": "it is being stopped; see its state with `get_pipeline`",
+        "hint": "it is being stopped; wait on with `stop_pipeline`, or see its state with `get_pipeline`",
     }))
-}
-
-fn state(pipeline: &Value) -> String {
-    pipeline.get("state").and_then(Value::as_str).unwrap_or("UNKNOWN").to_owned()
 }
 
 /// A pipeline whose last update failed is as still as one that is idle.

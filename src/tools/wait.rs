@@ -95,13 +95,17 @@ where
         let stand = look(&seen);
         if reported.as_ref() != Some(&(stand.state.clone(), stand.done)) {
             let seconds = wait.elapsed().as_secs();
+            // The number for all of it is kept for the end: after it there is none left to tell of another change.
+            let counted =
+                |done: usize, total: usize| if stand.is_over { done } else { done.min(total.saturating_sub(1)) };
             match stand.done {
                 Some((done, total)) if total > 1 => {
                     let text = format!("{name}: {}, {done} of {total} tasks done, after {seconds} s", stand.state);
-                    context.progress.report_done(text, done, total);
+                    context.progress.report_done(text, counted(done, total), total);
                 }
                 Some((done, total)) => {
-                    context.progress.report_done(format!("{name}: {} after {seconds} s", stand.state), done, total);
+                    let text = format!("{name}: {} after {seconds} s", stand.state);
+                    context.progress.report_done(text, counted(done, total), total);
                 }
                 None => context.progress.report(format!("{name}: {} after {seconds} s", stand.state)),
             }
@@ -154,6 +158,27 @@ mod tests {
         let step = |state: &str, done| (format!("work: {state}, {done} of 2 tasks done,"), Some((done, 2)));
         assert_eq!((last, polls.load(Relaxed)), (6, 6));
         assert_eq!(steps, [step("PENDING", 0), step("RUNNING", 1), step("RUNNING", 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_for_all_is_told_at_the_end() {
+        let (progress, mut told) = Progress::listened();
+        let context = Context { progress, ..context() };
+        let polls = AtomicUsize::new(0);
+        let poll = || async { Ok(polls.fetch_add(1, Relaxed)) };
+        let look = |at: &usize| {
+            let state = if *at == 1 { "TERMINATED" } else { "RUNNING" };
+            Stand { state: state.to_owned(), done: Some((2, 2)), is_over: *at == 1 }
+        };
+        let mut wait = Wait::new(60, Duration::from_secs(2));
+        watch(&context, "work", &mut wait, poll, look).await.expect("an end");
+        drop(context);
+        let mut numbers = Vec::new();
+        while let Some(step) = told.recv().await {
+            assert!(step.state.contains("2 of 2 tasks done"), "{}", step.state);
+            numbers.push(step.done);
+        }
+        assert_eq!(numbers, [Some((1, 2)), Some((2, 2))]);
     }
 
     #[tokio::test(start_paused = true)]

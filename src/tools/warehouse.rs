@@ -1,8 +1,9 @@
 //! Which SQL warehouse a call uses, where it says nothing about it or names one.
 
 use databricks::{Arguments, Location, operations};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::machine::{Kind, Phase};
 use super::rest;
 use crate::context::Context;
 use crate::error::Error;
@@ -29,6 +30,37 @@ impl Warehouse {
         shape::put(answer, "warehouse_id", self.id.clone());
         if let Some(name) = &self.name {
             shape::put(answer, "warehouse_name", name.clone());
+        }
+    }
+
+    /// The warehouse of a statement, as far as the query history tells.
+    pub(crate) async fn of_statement(context: &Context, id: &str) -> Option<Self> {
+        let request = Arguments::new().with(Location::Query, "filter_by", json!({ "statement_ids": [id] }));
+        let answer = rest::get(context, &operations::SQL_QUERY_HISTORY_LIST, request).await.ok()?;
+        let found = rest::array(&answer, "res").iter().find(|query| rest::text(query, "query_id") == Some(id))?;
+        Some(Self { id: rest::text(found, "warehouse_id")?.to_owned(), ..Self::default() })
+    }
+
+    /// Adds to an answer about a statement that has yet to begin what it waits for.
+    pub(crate) async fn excuse(&self, context: &Context, answer: &mut Value) {
+        if self.state.as_deref() == Some("RUNNING") {
+            return;
+        }
+        // That it cannot be looked at must not hide the statement.
+        if let Ok(machine) = Kind::Warehouse.get(context, &self.id).await {
+            shape::put(answer, "warehouse_state", machine.state.clone());
+            if let Some(problem) = machine.problem() {
+                shape::put(answer, "warehouse_problem", problem);
+            }
+        }
+    }
+
+    /// The error for a statement that failed for its warehouse's sake, with what the warehouse says.
+    pub(crate) async fn blame(&self, context: &Context, error: Error) -> Error {
+        match Kind::Warehouse.get(context, &self.id).await {
+            Ok(machine) if machine.phase == Phase::Running => error,
+            Ok(machine) => Kind::Warehouse.failure(&self.id, &machine).after(error.message()),
+            Err(unseen) => unseen.after(error.message()),
         }
     }
 

@@ -18,7 +18,7 @@ async fn house(faults: Value) -> Result<House, Failure> {
 
 impl House {
     /// The updates of a pipeline, newest first, as the workspace knows them.
-    async fn updates(&self, pipeline: &str) -> Result<Vec<Value>, Failure> {
+    pub(crate) async fn updates(&self, pipeline: &str) -> Result<Vec<Value>, Failure> {
         let answer = self.direct("GET", &format!("/api/2.0/pipelines/{pipeline}/updates"), None).await?;
         Ok(answer["updates"].as_array().cloned().unwrap_or_default())
     }

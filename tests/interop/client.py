@@ -71,6 +71,10 @@ async def check_era(report, binary, era):
                 expect(tools, "no tool is known")
                 expect(not left, f"no successful call of {', '.join(left)}; see tests/interop/scenarios.py")
             await check_errors(report, client, era)
+    with report.check(f"{era}: session with a slow workspace"):
+        slow = ("--toolsets", "compute,compute_admin,sql,pipelines", "--sandbox-clock", "real")
+        async with connect(binary, ERAS[era], *slow) as client:
+            await waiting.check_slow(report, Caller(report, f"{era}, slow", client))
     with report.check(f"{era}: session with small answers"):
         async with connect(binary, ERAS[era], "--max-result-tokens", "500") as client:
             await paging.check_cuts(report, Caller(report, f"{era}, small answers", client))

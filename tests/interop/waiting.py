@@ -17,12 +17,49 @@ async def check(report, call, known):
     with report.check(f"{call.era}: a cancelled notebook is cancelled in the workspace"):
         await cancelled(call.client, "run_notebook", {"notebook_path": NOTEBOOK, "run_name": "to cancel"}, "RUNNING")
         await call.until(is_cancelled, "list_runs", limit=1, fields=["run_name", "state"])
+    with report.check(f"{call.era}: a cancelled wait for a job's run cancels the run"):
+        await check_job(call)
     with report.check(f"{call.era}: cancelled SQL is cancelled in the workspace"):
         statement = "SELECT sandbox_sleep(25)"
         await cancelled(call.client, "execute_sql", {"statement": statement}, "RUNNING")
         await call.until(lambda answer: answer["items"][0]["status"] == "CANCELED", "list_query_history", max_results=1)
     with report.check(f"{call.era}: a cancelled command ends, and what waited for its context goes on"):
         await check_code(call, known)
+
+
+async def check_slow(report, call):
+    """In a workspace that takes as long as the real one, so that nothing is over before it is cancelled."""
+    clusters = await call.items("list_clusters")
+    cluster = {"cluster_id": next(item["cluster_id"] for item in clusters if item["state"] == "TERMINATED")}
+    warehouses = await call.items("list_warehouses")
+    warehouse = {"warehouse_id": next(item["id"] for item in warehouses if item["state"] == "STOPPED")}
+    pipelines = await call.items("list_pipelines")
+    pipeline = {"pipeline_id": next(item["pipeline_id"] for item in pipelines if item["state"] == "IDLE")}
+
+    def state(answer):
+        return answer["state"]
+
+    def update(answer):
+        return answer["latest_updates"][0]["state"]
+
+    for tool, arguments, seen, look, found, states in (
+        ("start_cluster", cluster, "PENDING", "get_cluster", state, ("TERMINATING", "TERMINATED")),
+        ("start_warehouse", warehouse, "STARTING", "get_warehouse", state, ("STOPPING", "STOPPED")),
+        ("run_pipeline", pipeline, "WAITING_FOR_RESOURCES", "get_pipeline", update, ("STOPPING", "CANCELED")),
+        # A stop is no start: it goes on without whoever asked for it.
+        ("stop_pipeline", pipeline, "STOPPING", "get_pipeline", update, ("STOPPING", "CANCELED")),
+    ):
+        with report.check(f"{call.era}: {tool} tells of {seen}, and leaves {states[0]} when it is cancelled"):
+            await cancelled(call.client, tool, arguments, seen)
+            await call.until(lambda answer: found(answer) in states, look, **arguments)
+
+
+async def check_job(call):
+    tasks = [{"task_key": "slow", "notebook_task": {"notebook_path": NOTEBOOK}}]
+    job = (await call("create_job", name="to cancel", tasks=tasks))["job_id"]
+    await cancelled(call.client, "run_job_now", {"job_id": job, "wait": True}, "RUNNING")
+    await call.until(is_cancelled, "list_runs", job_id=job, fields=["run_name", "state"])
+    await call("delete_job", job_id=job)
 
 
 async def check_progress(call, known):

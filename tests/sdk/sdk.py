@@ -68,8 +68,11 @@ def catalog(report, workspace):
 
 
 def statements(report, workspace):
+    from databricks.sdk.errors import OperationFailed
     from databricks.sdk.service.sql import (
         Disposition,
+        EndpointTagPair,
+        EndpointTags,
         Format,
         StatementParameterListItem as Parameter,
         StatementState,
@@ -137,6 +140,15 @@ def statements(report, workspace):
         expect(workspace.warehouses.get(made.id).name == "sdk-2", "another name")
         workspace.warehouses.delete(made.id)
         expect(made.id not in {entry.id for entry in workspace.warehouses.list()}, "still listed")
+
+    with report.check("warehouses: one that cannot start says why"):
+        tags = EndpointTags(custom_tags=[EndpointTagPair(key="sandbox.fail", value="no addresses are left")])
+        doomed = workspace.warehouses.create(name="doomed", cluster_size="2X-Small", max_num_clusters=1, tags=tags)
+        refused(OperationFailed, lambda: doomed.result(timeout=SOON))
+        health = workspace.warehouses.get(doomed.id).health
+        expect((health.status.value, health.details) == ("FAILED", "no addresses are left"), health)
+        expect(health.failure_reason.type.value == "CLOUD_FAILURE", health.failure_reason)
+        workspace.warehouses.delete(doomed.id)
 
 
 def compute(report, workspace):
@@ -406,6 +418,10 @@ def pipelines(report, workspace):
         expect(update.state.value == "COMPLETED", update.state)
         events = [event.id for event in workspace.pipelines.list_pipeline_events(made.pipeline_id, max_results=2)]
         expect(len(events) == len(set(events)) > 4, events)
+        again = workspace.pipelines.start_update(made.pipeline_id)
+        workspace.pipelines.stop_and_wait(made.pipeline_id, timeout=SOON)
+        update = workspace.pipelines.get_update(made.pipeline_id, again.update_id).update
+        expect(update.state.value == "CANCELED", update.state)
         workspace.pipelines.delete(made.pipeline_id)
 
     with report.check("pipelines: why an update failed"):

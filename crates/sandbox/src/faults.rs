@@ -10,7 +10,8 @@ mod rule;
 mod spoil;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -75,13 +76,15 @@ struct State {
     /// Requests to its route so far.
     seen: u64,
     hits: u64,
+    /// Requests it was due for, whose client went away before it was answered.
+    abandoned: Arc<AtomicU64>,
     /// What was created and is not there yet: how often it is still to be missed.
     missing: BTreeMap<String, u64>,
 }
 
 impl State {
     fn new(rule: Rule) -> Self {
-        Self { rule, seen: 0, hits: 0, missing: BTreeMap::new() }
+        Self { rule, seen: 0, hits: 0, abandoned: Arc::default(), missing: BTreeMap::new() }
     }
 
     /// Counts a request and says whether the fault is due.
@@ -101,17 +104,41 @@ impl State {
         if let Value::Object(members) = &mut json {
             members.insert("seen".to_owned(), json!(self.seen));
             members.insert("hits".to_owned(), json!(self.hits));
+            members.insert("abandoned".to_owned(), json!(self.abandoned.load(Relaxed)));
         }
         json
     }
 }
 
 /// A fault that a request meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Due {
     pub(crate) kind: Kind,
     /// Whether the request is carried out before its answer is lost.
     pub(crate) handled: bool,
+    abandoned: Arc<AtomicU64>,
+}
+
+/// A request on its way, with its fault. Dropped before it is answered, it counts as abandoned.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(Option<Due>);
+
+impl UnderWay {
+    pub(crate) fn meets(&mut self, due: Option<Due>) {
+        self.0 = due;
+    }
+
+    pub(crate) fn answered(mut self) -> Option<Kind> {
+        self.0.take().map(|due| due.kind)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(due) = &self.0 {
+            due.abandoned.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 /// What rules look at.
@@ -134,7 +161,13 @@ impl Active {
         let mut matching = states.iter_mut().filter(|state| {
             !matches!(state.rule.kind, Kind::EventualConsistency { .. }) && state.rule.route.matches(target)
         });
-        matching.find_map(|state| state.is_due().then_some(Due { kind: state.rule.kind, handled: state.rule.handled }))
+        matching.find_map(|state| {
+            state.is_due().then(|| Due {
+                kind: state.rule.kind,
+                handled: state.rule.handled,
+                abandoned: Arc::clone(&state.abandoned),
+            })
+        })
     }
 
     /// What a read names and was created so lately that it is not found yet.

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::contract::{self, Contract, Found, is_exempt_route};
 use crate::control::{control, is_control};
 use crate::error::ApiError;
-use crate::faults::{self, Due, Kind as Fault, Target};
+use crate::faults::{self, Kind as Fault, Target, UnderWay};
 use crate::line::{Cutter, Lines};
 use crate::reply::{Content, Reply};
 use crate::request::Request;
@@ -58,8 +58,9 @@ async fn answer(
         true => ApiError::into_scim_reply,
         false => ApiError::into_reply,
     };
-    let mut fault = None;
-    let reply = contained(Box::pin(dispatch(&surface, request, &mut fault)), refused).await;
+    let mut under_way = UnderWay::default();
+    let reply = contained(Box::pin(dispatch(&surface, request, &mut under_way)), refused).await;
+    let fault = under_way.answered();
     if fault == Some(Fault::ConnectionReset) {
         cutter.cut();
     }
@@ -90,11 +91,11 @@ async fn contained(
     }
 }
 
-/// Answers a request. `fault` becomes the one that has spoilt it, or shall spoil it on its way.
+/// Answers a request. What is under way with it is told the fault that has spoilt it, or shall spoil it on its way.
 async fn dispatch(
     surface: &Surface,
     request: axum::extract::Request,
-    fault: &mut Option<Fault>,
+    under_way: &mut UnderWay,
 ) -> Result<Reply, ApiError> {
     let workspace = &surface.workspace;
     let (parts, body) = request.into_parts();
@@ -118,8 +119,9 @@ async fn dispatch(
     let operation = found.first().map(|found| found.operation.id.as_str());
     let target = Target { method, path, operation };
     let due = workspace.faults.due(target);
-    *fault = due.map(|due| due.kind);
-    if let Some(Due { kind, handled: false }) = due
+    let fault = due.as_ref().map(|due| (due.kind, due.handled));
+    under_way.meets(due);
+    if let Some((kind, false)) = fault
         && let Some(reply) = faults::instead(kind).await
     {
         return Ok(reply);
@@ -140,7 +142,7 @@ async fn dispatch(
     if has_faults && matches!(method, "POST" | "PUT") && matches!(reply.status, 200..=299) {
         workspace.faults.created(target, || faults::names_of_new(&request, &reply));
     }
-    if let Some(Due { kind, handled }) = due {
+    if let Some((kind, handled)) = fault {
         faults::on_json(kind, found.as_ref(), &request, &mut reply);
         if handled && let Some(lost) = faults::instead(kind).await {
             return Ok(lost);

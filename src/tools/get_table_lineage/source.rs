@@ -1,6 +1,7 @@
 //! Where lineage comes from: the lineage API, or else the system tables, which need a warehouse and grants.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use databricks::{Arguments, Location, unlisted};
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::graph::{Direction, Edge, Node};
 use crate::context::Context;
 use crate::error::Error;
+use crate::shape;
 use crate::tools::rest;
 use crate::tools::statement::{self, Order};
 use crate::tools::warehouse::{self, Warehouse};
@@ -64,10 +66,15 @@ impl Source {
         }
     }
 
-    /// Says which warehouse was used.
+    /// Says which warehouse was used, or what the API does not tell.
     pub(super) fn put(&self, answer: &mut Value) {
-        if let Self::Tables(warehouse) = self {
-            warehouse.put(answer);
+        match self {
+            Self::Tables(warehouse) => warehouse.put(answer),
+            Self::Api(_) if answer.get("column_name").is_some() => {
+                let note = "jobs, notebooks and the like are those between the tables; they may move other columns";
+                shape::put(answer, "note", note);
+            }
+            Self::Api(_) => {}
         }
     }
 
@@ -82,12 +89,15 @@ impl Source {
             Self::Api(known) => {
                 let mut edges = Vec::new();
                 for node in nodes {
-                    if !known.contains_key(node) {
-                        known.insert(node.clone(), ask(context, node).await?);
+                    let mut found = from_api(node, look_up(context, known, node).await?, direction);
+                    if node.column.is_some() && !found.is_empty() {
+                        let table = Node { table: node.table.clone(), column: None };
+                        // Columns are worth having without what lies between them.
+                        if let Ok(answer) = look_up(context, known, &table).await {
+                            between_tables(&mut found, &from_api(&table, answer, direction));
+                        }
                     }
-                    if let Some(answer) = known.get(node) {
-                        edges.extend(from_api(node, answer, direction));
-                    }
+                    edges.extend(found);
                 }
                 Ok(edges)
             }
@@ -99,6 +109,25 @@ impl Source {
 /// The API is not part of every workspace, and may be closed to those who may read the system tables.
 fn falls_back(error: &databricks::Error) -> bool {
     error.is_permission_denied() || error.error_code() == Some("ENDPOINT_NOT_FOUND") || error.status() == Some(501)
+}
+
+/// What the API tells of a table or column, asked for once.
+async fn look_up<'a>(context: &Context, known: &'a mut BTreeMap<Node, Value>, node: &Node) -> Result<&'a Value, Error> {
+    Ok(match known.entry(node.clone()) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => entry.insert(ask(context, node).await?),
+    })
+}
+
+/// Adds to steps from column to column what lies between their tables, as the API tells of nothing nearer.
+fn between_tables(columns: &mut [Edge], tables: &[Edge]) {
+    let table = |edge: &Edge| edge.far.as_ref().map(|far| far.table.to_lowercase());
+    for column in columns {
+        let far = table(column);
+        for step in tables.iter().filter(|step| table(step) == far) {
+            column.join(step.clone());
+        }
+    }
 }
 
 async fn ask(context: &Context, node: &Node) -> Result<Value, Error> {
@@ -121,7 +150,9 @@ fn from_api(near: &Node, answer: &Value, direction: Direction) -> Vec<Edge> {
         let edges = columns.iter().filter_map(|column| {
             let far =
                 Node { table: full_name(column, "table_name")?, column: Some(rest::text(column, "name")?.to_owned()) };
-            Some(Edge::new(near.clone(), Some(far)))
+            let mut edge = Edge::new(near.clone(), Some(far));
+            edge.is_hidden = is_hidden(column);
+            Some(edge)
         });
         return edges.collect();
     }
@@ -130,7 +161,7 @@ fn from_api(near: &Node, answer: &Value, direction: Direction) -> Vec<Edge> {
         let table = step.get("tableInfo");
         let far = table.and_then(|table| full_name(table, "name"));
         let mut edge = Edge::new(near.clone(), far.map(|table| Node { table, column: None }));
-        edge.is_hidden = table.and_then(|table| table.get("has_permission")).and_then(Value::as_bool) == Some(false);
+        edge.is_hidden = table.is_some_and(is_hidden);
         edge.last_seen = table.and_then(|table| rest::text(table, "lineage_timestamp")).map(str::to_owned);
         for (field, infos) in step.as_object().into_iter().flatten() {
             if !field.ends_with("Infos") {
@@ -145,6 +176,10 @@ fn from_api(near: &Node, answer: &Value, direction: Direction) -> Vec<Edge> {
         edge
     });
     edges.filter(|edge| edge.far.is_some() || !edge.between.is_empty()).collect()
+}
+
+fn is_hidden(info: &Value) -> bool {
+    info.get("has_permission").and_then(Value::as_bool) == Some(false)
 }
 
 fn kind(name: &str) -> &str {

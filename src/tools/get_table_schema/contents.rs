@@ -100,7 +100,7 @@ async fn rows(context: &Context, warehouse: &Warehouse, name: &str, limit: u32, 
     let sample = match statement::run(&context, warehouse, &order, wait).await? {
         End::Done(statement) => statement::page(&context, *statement, Cursor::default()).await?,
         End::Running(answer) => return Ok(answer),
-        End::TooLarge(error) => return Err(error),
+        End::TooLarge(error) | End::Unserved(error) => return Err(error),
     };
     let paths = ["rows", "returned", "truncated", "hint", "next_page_token", "statement_id"];
     let mut kept = shape::keep(&sample, &paths);

@@ -1,6 +1,7 @@
 //! Lineage: which table is made of which, column by column, and by which jobs, notebooks, dashboards and pipelines.
 //!
-//! Derived: these routes are in no spec, and the form of their answers is that of the public guide to them.
+//! Derived: these routes are in no spec, and the form of their answers is that of the public guide to them. A table with
+//! the property `sandbox.hidden` is one that may not be seen.
 
 pub(crate) mod edges;
 
@@ -14,7 +15,7 @@ use crate::request::Request;
 use crate::router::{Outcome, Route, route};
 use crate::workspace::catalog::Catalog;
 use crate::workspace::{Workspace, lock};
-use edges::{Edge, Entity, edges, type_of};
+use edges::{Edge, Entity, edges, is_hidden, type_of};
 
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/lineage-tracking/table-lineage", tables),
@@ -25,7 +26,8 @@ fn table_info(catalog: &Catalog, full_name: &str) -> Value {
     let mut parts = full_name.split('.');
     let (c, s, name) = (parts.next(), parts.next(), parts.next());
     let kind = type_of(catalog, full_name);
-    json!({"name": name, "catalog_name": c, "schema_name": s, "table_type": kind, "has_permission": true})
+    let is_hidden = is_hidden(catalog, full_name);
+    json!({"name": name, "catalog_name": c, "schema_name": s, "table_type": kind, "has_permission": !is_hidden})
 }
 
 /// The neighbours of a table on one side, each with what is between.

@@ -1,7 +1,8 @@
 //! Pipelines, their updates over time, and the events that tell of them.
 //!
 //! An update of a pipeline whose configuration has `sandbox.fail` fails with that text; one of a continuous pipeline runs
-//! until it is stopped; all others succeed. Derived: the texts of events, and how long each phase takes.
+//! until it is stopped; all others succeed. Derived: the texts of events, how long each phase takes, and that an update
+//! which is stopped is STOPPING for a while, in which no other one can be started.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ use crate::workspace::{USER, Workspace, lock};
 
 /// Each of the phases before an update ends.
 const PHASE: Lapse = Lapse::new(250, 15_000);
+/// How long an update takes to stop.
+const STOP: Lapse = Lapse::new(300, 10_000);
 const PHASES: [&str; 4] = ["WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING"];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -40,7 +43,8 @@ struct Update {
     id: String,
     started: i64,
     phase: i64,
-    canceled: Option<i64>,
+    /// When it was told to stop, and when it has.
+    stop: Option<(i64, i64)>,
     failure: Option<String>,
     /// Of a continuous pipeline: it ends when it is stopped.
     is_endless: bool,
@@ -78,7 +82,7 @@ impl Pipelines {
             id: id_of_update,
             started: at,
             phase,
-            canceled: None,
+            stop: None,
             failure,
             is_endless: false,
             request: Map::new(),
@@ -90,16 +94,24 @@ impl Pipelines {
 impl Update {
     fn end(&self) -> i64 {
         let end = if self.is_endless { i64::MAX } else { self.started + self.phase * 4 };
-        self.canceled.unwrap_or(end)
+        self.stop.map_or(end, |(_, stopped)| stopped)
+    }
+
+    /// Until when it does what it was started for.
+    fn works_until(&self) -> i64 {
+        self.stop.map_or_else(|| self.end(), |(told, _)| told)
     }
 
     fn state(&self, now: i64) -> &'static str {
         if now >= self.end() {
-            return match (self.canceled, &self.failure) {
+            return match (self.stop, &self.failure) {
                 (Some(_), _) => "CANCELED",
                 (None, Some(_)) => "FAILED",
                 (None, None) => "COMPLETED",
             };
+        }
+        if now >= self.works_until() {
+            return "STOPPING";
         }
         let phase = (now - self.started) / self.phase.max(1);
         usize::try_from(phase).ok().and_then(|phase| PHASES.get(phase)).copied().unwrap_or("RUNNING")
@@ -134,6 +146,7 @@ impl Pipeline {
 
     fn state(&self, now: i64) -> &'static str {
         match (self.active(now), self.updates.last()) {
+            (Some(update), _) if update.state(now) == "STOPPING" => "STOPPING",
             (Some(_), _) => "RUNNING",
             (None, Some(last)) if last.state(now) == "FAILED" => "FAILED",
             _ => "IDLE",
@@ -180,7 +193,7 @@ impl Pipeline {
             };
             let short: String = update.id.chars().take(6).collect();
             add(update.started, "create_update", "INFO", format!("Update {short} started by API call."), None);
-            let reached = |at: i64| at < update.end();
+            let reached = |at: i64| at < update.works_until();
             for (index, phase) in PHASES.iter().enumerate() {
                 let at = update.started + update.phase * i64::try_from(index).unwrap_or(0);
                 if reached(at) {
@@ -191,7 +204,9 @@ impl Pipeline {
             for table in self.tables().iter().filter(|_| reached(running)) {
                 add(running, "flow_progress", "INFO", format!("Flow '{table}' is RUNNING."), Some(table));
             }
-            if update.canceled.is_none() {
+            if let Some((told, _)) = update.stop {
+                add(told, "update_progress", "INFO", format!("Update {short} is STOPPING."), None);
+            } else {
                 for table in self.tables() {
                     let (level, state) =
                         if update.failure.is_some() { ("ERROR", "FAILED") } else { ("INFO", "COMPLETED") };
@@ -305,7 +320,7 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
             id: workspace.ids.uuid(),
             started: now,
             phase,
-            canceled: None,
+            stop: None,
             failure: pipeline.failure(),
             is_endless: pipeline.settings.get("continuous") == Some(&json!(true))
                 && asked.get("validate_only") != Some(&json!(true)),
@@ -342,9 +357,11 @@ fn update(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn stop(workspace: &Workspace, request: &Request) -> Outcome {
+    let lapse = workspace.clock.lapse(STOP);
     with(workspace, request, |pipeline, _, now| {
-        if let Some(update) = pipeline.updates.last_mut().filter(|update| now < update.end()) {
-            update.canceled = Some(now);
+        // Told once more, it stops no later.
+        if let Some(update) = pipeline.updates.last_mut().filter(|update| now < update.works_until()) {
+            update.stop = Some((now, now + lapse));
         }
         Ok(Reply::nothing())
     })

@@ -1,6 +1,6 @@
 //! SQL statement execution: submit, wait, poll, chunks, cancel.
 //!
-//! Derived: the texts of refused requests.
+//! Derived: the texts of refused requests, and how a statement fails whose warehouse does not come up, or stops.
 
 mod arrow;
 mod results;
@@ -15,6 +15,7 @@ use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
+use super::warehouses::Readiness;
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
@@ -73,6 +74,7 @@ impl State {
 
 #[derive(Debug)]
 struct Statement {
+    warehouse: String,
     state: watch::Sender<State>,
     cancel: Cancel,
     sending: Sending,
@@ -119,7 +121,8 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
             let seed = crate::ids::mix(u64::from_str_radix(&workspace.ids.hex16(), 16).unwrap_or_default());
             let whole = order.session_id.is_some() && order.delivery == Delivery::Inline;
             let sending = Sending { delivery: order.delivery, seed, whole };
-            let statement = Statement { state: state.clone(), cancel: cancel.clone(), sending };
+            let warehouse = order.warehouse.clone();
+            let statement = Statement { warehouse, state: state.clone(), cancel: cancel.clone(), sending };
             statements.by_id.insert(id.clone(), statement);
             statements.order.push_back(id.clone());
             if statements.order.len() > KEPT
@@ -157,7 +160,7 @@ pub(super) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: 
     super::history::end(workspace, &id, state.name(), rows, message);
     let (state, _) = watch::channel(state);
     let sending = Sending { delivery: Delivery::Inline, seed: 0, whole: false };
-    let statement = Statement { state, cancel: Cancel::default(), sending };
+    let statement = Statement { warehouse: warehouse.to_owned(), state, cancel: Cancel::default(), sending };
     let mut statements = lock(&workspace.statements);
     statements.by_id.insert(id.clone(), statement);
     statements.order.push_back(id.clone());
@@ -175,6 +178,13 @@ async fn run(
     let mut watched = state.subscribe();
     let begin = async {
         workspace.clock.sleep_until(ready_at).await;
+        loop {
+            match super::warehouses::readiness(&workspace, &order.warehouse) {
+                Readiness::Now => break,
+                Readiness::At(instant) => workspace.clock.sleep_until(instant).await,
+                Readiness::Never(why) => return Err(SqlError { message: why, sql_state: String::new() }),
+            }
+        }
         state.send_if_modified(|state| {
             let pending = matches!(state, State::Pending);
             if pending {
@@ -185,13 +195,15 @@ async fn run(
         if let Some(millis) = sleep_millis(&order.sql) {
             workspace.clock.sleep_until(workspace.clock.now() + millis).await;
         }
+        Ok(())
     };
-    tokio::select! {
-        () = begin => {}
+    let begun = tokio::select! {
+        begun = begin => begun,
         _ = watched.wait_for(State::is_final) => return,
-    }
+    };
     let worker = Arc::clone(&workspace);
     let result = tokio::task::spawn_blocking(move || {
+        begun?;
         crate::system::refresh(&worker, &order.sql);
         let mut table = worker.engine.run(&worker.catalog, &order.session, &order.sql, order.limits(), &cancel)?;
         if let Some(limit) = order.byte_limit {
@@ -347,8 +359,14 @@ pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
     let mut reply = json!({"statement_id": id, "status": {"state": state.name()}});
     match &state {
         State::Failed(error) => {
-            let error_json = json!({"error_code": "BAD_REQUEST", "message": error.message});
-            reply.set("status", json!({"state": state.name(), "error": error_json, "sql_state": error.sql_state}));
+            // What is not the statement's fault has no SQLSTATE.
+            let is_sql = !error.sql_state.is_empty();
+            let code = if is_sql { "BAD_REQUEST" } else { "TEMPORARILY_UNAVAILABLE" };
+            let mut status = json!({"state": state.name(), "error": {"error_code": code, "message": error.message}});
+            if is_sql {
+                status.set("sql_state", json!(error.sql_state));
+            }
+            reply.set("status", status);
         }
         State::Succeeded(table, _) => {
             let told = Told { id, table, sending };
@@ -393,6 +411,27 @@ fn stop(workspace: &Workspace, id: &str) -> bool {
         super::history::end(workspace, id, "CANCELED", 0, None);
     }
     true
+}
+
+/// Ends what runs on a warehouse that stops; what has yet to begin looks for itself.
+pub(super) fn interrupt(workspace: &Workspace, warehouse: &str) {
+    let message = "The SQL warehouse was stopped while the statement was running.";
+    let error = SqlError { message: message.to_owned(), sql_state: String::new() };
+    let statements = lock(&workspace.statements);
+    let interrupted = statements.by_id.iter().filter(|(_, statement)| {
+        let fail = |state: &mut State| {
+            let is_running = matches!(state, State::Running);
+            if is_running {
+                *state = State::Failed(error.clone());
+            }
+            is_running
+        };
+        statement.warehouse == warehouse && statement.state.send_if_modified(fail)
+    });
+    for (id, statement) in interrupted {
+        statement.cancel.cancel();
+        super::history::end(workspace, id, "FAILED", 0, Some(message.to_owned()));
+    }
 }
 
 fn cancel(workspace: &Workspace, request: &Request) -> Outcome {

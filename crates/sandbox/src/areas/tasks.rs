@@ -245,6 +245,9 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
         let _ = error;
         return Done::refused("RESOURCE_NOT_FOUND", format!("SQL warehouse {warehouse} does not exist."));
     }
+    if let Some(why) = super::warehouses::doom(workspace, warehouse) {
+        return Done::refused("CLUSTER_ERROR", why);
+    }
     let mut parameters = call.parameters.clone();
     for (name, value) in task.at("parameters").as_object().into_iter().flatten() {
         parameters.insert(name.clone(), plain(value));

@@ -1,6 +1,8 @@
 //! SQL warehouses and their states.
 //!
-//! Derived: the texts of errors, and fields of a warehouse that no recording shows.
+//! One with the custom tag `sandbox.fail` cannot be started: halfway its health says so, with the text of the tag, and at
+//! the end it is STOPPED again. Derived: the texts of errors, fields of a warehouse that no recording shows, how a start
+//! fails, and that one which is deleted is DELETING and then DELETED for a while, though in no list any more.
 
 mod check;
 
@@ -19,6 +21,10 @@ use crate::workspace::{USER, Workspace, lock};
 
 const START: Lapse = Lapse::new(800, 6_000);
 const STOP: Lapse = Lapse::new(300, 3_000);
+/// The key of the tag of warehouses that cannot be started.
+const DOOM: &str = "sandbox.fail";
+const NOT_LAUNCHED: &str = "Clusters are failing to launch. Details for the latest failure: ";
+const DELETED: &str = "The SQL warehouse was deleted before the statement could run.";
 
 pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/sql/warehouses", list),
@@ -38,12 +44,26 @@ pub(crate) enum State {
     /// Until this instant.
     Starting(i64),
     Stopping(i64),
+    Deleting(i64),
+    /// As such it is seen until this instant.
+    Deleted(i64),
+}
+
+/// What a statement is to do that waits for its warehouse.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Now,
+    At(i64),
+    /// It will not run: why.
+    Never(String),
 }
 
 #[derive(Debug)]
 pub(crate) struct Warehouse {
     state: State,
     settings: Map<String, Value>,
+    /// Whether its last start failed.
+    has_failed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +80,7 @@ impl Warehouse {
             "enable_serverless_compute": true, "warehouse_type": "PRO", "channel": {"name": "CHANNEL_NAME_CURRENT"}, "tags": {},
         });
         let state = if running { State::Running } else { State::Stopped };
-        Self { state, settings: settings.as_object().cloned().unwrap_or_default() }
+        Self { state, settings: settings.as_object().cloned().unwrap_or_default(), has_failed: false }
     }
 
     /// Sets it to a state that lasts; for seeds.
@@ -72,12 +92,52 @@ impl Warehouse {
         &self.settings
     }
 
-    fn settle(&mut self, now: i64) {
-        self.state = match self.state {
-            State::Starting(until) if now >= until => State::Running,
-            State::Stopping(until) if now >= until => State::Stopped,
-            state => state,
-        };
+    fn name(&self) -> &str {
+        self.settings.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Why it cannot be started, by its tag.
+    fn doom(&self) -> Option<&str> {
+        let tags = self.settings.get("tags")?.at("custom_tags").as_array()?;
+        tags.iter().find(|tag| tag.at("key") == DOOM)?.at("value").as_str()
+    }
+
+    /// Lets what is due happen; `lapse` is how long a start takes.
+    fn settle(&mut self, now: i64, lapse: i64) {
+        match self.state {
+            State::Starting(until) if self.doom().is_some() => {
+                self.has_failed = now >= until - lapse / 2;
+                if now >= until {
+                    self.state = State::Stopped;
+                }
+            }
+            State::Starting(until) if now >= until => self.state = State::Running,
+            State::Stopping(until) if now >= until => self.state = State::Stopped,
+            State::Deleting(until) if now >= until => self.state = State::Deleted(until + lapse),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, until: i64) {
+        self.state = State::Starting(until);
+        self.has_failed = false;
+    }
+
+    /// Whether it is there no more, or soon will not be.
+    pub(crate) fn is_going(&self) -> bool {
+        matches!(self.state, State::Deleting(_) | State::Deleted(_))
+    }
+
+    /// As a whole, in the words of the API.
+    fn health(&self) -> Value {
+        match self.doom().filter(|_| self.has_failed) {
+            None => json!({"status": "HEALTHY"}),
+            Some(why) => json!({
+                "status": "FAILED", "summary": "Clusters are failing to launch.", "details": why,
+                "failure_reason": {"code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE",
+                    "parameters": {"databricks_error_message": why}},
+            }),
+        }
     }
 
     fn json(&self, id: &str, workspace: &Workspace) -> Value {
@@ -86,6 +146,8 @@ impl Warehouse {
             State::Stopped => "STOPPED",
             State::Starting(_) => "STARTING",
             State::Stopping(_) => "STOPPING",
+            State::Deleting(_) => "DELETING",
+            State::Deleted(_) => "DELETED",
         };
         let running = u8::from(self.state == State::Running);
         let host = workspace.url().trim_start_matches("http://");
@@ -105,7 +167,7 @@ impl Warehouse {
                 "odbc_params".to_owned(),
                 json!({"hostname": host, "path": format!("/sql/1.0/warehouses/{id}"), "protocol": "http", "port": 443}),
             );
-            object.insert("health".to_owned(), json!({"status": "HEALTHY"}));
+            object.insert("health".to_owned(), self.health());
         }
         json
     }
@@ -118,33 +180,63 @@ fn missing(id: &str) -> ApiError {
 /// Runs `body` on a warehouse whose state is up to date.
 fn with<T>(workspace: &Workspace, id: &str, body: impl FnOnce(&mut Warehouse) -> T) -> Result<T, ApiError> {
     let mut warehouses = lock(&workspace.warehouses);
+    settle(workspace, &mut warehouses);
     let warehouse = warehouses.by_id.get_mut(id).ok_or_else(|| missing(id))?;
-    warehouse.settle(workspace.clock.now());
     Ok(body(warehouse))
+}
+
+/// Brings all warehouses up to date, and forgets those that are long deleted.
+fn settle(workspace: &Workspace, warehouses: &mut Warehouses) {
+    let (now, lapse) = (workspace.clock.now(), workspace.clock.lapse(START));
+    warehouses.by_id.values_mut().for_each(|warehouse| warehouse.settle(now, lapse));
+    warehouses.by_id.retain(|_, warehouse| !matches!(warehouse.state, State::Deleted(until) if now >= until));
 }
 
 /// Starts a stopped warehouse for a statement; gives the instant from which it runs.
 pub(crate) fn wake(workspace: &Workspace, id: &str) -> Result<i64, ApiError> {
     let now = workspace.clock.now();
     with(workspace, id, |warehouse| match warehouse.state {
-        State::Running => now,
-        State::Starting(until) => until,
+        State::Running => Ok(now),
+        State::Starting(until) => Ok(until),
         State::Stopped | State::Stopping(_) => {
             let until = now + workspace.clock.lapse(START);
-            warehouse.state = State::Starting(until);
-            until
+            warehouse.begin(until);
+            Ok(until)
         }
-    })
+        State::Deleting(_) | State::Deleted(_) => {
+            Err(ApiError::invalid_state(format!("SQL warehouse {id} is being deleted or is deleted.")))
+        }
+    })?
+}
+
+/// Whether a statement that has waited for its warehouse can run now.
+pub(crate) fn readiness(workspace: &Workspace, id: &str) -> Readiness {
+    let readiness = with(workspace, id, |warehouse| match (warehouse.state, warehouse.doom()) {
+        (State::Running, _) => Readiness::Now,
+        (State::Starting(until), _) => Readiness::At(until),
+        (State::Stopped, Some(why)) if warehouse.has_failed => Readiness::Never(format!("{NOT_LAUNCHED}{why}")),
+        (State::Stopped | State::Stopping(_), _) => {
+            Readiness::Never("The SQL warehouse was stopped before the statement could run.".to_owned())
+        }
+        (State::Deleting(_) | State::Deleted(_), _) => Readiness::Never(DELETED.to_owned()),
+    });
+    readiness.unwrap_or_else(|_| Readiness::Never(DELETED.to_owned()))
+}
+
+/// Why a warehouse that does not run never will, if it is such a one.
+pub(crate) fn doom(workspace: &Workspace, id: &str) -> Option<String> {
+    let why = |warehouse: &mut Warehouse| {
+        warehouse.doom().filter(|_| warehouse.state != State::Running).map(|why| format!("{NOT_LAUNCHED}{why}"))
+    };
+    with(workspace, id, why).ok()?
 }
 
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
     let size = page::size(request.query_integer("page_size")?, 100, 1000)?;
     let mut warehouses = lock(&workspace.warehouses);
-    let now = workspace.clock.now();
-    let all = warehouses.by_id.iter_mut().map(|(id, warehouse)| {
-        warehouse.settle(now);
-        warehouse.json(id, workspace)
-    });
+    settle(workspace, &mut warehouses);
+    let there = warehouses.by_id.iter().filter(|(_, warehouse)| !warehouse.is_going());
+    let all = there.map(|(id, warehouse)| warehouse.json(id, workspace));
     let page = page::page(all.collect(), size, request.query("page_token"))?;
     let mut reply = json!({"warehouses": page.items});
     if let Some(next) = page.next {
@@ -171,9 +263,10 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     let size = fields.text("cluster_size")?.unwrap_or("Small");
     let mut warehouse = Warehouse::new(name, size, false);
     warehouse.settings.extend(fields.0.clone());
-    warehouse.state = State::Starting(workspace.clock.now() + workspace.clock.lapse(START));
+    warehouse.begin(workspace.clock.now() + workspace.clock.lapse(START));
     let mut warehouses = lock(&workspace.warehouses);
-    if warehouses.by_id.values().any(|other| other.settings.get("name").and_then(Value::as_str) == Some(name)) {
+    settle(workspace, &mut warehouses);
+    if warehouses.by_id.values().any(|other| other.name() == name && !other.is_going()) {
         return Err(ApiError::invalid_parameter(format!("SQL warehouse with name `{name}` already exists")));
     }
     let id = workspace.ids.hex16();
@@ -191,8 +284,14 @@ fn edit(workspace: &Workspace, request: &Request) -> Outcome {
 
 fn delete(workspace: &Workspace, request: &Request) -> Outcome {
     let id = request.parameter("id");
+    let until = workspace.clock.now() + workspace.clock.lapse(STOP);
+    with(workspace, id, |warehouse| {
+        if !warehouse.is_going() {
+            warehouse.state = State::Deleting(until);
+        }
+    })?;
+    super::statements::interrupt(workspace, id);
     let mut warehouses = lock(&workspace.warehouses);
-    warehouses.by_id.remove(id).ok_or_else(|| missing(id))?;
     if warehouses.default.as_deref() == Some(id) {
         warehouses.default = None;
     }
@@ -205,11 +304,12 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn stop(workspace: &Workspace, request: &Request) -> Outcome {
-    let until = workspace.clock.now() + workspace.clock.lapse(STOP);
-    with(workspace, request.parameter("id"), |warehouse| {
-        if warehouse.state != State::Stopped {
+    let (id, until) = (request.parameter("id"), workspace.clock.now() + workspace.clock.lapse(STOP));
+    with(workspace, id, |warehouse| {
+        if !matches!(warehouse.state, State::Stopped | State::Stopping(_)) && !warehouse.is_going() {
             warehouse.state = State::Stopping(until);
         }
     })?;
+    super::statements::interrupt(workspace, id);
     Ok(Reply::nothing())
 }

@@ -70,7 +70,7 @@ fn warehouses(workspace: &Workspace) -> Vec<Row> {
             Value::Null,
         ]
     };
-    warehouses.by_id.iter().map(row).collect()
+    warehouses.by_id.iter().filter(|(_, warehouse)| !warehouse.is_going()).map(row).collect()
 }
 
 /// The shared warehouse, where there is one, starts at eight and stops at six, as its usage tells.

@@ -24,7 +24,7 @@ pub(super) const SOURCES: &[Source] = &[
             legacy_dashboard_id: STRING, notebook_id: STRING, sql_query_id: STRING, \
             dlt_pipeline_info: STRUCT<dlt_pipeline_id: STRING, dlt_update_id: STRING>>",
         rows: tables,
-        live: false,
+        live: true,
     },
     Source {
         name: ["access", "column_lineage"],
@@ -40,7 +40,7 @@ pub(super) const SOURCES: &[Source] = &[
             legacy_dashboard_id: STRING, notebook_id: STRING, sql_query_id: STRING, \
             dlt_pipeline_info: STRUCT<dlt_pipeline_id: STRING, dlt_update_id: STRING>>",
         rows: columns,
-        live: false,
+        live: true,
     },
 ];
 

@@ -70,8 +70,24 @@ async fn pipelines_are_updated_and_tell_of_it() -> Checked {
     assert_eq!(events[0]["event_type"], "create_update");
     assert!(events.as_array().is_some_and(|events| events.iter().any(|event| event["event_type"] == "flow_progress")));
     post(&sandbox, &format!("{path}/updates"), json!({})).await?;
+    sandbox.advance(Duration::from_millis(300));
     post(&sandbox, &format!("{path}/stop"), json!({})).await?;
-    assert_eq!(get(&sandbox, &path).await?.at("/latest_updates/0/state"), "CANCELED");
+    let states = async || -> Result<[Value; 2], Box<dyn std::error::Error>> {
+        let shown = get(&sandbox, &path).await?;
+        Ok([shown.at("/state"), shown.at("/latest_updates/0/state")])
+    };
+    assert_eq!(states().await?, ["STOPPING", "STOPPING"]);
+    assert_eq!(post(&sandbox, &format!("{path}/updates"), json!({})).await?.status, 409);
+    sandbox.advance(Duration::from_millis(299));
+    post(&sandbox, &format!("{path}/stop"), json!({})).await?;
+    assert_eq!(states().await?, ["STOPPING", "STOPPING"]);
+    // To be told once more makes it no slower.
+    sandbox.advance(Duration::from_millis(1));
+    assert_eq!(states().await?, ["IDLE", "CANCELED"]);
+    let events = get(&sandbox, &format!("{path}/events?max_results=4")).await?.at("/events");
+    let messages: Vec<_> = events.as_array().into_iter().flatten().map(|event| text(&event["message"])).collect();
+    let ends = ["is CANCELED.", "is STOPPING.", "is INITIALIZING.", "is WAITING_FOR_RESOURCES."];
+    assert!(messages.iter().zip(ends).all(|(message, end)| message.ends_with(end)), "{messages:?}");
     let failing = get(&sandbox, "/api/2.0/pipelines?filter=name%20LIKE%20'returns%25'").await?;
     assert_eq!(failing.at("/statuses/0/state"), "FAILED");
     let path =
@@ -95,6 +111,8 @@ async fn a_continuous_pipeline_runs_until_it_is_stopped() -> Checked {
     let events = get(&sandbox, &format!("{path}/events?filter=event_type%3D'flow_progress'")).await?.at("/events");
     assert!(text(&events[0]["message"]).contains("is RUNNING"), "{events}");
     post(&sandbox, &format!("{path}/stop"), json!({})).await?;
+    assert_eq!(get(&sandbox, &path).await?.at("/state"), "STOPPING");
+    sandbox.advance(Duration::from_secs(1));
     assert_eq!(get(&sandbox, &path).await?.at("/state"), "IDLE");
     Ok(())
 }

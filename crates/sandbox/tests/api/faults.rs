@@ -82,6 +82,29 @@ async fn answers_come_late() -> Checked {
 }
 
 #[tokio::test]
+async fn requests_that_are_given_up_are_counted() -> Checked {
+    let sandbox = start().await?;
+    let rule = json!([{"route": LIST, "fault": "slow_headers", "delay_ms": 600_000}]);
+    post(&sandbox, "/__sandbox/faults", rule).await?;
+    let counts = async || -> Result<[Value; 2], Box<dyn std::error::Error>> {
+        let shown = get(&sandbox, "/__sandbox/faults").await?;
+        Ok([shown.at("/faults/0/hits"), shown.at("/faults/0/abandoned")])
+    };
+    let asked = get(&sandbox, LIST);
+    tokio::select! {
+        _ = asked => return Err("it was answered".into()),
+        met = async { loop { if counts().await?[0] == 1 { break counts().await; } } } => assert_eq!(met?, [1, 0]),
+    }
+    // The connection is gone with what asked; that it is gone is seen a little later.
+    for _ in 0..10_000 {
+        if counts().await? == [1, 1] {
+            return Ok(());
+        }
+    }
+    Err("it was not noticed".into())
+}
+
+#[tokio::test]
 async fn answers_are_changed_by_their_schema() -> Checked {
     let reply = first(json!({"fault": "unknown_enums"})).await?;
     assert_eq!(reply.at("/jobs/0/settings/format"), json!("SANDBOX_UNKNOWN_VALUE"));

@@ -27,3 +27,4 @@ mod semantics;
 mod sql;
 mod statements;
 mod unity;
+mod warehouses;

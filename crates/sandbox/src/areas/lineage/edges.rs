@@ -125,6 +125,12 @@ pub(crate) fn type_of(catalog: &Catalog, full_name: &str) -> &'static str {
     if is_view { "VIEW" } else { "TABLE" }
 }
 
+/// Whether a table is there and may not be seen, as its property says.
+pub(super) fn is_hidden(catalog: &Catalog, full_name: &str) -> bool {
+    let hidden = find(catalog, full_name).and_then(|table| table.node.properties.get("sandbox.hidden"));
+    hidden.is_some_and(|hidden| hidden == "true")
+}
+
 /// The tables that a view reads: those whose name is in its text.
 fn read_by<'a>(catalog: &'a Catalog, view: &'a Table) -> impl Iterator<Item = &'a Table> {
     let text = view.view_definition.as_deref().unwrap_or_default().replace('`', "").to_lowercase();
