@@ -22,9 +22,11 @@ pub(super) enum Class {
 /// The official SDKs' name for a call that a private link refused.
 pub(crate) const PRIVATE_LINK_CODE: &str = "PRIVATE_LINK_VALIDATION_ERROR";
 
-/// These three lookups report a missing object as a bad request.
-const MISSING_AS_BAD_REQUEST: [(&str, &[[&str; 2]]); 3] = [
+/// These lookups report a missing object as a bad request. Of events the official SDKs do not say so, but the service
+/// words it alike.
+const MISSING_AS_BAD_REQUEST: [(&str, &[[&str; 2]]); 4] = [
     ("/clusters/get", &[["Cluster ", " does not exist"]]),
+    ("/clusters/events", &[["Cluster ", " does not exist"]]),
     ("/jobs/get", &[["Job ", " does not exist"]]),
     ("/jobs/runs/get", &[["Run ", " does not exist"], ["Run: ", " doesn't exist"]]),
 ];
@@ -46,7 +48,7 @@ fn rejects_token(refusal: &Refusal) -> bool {
 
 fn is_missing_in_disguise(refusal: &Refusal) -> bool {
     refusal.status == 400
-        && refusal.method == http::Method::GET
+        && (refusal.method == http::Method::GET || refusal.path.ends_with("/clusters/events"))
         && refusal.code.as_deref() == Some("INVALID_PARAMETER_VALUE")
         && MISSING_AS_BAD_REQUEST.iter().any(|(path, patterns)| {
             is_versioned(&refusal.path, path)

@@ -110,6 +110,8 @@ fn code_then_status_decide_the_class() {
 fn a_missing_object_reported_as_bad_request_is_not_found() {
     for (path, message, expected) in [
         ("/api/2.1/clusters/get", "Cluster abc does not exist", true),
+        ("/api/2.1/clusters/events", "Cluster abc does not exist", true),
+        ("/api/2.1/clusters/start", "Cluster abc does not exist", false),
         ("/api/2.2/jobs/get", "Job 1 does not exist.", true),
         ("/api/2.2/jobs/runs/get", "Run 5 does not exist.", true),
         ("/api/2.2/jobs/runs/get", "Run: 5 in job: 1 doesn't exist", true),
