@@ -41,7 +41,13 @@ pub(crate) async fn submit(
 /// The answer for a run that was started and is not waited for.
 pub(crate) async fn started(context: &Context, run_id: i64) -> Value {
     match run::get(context, run_id, false).await {
-        Ok(run) if run::is_over(&run) => run_answer::summary(run_id, &run),
+        Ok(run) if run::is_over(&run) => {
+            let mut answer = run_answer::summary(run_id, &run);
+            if !run::succeeded(&run) {
+                shape::put(&mut answer, "hint", run_answer::advice(&run));
+            }
+            answer
+        }
         Ok(run) => run_answer::still_running(run_id, &run),
         // It was started, which is all that was asked for.
         Err(_) => {
