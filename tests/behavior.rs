@@ -5,8 +5,12 @@
 mod ai;
 #[path = "behavior/ai_faults.rs"]
 mod ai_faults;
+#[path = "behavior/ai_shapes.rs"]
+mod ai_shapes;
 #[path = "behavior/code.rs"]
 mod code;
+#[path = "behavior/compute_shapes.rs"]
+mod compute_shapes;
 #[path = "behavior/data.rs"]
 mod data;
 #[path = "behavior/diagnosis.rs"]
@@ -31,8 +35,12 @@ mod machines;
 mod pipelines;
 #[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
+#[path = "behavior/runs_shapes.rs"]
+mod runs_shapes;
 #[path = "behavior/sql.rs"]
 mod sql;
+#[path = "behavior/twist.rs"]
+mod twist;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/workspaces.rs"]
