@@ -20,6 +20,8 @@ pub(crate) async fn submit(
     let mut request = Arguments::new()
         .with(Location::Body, "run_name", name)
         .with(Location::Body, "tasks", json!([task]))
+        // Where too many runs are active, this one waits for its turn instead of failing.
+        .with(Location::Body, "queue", json!({ "enabled": true }))
         // Repeating the request after a lost answer starts no second run.
         .with(Location::Body, "idempotency_token", uuid::Uuid::new_v4().to_string());
     for (key, value) in settings.as_object().cloned().unwrap_or_default() {

@@ -113,7 +113,7 @@ async fn awake(context: &Context, id: &str, has_context: bool, wait: &mut Wait) 
     }
     let started = power::start(context, Kind::Cluster, id, wait).await?;
     let Started::Not(_) = started else { return Ok(None) };
-    let mut answer = power::answer(context, Kind::Cluster, id, &started);
+    let mut answer = power::answer(context, Kind::Cluster, id, &started, wait);
     shape::put(&mut answer, "hint", "the cluster is not up yet and nothing was run; call `run_code` again later");
     Ok(Some(answer))
 }
@@ -126,6 +126,8 @@ async fn finish(
     wait: &mut Wait,
 ) -> Result<Value, Error> {
     let name = format!("command {} in context {}", command.command_id, command.context_id);
+    // Of a command of before it is not known when it began.
+    let sent = guard.is_some().then(|| wait.milliseconds());
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Unknown").to_owned();
     let look = |answer: &Value| {
         let state = status(answer);
@@ -156,6 +158,9 @@ async fn finish(
     }
     if state == "Cancelled" {
         return Err(Error::failed(format!("{name} was cancelled")));
+    }
+    if let Some(sent) = sent {
+        shape::put(&mut answer, "duration_ms", wait.milliseconds().saturating_sub(sent));
     }
     let empty = json!({});
     let results = seen.get("results").filter(|results| !results.is_null()).unwrap_or(&empty);
