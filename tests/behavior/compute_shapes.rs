@@ -119,6 +119,9 @@ async fn what_serverless_code_did_is_told_without_its_output() -> Outcome {
         let house = House::with_faults(denied(route)).await?;
         let refusal = house.refusal("run_code", json!({ "code": "print(1)" })).await?;
         assert!(refusal.contains("lacks the permission"), "{route}: {refusal}");
+        let folder = json!({ "path": "/Users/sandbox.user@example.test/.databricks-mcp-server" });
+        let is_empty = |folder: &Value| folder["items"].as_array().is_some_and(Vec::is_empty);
+        house.until("list_workspace_items", folder, is_empty).await?;
     }
 
     let house = House::open(Selection::default(), 1_000).await?;
@@ -218,5 +221,58 @@ async fn events_of_a_cluster_come_page_by_page() -> Outcome {
     assert_eq!(chosen.len(), 3, "{chosen:?}");
     let missing = house.refusal("get_cluster_events", json!({ "cluster_id": "0000-000000-nothing0" })).await?;
     assert!(missing.contains("does not exist") && missing.contains("`list_clusters`"), "{missing}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_ends_with_its_cluster() -> Outcome {
+    let house = House::whole().await?;
+    let mut call = code();
+    call["code"] = json!("import time\ntime.sleep(25)\n");
+    call["timeout_seconds"] = json!(0);
+    let mut later = house.answer("run_code", call).await?;
+    house.answer("stop_cluster", json!({ "cluster_id": RUNNING })).await?;
+    if let Some(later) = later.as_object_mut() {
+        later.retain(|name, _| ["cluster_id", "context_id", "command_id"].contains(&name.as_str()));
+    }
+    let refusal = house.refusal("run_code", later).await?;
+    assert!(refusal.contains("is gone, with its variables") && refusal.contains("begin anew"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn lost_answers_of_machines_do_nothing_twice_and_how_long_it_took_is_told() -> Outcome {
+    let lost = |route: &str| json!({ "route": route, "fault": "connection_reset", "handled": true, "times": 1 });
+    let house = House::with_faults(json!([
+        lost("POST /api/2.0/sql/warehouses/*/start"),
+        lost("POST /api/2.0/sql/warehouses/*/stop"),
+        lost("POST /api/2.2/jobs/runs/cancel"),
+    ]))
+    .await?;
+    let warehouse = json!({ "warehouse_id": "b2c3d4e5f6071829" });
+    let answer = house.answer("start_warehouse", warehouse.clone()).await?;
+    assert!(answer["state"] == "RUNNING" && answer["duration_ms"].is_number(), "{answer}");
+    let answer = house.answer("stop_warehouse", warehouse).await?;
+    assert!(answer["state"] == "STOPPED" && answer["duration_ms"].is_number(), "{answer}");
+    let run = json!({ "run_id": house.answer("run_job_now", json!({ "job_id": house.job("slow-export").await? })).await?["run_id"] });
+    let answer = house.answer("cancel_run", run).await?;
+    assert!(answer["result_state"] == "CANCELED" && answer["duration_ms"].is_number(), "{answer}");
+    let seen: Vec<_> =
+        house.faults().await?.as_array().into_iter().flatten().map(|rule| rule["seen"].clone()).collect();
+    assert_eq!(seen, [2, 2, 2], "each was asked for once more");
+    let answer = house.answer("run_code", code()).await?;
+    assert!(answer["output"] == "1" && answer["duration_ms"].is_number(), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_leaves_what_was_there_before_it() -> Outcome {
+    let house = House::whole().await?;
+    let look = ("get_cluster", json!({ "cluster_id": RUNNING }));
+    let is = |state: &'static str| move |cluster: &Value| cluster["state"] == state;
+    house.cancelled("restart_cluster", look.1.clone(), look.clone(), is("RESTARTING")).await?;
+    house.until(look.0, look.1.clone(), is("RUNNING")).await?;
+    house.cancelled("stop_cluster", look.1.clone(), look.clone(), is("TERMINATING")).await?;
+    house.until(look.0, look.1, is("TERMINATED")).await?;
     Ok(())
 }

@@ -381,3 +381,46 @@ async fn long_errors_and_many_tasks_stay_within_the_budget() -> Outcome {
     assert!(answer["truncated"] == true && answer["hint"].to_string().contains("of 60 items"), "{answer}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_job_does_not_take_is_told_before_it_runs() -> Outcome {
+    let house = House::default().await?;
+    let job = house.job("nightly-orders").await?;
+    let long = "x".repeat(10_001);
+    for (more, words) in [
+        (json!({ "only": ["nothing"] }), "'nothing'"),
+        (json!({ "notebook_params": { "day": long } }), "10000 bytes"),
+        (json!({ "job_id": 1 }), "`list_jobs`"),
+    ] {
+        let mut call = json!({ "job_id": job });
+        if let (Some(call), Value::Object(more)) = (call.as_object_mut(), more) {
+            call.extend(more);
+        }
+        let refusal = house.refusal("run_job_now", call).await?;
+        assert!(refusal.contains(words) && refusal.chars().count() < 500, "{words}: {refusal}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_one_time_run_waits_for_its_turn_and_says_for_what() -> Outcome {
+    let twist = |exchange: &mut Exchange| {
+        if exchange.is("POST /api/2.2/jobs/runs/submit") {
+            assert_eq!(exchange.body["queue"]["enabled"], true, "{}", exchange.body);
+        } else if exchange.is(RUN) {
+            let why =
+                json!({ "code": "ACTIVE_RUNS_LIMIT_REACHED", "message": "The workspace runs as much as it may." });
+            exchange.answer["state"] = json!({ "life_cycle_state": "QUEUED" });
+            exchange.answer["status"] = json!({ "state": "QUEUED", "queue_details": why });
+        }
+    };
+    let house = House::twisted(twist).await?;
+    let call = json!({ "notebook_path": "/Shared/etl/load_orders", "timeout_seconds": 0 });
+    let answer = house.answer("run_notebook", call).await?;
+    assert_eq!((&answer["life_cycle_state"], &answer["still_running"]), (&json!("QUEUED"), &json!(true)), "{answer}");
+    assert!(answer["queued"].to_string().contains("as much as it may"), "{answer}");
+    house.until_heard(|state| state.contains("QUEUED (ACTIVE_RUNS_LIMIT_REACHED)")).await?;
+    let output = house.answer("get_run_output", json!({ "run_id": answer["run_id"] })).await?;
+    assert!(output["still_running"] == true && output["hint"].to_string().contains("`wait_for_run`"), "{output}");
+    Ok(())
+}
