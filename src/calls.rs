@@ -8,6 +8,7 @@ use crate::cursor;
 use crate::definition::Action;
 use crate::error::Error;
 use crate::registry::{Registry, Tool};
+use crate::shape;
 use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
 
@@ -88,7 +89,7 @@ async fn run(
             (composite.run)(context, arguments).await
         }
     };
-    answer.map_err(|error| match error.api() {
+    let answer = answer.map_err(|error| match error.api() {
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {
                 [] => "",
@@ -107,5 +108,21 @@ async fn run(
             error.with_hint(format!("the workspace limits the rate of requests; try again{after}"))
         }
         _ => error,
-    })
+    });
+    match answer {
+        Ok(mut answer) => {
+            for name in ["hint", "next_step"] {
+                let text = answer.get(name).and_then(Value::as_str).unwrap_or_default();
+                if let Some(note) = registry.lacks(text) {
+                    let text = format!("{text}; {note}");
+                    shape::put(&mut answer, name, text);
+                }
+            }
+            Ok(answer)
+        }
+        Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {
+            Some(note) => error.with_note(&note),
+            None => error,
+        }),
+    }
 }

@@ -70,6 +70,12 @@ impl Error {
         self
     }
 
+    /// Adds a note to the advice.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.hint = self.hint().map(|hint| format!("{hint}; {note}"));
+        self
+    }
+
     /// Says in which of several workspaces it happened.
     pub(crate) fn in_workspace(mut self, name: impl Into<String>) -> Self {
         self.workspace.get_or_insert_with(|| name.into());

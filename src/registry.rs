@@ -185,6 +185,16 @@ impl Registry {
         Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
     }
 
+    /// What to say where advice names tools that are not enabled, so that nobody looks for them.
+    pub(crate) fn lacks(&self, advice: &str) -> Option<String> {
+        let names = advice.split('`').skip(1).step_by(2);
+        let mut lacking: Vec<_> = names.filter_map(|name| TOOLS.iter().find(|tool| tool.name == name)).collect();
+        lacking.retain(|tool| !self.tools.contains_key(tool.name));
+        let mut names: Vec<_> = lacking.into_iter().map(|tool| format!("`{}`", tool.name)).collect();
+        names.dedup();
+        (!names.is_empty()).then(|| format!("not enabled on this server: {}", names.join(", ")))
+    }
+
     /// The enabled lists whose items are resources, with their tools.
     pub(crate) fn lists(&self) -> Vec<(&'static OperationTool, &'static Lists, &'static ResourceDefinition)> {
         let mut lists = Vec::new();

@@ -28,6 +28,7 @@ pub(crate) mod export_notebook;
 pub(crate) mod get_effective_grants;
 pub(crate) mod get_input_schema;
 pub(crate) mod get_job_costs;
+pub(crate) mod get_pipeline;
 pub(crate) mod get_run_output;
 pub(crate) mod get_sql_result;
 pub(crate) mod get_table_lineage;

@@ -5,10 +5,14 @@
 mod ai;
 #[path = "behavior/ai_faults.rs"]
 mod ai_faults;
+#[path = "behavior/ai_shapes.rs"]
+mod ai_shapes;
 #[path = "behavior/cancelling.rs"]
 mod cancelling;
 #[path = "behavior/code.rs"]
 mod code;
+#[path = "behavior/compute_shapes.rs"]
+mod compute_shapes;
 #[path = "behavior/data.rs"]
 mod data;
 #[path = "behavior/data_edges.rs"]
@@ -43,6 +47,8 @@ mod machines;
 mod pipelines;
 #[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
+#[path = "behavior/runs_shapes.rs"]
+mod runs_shapes;
 #[path = "behavior/scripted.rs"]
 mod scripted;
 #[path = "behavior/sql.rs"]
@@ -51,6 +57,8 @@ mod sql;
 mod sql_results;
 #[path = "behavior/stopping.rs"]
 mod stopping;
+#[path = "behavior/twist.rs"]
+mod twist;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/warehouses.rs"]

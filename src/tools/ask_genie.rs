@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::rest::text;
+use super::rest::{integer, text};
 use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, statement};
 use crate::context::Context;
@@ -79,10 +79,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         status @ ("FAILED" | "CANCELLED") => Err(failure(&place, status, &message)),
         status => Ok(json!({
             "conversation_id": place.conversation, "message_id": place.message, "status": status,
-            "still_running": true,
+            "page_url": page(&context, &place), "still_running": true,
             "hint": "it goes on; pass `conversation_id` and `message_id` to `ask_genie`, without `question`",
         })),
     }
+}
+
+/// The page of the space, where its conversations are.
+fn page(context: &Context, place: &Place) -> String {
+    format!("{}/genie/rooms/{}", context.client.host(), place.space)
 }
 
 fn status(message: &Value) -> &str {
@@ -144,23 +149,55 @@ fn failure(place: &Place, status: &str, message: &Value) -> Error {
         .filter_map(|attachment| shape::at(attachment, "query.query")?.as_str())
         .map(|sql| format!("\nits SQL: {sql}"))
         .collect();
-    Error::failed(format!("{failed}{sql}")).with_hint(match text(&error, "type").unwrap_or_default() {
-        kind if kind.contains("RATE_LIMIT") => "wait a minute, then ask again",
-        kind if kind.contains("WAREHOUSE") => {
-            "the space's warehouse cannot be used: see `list_warehouses`, or query on another with `execute_sql`"
-        }
-        "TABLES_MISSING_EXCEPTION" | "NO_TABLES_TO_QUERY_EXCEPTION" => {
-            "the space's tables are gone or may not be read: see `search_tables` and `get_effective_grants`"
-        }
-        _ if status == "CANCELLED" => "somebody cancelled it; ask again if the answer is still wanted",
-        _ if !sql.is_empty() => "mend the SQL and run it with `execute_sql`, or ask in other words",
-        _ => "ask in other words, or query with `execute_sql`",
-    })
+    Error::failed(format!("{failed}{sql}")).with_hint(advice(
+        text(&error, "type").unwrap_or_default(),
+        status == "CANCELLED",
+        !sql.is_empty(),
+    ))
+}
+
+/// What to do about a failure of this type; there are about sixty.
+fn advice(kind: &str, is_cancelled: bool, has_sql: bool) -> &'static str {
+    let is = |words: &[&str]| words.iter().any(|word| kind.contains(word));
+    if is(&["RATE_LIMIT"]) {
+        "wait a minute, then ask again"
+    } else if is(&["WAREHOUSE"]) {
+        "the space's warehouse cannot be used: see `list_warehouses`, or query on another with `execute_sql`"
+    } else if is(&["TABLES_MISSING", "NO_TABLES", "UC_SCHEMA", "UNKNOWN_TABLE", "TABLE_IDENTIFIER"]) {
+        "the space's tables are gone or may not be read: see `search_tables` and `get_effective_grants`"
+    } else if is_cancelled || is(&["_WHILE_EXECUTING", "AUTO_REGENERATE"]) {
+        "somebody cancelled it; ask again if the answer is still wanted"
+    } else if is(&["MULTIPLE_EXECUTIONS"]) {
+        "another question of this conversation is being answered: wait for it, or leave out `conversation_id`"
+    } else if is(&["CONTEXT_EXCEEDED", "MAX_TOKEN", "TOO_LONG", "TOO_MANY_TABLES"]) {
+        "it is too much at once: ask for less, in a new conversation, without `conversation_id`"
+    } else if has_sql {
+        "mend the SQL and run it with `execute_sql`, or ask in other words"
+    } else if is(&[
+        "TIMEOUT",
+        "NETWORK",
+        "RETRYABLE",
+        "CHAT_COMPLETION",
+        "UNEXPECTED",
+        "DEPLOYMENT",
+        "SQL_EXEC_API_CALL",
+    ]) {
+        "the service failed, not the question: ask again in a while"
+    } else if is(&["CERTIFIED_ANSWER", "INTERNAL_CATALOG", "FUNCTIONS_NOT_AVAILABLE", "AI_MODEL", "UNSUPPORTED"]) {
+        "the space is not set up for it: tell its owner, or query with `execute_sql`"
+    } else {
+        "ask in other words, or query with `execute_sql`"
+    }
 }
 
 /// What Genie said: texts, and of each query the SQL with its rows.
 async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wait) -> Result<Value, Error> {
     let mut answer = json!({ "conversation_id": place.conversation, "message_id": place.message });
+    let times = integer(message, "created_timestamp").zip(integer(message, "last_updated_timestamp"));
+    if let Some(duration) = times.map(|(from, to)| to - from).filter(|duration| *duration >= 0) {
+        shape::put(&mut answer, "duration_ms", duration);
+    }
+    shape::put(&mut answer, "page_url", page(context, place));
     let is_expired = text(message, "status") == Some("QUERY_RESULT_EXPIRED");
     let attachments = message.get("attachments").and_then(Value::as_array).into_iter().flatten();
     let (mut texts, mut queries, mut questions) = (Vec::new(), Vec::new(), Vec::new());
@@ -221,7 +258,39 @@ async fn result(
     };
     let response = watch(context, "the query of the answer", wait, poll, look).await?;
     if !is_over(&statement::state(&response)) {
-        return Err(Error::failed("the query was still running when the time was up"));
+        return Err(Error::failed("the query was still running when the time was up").with_hint(
+            "pass `conversation_id` and `message_id` to `ask_genie`, without `question`, to wait on for its rows",
+        ));
     }
     statement::finish(context, response, 0, Cursor::default()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::advice;
+
+    #[test]
+    fn each_kind_of_failure_has_its_advice() {
+        let words = |kind| advice(kind, false, false);
+        for (kinds, expected) in [
+            (&["RATE_LIMIT_EXCEEDED_SPECIFIED_WAIT_EXCEPTION"][..], "wait a minute"),
+            (&["WAREHOUSE_NOT_FOUND_EXCEPTION"], "`list_warehouses`"),
+            (&["NO_TABLES_TO_QUERY_EXCEPTION", "INVALID_SQL_UNKNOWN_TABLE_EXCEPTION"], "`search_tables`"),
+            (&["COULD_NOT_GET_UC_SCHEMA_EXCEPTION", "INVALID_TABLE_IDENTIFIER_EXCEPTION"], "`search_tables`"),
+            (&["MESSAGE_DELETED_WHILE_EXECUTING_EXCEPTION", "STOP_PROCESS_DUE_TO_AUTO_REGENERATE"], "still wanted"),
+            (&["BLOCK_MULTIPLE_EXECUTIONS_EXCEPTION"], "wait for it"),
+            (&["LOCAL_CONTEXT_EXCEEDED_EXCEPTION", "EXCEEDED_MAX_TOKEN_LENGTH_EXCEPTION"], "new conversation"),
+            (&["GENERATED_SQL_QUERY_TOO_LONG_EXCEPTION", "TOO_MANY_TABLES_EXCEPTION"], "new conversation"),
+            (&["REPLY_PROCESS_TIMEOUT_EXCEPTION", "RETRYABLE_PROCESSING_EXCEPTION"], "in a while"),
+            (&["GENERIC_CHAT_COMPLETION_EXCEPTION", "NO_DEPLOYMENTS_AVAILABLE_TO_WORKSPACE"], "in a while"),
+            (&["TOO_MANY_CERTIFIED_ANSWERS_EXCEPTION", "UNKNOWN_AI_MODEL"], "its owner"),
+            (&["CONTENT_FILTER_EXCEPTION", "A_NEW_ONE", ""], "in other words"),
+        ] {
+            for kind in kinds {
+                assert!(words(kind).contains(expected), "{kind}: {}", words(kind));
+            }
+        }
+        assert!(advice("SQL_EXECUTION_EXCEPTION", false, true).contains("mend the SQL"));
+        assert!(advice("", true, false).contains("somebody cancelled it"));
+    }
 }

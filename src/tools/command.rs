@@ -103,7 +103,14 @@ async fn cancel(client: &Client, command: &Command) -> Result<(), databricks::Er
 /// Makes a context and waits until it can be used.
 async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<String, Error> {
     let body = json!({ "clusterId": cluster_id, "language": language });
-    let answer = post(&context.client, &operations::COMPUTE_COMMAND_EXECUTION_CREATE, body).await?;
+    let answer = post(&context.client, &operations::COMPUTE_COMMAND_EXECUTION_CREATE, body).await;
+    let answer = answer.map_err(|error| match error.message().contains("execution contexts") {
+        true => Error::from(error).with_hint(
+            "a cluster holds 145 contexts, those of open notebooks too: end some of yours by a call with `context_id` and \
+             `keep_context: false`, or `restart_cluster`, which ends all",
+        ),
+        false => error.into(),
+    })?;
     let id = id_of(&answer).ok_or_else(|| Error::failed("the answer names no context"))?;
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Pending").to_owned();
     let poll = || {

@@ -25,8 +25,9 @@ pub(crate) fn put(context: &Context, answer: &mut Value, results: &Value) -> Res
         return Err(Error::failed(format!("the code failed: {words}")));
     }
     shape::put(answer, "result_type", kind);
+    let is_cut = results.get("truncated").and_then(Value::as_bool).unwrap_or_default();
     match kind {
-        "table" => table(context, answer, results),
+        "table" => table(context, answer, results, is_cut),
         "image" | "images" => images(context, answer, results),
         _ => {
             let data = match results.get("data") {
@@ -36,7 +37,8 @@ pub(crate) fn put(context: &Context, answer: &mut Value, results: &Value) -> Res
             };
             let cut = excerpt(&data, context.budget.characters * 3 / 4, Keep::Ends);
             shape::put(answer, "output", cut.text);
-            if let Some(notice) = cut.notice {
+            let of_cluster = is_cut.then(|| "the cluster cut it".to_owned());
+            if let Some(notice) = cut.notice.or(of_cluster) {
                 shape::put(answer, "truncated", true);
                 shape::put(answer, "hint", format!("output: {notice}; print less, or write it to a file"));
             }
@@ -45,7 +47,7 @@ pub(crate) fn put(context: &Context, answer: &mut Value, results: &Value) -> Res
     Ok(())
 }
 
-fn table(context: &Context, answer: &mut Value, results: &Value) {
+fn table(context: &Context, answer: &mut Value, results: &Value, is_cut: bool) {
     let columns = results.get("schema").and_then(Value::as_array).into_iter().flatten().map(|column| {
         let kind = column.get("type").and_then(Value::as_str).map(|kind| kind.trim_matches('"'));
         json!({ "name": column.get("name"), "type": kind })
@@ -59,7 +61,6 @@ fn table(context: &Context, answer: &mut Value, results: &Value) {
         row
     });
     let page = shape::page(exact, Budget { characters: room });
-    let is_cut = results.get("truncated").and_then(Value::as_bool).unwrap_or_default();
     shape::put(answer, "columns", columns);
     shape::put(answer, "returned", page.taken);
     shape::put(answer, "rows", page.items);

@@ -113,7 +113,9 @@ async fn tell_cluster(context: &Context, answer: &mut Value, cause: Option<&Caus
 fn next_step(run: &Run, cause: Option<&Cause>) -> String {
     let code = cause.and_then(|cause| run_answer::code(cause.task.status.as_ref()));
     let code = code.or_else(|| run_answer::code(run.status.as_ref())).unwrap_or_default();
-    let repair = "then rerun what failed with `repair_run`";
+    // A repair is of a job's run; what was submitted once is submitted again.
+    let is_one_time = run::is_one_time(run);
+    let repair = if is_one_time { "then run it again" } else { "then rerun what failed with `repair_run`" };
     let advice = match code.as_str() {
         "CLUSTER_ERROR" | "CLOUD_FAILURE" | "CLUSTER_REQUEST_LIMIT_EXCEEDED" | "STORAGE_ACCESS_ERROR" => {
             return format!("the compute failed, not the code: see `cluster` and `get_cluster_events`, {repair}");
@@ -121,6 +123,7 @@ fn next_step(run: &Run, cause: Option<&Cause>) -> String {
         "DRIVER_ERROR" => {
             return format!("the driver went down, often for lack of memory: see its events, give it more, {repair}");
         }
+        "RESOURCE_NOT_FOUND" if is_one_time => "what it names does not exist: see `list_workspace_items`",
         "LIBRARY_INSTALLATION_ERROR" => {
             "a library could not be installed: correct `libraries` or `environments` with `update_job`"
         }
@@ -134,7 +137,8 @@ fn next_step(run: &Run, cause: Option<&Cause>) -> String {
                 .into();
         }
         "USER_CANCELED" | "CANCELED" => {
-            return "somebody cancelled it; rerun what was not done with `repair_run`".into();
+            let again = if is_one_time { "run it again" } else { "rerun what was not done with `repair_run`" };
+            return format!("somebody cancelled it; {again}, if it is still wanted");
         }
         "RUN_TIMEDOUT" | "TIMEDOUT" => {
             "it took longer than its `timeout_seconds`: see what was slow, or raise it with `update_job`"
@@ -170,6 +174,9 @@ impl Cause {
         }
         if let Some(output) = self.output.clone() {
             super::run_output::put(&mut shown, output, room);
+        }
+        if let Some(pipeline) = self.pipeline.clone() {
+            shape::put(&mut shown, "pipeline", pipeline);
         }
         shown
     }

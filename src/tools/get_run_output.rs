@@ -1,6 +1,6 @@
 //! `get_run_output`: what a run produced, task by task.
 
-use databricks::api::types::{Run, RunTask};
+use databricks::api::types::{Run, RunLifeCycleState, RunTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -65,15 +65,21 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         let hint = format!("{} more tasks: pass `page_token`, or choose one with `task_key`", parts.len() - next);
         shape::put(&mut answer, "hint", hint);
     }
+    if !run::is_over(&run) {
+        shape::put(&mut answer, "still_running", true);
+        shape::advise(&mut answer, "it goes on; wait for its end with `wait_for_run`");
+    }
     finish(&context, answer)
 }
 
 /// A run without tasks is one task, or one iteration.
 async fn single(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
     let mut answer = summary(run_id, run);
-    if run.status.is_some() && !run::is_over(run) {
-        shape::put(&mut answer, "hint", "it has not ended; wait for it with `wait_for_run`");
-    } else if result(run.state.as_ref()) == "MAXIMUM_CONCURRENT_RUNS_REACHED" {
+    let life = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
+    if life.is_some() && !run::is_over(run) {
+        shape::put(&mut answer, "still_running", true);
+        shape::put(&mut answer, "hint", "it goes on; wait for its end with `wait_for_run`");
+    } else if matches!(life, Some(RunLifeCycleState::Skipped)) {
         shape::put(&mut answer, "hint", "it was skipped before it began: there is no output");
     } else {
         let output = run_output::fetch(context, run_id).await?;

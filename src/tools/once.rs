@@ -20,6 +20,8 @@ pub(crate) async fn submit(
     let mut request = Arguments::new()
         .with(Location::Body, "run_name", name)
         .with(Location::Body, "tasks", json!([task]))
+        // Where too many runs are active, this one waits for its turn instead of failing.
+        .with(Location::Body, "queue", json!({ "enabled": true }))
         // Repeating the request after a lost answer starts no second run.
         .with(Location::Body, "idempotency_token", uuid::Uuid::new_v4().to_string());
     for (key, value) in settings.as_object().cloned().unwrap_or_default() {
@@ -41,7 +43,13 @@ pub(crate) async fn submit(
 /// The answer for a run that was started and is not waited for.
 pub(crate) async fn started(context: &Context, run_id: i64) -> Value {
     match run::get(context, run_id, false).await {
-        Ok(run) if run::is_over(&run) => run_answer::summary(run_id, &run),
+        Ok(run) if run::is_over(&run) => {
+            let mut answer = run_answer::summary(run_id, &run);
+            if !run::succeeded(&run) {
+                shape::put(&mut answer, "hint", run_answer::advice(&run));
+            }
+            answer
+        }
         Ok(run) => run_answer::still_running(run_id, &run),
         // It was started, which is all that was asked for.
         Err(_) => {

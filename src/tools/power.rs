@@ -98,15 +98,19 @@ pub(crate) async fn start(context: &Context, kind: Kind, id: &str, wait: &mut Wa
     }
 }
 
-/// The answer of a tool that starts a machine.
-pub(crate) fn answer(context: &Context, kind: Kind, id: &str, started: &Started) -> Value {
+/// The answer of a tool that starts a machine, and how long that took.
+pub(crate) fn answer(context: &Context, kind: Kind, id: &str, started: &Started, wait: &Wait) -> Value {
     match started {
         Started::Already(machine) => {
             let mut answer = kind.answer(context, id, machine);
             shape::put(&mut answer, "already_running", true);
             answer
         }
-        Started::Running(machine) => kind.answer(context, id, machine),
+        Started::Running(machine) => {
+            let mut answer = kind.answer(context, id, machine);
+            shape::put(&mut answer, "duration_ms", wait.milliseconds());
+            answer
+        }
         Started::Not(machine) => {
             let mut answer = kind.answer(context, id, machine);
             let hint = if machine.phase == Phase::Stopping {
@@ -144,7 +148,9 @@ pub(crate) async fn stop(context: &Context, kind: Kind, id: &str, wait: &mut Wai
     let machine = watch(context, &name, wait, || kind.get(context, id), look).await;
     let machine = machine.map_err(|error| error.after(format!("{name} was told to stop")))?;
     let mut answer = kind.answer(context, id, &machine);
-    if machine.phase != Phase::Stopped {
+    if machine.phase == Phase::Stopped {
+        shape::put(&mut answer, "duration_ms", wait.milliseconds());
+    } else {
         shape::put(&mut answer, "still_running", true);
         shape::put(&mut answer, "hint", format!("it is stopping; wait on with `stop_{}`", kind.word()));
     }

@@ -17,8 +17,11 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
-/// An endpoint that has scaled to zero refuses with 503 until it is up again.
+/// An endpoint that has scaled to zero refuses with 503 until it is up again, or keeps the caller waiting; so does a
+/// language model that writes much.
 const COLD_START: Duration = Duration::from_secs(240);
+/// Which of the models of an endpoint has answered.
+const MODEL_HEADER: &str = "served-model-name";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -50,9 +53,17 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     context.progress.report(format!("asking `{}`", input.name));
     let request = body.into_iter().fold(path, |request, (name, value)| request.with(Location::Body, name, value));
-    let request = request.with_retry_budget(COLD_START);
-    let answer = context.json(&operations::SERVING_SERVING_ENDPOINTS_QUERY, request).await;
-    let mut answer = answer.map_err(|error| explain(error, &endpoint))?;
+    let request = request.with_retry_budget(COLD_START).with_idle_timeout(COLD_START);
+    let operation = &operations::SERVING_SERVING_ENDPOINTS_QUERY;
+    let answer = context.client.execute_with_header(operation, request, MODEL_HEADER).await;
+    let (answer, model) = answer.map_err(|error| explain(error.into(), &endpoint))?;
+    let mut answer = match answer.into_json().unwrap_or_default() {
+        answer @ Value::Object(_) => answer,
+        answer => json!({ "answer": answer }),
+    };
+    if let Some(model) = model {
+        shape::put(&mut answer, "served_model", model);
+    }
     shape::exact(&mut answer);
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "ask for less at once");

@@ -56,6 +56,7 @@ fn default_results() -> u32 {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let path = Arguments::new().with(Location::Path, "index_name", input.index_name.as_str()).idempotent(true);
     let index = context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_GET_INDEX, path.clone()).await?;
+    let is_filtered = input.filters.is_some();
     let answer = match input.page_token {
         Some(token) => {
             let endpoint = index.get("endpoint_name").cloned().unwrap_or_default();
@@ -68,7 +69,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_QUERY_INDEX, request).await
         }
     };
-    Ok(rows(&context, &answer.map_err(|error| explain(error, &index))?))
+    Ok(rows(&context, &answer.map_err(|error| explain(error, &index, is_filtered))?))
 }
 
 fn request(path: Arguments, input: Input, index: &Value) -> Result<Arguments, Error> {
@@ -128,7 +129,7 @@ fn rows(context: &Context, answer: &Value) -> Value {
 }
 
 /// Adds to a failure what the index can and cannot do.
-fn explain(error: Error, index: &Value) -> Error {
+fn explain(error: Error, index: &Value, is_filtered: bool) -> Error {
     if shape::at(index, "status.ready").and_then(Value::as_bool) == Some(false) {
         let message = shape::at(index, "status.message").and_then(Value::as_str).unwrap_or("no reason is given");
         return error.with_hint(format!("the index is not ready: {message}"));
@@ -136,6 +137,12 @@ fn explain(error: Error, index: &Value) -> Error {
     let is_refused = error.api().is_some_and(databricks::Error::is_bad_request);
     if is_refused && usual_columns(index).len() < 2 {
         return error.with_hint("this index does not embed texts: give `query_vector`, and name `columns`");
+    }
+    if is_refused && is_filtered {
+        return error.with_hint(
+            "indexes of storage-optimized endpoints take conditions in another form: try without `filters`, or put the \
+             conditions on the source table with `execute_sql`",
+        );
     }
     error
 }

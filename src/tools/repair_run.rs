@@ -80,10 +80,21 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let run = run::wait_repaired(&context, run_id, repair_id, seconds).await;
     guard.keep();
     let run = run.map_err(|error| error.after(format!("repair {repair_id}: {}", run_answer::unseen(run_id))))?;
-    let mut answer = run_answer::outcome(&context, run_id, &run)?;
+    let mut answer = run_answer::outcome(&context, run_id, &of_repair(run, repair_id))?;
     shape::put(&mut answer, "repair_id", repair_id);
     shape::exact(&mut answer);
     Ok(answer)
+}
+
+/// A run that its repair made succeed, with the tasks of that repair alone: the others are as they were. In one that
+/// failed any task may be the reason.
+fn of_repair(mut run: Run, repair_id: i64) -> Run {
+    let repair = run.repair_history.iter().find(|repair| repair.id == Some(repair_id));
+    let rerun = repair.map(|repair| repair.task_run_ids.clone()).filter(|ids| !ids.is_empty());
+    if let Some(rerun) = rerun.filter(|_| run::is_over(&run) && run::succeeded(&run)) {
+        run.tasks.retain(|task| task.run_id.is_some_and(|id| rerun.contains(&id)));
+    }
+    run
 }
 
 /// Starts the repair; it is cancelled if this call is. The run had ended, so all that then goes on in it is this repair.
@@ -110,6 +121,11 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
         let repair_id = match starting.client.execute(&operations::JOBS_JOBS_REPAIR_RUN, request).await {
             Ok(Payload::Json(answer)) => answer.get("repair_id").and_then(identifier),
             Ok(_) => None,
+            Err(error) if error.is_bad_request() => {
+                return Err(Error::from(error).with_hint(
+                    "somebody else may have repaired it meanwhile, or it has none of these tasks: look with `get_run`",
+                ));
+            }
             Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => return Err(error.into()),
             // Whether it was started is not known where the answer was lost: the history tells.
             Err(error) => match begun(&starting, run_id, latest).await {

@@ -39,7 +39,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Phase::Starting => {
             // A start or restart is under way: what it brings is as fresh as another would.
             let started = power::start(&context, KIND, &id, &mut wait).await?;
-            return Ok(power::answer(&context, KIND, &id, &started));
+            return Ok(power::answer(&context, KIND, &id, &started, &wait));
         }
         Phase::Stopped | Phase::Stopping => return Err(not_running(&id, &machine)),
         Phase::Broken => return Err(KIND.failure(&id, &machine)),
@@ -76,6 +76,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if machine.phase != Phase::Running || !(has_begun || looks > MOST_STALE) {
         shape::put(&mut answer, "still_running", true);
         shape::put(&mut answer, "hint", "it is restarting; wait on with `start_cluster`");
+    } else {
+        shape::put(&mut answer, "duration_ms", wait.milliseconds());
     }
     Ok(answer)
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use databricks::api::types::{Run, RunLifeCycleState, RunResultState, RunState, RunStatus, RunTask};
+use databricks::api::types::{
+    Run, RunLifeCycleState, RunLifecycleStateV2State, RunResultState, RunState, RunStatus, RunTask, RunType,
+};
 use databricks::{Arguments, Client, Location, operations};
 
 use super::wait::{Stand, Wait, watch};
@@ -12,6 +14,9 @@ use crate::error::Error;
 
 /// The longest time between two looks at a run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a run may look as if it had not heard of its repair.
+const MOST_STALE_SECONDS: u64 = 20;
+const BEFORE_REPAIR: &str = "its repair has not begun";
 
 /// A run with all its tasks and iterations, of which one answer of the API holds no more than 100; with `history` also
 /// its repairs and every attempt of its tasks.
@@ -21,7 +26,56 @@ pub(crate) async fn get(context: &Context, run_id: i64, history: bool) -> Result
         request.insert(Location::Query, "include_history", true);
     }
     let run = context.client.whole(&operations::JOBS_JOBS_GET_RUN, request).await?;
-    serde_json::from_value(run).map_err(|error| Error::failed(format!("the answer is no run: {error}")))
+    let mut run =
+        serde_json::from_value(run).map_err(|error| Error::failed(format!("the answer is no run: {error}")))?;
+    tell_states(&mut run);
+    Ok(run)
+}
+
+/// The API tells of a run twice, in `state`, which is deprecated, and in `status`: what the one lacks is taken from the
+/// other, so that all else reads `state`.
+fn tell_states(run: &mut Run) {
+    complete(&mut run.state, run.status.as_ref());
+    for task in run.tasks.iter_mut().chain(&mut run.iterations) {
+        complete(&mut task.state, task.status.as_ref());
+    }
+}
+
+fn complete(state: &mut Option<RunState>, status: Option<&RunStatus>) {
+    let Some(status) = status else { return };
+    let state = state.get_or_insert_default();
+    let details = status.termination_details.as_ref();
+    let code = details.and_then(|details| details.code.as_ref()).map(ToString::to_string);
+    if state.life_cycle_state.is_none() {
+        state.life_cycle_state = status.state.as_ref().map(|told| match (told, code.as_deref()) {
+            (RunLifecycleStateV2State::Terminated, Some("SKIPPED" | "MAX_CONCURRENT_RUNS_EXCEEDED")) => {
+                RunLifeCycleState::Skipped
+            }
+            (RunLifecycleStateV2State::Waiting, _) => RunLifeCycleState::WaitingForRetry,
+            (told, _) => named(&told.to_string()).unwrap_or_else(|| RunLifeCycleState::Unlisted(told.to_string())),
+        });
+        state.result_state = state.result_state.take().or_else(|| result_of(code.as_deref()?));
+    }
+    if state.state_message.as_ref().is_none_or(String::is_empty) {
+        let message = details.and_then(|details| details.message.clone());
+        state.state_message = message.filter(|_| code.as_deref() != Some("SUCCESS"));
+    }
+}
+
+/// The result that a termination code stands for; a task that was skipped has none.
+fn result_of(code: &str) -> Option<RunResultState> {
+    match code {
+        "SKIPPED" => None,
+        "CANCELED" | "USER_CANCELED" => Some(RunResultState::Canceled),
+        "MAX_CONCURRENT_RUNS_EXCEEDED" => Some(RunResultState::MaximumConcurrentRunsReached),
+        "SUCCESS" | "SUCCESS_WITH_FAILURES" | "DISABLED" => named(code),
+        _ => Some(RunResultState::Failed),
+    }
+}
+
+/// The value of an enumeration that is written so.
+fn named<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(name.into()).ok()
 }
 
 /// Waits until a run is over or the time is up, and gives it as it then is.
@@ -29,21 +83,41 @@ pub(crate) async fn wait(context: &Context, run_id: i64, seconds: u64) -> Result
     watched(context, run_id, seconds, None).await
 }
 
-/// As [`wait`], for a run that was just repaired: right after that it still looks as it did when it had ended.
+/// As [`wait`], for a run that was just repaired: right after that it still looks as it did when it had ended. Whoever
+/// waits on by its id alone could not tell, so that the begin of the repair is waited for whatever the time.
 pub(crate) async fn wait_repaired(context: &Context, run_id: i64, repair: i64, seconds: u64) -> Result<Run, Error> {
-    watched(context, run_id, seconds, Some(repair)).await
+    let run = watched(context, run_id, seconds, Some(repair)).await?;
+    if is_begun(&run, Some(repair)) {
+        return Ok(run);
+    }
+    let mut wait = Wait::new(MOST_STALE_SECONDS, LONGEST_PAUSE);
+    let look = |run: &Run| {
+        let is_over = is_begun(run, Some(repair));
+        Stand { state: if is_over { state(run) } else { BEFORE_REPAIR.to_owned() }, done: None, is_over }
+    };
+    let run = watch(context, &format!("run {run_id}"), &mut wait, || get(context, run_id, true), look).await?;
+    if is_begun(&run, Some(repair)) {
+        return Ok(run);
+    }
+    // What it still tells is of before.
+    Ok(Run { state: None, status: None, end_time: None, run_duration: None, ..run })
+}
+
+fn is_begun(run: &Run, repair: Option<i64>) -> bool {
+    repair.is_none_or(|repair| run.repair_history.iter().any(|item| item.id == Some(repair)))
 }
 
 async fn watched(context: &Context, run_id: i64, seconds: u64, repair: Option<i64>) -> Result<Run, Error> {
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
     let poll = || get(context, run_id, repair.is_some());
     let look = |run: &Run| {
-        let is_begun = repair.is_none_or(|repair| run.repair_history.iter().any(|item| item.id == Some(repair)));
         let tasks = latest(&run.tasks);
         let done = tasks.iter().filter(|task| task.end_time.is_some_and(|end| end > 0)).count();
-        let is_over = is_begun && is_over(run);
+        let is_over = is_begun(run, repair) && is_over(run);
         let total = tasks.len().max(1);
-        Stand { state: state(run), done: Some((if is_over { total } else { done.min(total) }, total)), is_over }
+        // What it tells before is old.
+        let state = if is_begun(run, repair) { state(run) } else { BEFORE_REPAIR.to_owned() };
+        Stand { state, done: Some((if is_over { total } else { done.min(total) }, total)), is_over }
     };
     watch(context, &format!("run {run_id}"), &mut wait, poll, look).await
 }
@@ -71,14 +145,21 @@ pub(crate) fn is_over(run: &Run) -> bool {
 
 /// Whether a run or a task has come to its end, whatever its result.
 pub(crate) fn has_ended(state: Option<&RunState>, status: Option<&RunStatus>) -> bool {
-    use RunLifeCycleState::{InternalError, Skipped, Terminated};
+    use RunLifeCycleState::{InternalError, Skipped, Terminated, Unlisted};
     match state.and_then(|state| state.life_cycle_state.as_ref()) {
-        Some(state) => matches!(state, Terminated | Skipped | InternalError),
-        None => {
+        Some(Terminated | Skipped | InternalError) => true,
+        // What is new to one of the two may be known to the other.
+        None | Some(Unlisted(_)) => {
             let state = status.and_then(|status| status.state.as_ref());
-            state.is_some_and(|state| state.to_string() == "TERMINATED")
+            state.is_some_and(|state| matches!(state, RunLifecycleStateV2State::Terminated))
         }
+        Some(_) => false,
     }
+}
+
+/// Whether a run is of no job: it was submitted to run once.
+pub(crate) fn is_one_time(run: &Run) -> bool {
+    matches!(run.run_type, Some(RunType::SubmitRun))
 }
 
 /// Whether a run that is over did what it was to do: the life cycle alone does not tell.
@@ -109,10 +190,12 @@ mod tests {
     use databricks::api::types::Run;
     use serde_json::{Value, json};
 
-    use super::{is_over, latest, state, succeeded};
+    use super::{is_over, latest, state, succeeded, tell_states};
 
     fn run(value: Value) -> Run {
-        serde_json::from_value(value).expect("a run")
+        let mut run = serde_json::from_value(value).expect("a run");
+        tell_states(&mut run);
+        run
     }
 
     #[test]
@@ -129,6 +212,42 @@ mod tests {
         assert!(is_over(&run(json!({ "status": { "state": "TERMINATED" } }))));
         let queued = json!({ "state": { "life_cycle_state": "QUEUED" }, "status": { "queue_details": { "code": "MAX_CONCURRENT_RUNS_REACHED" } } });
         assert_eq!(state(&run(queued)), "QUEUED (MAX_CONCURRENT_RUNS_REACHED)");
+    }
+
+    #[test]
+    fn what_the_old_form_lacks_is_taken_from_the_new_one() {
+        let told = |code: &str| {
+            let details = json!({ "code": code, "message": "why" });
+            run(json!({ "status": { "state": "TERMINATED", "termination_details": details } })).state.expect("a state")
+        };
+        for (code, life, result) in [
+            ("SUCCESS", "TERMINATED", Some("SUCCESS")),
+            ("SUCCESS_WITH_FAILURES", "TERMINATED", Some("SUCCESS_WITH_FAILURES")),
+            ("RUN_EXECUTION_ERROR", "TERMINATED", Some("FAILED")),
+            ("USER_CANCELED", "TERMINATED", Some("CANCELED")),
+            ("MAX_CONCURRENT_RUNS_EXCEEDED", "SKIPPED", Some("MAXIMUM_CONCURRENT_RUNS_REACHED")),
+            ("SKIPPED", "SKIPPED", None),
+            ("A_NEW_ONE", "TERMINATED", Some("FAILED")),
+        ] {
+            let state = json!(told(code));
+            assert_eq!(
+                (state["life_cycle_state"].as_str(), state["result_state"].as_str()),
+                (Some(life), result),
+                "{code}"
+            );
+        }
+        assert_eq!((told("SUCCESS").state_message, told("DRIVER_ERROR").state_message), (None, Some("why".to_owned())));
+        let open = |state: &str| run(json!({ "status": { "state": state } }));
+        assert!(!is_over(&open("RUNNING")) && !is_over(&open("WAITING")) && !is_over(&open("A_NEW_ONE")));
+        assert_eq!(
+            (state(&open("WAITING")), state(&open("A_NEW_ONE"))),
+            ("WAITING_FOR_RETRY".into(), "A_NEW_ONE".into())
+        );
+        // A life-cycle state that nobody knows may be an end.
+        let new = run(
+            json!({ "state": { "life_cycle_state": "ARCHIVED", "result_state": "SUCCESS" }, "status": { "state": "TERMINATED" } }),
+        );
+        assert!(is_over(&new) && succeeded(&new));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use databricks::api::types::{Run, RunState, RunStatus, RunTask};
 use serde_json::{Map, Value, json};
 
-use super::run::{has_ended, is_over, latest, succeeded};
+use super::run::{has_ended, is_one_time, is_over, latest, succeeded};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -21,7 +21,13 @@ pub(crate) fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value
         return Err(failure(run_id, run));
     }
     let mut answer = summary(run_id, run);
-    shape::put(&mut answer, "tasks", latest(&run.tasks).into_iter().map(task).collect::<Vec<_>>());
+    let tasks = latest(&run.tasks);
+    // Those that failed come first, where some may fail: a long list is cut at its end.
+    let (failures, others): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| failed(task));
+    if !failures.is_empty() {
+        shape::put(&mut answer, "hint", format!("{} of its tasks failed: {}", failures.len(), advice(run)));
+    }
+    shape::put(&mut answer, "tasks", failures.into_iter().chain(others).map(task).collect::<Vec<_>>());
     shape::exact(&mut answer);
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "see the tasks with `get_run`");
@@ -153,13 +159,21 @@ pub(crate) fn failure_with(run_id: i64, run: &Run, words: &str) -> Error {
     Error::failed(text).with_hint(advice(run))
 }
 
-fn advice(run: &Run) -> &'static str {
-    match (result(run.state.as_ref()).as_str(), code(run.status.as_ref()).as_deref()) {
+/// What to do about a run that ended without success.
+pub(crate) fn advice(run: &Run) -> &'static str {
+    let code = code(run.status.as_ref());
+    match (result(run.state.as_ref()).as_str(), code.as_deref()) {
         ("MAXIMUM_CONCURRENT_RUNS_REACHED", _) | (_, Some("MAX_CONCURRENT_RUNS_EXCEEDED")) => {
             "other runs of the job are active, and it does not queue: see them with `list_runs` and `active_only`, or set \
              `queue` with `update_job`"
         }
+        ("CANCELED", _) if is_one_time(run) => "somebody cancelled it",
         ("CANCELED", _) => "somebody cancelled it; `repair_run` reruns what was not done",
+        // A repair is of a job's run; what was submitted once is submitted again.
+        (_, Some("RESOURCE_NOT_FOUND")) if is_one_time(run) => {
+            "find what there is with `list_workspace_items`, then run it again"
+        }
+        _ if is_one_time(run) => "correct what failed and run it again; `diagnose_run` tells more",
         _ => "see why with `diagnose_run`; rerun what failed with `repair_run`",
     }
 }

@@ -1,10 +1,15 @@
 //! Where a failure comes from: a task may have failed in another job's run, or in one of many iterations.
 
 use databricks::api::types::{RunOutput, RunTask};
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
+use super::rest::{array, text};
 use super::run_answer::{failed, result};
-use super::{run, run_output};
+use super::{pipeline, run, run_output};
 use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
 
 /// Runs within runs are followed no deeper.
 const MOST_DEEP: usize = 4;
@@ -20,11 +25,13 @@ pub(crate) struct Cause {
     pub(crate) way: Vec<String>,
     /// What it ran: a path, a query, a job.
     pub(crate) source: Option<String>,
+    /// The update of a pipeline that it started, with what went wrong in it.
+    pub(crate) pipeline: Option<Value>,
 }
 
 /// Follows a failed task down to what failed by itself. What cannot be read is noted.
 pub(crate) async fn find(context: &Context, task: &RunTask, notes: &mut Vec<String>) -> Cause {
-    let mut cause = Cause { task: task.clone(), output: None, way: Vec::new(), source: source(task) };
+    let mut cause = Cause { task: task.clone(), output: None, way: Vec::new(), source: source(task), pipeline: None };
     for _ in 0..MOST_DEEP {
         let Some(id) = cause.task.run_id else { break };
         let key = cause.task.task_key.clone().unwrap_or_default();
@@ -67,7 +74,28 @@ pub(crate) async fn find(context: &Context, task: &RunTask, notes: &mut Vec<Stri
             }
         }
     }
+    if let Some(id) = cause.task.pipeline_task.as_ref().and_then(|task| task.pipeline_id.clone()) {
+        match update(context, &id, &cause.task).await {
+            Ok(told) => cause.pipeline = Some(told),
+            Err(error) => notes.push(format!("pipeline `{id}` could not be read: {error}")),
+        }
+    }
     cause
+}
+
+/// What went wrong in the update that a task started: the first of its time, as the task does not name it.
+async fn update(context: &Context, id: &str, task: &RunTask) -> Result<Value, Error> {
+    let settings = pipeline::get(context, id).await?;
+    let created = |update: &Value| Some(text(update, "creation_time")?.parse::<Timestamp>().ok()?.as_millisecond());
+    let from = task.start_time.unwrap_or_default();
+    let to = task.end_time.filter(|end| *end > 0).unwrap_or(i64::MAX);
+    let of_task = |update: &&Value| created(update).is_some_and(|at| (from..=to).contains(&at));
+    let mut told = json!({ "pipeline_id": id });
+    let update = array(&settings, "latest_updates").iter().rev().find(of_task);
+    let Some(update) = update.and_then(|update| text(update, "update_id")) else { return Ok(told) };
+    shape::put(&mut told, "update_id", update);
+    shape::put(&mut told, "errors", pipeline::flows(context, id, update).await?.errors);
+    Ok(told)
 }
 
 /// What a task runs.
@@ -75,9 +103,10 @@ pub(crate) fn source(task: &RunTask) -> Option<String> {
     let notebook = task.notebook_task.as_ref().and_then(|task| task.notebook_path.clone());
     let script = || task.spark_python_task.as_ref()?.python_file.clone();
     let sql = || task.sql_task.as_ref()?.file.as_ref()?.path.clone();
+    let pipeline = || Some(format!("pipeline `{}`", task.pipeline_task.as_ref()?.pipeline_id.as_ref()?));
     let inner = || {
         let inner = task.for_each_task.as_ref()?.task.as_ref()?;
         inner.notebook_task.as_ref().and_then(|task| task.notebook_path.clone())
     };
-    notebook.or_else(script).or_else(sql).or_else(inner)
+    notebook.or_else(script).or_else(sql).or_else(pipeline).or_else(inner)
 }

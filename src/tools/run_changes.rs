@@ -85,7 +85,9 @@ async fn last_success(context: &Context, job_id: i64, run_id: i64, started: i64)
             .with(Location::Query, "limit", RUNS_PER_PAGE);
         let page = context.client.page(&operations::JOBS_JOBS_LIST_RUNS, request, cursor.as_ref()).await?;
         let good = page.items.iter().find_map(|run| {
-            let is_good = shape::at(run, "state.result_state").and_then(Value::as_str) == Some("SUCCESS");
+            let text = |path: &str| shape::at(run, path).and_then(Value::as_str);
+            let told = text("state.result_state").or_else(|| text("status.termination_details.code"));
+            let is_good = told == Some("SUCCESS");
             run.get("run_id").and_then(identifier).filter(|id| is_good && *id != run_id)
         });
         if good.is_some() {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::command::{self, Command};
+use super::excerpt::{Keep, excerpt, without_markup};
 use super::machine::Kind;
 use super::power::{self, Started};
 use super::wait::{Stand, Wait, watch};
@@ -22,6 +23,8 @@ pub(crate) static COMPOSITE: Composite = Composite {
 };
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How much of what a cluster says about a command that it could not run.
+const MOST_OF_REASON: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -110,7 +113,7 @@ async fn awake(context: &Context, id: &str, has_context: bool, wait: &mut Wait) 
     }
     let started = power::start(context, Kind::Cluster, id, wait).await?;
     let Started::Not(_) = started else { return Ok(None) };
-    let mut answer = power::answer(context, Kind::Cluster, id, &started);
+    let mut answer = power::answer(context, Kind::Cluster, id, &started, wait);
     shape::put(&mut answer, "hint", "the cluster is not up yet and nothing was run; call `run_code` again later");
     Ok(Some(answer))
 }
@@ -123,6 +126,8 @@ async fn finish(
     wait: &mut Wait,
 ) -> Result<Value, Error> {
     let name = format!("command {} in context {}", command.command_id, command.context_id);
+    // Of a command of before it is not known when it began.
+    let sent = guard.is_some().then(|| wait.milliseconds());
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Unknown").to_owned();
     let look = |answer: &Value| {
         let state = status(answer);
@@ -154,11 +159,20 @@ async fn finish(
     if state == "Cancelled" {
         return Err(Error::failed(format!("{name} was cancelled")));
     }
+    if let Some(sent) = sent {
+        shape::put(&mut answer, "duration_ms", wait.milliseconds().saturating_sub(sent));
+    }
     let empty = json!({});
     let results = seen.get("results").filter(|results| !results.is_null()).unwrap_or(&empty);
     let outcome = command_result::put(context, &mut answer, results);
     match outcome {
-        Ok(()) if state == "Error" => Err(Error::failed(format!("{name} could not be run: {results}"))),
+        Ok(()) if state == "Error" => {
+            let told = ["summary", "cause", "data"].into_iter().find_map(|field| results.get(field)?.as_str());
+            let told =
+                excerpt(&without_markup(told.unwrap_or("the cluster gives no reason")), MOST_OF_REASON, Keep::Ends);
+            Err(Error::failed(format!("{name} could not be run: {}", told.text))
+                .with_hint("see what happened to the cluster with `get_cluster_events`"))
+        }
         Ok(()) => Ok(answer),
         Err(error) if keep => {
             Err(error.with_hint(format!("the variables are kept: go on with `context_id` {}", command.context_id)))

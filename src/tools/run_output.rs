@@ -1,13 +1,13 @@
 //! What task runs produced, cleaned and cut to size.
 
-use databricks::api::types::RunOutput;
+use databricks::api::types::{RunOutput, SqlDashboardWidgetOutput};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::excerpt::{Excerpt, Keep, excerpt, without_markup};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Budget};
 
 /// How many outputs are read at the same time.
 const PARALLEL: usize = 4;
@@ -39,9 +39,12 @@ pub(crate) async fn fetch_all(context: &Context, task_run_ids: &[i64]) -> Vec<Re
 
 /// Adds an output to an answer, its texts in no more than `room` characters; what was cut is told in `cut`.
 pub(crate) fn put(answer: &mut Value, output: RunOutput, room: usize) {
-    let notebook = output.notebook_output.unwrap_or_default();
-    let query = output.sql_output.and_then(|sql| sql.query_output);
-    let sql = query.as_ref().and_then(|query| query.query_text.clone());
+    let others = others(&output);
+    let notebook = output.notebook_output.or(output.clean_rooms_notebook_output.and_then(|room| room.notebook_output));
+    let notebook = notebook.unwrap_or_default();
+    let sql = output.sql_output.unwrap_or_default();
+    let sql =
+        sql.query_output.and_then(|query| query.query_text).or(sql.alert_output.and_then(|alert| alert.query_text));
     let texts = [
         ("error", output.error, Keep::Ends),
         ("error_trace", output.error_trace, Keep::Ends),
@@ -66,6 +69,11 @@ pub(crate) fn put(answer: &mut Value, output: RunOutput, room: usize) {
         cuts.extend(notice.map(|notice| format!("{name}: {notice}")));
         shape::put(answer, name, text);
     }
+    for (name, mut other) in others {
+        let cut = shape::fit(&mut other, Budget { characters: room / 2 });
+        cuts.extend(cut.into_iter().take(3).map(|notice| format!("{name}: {notice}")));
+        shape::put(answer, name, other);
+    }
     if notebook.truncated == Some(true) {
         cuts.push("result: the workspace keeps the first 5 MB".to_owned());
     }
@@ -82,6 +90,35 @@ pub(crate) fn put(answer: &mut Value, output: RunOutput, room: usize) {
         // Its link is a credential of its own.
         shape::put(answer, "dbt", "its artifacts are on the page of the run");
     }
+}
+
+/// What tasks of rarer kinds give besides texts: the state of an alert, widgets that failed, steps of dbt.
+fn others(output: &RunOutput) -> Vec<(&'static str, Value)> {
+    let sql = output.sql_output.as_ref();
+    let query = sql.and_then(|sql| sql.query_output.as_ref()?.output_link.clone());
+    let alert = sql.and_then(|sql| sql.alert_output.as_ref());
+    let link = query.or_else(|| alert?.output_link.clone());
+    let widgets = sql.and_then(|sql| sql.dashboard_output.as_ref()).map(|dashboard| {
+        let one = |widget: &SqlDashboardWidgetOutput| {
+            let error = widget.error.as_ref().and_then(|error| error.message.as_deref()).map(without_markup);
+            json!({ "widget": widget.widget_title, "status": widget.status, "error": error })
+        };
+        dashboard.widgets.iter().map(one).collect::<Vec<_>>()
+    });
+    let new_alert = output.alert_output.as_ref().map(|alert| json!(alert.alert_state));
+    [
+        ("output_link", link.map(Value::from)),
+        ("alert_state", alert.map(|alert| json!(alert.alert_state)).or(new_alert)),
+        ("widgets", widgets.map(Value::from)),
+        ("dashboard", output.dashboard_output.as_ref().map(|dashboard| json!(dashboard.page_snapshots))),
+        ("dbt_cloud", output.dbt_cloud_output.as_ref().map(|dbt| json!(dbt))),
+        ("dbt_platform", output.dbt_platform_output.as_ref().map(|dbt| json!(dbt))),
+        ("ai_function", output.ai_function_task_output.as_ref().map(|ai| json!(ai))),
+        ("ai_runtime", output.ai_runtime_task_output.as_ref().map(|ai| json!(ai))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_null())?)))
+    .collect()
 }
 
 /// How much of the room each text gets: short ones what they need, long ones equal parts of the rest.
@@ -148,6 +185,33 @@ mod tests {
         assert_eq!((&answer["error"], &answer["result"]), (&json!("ValueError: bad"), &json!("<b>mine</b>")));
         let cut = answer["cut"].to_string();
         assert!(cut.contains("logs: last 974 of 5000 characters") && cut.contains("last 5 MB"), "{cut}");
+    }
+
+    #[test]
+    fn every_kind_of_task_shows_what_it_gave() {
+        let shown = |output: serde_json::Value| {
+            let output: RunOutput = serde_json::from_value(output).expect("an output");
+            let mut answer = json!({});
+            put(&mut answer, output, 2_000);
+            answer
+        };
+        let alert =
+            json!({ "alert_state": "TRIGGERED", "query_text": "SELECT 1", "output_link": "https://acme.test/sql/1" });
+        assert_eq!(shown(json!({ "sql_output": { "alert_output": alert } })), alert);
+        let widgets =
+            json!([{ "widget_title": "Sales", "status": "FAILED", "error": { "message": "<b>no table</b>" } }]);
+        let answer = shown(json!({ "sql_output": { "dashboard_output": { "widgets": widgets } } }));
+        assert_eq!(answer["widgets"], json!([{ "widget": "Sales", "status": "FAILED", "error": "no table" }]));
+        assert_eq!(shown(json!({ "alert_output": { "alert_state": "OK" } })), json!({ "alert_state": "OK" }));
+        let room = json!({ "clean_rooms_notebook_output": { "notebook_output": { "result": "shared" } } });
+        assert_eq!(shown(room)["result"], "shared");
+        let dbt = json!({ "dbt_cloud_job_run_id": 7, "dbt_cloud_job_run_url": "https://dbt.test/7" });
+        assert_eq!(shown(json!({ "dbt_cloud_output": dbt }))["dbt_cloud"], dbt);
+        // Its link opens the artifacts to whoever has it.
+        let dbt = json!({ "dbt_output": { "artifacts_link": "https://store.test/?sig=s3cret", "artifacts_headers": { "a": "s3cret" } } });
+        assert!(!shown(dbt).to_string().contains("s3cret"));
+        let child = json!({ "run_job_output": { "run_id": 9 } });
+        assert_eq!(shown(child), json!({ "child_run_id": 9 }));
     }
 
     #[test]

@@ -32,10 +32,12 @@ pub(crate) async fn run(context: &Context, code: &str, wait: bool, seconds: u64)
         Ok(run) if run::is_over(&run) => run,
         unfinished => {
             file.keep();
-            let run = unfinished.map_err(|error| error.after(run_answer::unseen(run_id)))?;
+            let after = || format!("{}; its file is `{path}`", run_answer::unseen(run_id));
+            let run = unfinished.map_err(|error| error.after(after()))?;
             let mut answer = run_answer::still_running(run_id, &run);
             shape::put(&mut answer, "temporary_file", path);
-            let hint = "it goes on; wait with `wait_for_run`, then see its output with `get_run_output`; delete the file after";
+            let hint = "it goes on; wait with `wait_for_run`, then see its output with `get_run_output`; remove the file \
+                        after with `delete_workspace_item`";
             shape::put(&mut answer, "hint", hint);
             return Ok(answer);
         }
@@ -57,7 +59,14 @@ async fn finished(context: &Context, run_id: i64, run: &databricks::api::types::
     }
     let mut answer = run_answer::summary(run_id, run);
     shape::put(&mut answer, "result_type", "text");
-    let mut output = output?;
+    let mut output = match output {
+        Ok(output) => output,
+        // What the run did is known; that its output cannot be read must not hide it.
+        Err(error) => {
+            run_output::put_error(&mut answer, &error);
+            return Ok(answer);
+        }
+    };
     // What a script prints are its logs; here they are the output.
     let printed = output.logs.take();
     run_output::put(&mut answer, output, context.budget.characters / 4);

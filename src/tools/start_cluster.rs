@@ -12,8 +12,9 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| {
         Box::pin(async move {
             let Input { cluster_id, patience } = input(arguments)?;
-            let started = power::start(&context, Kind::Cluster, &cluster_id, &mut patience.wait()).await?;
-            Ok(power::answer(&context, Kind::Cluster, &cluster_id, &started))
+            let mut wait = patience.wait();
+            let started = power::start(&context, Kind::Cluster, &cluster_id, &mut wait).await?;
+            Ok(power::answer(&context, Kind::Cluster, &cluster_id, &started, &wait))
         })
     },
 };

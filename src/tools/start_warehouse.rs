@@ -12,8 +12,9 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| {
         Box::pin(async move {
             let Input { warehouse_id, patience } = input(arguments)?;
-            let started = power::start(&context, Kind::Warehouse, &warehouse_id, &mut patience.wait()).await?;
-            Ok(power::answer(&context, Kind::Warehouse, &warehouse_id, &started))
+            let mut wait = patience.wait();
+            let started = power::start(&context, Kind::Warehouse, &warehouse_id, &mut wait).await?;
+            Ok(power::answer(&context, Kind::Warehouse, &warehouse_id, &started, &wait))
         })
     },
 };

@@ -50,11 +50,12 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let after = watch(&context, &name, &mut wait, || pipeline::get(&context, &id), look).await;
     let after = after.map_err(|error| error.after(format!("{name} was told to stop")))?;
     let state = pipeline::state(&after);
+    let page = format!("{}/#joblist/pipelines/{id}", context.client.host());
     if is_idle(state) {
-        return Ok(json!({ "pipeline_id": id, "state": state }));
+        return Ok(json!({ "pipeline_id": id, "state": state, "page_url": page }));
     }
     Ok(json!({
-        "pipeline_id": id, "state": state, "still_running": true,
+        "pipeline_id": id, "state": state, "page_url": page, "still_running": true,
         "hint": "it is being stopped; wait on with `stop_pipeline`, or see its state with `get_pipeline`",
     }))
 }

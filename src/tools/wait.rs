@@ -39,6 +39,11 @@ impl Wait {
         self.started.elapsed()
     }
 
+    /// The same in milliseconds, as answers tell it.
+    pub(crate) fn milliseconds(&self) -> u64 {
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// What is left of it.
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

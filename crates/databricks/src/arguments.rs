@@ -30,6 +30,7 @@ pub struct Arguments {
     bytes: Option<Bytes>,
     idempotent: bool,
     retry_budget: Option<Duration>,
+    idle_timeout: Option<Duration>,
 }
 
 impl Arguments {
@@ -83,6 +84,20 @@ impl Arguments {
         self
     }
 
+    /// Overrides [`Config::idle_timeout`](crate::Config::idle_timeout) for this call: how long the service may think
+    /// before it answers.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// // A language model may write for minutes before its answer is sent.
+    /// let patient = databricks::Arguments::new().with_idle_timeout(Duration::from_secs(240));
+    /// ```
+    pub fn with_idle_timeout(mut self, timeout: Duration) -> Arguments {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
     /// Sets a value in place; see [`Arguments::with`].
     pub fn insert(&mut self, location: Location, name: impl Into<String>, value: impl Into<Value>) {
         self.values_mut(location).insert(name.into(), value.into());
@@ -125,6 +140,10 @@ impl Arguments {
 
     pub(crate) fn retry_budget(&self) -> Option<Duration> {
         self.retry_budget
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
     }
 }
 

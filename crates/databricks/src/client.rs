@@ -108,6 +108,39 @@ impl Client {
         self.call(operation, arguments).await.map_err(|error| error.in_operation(operation.id))
     }
 
+    /// As [`Client::execute`], with one header of the answer, where it came.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Location, operations};
+    ///
+    /// let question = Arguments::new().with(Location::Path, "name", "sandbox-completions").with(Location::Body, "prompt", "Hi");
+    /// let (_, model) =
+    ///     client.execute_with_header(&operations::SERVING_SERVING_ENDPOINTS_QUERY, question, "served-model-name").await?;
+    /// assert!(model.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::execute`].
+    pub async fn execute_with_header(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        header: &str,
+    ) -> Result<(Payload, Option<String>), Error> {
+        let told = |answer: Answer| {
+            let header = answer.headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            Ok((payload(operation.response, answer)?, header))
+        };
+        let answer = self.send(operation, arguments, HeaderMap::new(), None).await;
+        answer.and_then(told).map_err(|error| error.in_operation(operation.id))
+    }
+
     /// Calls an operation that answers with JSON.
     pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
         match self.execute(operation, arguments).await? {
@@ -197,9 +230,9 @@ impl Client {
         content: Option<&Content>,
     ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
-        let retry_budget = arguments.retry_budget();
+        let (retry_budget, idle_timeout) = (arguments.retry_budget(), arguments.idle_timeout());
         let encoded = encode(operation, arguments, self.transport.account_id())?;
-        let call = Call { retry_budget, ..Call::new(operation, encoded.repeatable) };
+        let call = Call { retry_budget, idle_timeout, ..Call::new(operation, encoded.repeatable) };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
         self.transport.send_content(request, content, call).await

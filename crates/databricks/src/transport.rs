@@ -61,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) response: Response,
     /// Overrides the configured retry budget.
     pub(crate) retry_budget: Option<Duration>,
+    /// Overrides the configured idle timeout.
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl Call {
@@ -71,6 +73,7 @@ impl Call {
             workspace_routing: operation.workspace_routing,
             response: operation.response,
             retry_budget: None,
+            idle_timeout: None,
         }
     }
 }
@@ -184,6 +187,7 @@ impl Transport {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let retry = RetryPolicy { budget: call.retry_budget.unwrap_or(self.shared.retry.budget), ..self.shared.retry };
+        let idle = call.idle_timeout.unwrap_or(self.shared.idle_timeout);
         let (request, renewed) = (&request, &AtomicBool::new(false));
         let attempt = |number| async move {
             loop {
@@ -204,7 +208,7 @@ impl Transport {
                 let slot = self.shared.gate.pass().await;
                 let start = Instant::now();
                 let sent = sensitive(request.headers());
-                let result = self.attempt(request, call.response, sent).await;
+                let result = self.attempt(request, call.response, sent, idle).await;
                 drop(slot);
                 tracing::debug!(
                     operation = call.operation,
@@ -248,15 +252,20 @@ impl Transport {
             let mut request = Request::new(Method::GET, url.clone());
             request.headers_mut().extend(asked.clone());
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
-            self.attempt(request, Response::Binary, signature(url)).await
+            self.attempt(request, Response::Binary, signature(url), self.shared.idle_timeout).await
         };
         self.shared.retry.run(true, attempt).await.map_err(|error| error.in_operation(operation))
     }
 
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
-    async fn attempt(&self, request: Request, expected: Response, sent: Vec<Secret>) -> Result<Answer, Error> {
+    async fn attempt(
+        &self,
+        request: Request,
+        expected: Response,
+        sent: Vec<Secret>,
+        idle: Duration,
+    ) -> Result<Answer, Error> {
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
-        let idle = self.shared.idle_timeout;
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
         let patience = idle.saturating_add(Duration::from_secs(told.unwrap_or_else(held) / SLOWEST_UPLOAD));

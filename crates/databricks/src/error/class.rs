@@ -1,5 +1,7 @@
 //! What an error answer means: the mapping of codes and statuses that the official SDKs agree on.
 
+use http::Method;
+
 use super::{Refusal, Repeat};
 
 /// The meaning of an error answer.
@@ -22,11 +24,27 @@ pub(super) enum Class {
 /// The official SDKs' name for a call that a private link refused.
 pub(crate) const PRIVATE_LINK_CODE: &str = "PRIVATE_LINK_VALIDATION_ERROR";
 
-/// These three lookups report a missing object as a bad request.
-const MISSING_AS_BAD_REQUEST: [(&str, &[[&str; 2]]); 3] = [
-    ("/clusters/get", &[["Cluster ", " does not exist"]]),
-    ("/jobs/get", &[["Job ", " does not exist"]]),
-    ("/jobs/runs/get", &[["Run ", " does not exist"], ["Run: ", " doesn't exist"]]),
+const MISSING_CLUSTER: &[[&str; 2]] = &[["Cluster ", " does not exist"]];
+const MISSING_JOB: &[[&str; 2]] = &[["Job ", " does not exist"]];
+const MISSING_RUN: &[[&str; 2]] = &[["Run ", " does not exist"], ["Run: ", " doesn't exist"]];
+
+/// These report a missing object as a bad request. Of the three lookups the official SDKs say so; the service words it
+/// alike where the same object is to be changed.
+const MISSING_AS_BAD_REQUEST: [(Method, &str, &[[&str; 2]]); 14] = [
+    (Method::GET, "/clusters/get", MISSING_CLUSTER),
+    (Method::POST, "/clusters/delete", MISSING_CLUSTER),
+    (Method::POST, "/clusters/edit", MISSING_CLUSTER),
+    (Method::POST, "/clusters/events", MISSING_CLUSTER),
+    (Method::POST, "/clusters/permanent-delete", MISSING_CLUSTER),
+    (Method::POST, "/clusters/restart", MISSING_CLUSTER),
+    (Method::POST, "/clusters/start", MISSING_CLUSTER),
+    (Method::GET, "/jobs/get", MISSING_JOB),
+    (Method::POST, "/jobs/delete", MISSING_JOB),
+    (Method::POST, "/jobs/run-now", MISSING_JOB),
+    (Method::POST, "/jobs/update", MISSING_JOB),
+    (Method::GET, "/jobs/runs/get", MISSING_RUN),
+    (Method::POST, "/jobs/runs/cancel", MISSING_RUN),
+    (Method::POST, "/jobs/runs/repair", MISSING_RUN),
 ];
 
 pub(super) fn classify(refusal: &Refusal) -> Class {
@@ -46,10 +64,10 @@ fn rejects_token(refusal: &Refusal) -> bool {
 
 fn is_missing_in_disguise(refusal: &Refusal) -> bool {
     refusal.status == 400
-        && refusal.method == http::Method::GET
         && refusal.code.as_deref() == Some("INVALID_PARAMETER_VALUE")
-        && MISSING_AS_BAD_REQUEST.iter().any(|(path, patterns)| {
-            is_versioned(&refusal.path, path)
+        && MISSING_AS_BAD_REQUEST.iter().any(|(method, path, patterns)| {
+            refusal.method == *method
+                && is_versioned(&refusal.path, path)
                 && patterns.iter().any(|[before, after]| {
                     refusal.message.split_once(before).is_some_and(|(_, rest)| rest.contains(after))
                 })

@@ -8,7 +8,8 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 
 fn refused(path: &str, status: u16, pairs: &[(&'static str, &str)], body: &str) -> Error {
     let status = StatusCode::from_u16(status).unwrap();
-    Error::refused(Refusal::read(&Method::GET, path, status, &headers(pairs), body))
+    let method = if ["/get", "/list", "/x"].iter().any(|end| path.ends_with(end)) { Method::GET } else { Method::POST };
+    Error::refused(Refusal::read(&method, path, status, &headers(pairs), body))
 }
 
 fn answer(status: u16, body: &str) -> Error {
@@ -110,6 +111,11 @@ fn code_then_status_decide_the_class() {
 fn a_missing_object_reported_as_bad_request_is_not_found() {
     for (path, message, expected) in [
         ("/api/2.1/clusters/get", "Cluster abc does not exist", true),
+        ("/api/2.1/clusters/events", "Cluster abc does not exist", true),
+        ("/api/2.1/clusters/start", "Cluster abc does not exist", true),
+        ("/api/2.1/clusters/create", "Cluster abc does not exist", false),
+        ("/api/2.2/jobs/run-now", "Job 1 does not exist.", true),
+        ("/api/2.2/jobs/run-now", "Cluster abc does not exist", false),
         ("/api/2.2/jobs/get", "Job 1 does not exist.", true),
         ("/api/2.2/jobs/runs/get", "Run 5 does not exist.", true),
         ("/api/2.2/jobs/runs/get", "Run: 5 in job: 1 doesn't exist", true),

@@ -181,6 +181,12 @@ fn unknown_command(id: &str) -> Outcome {
 
 fn status(workspace: &Workspace, request: &Request) -> Outcome {
     let (context, id) = (request.required_query("contextId")?, request.required_query("commandId")?);
+    let cluster = request.required_query("clusterId")?;
+    // A command ends with its cluster; that of a context which was ended is still told of.
+    let is_known = lock(&workspace.commands).contexts.contains_key(context);
+    if is_known && !is_alive(workspace, cluster, context) {
+        return unknown_context(context);
+    }
     let now = workspace.clock.now();
     let commands = lock(&workspace.commands);
     let Some(command) = commands.commands.get(id).filter(|command| command.context == context) else {

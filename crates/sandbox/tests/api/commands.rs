@@ -149,3 +149,17 @@ async fn contexts_end_with_their_cluster_and_are_limited() -> Checked {
     assert_eq!(post(&sandbox, "/api/1.2/contexts/create", stopped).await?.status, 400);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_command_ends_with_its_cluster() -> Checked {
+    let sandbox = manual().await?;
+    let context = context(&sandbox, "python").await?;
+    let command = begin(&sandbox, &context, "import time\ntime.sleep(60)\n").await?;
+    sandbox.advance(Duration::from_secs(2));
+    assert_eq!(status(&sandbox, &context, &command).await?["status"], "Running");
+    post(&sandbox, "/api/2.1/clusters/delete", json!({"cluster_id": CLUSTER})).await?;
+    sandbox.advance(Duration::from_secs(100));
+    let gone = status(&sandbox, &context, &command).await?;
+    assert!(gone["error"].to_string().contains("ContextNotFound"), "{gone}");
+    Ok(())
+}

@@ -243,3 +243,29 @@ async fn settings_that_cannot_run_are_refused() -> Checked {
     assert_eq!(made.status, 200, "{}", made.json());
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_run_cannot_take_is_refused() -> Checked {
+    let sandbox = start().await?;
+    let long = "x".repeat(10_000);
+    for (more, words) in [
+        (json!({"only": ["nothing"]}), "'nothing'"),
+        (json!({"notebook_params": {"a": long}}), "'notebook_params' must not exceed 10000 bytes"),
+        (json!({"notebook_params": {"a": "1"}, "jar_params": ["1"]}), "cannot be given together"),
+    ] {
+        let mut body = json!({"job_id": NIGHTLY});
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        let reply = post(&sandbox, "/api/2.2/jobs/run-now", body).await?;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "INVALID_PARAMETER_VALUE"), "{words}");
+        assert!(reply.at("/message").to_string().contains(words), "{words}: {}", reply.at("/message"));
+    }
+    // The notebooks of the samples are older than the runs of the past.
+    let notebook = get(&sandbox, "/api/2.0/workspace/get-status?path=/Shared/etl/failing_check").await?;
+    let runs = get(&sandbox, &format!("/api/2.2/jobs/runs/list?job_id={FAILING}&limit=24")).await?.json();
+    let runs = runs["runs"].as_array().cloned().unwrap_or_default();
+    assert!(!runs.is_empty());
+    assert!(runs.iter().all(|run| run["start_time"].as_i64() > notebook.at("/modified_at").as_i64()), "{runs:?}");
+    Ok(())
+}

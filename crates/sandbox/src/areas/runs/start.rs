@@ -19,6 +19,9 @@ use crate::workspace::{Workspace, lock};
 pub(super) const OVERRIDES: [&str; 6] =
     ["notebook_params", "python_params", "jar_params", "sql_params", "python_named_params", "dbt_commands"];
 
+/// Bytes of the JSON of one of them.
+const LARGEST_OVERRIDE: usize = 10_000;
+
 /// How a run of a job is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Start {
@@ -118,14 +121,38 @@ pub(super) fn run_now(workspace: &Workspace, request: &Request) -> Outcome {
     for (name, value) in fields.object("job_parameters")?.into_iter().flatten() {
         start.parameters.insert(name.clone(), plain(value));
     }
+    check_only(&job, &start.only)?;
     for name in OVERRIDES {
         start.overrides.extend(fields.get(name).map(|value| (name.to_owned(), value.clone())));
     }
+    check_overrides(&start.overrides)?;
     start.queue = fields.object("queue")?.map(|queue| queue.get("enabled") == Some(&Value::Bool(true)));
     let run = begin(workspace, &mut jobs, &job, start);
     let (run_id, reply) = (run.id, json!({"run_id": run.id, "number_in_job": run.number}));
     remember(&mut jobs, &fields, run_id)?;
     Ok(Reply::json(reply))
+}
+
+/// Derived: the text.
+fn check_only(job: &Job, only: &[String]) -> Result<(), ApiError> {
+    let tasks = job.tasks();
+    let is_known = |key: &&String| tasks.iter().any(|spec| spec.get("task_key").and_then(Value::as_str) == Some(key));
+    match only.iter().find(|key| !is_known(key)) {
+        Some(key) => Err(ApiError::invalid_parameter(format!("Task key '{key}' of 'only' does not exist in the job."))),
+        None => Ok(()),
+    }
+}
+
+/// The limits are documented; the texts are derived.
+fn check_overrides(overrides: &Map<String, Value>) -> Result<(), ApiError> {
+    if let Some((name, _)) = overrides.iter().find(|(_, value)| value.to_string().len() > LARGEST_OVERRIDE) {
+        let message = format!("The JSON representation of '{name}' must not exceed {LARGEST_OVERRIDE} bytes.");
+        return Err(ApiError::invalid_parameter(message));
+    }
+    if overrides.contains_key("notebook_params") && overrides.contains_key("jar_params") {
+        return Err(ApiError::invalid_parameter("'notebook_params' and 'jar_params' cannot be given together."));
+    }
+    Ok(())
 }
 
 pub(super) fn submit(workspace: &Workspace, request: &Request) -> Outcome {

@@ -1,0 +1,63 @@
+//! `get_pipeline`: one pipeline, with how each flow of its latest update does. A composite, as the workspace tells of
+//! flows in events alone.
+
+use databricks::{Arguments, Location, operations};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Composite, input, input_schema, pipeline, rest};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = Composite {
+    schema: input_schema::<Input>,
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+};
+
+/// What is told unless the caller names other fields.
+const FIELDS: [&str; 9] = [
+    "pipeline_id",
+    "name",
+    "state",
+    "cause",
+    "health",
+    "creator_user_name",
+    "run_as_user_name",
+    "latest_updates",
+    "spec",
+];
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Pipeline id, from `list_pipelines`.
+    pipeline_id: String,
+    /// Fields to return instead (dotted paths; `*` = all).
+    #[serde(default)]
+    fields: Vec<String>,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let id = input.pipeline_id.as_str();
+    let request = Arguments::new().with(Location::Path, "pipeline_id", id);
+    let settings = rest::get(&context, &operations::PIPELINES_PIPELINES_GET, request).await?;
+    let fields: Vec<&str> =
+        if input.fields.is_empty() { FIELDS.to_vec() } else { input.fields.iter().map(String::as_str).collect() };
+    let mut answer = shape::keep(&settings, &fields);
+    let latest = rest::array(&settings, "latest_updates").first();
+    if let Some(update) = latest.and_then(|update| rest::text(update, "update_id")).filter(|_| input.fields.is_empty())
+    {
+        let mut told = json!({ "update_id": update });
+        match pipeline::flows(&context, id, update).await {
+            Ok(flows) => flows.put(&mut told),
+            // The pipeline itself is worth having without.
+            Err(error) => shape::put(&mut told, "events_error", error.to_string()),
+        }
+        shape::put(&mut answer, "latest_update", told);
+    }
+    shape::exact(&mut answer);
+    let cuts = shape::fit(&mut answer, context.budget);
+    shape::notice(&mut answer, cuts, "name what you need in `fields`");
+    Ok(answer)
+}
