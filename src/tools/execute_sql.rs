@@ -11,6 +11,7 @@ use super::{Composite, input, input_schema, read_only_sql, warehouse};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
