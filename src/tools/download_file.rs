@@ -36,6 +36,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         false => input.local_path,
     };
     let place = context.local.place(&local)?;
+    remote.check_is_file(&context).await?;
     // The first part tells whether there is such a file, before anything is made here.
     let mut part = remote.read(&context, 0, PART, None).await?;
     let (target, overwrite) = (place.clone(), input.overwrite);

@@ -58,9 +58,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let answer = answer.into_json().unwrap_or_default();
     let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
     let bytes = STANDARD.decode(content).map_err(|_| Error::failed("the answer's content is not base64"))?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Error::failed(format!("`{path}` is not text")).with_hint("get the file with `download_file` (toolset `files`)")
-    })?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        remote.check_is_file(&context).await?;
+        return Err(Error::failed(format!("`{path}` is not text"))
+            .with_hint("get the file with `download_file` (toolset `files`)"));
+    };
     let total = text.chars().count();
     if input.offset > 0 && input.offset >= total {
         return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end")));

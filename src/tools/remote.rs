@@ -7,6 +7,7 @@ use databricks::{Arguments, Content, Location, Part, operations};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::rest;
 use crate::context::Context;
 use crate::error::Error;
 
@@ -170,6 +171,19 @@ impl Remote {
                     .with(Location::Body, "overwrite", overwrite);
                 context.client.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await.map(drop)
             }
+        }
+    }
+
+    /// Refuses a folder of the workspace tree: its export would be an archive under the name of a file. In a volume a
+    /// folder is no file to begin with.
+    pub(crate) async fn check_is_file(&self, context: &Context) -> Result<(), Error> {
+        let Self::Workspace(path) = self else { return Ok(()) };
+        let request = Arguments::new().with(Location::Query, "path", path.as_str());
+        let object = rest::get(context, &operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await?;
+        match rest::text(&object, "object_type") {
+            Some("DIRECTORY" | "REPO") => Err(Error::failed(format!("`{path}` is a folder"))
+                .with_hint("see what is in it with `list_workspace_items`, and ask for its files one by one")),
+            _ => Ok(()),
         }
     }
 

@@ -51,6 +51,8 @@ async fn what_is_missing_or_outside_is_refused_and_leaves_nothing() -> Outcome {
             "list_volume_files",
         ),
         ("download_file", json!({ "path": format!("{VOLUME}/README.md"), "local_path": "../x" }), "outside of"),
+        ("download_file", json!({ "path": "/Shared/etl", "local_path": "etl" }), "`/Shared/etl` is a folder"),
+        ("export_notebook", json!({ "path": "/Shared/etl" }), "`/Shared/etl` is a folder"),
         ("upload_file", json!({ "path": format!("{VOLUME}/x"), "local_path": "/etc/passwd" }), "outside of"),
         ("upload_file", json!({ "path": format!("{VOLUME}/x") }), "either `content`"),
         ("upload_file", json!({ "path": "/Volumes/main/default", "content": "x" }), "names no volume"),
