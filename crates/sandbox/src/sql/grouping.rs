@@ -1,15 +1,11 @@
 //! GROUP BY: its expressions, and the grouping sets of ROLLUP, CUBE and GROUPING SETS.
 
-use std::ops::ControlFlow;
-
-use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, OrderBy, Query, Select, SelectItem, Visit, Visitor,
-};
+use sqlparser::ast::{Distinct, Expr, GroupByExpr, GroupByWithModifier, OrderBy, Select, SelectItem};
 
 use super::compile::{Compiled, Compiler, Mode, Scope, Typed};
 use super::error::SqlError;
 use super::query::ordinal;
-use super::select::{has_aggregate, item_expr, split_direction};
+use super::select::{has_aggregate, has_window, item_expr, split_direction};
 use super::types::Type;
 
 /// Sets of a grouping, at most.
@@ -238,27 +234,4 @@ fn cube(parts: &Sets) -> Result<Sets, SqlError> {
     let count = count.ok_or_else(|| SqlError::unsupported("this many grouping sets"))?;
     let chosen = |set: usize| parts.iter().enumerate().filter(move |(place, _)| set >> place & 1 == 0);
     Ok((0..count).map(|set| chosen(set).flat_map(|(_, part)| part.iter().copied()).collect()).collect())
-}
-
-/// Whether a window function is called here, outside of subqueries.
-pub(super) fn has_window(node: &impl Visit) -> bool {
-    struct Finder(usize);
-    impl Visitor for Finder {
-        type Break = ();
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.0 += 1;
-            ControlFlow::Continue(())
-        }
-        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.0 -= 1;
-            ControlFlow::Continue(())
-        }
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Function(function) if self.0 == 0 && function.over.is_some() => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    node.visit(&mut Finder(0)).is_break()
 }

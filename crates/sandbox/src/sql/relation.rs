@@ -10,8 +10,8 @@ use super::compile::{Compiled, Compiler, Mode, Readable, Relation, Scope, Typed,
 use super::engine::Session;
 use super::error::SqlError;
 use super::generate::is_generator;
-use super::grouping::has_window;
 use super::parse::{parts, statement, tokens, values};
+use super::select::has_window;
 use super::types::Column;
 use super::using::shared;
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem,
+    Distinct, Expr, Function, GroupByExpr, OrderBy, OrderByKind, Query, Select, SelectFlavor, SelectItem,
     SelectItemQualifiedWildcardKind, Visit, Visitor, WildcardAdditionalOptions,
 };
 
@@ -253,8 +253,18 @@ fn check(select: &Select) -> Result<(), SqlError> {
 
 /// Whether an aggregate is called here, outside of subqueries and windows.
 pub(crate) fn has_aggregate(expr: &Expr) -> bool {
-    struct Finder(usize);
-    impl Visitor for Finder {
+    calls(expr, |function| function.over.is_none() && is_aggregate(&function.name.to_string().to_lowercase()))
+}
+
+/// Whether a window function is called here, outside of subqueries.
+pub(super) fn has_window(node: &impl Visit) -> bool {
+    calls(node, |function| function.over.is_some())
+}
+
+/// Whether a function that `fits` is called here, outside of subqueries.
+fn calls(node: &impl Visit, fits: impl Fn(&Function) -> bool) -> bool {
+    struct Finder<F>(usize, F);
+    impl<F: Fn(&Function) -> bool> Visitor for Finder<F> {
         type Break = ();
         fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
             self.0 += 1;
@@ -266,13 +276,10 @@ pub(crate) fn has_aggregate(expr: &Expr) -> bool {
         }
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
-                Expr::Function(function) if self.0 == 0 && function.over.is_none() => {
-                    let name = function.name.to_string().to_lowercase();
-                    if is_aggregate(&name) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                }
+                Expr::Function(function) if self.0 == 0 && (self.1)(function) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         }
     }
-    expr.visit(&mut Finder(0)).is_break()
+    node.visit(&mut Finder(0, fits)).is_break()
 }
