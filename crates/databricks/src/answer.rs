@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
 use crate::operation::Response;
 
-/// An error answer is read up to this size.
-const ERROR_BYTES: usize = 1024 * 1024;
+/// An error answer is read up to this size. What is longer is no JSON then, and its beginning is told.
+const ERROR_BYTES: usize = 64 * 1024;
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
 
