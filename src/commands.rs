@@ -83,7 +83,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
 async fn undo(workspaces: &Workspaces) {
     tokio::select! {
         () = workspaces.finish(UNDO_TIME) => {}
-        _ = stopping::asked() => {}
+        _ = stopping::asked() => workspaces.finish(Duration::ZERO).await,
     }
 }
 
