@@ -7,9 +7,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::context::Context;
 use crate::error::Error;
+
+/// How long the end waits until everything that is left behind is named, which takes no requests.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The work that calls have started; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -147,6 +151,11 @@ pub(crate) fn begun<I: Display, T>(work: &str, id: I, answer: T) -> Begun<I, T> 
 }
 
 impl Cleanup {
+    /// A call under way: the end of the server waits until it has said what it leaves behind.
+    pub(crate) fn call(&self) -> TaskTrackerToken {
+        self.tasks.token()
+    }
+
     /// Ends the server's part: nothing starts any more, and what is to be undone is, within the time. What then still
     /// goes on is named in the log. A second call with less time cuts the first one short.
     pub async fn finish(&self, limit: Duration) {
@@ -155,7 +164,7 @@ impl Cleanup {
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             self.out_of_time.cancel();
             // Each says what it leaves behind.
-            self.tasks.wait().await;
+            let _ = tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await;
         }
     }
 }

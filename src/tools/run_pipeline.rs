@@ -62,8 +62,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         let name = format!("update {update} of pipeline {}", input.pipeline_id);
         Ok(Begun { id: input.pipeline_id, answer: update, name })
     };
-    let undo =
-        async |undoing: Context, id: String| Ok::<_, Error>(pipeline::request_stop(&undoing.client, &id).await?);
+    let undo = async |undoing: Context, id: String| Ok::<_, Error>(pipeline::request_stop(&undoing.client, &id).await?);
     let started = cleanup::start(&context, "update of a pipeline", start, undo).await;
     let (update, guard) = match started {
         Err(error) => return Err(not_started(&context, &id, before.as_deref(), error).await),

@@ -122,5 +122,27 @@ impl Body for Watched {
     }
 }
 
+/// An attempt under way. Dropped before its answer, one that changes something is named in the log: nobody else can
+/// tell what came of it.
+pub(crate) struct UnderWay<'a>(Option<&'a str>);
+
+impl<'a> UnderWay<'a> {
+    pub(crate) fn new(operation: &'a str, method: &Method) -> UnderWay<'a> {
+        UnderWay((!matches!(*method, Method::GET | Method::HEAD)).then_some(operation))
+    }
+
+    pub(crate) fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(operation) = self.0 {
+            tracing::warn!(operation, "a call was given up before its answer; the workspace may have carried it out");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use crate::answer::{Answer, Question};
 use crate::auth::{Authenticator, Chosen, Context, Proof, without};
 use crate::config::Config;
 use crate::content::Content;
-use crate::departure::Terms;
+use crate::departure::{Terms, UnderWay};
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
@@ -236,9 +236,8 @@ impl Transport {
     async fn prepare(&self, request: &Request, content: Option<&Content>, call: Call) -> Result<Ready<'_>, Error> {
         let chosen = self.shared.authenticator.chosen().await?;
         let proof = chosen.proof(self.context()).await?;
-        let mut request = request
-            .try_clone()
-            .ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
+        let mut request =
+            request.try_clone().ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, self.user_agent.header(Some(chosen.name)));
         if let Some(id) = self.workspace_id().filter(|_| call.workspace_routing) {
@@ -310,28 +309,6 @@ struct Ready<'a> {
     chosen: Arc<Chosen>,
     proof: Proof,
     slot: Option<SemaphorePermit<'a>>,
-}
-
-/// A request under way. Dropped before its answer, one that changes something is named in the log: nobody else can
-/// tell what came of it.
-struct UnderWay<'a>(Option<&'a str>);
-
-impl<'a> UnderWay<'a> {
-    fn new(operation: &'a str, method: &Method) -> UnderWay<'a> {
-        UnderWay((!matches!(*method, Method::GET | Method::HEAD)).then_some(operation))
-    }
-
-    fn end(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if let Some(operation) = self.0 {
-            tracing::warn!(operation, "a call was given up before its answer; the workspace may have carried it out");
-        }
-    }
 }
 
 /// The headers that an answer asks to send along with a presigned URL; like the URL, they are credentials.
