@@ -156,11 +156,16 @@ impl Cleanup {
         self.tasks.token()
     }
 
+    /// From now on nothing starts any more.
+    pub fn close(&self) {
+        self.closed.cancel();
+        self.tasks.close();
+    }
+
     /// Ends the server's part: nothing starts any more, and what is to be undone is, within the time. What then still
     /// goes on is named in the log. A second call with less time cuts the first one short.
     pub async fn finish(&self, limit: Duration) {
-        self.closed.cancel();
-        self.tasks.close();
+        self.close();
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             self.out_of_time.cancel();
             // Each says what it leaves behind.

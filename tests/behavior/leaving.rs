@@ -103,10 +103,10 @@ async fn leave(way: Way, stage: Stage, works: &'static [Work]) -> Outcome {
     };
     let host = Host::open(manner, stage == Stage::Queued, false).await?;
     let mut server = Server::start(&host).await?;
-    reach(stage, works, &host, &mut server).await?;
+    let calls = reach(stage, works, &host, &mut server).await?;
     let stderr = match way {
         Way::Cancel => {
-            server.cancel_all().await?;
+            server.cancel(&calls).await?;
             // Whoever is answered now is so after the calls have ended.
             server.ping().await?;
             host.let_go();
@@ -143,11 +143,12 @@ async fn leave(way: Way, stage: Stage, works: &'static [Work]) -> Outcome {
     Ok(())
 }
 
-/// Calls the works and waits until all have come so far.
-async fn reach(stage: Stage, works: &'static [Work], host: &Host, server: &mut Server) -> Outcome {
+/// Calls the works, waits until all have come so far, and gives the ids of the calls.
+async fn reach(stage: Stage, works: &'static [Work], host: &Host, server: &mut Server) -> Result<Vec<u64>, Failure> {
+    let mut calls = Vec::new();
     let (prepared, unprepared): (Vec<&Work>, Vec<_>) = works.iter().partition(|work| work.before.is_some());
     for work in prepared {
-        server.call(work.tool, (work.arguments)()).await?;
+        calls.push(server.call(work.tool, (work.arguments)()).await?);
     }
     if stage == Stage::Queued {
         let is_prepared = |work: &Work, asked: &[Asked]| work.before.is_none_or(|before| before.count(asked) > 0);
@@ -161,21 +162,22 @@ async fn reach(stage: Stage, works: &'static [Work], host: &Host, server: &mut S
         host.until("connections are free", |asked| SLOW.count(asked) == SLOTS).await?;
     }
     for work in unprepared {
-        server.call(work.tool, (work.arguments)()).await?;
+        calls.push(server.call(work.tool, (work.arguments)()).await?);
     }
     let all = |asked: &[Asked], is_it: fn(&Work, &[Asked]) -> bool| works.iter().all(|work| is_it(work, asked));
     let is_sent = |work: &Work, asked: &[Asked]| work.start.count(asked) > 0;
     let is_started = |work: &Work, asked: &[Asked]| work.after.0.count(asked) >= work.after.1;
     match stage {
-        Stage::Queued => server.ping().await,
+        Stage::Queued => server.ping().await?,
         Stage::Retrying => {
-            server.call("run_notebook", json!({ "notebook_path": CONTROL.1 })).await?;
+            calls.push(server.call("run_notebook", json!({ "notebook_path": CONTROL.1 })).await?);
             let is_refused = |asked: &[Asked]| CONTROL.count(asked) > 0 && all(asked, is_sent);
-            host.until("not all were refused", is_refused).await
+            host.until("not all were refused", is_refused).await?;
         }
-        Stage::OnTheWire => host.until("not all were sent", |asked| all(asked, is_sent)).await,
-        Stage::Started => host.until("not all were started", |asked| all(asked, is_started)).await,
+        Stage::OnTheWire => host.until("not all were sent", |asked| all(asked, is_sent)).await?,
+        Stage::Started => host.until("not all were started", |asked| all(asked, is_started)).await?,
     }
+    Ok(calls)
 }
 
 /// Waits until a server whose calls were cancelled has done all that it ever will.
@@ -193,10 +195,10 @@ async fn until_over(stage: Stage, works: &'static [Work], host: &Host, server: &
         }
         Stage::Retrying => {
             // It waits for longer than the others had to.
-            server.call("run_notebook", json!({ "notebook_path": CONTROL.1 })).await?;
+            let control = server.call("run_notebook", json!({ "notebook_path": CONTROL.1 })).await?;
             let sent = host.count(CONTROL);
             host.until("the control was not sent again", |asked| CONTROL.count(asked) >= sent + 3).await?;
-            server.cancel_all().await?;
+            server.cancel(&[control]).await?;
             host.until("not all was cleared", is_cleared).await
         }
         Stage::OnTheWire | Stage::Started => {
@@ -256,8 +258,8 @@ async fn what_may_have_been_started_is_named() -> Outcome {
     for works in batches() {
         let host = Host::open(Manner::Failing, false, false).await?;
         let mut server = Server::start(&host).await?;
-        reach(Stage::OnTheWire, works, &host, &mut server).await?;
-        server.cancel_all().await?;
+        let calls = reach(Stage::OnTheWire, works, &host, &mut server).await?;
+        server.cancel(&calls).await?;
         server.ping().await?;
         host.let_go();
         let stderr = server.end().await?;
@@ -288,12 +290,13 @@ async fn a_server_that_stops_leaves_no_run_of_hundreds() -> Outcome {
 #[tokio::test]
 async fn calls_that_are_cancelled_at_once_submit_no_more() -> Outcome {
     let host = Host::open(Manner::Late, false, false).await?;
-    let mut server = Server::start(&host).await?;
+    let (mut server, mut calls) = (Server::start(&host).await?, Vec::new());
     for number in 0..100 {
-        server.call("run_notebook", json!({ "notebook_path": format!("/Users/number{number}") })).await?;
+        let call = json!({ "notebook_path": format!("/Users/number{number}") });
+        calls.push(server.call("run_notebook", call).await?);
     }
     host.until("not all connections are used", |asked| runs(asked).0 == SLOTS).await?;
-    server.cancel_all().await?;
+    server.cancel(&calls).await?;
     server.ping().await?;
     host.let_go();
     host.until("not all were cancelled", |asked| runs(asked).1.len() == SLOTS).await?;

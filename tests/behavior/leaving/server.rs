@@ -21,9 +21,8 @@ pub(super) struct Server {
     stdin: Option<ChildStdin>,
     lines: Option<Lines<BufReader<ChildStdout>>>,
     stderr: JoinHandle<String>,
-    /// The ids of requests are counted; those before `cancelled` are over.
+    /// The id of the next request.
     next: u64,
-    cancelled: u64,
 }
 
 impl Server {
@@ -40,27 +39,25 @@ impl Server {
             text
         });
         let lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
-        let mut server = Self { stdin: child.stdin.take(), lines: Some(lines), child, stderr, next: 0, cancelled: 0 };
+        let mut server = Self { stdin: child.stdin.take(), lines: Some(lines), child, stderr, next: 0 };
         let client = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
         let id = server.request("initialize", params).await?;
         server.until_answered(id).await?;
         server.send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
-        server.cancelled = server.next;
         Ok(server)
     }
 
-    pub(super) async fn call(&mut self, tool: &str, arguments: Value) -> Result<(), Failure> {
-        self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await.map(drop)
+    /// Calls a tool, and gives the id of the request.
+    pub(super) async fn call(&mut self, tool: &str, arguments: Value) -> Result<u64, Failure> {
+        self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await
     }
 
-    /// Cancels all calls that were not cancelled yet.
-    pub(super) async fn cancel_all(&mut self) -> Result<(), Failure> {
-        for id in self.cancelled..self.next {
+    pub(super) async fn cancel(&mut self, calls: &[u64]) -> Result<(), Failure> {
+        for id in calls {
             let params = json!({ "requestId": id });
             self.send(json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })).await?;
         }
-        self.cancelled = self.next;
         Ok(())
     }
 
