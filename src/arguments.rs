@@ -8,6 +8,9 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::nearest::did_you_mean;
 
+/// So many faults are told. To look for what was meant by each of any number of names takes long.
+const MOST_FAULTS: usize = 20;
+
 /// What is wrong with one argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -72,6 +75,7 @@ impl Checker {
                     let value = self.value(property, value, &path);
                     checked.insert(name, value);
                 }
+                None if self.faults.len() >= MOST_FAULTS => {}
                 None => {
                     let known: Vec<_> = properties.keys().map(String::as_str).collect();
                     let hint = did_you_mean(&name, known.iter().copied());

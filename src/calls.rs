@@ -1,5 +1,8 @@
 //! One call of a tool, from raw arguments to the answer.
 
+use std::time::Duration;
+
+use databricks::Patience;
 use serde_json::{Map, Value};
 
 use crate::arguments;
@@ -9,8 +12,14 @@ use crate::definition::Action;
 use crate::error::Error;
 use crate::registry::{Registry, Tool};
 use crate::shape;
-use crate::tools::plain;
+use crate::tools::{plain, wait};
 use crate::workspaces::{self, Access, Workspaces};
+
+/// How long the requests of a call may take that does not wait for work: less than common clients wait.
+const USUAL_TIME: Duration = Duration::from_secs(45);
+/// How much longer than the time that a caller gives to wait all requests of the call may take: for those before the
+/// wait and for those that fetch its result.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it.
@@ -74,6 +83,19 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     Ok(())
 }
 
+/// How long the requests of a call may take all together.
+fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
+    const ARGUMENT: &str = "timeout_seconds";
+    let takes_time = tool.input_schema.get("properties").is_some_and(|properties| properties.get(ARGUMENT).is_some());
+    match tool.definition.action {
+        Action::Composite(_) if takes_time => {
+            let given = arguments.get(ARGUMENT).and_then(Value::as_u64);
+            Duration::from_secs(given.unwrap_or_else(wait::default_seconds)).saturating_add(MARGIN)
+        }
+        Action::Composite(_) | Action::Operation(_) => USUAL_TIME,
+    }
+}
+
 async fn run(
     registry: &Registry,
     context: &Context,
@@ -82,6 +104,7 @@ async fn run(
 ) -> Result<Value, Error> {
     let definition = tool.definition;
     let given = arguments.clone();
+    let context = &context.in_time(time(tool, &arguments));
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
@@ -111,6 +134,14 @@ async fn run(
     });
     match answer {
         Ok(mut answer) => {
+            let repairs = context.client.patience().map(Patience::repairs).unwrap_or_default();
+            if !repairs.is_empty() {
+                let repairs = repairs.join(", ");
+                shape::advise(
+                    &mut answer,
+                    &format!("parts of the workspace's answer were not valid JSON and were replaced: {repairs}"),
+                );
+            }
             for name in ["hint", "next_step"] {
                 let text = answer.get(name).and_then(Value::as_str).unwrap_or_default();
                 if let Some(note) = registry.lacks(text) {

@@ -134,7 +134,13 @@ where
             None => tracing::warn!(work = name, "the server ends before the work is undone; it may go on"),
         }
     });
-    match answered.await {
+    // The start itself has no limit of time: once it has left, its answer must be known. Its caller has one, and if that is
+    // over the work is undone as soon as it is known.
+    let answered = match context.client.patience() {
+        Some(patience) => patience.wait(work, answered).await?,
+        None => answered.await,
+    };
+    match answered {
         Ok(outcome) => Ok((outcome?, guard)),
         Err(_) => Err(Error::failed("the request was given up before its answer came")),
     }

@@ -1,6 +1,8 @@
 //! What every call has at hand.
 
-use databricks::{Arguments, Client, Operation};
+use std::time::Duration;
+
+use databricks::{Arguments, Client, Operation, Patience};
 use serde_json::Value;
 
 use crate::cleanup::Cleanup;
@@ -50,6 +52,18 @@ impl Context {
     /// The same context, whose requests go ahead of all others: for undoing, which must not wait for what it undoes.
     pub(crate) fn ahead(&self) -> Self {
         Self { client: self.client.ahead(), ..self.clone() }
+    }
+
+    /// The same context, all of whose requests have to end in time. What takes long is told as progress.
+    pub(crate) fn in_time(&self, time: Duration) -> Self {
+        let progress = self.progress.clone();
+        let patience = Patience::lasting(time).telling(move |news| progress.report(news));
+        Self { client: self.client.with_patience(patience), ..self.clone() }
+    }
+
+    /// The same context without a limit of time: for what takes as long as it is large.
+    pub(crate) fn unhurried(&self) -> Self {
+        Self { client: self.client.with_patience(None), ..self.clone() }
     }
 
     /// Calls an operation that answers with JSON.

@@ -32,5 +32,6 @@ pub mod server;
 pub mod shape;
 mod stopping;
 pub mod tools;
+mod turns;
 mod uri;
 pub mod workspaces;

@@ -27,6 +27,7 @@ use crate::media::Media;
 use crate::progress::{Meter, Progress, Step};
 use crate::registry::{Registry, Tool};
 use crate::resources;
+use crate::turns::Turns;
 use crate::workspaces::Workspaces;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
@@ -35,6 +36,8 @@ const DEFINITIONS_TTL_MS: u64 = 3_600_000;
 const LISTING_TTL_MS: u64 = 10_000;
 /// How long the result may wait for a report. A client that has closed its side takes none, but may take the result.
 const REPORT_TIME: Duration = Duration::from_secs(1);
+/// How long the requests for a resource or a list of them may take: less than common clients wait.
+const RESOURCE_TIME: Duration = Duration::from_secs(25);
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The server; cheap to clone.
@@ -42,6 +45,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub struct Server {
     registry: Arc<Registry>,
     workspaces: Workspaces,
+    turns: Turns,
     /// Cancels every call.
     stop: CancellationToken,
 }
@@ -49,7 +53,12 @@ pub struct Server {
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
-        Self { registry: Arc::new(registry), workspaces: workspaces.into(), stop: CancellationToken::new() }
+        Self {
+            registry: Arc::new(registry),
+            workspaces: workspaces.into(),
+            turns: Turns::default(),
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Cancels every call, those to come too, as their client would.
@@ -139,7 +148,10 @@ impl ServerHandler for Server {
                 biased;
                 () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
                 () = self.stop.cancelled() => Err(Error::failed("the server was told to stop")),
-                outcome = calls::call(&self.registry, &workspaces, &call.name, arguments) => outcome,
+                outcome = async {
+                    let _turn = self.turns.take().await?;
+                    calls::call(&self.registry, &workspaces, &call.name, arguments).await
+                } => outcome,
             };
             is_over.cancel();
             outcome
@@ -172,7 +184,8 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = page.and_then(|page| page.cursor);
-        let workspaces = self.workspaces(&request);
+        let workspaces = self.workspaces(&request).each(|context| context.in_time(RESOURCE_TIME));
+        let _turn = self.turns.take().await.map_err(protocol_error)?;
         let (listed, next) =
             resources::list(&self.registry, &workspaces, cursor.as_deref()).await.map_err(protocol_error)?;
         let resources = listed.into_iter().map(|listed| {
@@ -213,7 +226,8 @@ impl ServerHandler for Server {
         read: ReadResourceRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let workspaces = self.workspaces(&request);
+        let workspaces = self.workspaces(&request).each(|context| context.in_time(RESOURCE_TIME));
+        let _turn = self.turns.take().await.map_err(protocol_error)?;
         let contents = tokio::select! {
             contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(protocol_error)?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),

@@ -1,15 +1,23 @@
 //! Calls one operation of the API: arguments to their places, the answer shaped.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use databricks::{Arguments, Location, Payload};
+use databricks::{Arguments, Location, Operation, Page, Payload};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::definition::{Argument, OperationTool, Risk, Source};
 use crate::error::Error;
 use crate::shape;
+
+/// So many empty pages are passed over before the caller is asked whether to go on.
+const MOST_EMPTY_PAGES: u32 = 100;
+/// After so long no further empty page is passed over.
+const LONGEST_SEARCH: Duration = Duration::from_secs(20);
 
 /// Runs a plain tool with checked arguments.
 pub(crate) async fn run(
@@ -131,7 +139,8 @@ async fn list(
     if let Some(next) = next {
         let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
         shape::put(&mut answer, "next_page_token", next.encode());
-        shape::put(&mut answer, "hint", format!("there is more: pass `page_token`, or use {advice}"));
+        let found = if page.taken == 0 { "nothing was found so far, and the search goes on" } else { "there is more" };
+        shape::put(&mut answer, "hint", format!("{found}: pass `page_token`, or use {advice}"));
     }
     shape::notice(&mut answer, page.cuts, "ask for that item alone");
     Ok(answer)
@@ -149,7 +158,7 @@ pub(crate) async fn page(
         None => None,
     };
     if tool.operation.pagination.is_some() {
-        let page = context.client.page(tool.operation, request, position.as_ref()).await?;
+        let page = filled_page(context, tool.operation, request, position).await?;
         let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
         return Ok((page.items, next));
     }
@@ -157,6 +166,26 @@ pub(crate) async fn page(
     let Payload::Json(answer) = answer else { return Ok((Vec::new(), None)) };
     let items = tool.result.items.and_then(|items| shape::at(&answer, items));
     Ok((items.and_then(Value::as_array).cloned().unwrap_or_default(), None))
+}
+
+/// The first page from `position` on that has any items. Where none comes soon it is an empty one, with the cursor of the
+/// rest.
+async fn filled_page(
+    context: &Context,
+    operation: &'static Operation,
+    request: Arguments,
+    mut position: Option<databricks::Cursor>,
+) -> Result<Page, Error> {
+    let started = Instant::now();
+    for _ in 1..MOST_EMPTY_PAGES {
+        let page = context.client.page(operation, request.clone(), position.as_ref()).await?;
+        let goes_on = page.items.is_empty() && page.next.is_some() && page.next != position;
+        if !goes_on || started.elapsed() >= LONGEST_SEARCH {
+            return Ok(page);
+        }
+        position = page.next;
+    }
+    Ok(context.client.page(operation, request, position.as_ref()).await?)
 }
 
 /// An operation that answers nothing still tells the caller that the workspace took the request; what follows may take its

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 
 use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
 use crate::operation::Response;
+use crate::repair::{Repaired, repair};
+use crate::weight::{Room, Scale};
 
 /// An error answer is read up to this size. What is longer is no JSON then, and its beginning is told.
 const ERROR_BYTES: usize = 64 * 1024;
@@ -30,18 +32,22 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
+    /// The memory that it may take until it is read.
+    pub(crate) room: Room,
 }
 
 impl Answer {
-    /// Reads a response to its end; each part must come within `idle`, and a success must not exceed `limit` bytes.
+    /// Reads a response to its end; each part must come within `idle`, and a success must not exceed `limit` bytes. One that
+    /// is JSON is weighed by what it takes when it is parsed.
     pub(crate) async fn receive(
         mut response: reqwest::Response,
         idle: Duration,
         limit: usize,
+        is_json: bool,
     ) -> Result<Answer, Error> {
         let status = response.status();
         let limit = if status.is_success() { limit } else { ERROR_BYTES };
-        let mut bytes = BytesMut::new();
+        let (mut bytes, mut scale, mut room) = (BytesMut::new(), Scale::default(), Room::default());
         while let Some(chunk) =
             timeout(idle, response.chunk()).await.map_err(|_| Error::timed_out(idle))?.map_err(Error::http)?
         {
@@ -52,10 +58,24 @@ impl Answer {
                 }
                 break;
             }
+            if is_json {
+                scale.add_json(&chunk)
+            } else {
+                scale.add_bytes(&chunk)
+            }
+            Room::check(&scale)?;
+            timeout(idle, room.grow(&scale)).await.map_err(|_| Error::no_room())??;
             bytes.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status, headers, bytes: bytes.freeze() })
+        Ok(Answer { status, headers, bytes: bytes.freeze(), room })
+    }
+
+    /// Makes a JSON answer readable whose values are odd, and tells what was replaced.
+    pub(crate) fn repair(&mut self) -> Vec<String> {
+        let Some(Repaired { bytes, notes }) = repair(&self.bytes) else { return Vec::new() };
+        self.bytes = bytes.into();
+        notes
     }
 
     /// Lets a success pass and makes an error of everything else. `redact` takes credentials out of foreign text.

@@ -18,6 +18,7 @@ use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
 use crate::operation::{Method, Operation, Response};
+use crate::patience::Patience;
 use crate::transport::{Call, Transport};
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
@@ -86,6 +87,28 @@ impl Client {
     /// ```
     pub fn until(&self, token: CancellationToken) -> Client {
         Client { transport: self.transport.on_terms(Terms::Until(token)) }
+    }
+
+    /// The same client, whose requests have to end within these limits. Clients made from it by [`Client::until`] or
+    /// [`Client::ahead`] have none again: they are for work that must come to its end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use databricks::Patience;
+    ///
+    /// # let client = databricks::Client::new(databricks::Config::default())?;
+    /// let hurried = client.with_patience(Patience::lasting(Duration::from_secs(40)));
+    /// assert!(hurried.patience().is_some() && hurried.ahead().patience().is_none());
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn with_patience(&self, patience: impl Into<Option<Patience>>) -> Client {
+        Client { transport: self.transport.with_patience(patience.into()) }
+    }
+
+    /// The limits of this client's requests.
+    pub fn patience(&self) -> Option<&Patience> {
+        self.transport.patience()
     }
 
     /// The same client, whose requests wait neither for those of others nor for the rate limit. It is meant for

@@ -74,6 +74,8 @@ enum Kind {
     Interrupted(String),
     /// As `Interrupted`, for lack of time.
     TimedOut(Duration),
+    /// The time of the caller was up before the answer came.
+    OutOfTime { message: String, may_have_happened: bool },
     /// The service answered with an error.
     Api(ApiError),
     /// A login page came instead of an answer.
@@ -147,6 +149,17 @@ impl Error {
         Error::new(Kind::CalledOff)
     }
 
+    /// Other answers take the memory that is there for all.
+    pub(crate) fn no_room() -> Error {
+        Error::new(Kind::Answer("there is no memory left for the answer: other calls take all of it".to_owned()))
+            .with_hint("try again when the calls under way have ended, and ask for less at once")
+    }
+
+    pub(crate) fn out_of_time(message: impl Into<String>, may_have_happened: bool) -> Error {
+        Error::new(Kind::OutOfTime { message: message.into(), may_have_happened })
+            .with_hint("the workspace may be busy; try again later")
+    }
+
     pub(crate) fn timed_out(after: Duration) -> Error {
         Error::new(Kind::TimedOut(after))
     }
@@ -210,13 +223,16 @@ impl Error {
     pub(crate) fn repeat(&self) -> Repeat {
         match &self.0.kind {
             Kind::Unreachable(_) => Repeat::Briefly,
-            Kind::Interrupted(_) | Kind::TimedOut(_) => Repeat::IfSafe,
+            Kind::Interrupted(_) | Kind::TimedOut(_) | Kind::OutOfTime { may_have_happened: true, .. } => {
+                Repeat::IfSafe
+            }
             Kind::Api(error) => class::repeat(error.class, error.status, &error.message),
             // What may go away has been repeated already, by itself.
             Kind::Configuration(_)
             | Kind::Credentials { .. }
             | Kind::Argument(_)
             | Kind::CalledOff
+            | Kind::OutOfTime { may_have_happened: false, .. }
             | Kind::Untrusted(_)
             | Kind::LoginPage { .. }
             | Kind::Answer(_) => Repeat::Never,
@@ -303,7 +319,7 @@ impl Error {
 
     /// No answer came in time; the call may have happened nevertheless.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::TimedOut(_)) || self.is_class(Class::DeadlineExceeded)
+        matches!(self.0.kind, Kind::TimedOut(_) | Kind::OutOfTime { .. }) || self.is_class(Class::DeadlineExceeded)
     }
 
     /// The same call may succeed later. It does not say that repeating it is harmless: after an interruption or a
@@ -333,6 +349,7 @@ impl Error {
             Kind::Configuration(message)
             | Kind::Credentials { message, .. }
             | Kind::Argument(message)
+            | Kind::OutOfTime { message, .. }
             | Kind::Answer(message) => message.into(),
             Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
             Kind::CalledOff => "the call was given up before its request was sent".into(),

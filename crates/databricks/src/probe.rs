@@ -186,7 +186,7 @@ impl Client {
         let response =
             timeout(patience, transport.http_client().execute(request)).await.map_err(late)?.map_err(Error::http)?;
         let protocol = format!("{:?}", response.version());
-        let answer = Answer::receive(response, patience, LARGEST_GREETING).await?;
+        let answer = Answer::receive(response, patience, LARGEST_GREETING, false).await?;
         Ok(Greeting::read(&answer, protocol))
     }
 

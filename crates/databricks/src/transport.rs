@@ -3,6 +3,7 @@
 //! The executor of the operation table and the generated typed client both send through [`Transport::send`].
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
 use crate::operation::{Operation, Response};
+use crate::patience::{Journal, Patience};
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::tls;
@@ -31,6 +33,8 @@ use crate::user_agent::UserAgent;
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
 /// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
 const SLOWEST_UPLOAD: u64 = 64 * 1024;
+/// What messages call the download of a presigned URL, which is no operation.
+const PRESIGNED: &str = "presigned download";
 
 /// A cheap handle: clones share connections, limits and credentials.
 #[derive(Clone)]
@@ -38,6 +42,7 @@ pub struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
     terms: Terms,
+    patience: Option<Patience>,
 }
 
 struct Shared {
@@ -94,6 +99,7 @@ impl Transport {
         Ok(Transport {
             user_agent: Arc::new(config.user_agent),
             terms: Terms::default(),
+            patience: None,
             shared: Arc::new(Shared {
                 workspace_id: workspace_id.transpose()?,
                 authenticator,
@@ -113,9 +119,33 @@ impl Transport {
         Transport { user_agent: Arc::new(user_agent), ..self.clone() }
     }
 
-    /// The same transport, whose requests leave on other terms.
+    /// The same transport, whose requests leave on other terms, and take as long as they take.
     pub(crate) fn on_terms(&self, terms: Terms) -> Transport {
-        Transport { terms, ..self.clone() }
+        Transport { terms, patience: None, ..self.clone() }
+    }
+
+    /// The same transport, whose requests have to end within limits.
+    pub(crate) fn with_patience(&self, patience: Option<Patience>) -> Transport {
+        Transport { patience, ..self.clone() }
+    }
+
+    pub(crate) fn patience(&self) -> Option<&Patience> {
+        self.patience.as_ref()
+    }
+
+    /// Waits for `work` as long as the limits allow.
+    async fn limit<T>(&self, journal: &Journal, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match &self.patience {
+            Some(patience) => patience.limit(journal, work).await,
+            None => work.await,
+        }
+    }
+
+    /// The retries that fit into the time that is left.
+    fn retry(&self, budget: Option<Duration>) -> RetryPolicy {
+        let budget = budget.unwrap_or(self.shared.retry.budget);
+        let left = self.patience.as_ref().map_or(budget, Patience::left);
+        RetryPolicy { budget: budget.min(left), ..self.shared.retry }
     }
 
     /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
@@ -156,7 +186,8 @@ impl Transport {
 
     /// The host, or what must be set to have one.
     pub(crate) async fn host(&self) -> Result<&Host, Error> {
-        self.terms.wait(self.shared.authenticator.host()).await??.ok_or_else(no_host)
+        let host = async { self.terms.wait(self.shared.authenticator.host()).await? };
+        self.limit(&Journal::new("host metadata"), host).await?.ok_or_else(no_host)
     }
 
     /// The workspace to route to: as set, else as the host has told.
@@ -196,16 +227,17 @@ impl Transport {
             // Gateways answer 411 to these methods without a length, and hyper sends none by itself.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let retry = RetryPolicy { budget: call.retry_budget.unwrap_or(self.shared.retry.budget), ..self.shared.retry };
         let idle = call.idle_timeout.unwrap_or(self.shared.idle_timeout);
         let (request, renewed) = (&request, &AtomicBool::new(false));
+        let journal = &Journal::new(call.operation);
         let attempt = |number| async move {
             loop {
+                journal.prepares();
                 let ready = self.terms.wait(self.prepare(request, content, call)).await??;
                 let Ready { request, chosen, proof, slot } = ready;
                 let start = Instant::now();
                 let sent = sensitive(request.headers());
-                let result = self.attempt(request, call.operation, call.response, sent, idle).await;
+                let result = self.attempt(request, journal, call.response, sent, idle).await;
                 drop(slot);
                 tracing::debug!(
                     operation = call.operation,
@@ -228,7 +260,8 @@ impl Transport {
                 }
             }
         };
-        let outcome = retry.run(call.repeatable, &self.terms, attempt).await;
+        let retry = self.retry(call.retry_budget);
+        let outcome = self.limit(journal, retry.run(call.repeatable, &self.terms, attempt)).await;
         outcome.map_err(|error| error.in_operation(call.operation))
     }
 
@@ -258,7 +291,7 @@ impl Transport {
         url: &str,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Answer, Error> {
-        let operation = "presigned download";
+        let operation = PRESIGNED;
         let url =
             Url::parse(url).map_err(|_| Error::answer("the presigned URL is not a URL").in_operation(operation))?;
         let local = is_loopback(&url) && self.known_host().is_some_and(Host::is_loopback);
@@ -266,21 +299,22 @@ impl Transport {
             return Err(Error::answer("the presigned URL is not `https`").in_operation(operation));
         }
         let asked = presigned_headers(headers).map_err(|error| error.in_operation(operation))?;
-        let (url, asked) = (&url, &asked);
+        let (url, asked, journal) = (&url, &asked, &Journal::new(operation));
         let attempt = |_| async move {
             let mut request = Request::new(Method::GET, url.clone());
             request.headers_mut().extend(asked.clone());
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
-            self.attempt(request, operation, Response::Binary, signature(url), self.shared.idle_timeout).await
+            self.attempt(request, journal, Response::Binary, signature(url), self.shared.idle_timeout).await
         };
-        self.shared.retry.run(true, &self.terms, attempt).await.map_err(|error| error.in_operation(operation))
+        let outcome = self.limit(journal, self.retry(None).run(true, &self.terms, attempt)).await;
+        outcome.map_err(|error| error.in_operation(operation))
     }
 
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
     async fn attempt(
         &self,
         request: Request,
-        operation: &str,
+        journal: &Journal,
         expected: Response,
         sent: Vec<Secret>,
         idle: Duration,
@@ -289,17 +323,39 @@ impl Transport {
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
         let patience = idle.saturating_add(Duration::from_secs(told.unwrap_or_else(held) / SLOWEST_UPLOAD));
-        let under_way = UnderWay::new(operation, request.method());
+        let is_json = expected == Response::Json || journal.operation() == PRESIGNED;
+        if let Some(patience) = &self.patience {
+            patience.count()?;
+        }
+        journal.sends();
+        let under_way = UnderWay::new(journal.operation(), request.method());
         let exchange = |request| async move {
             let response = timeout(patience, self.shared.http.execute(request))
                 .await
                 .map_err(|_| Error::timed_out(patience))?
                 .map_err(Error::http)?;
-            Answer::receive(response, idle, self.shared.max_response_bytes).await
+            Answer::receive(response, idle, self.shared.max_response_bytes, is_json).await
         };
         let raw = self.terms.exchange(request, exchange).await;
         under_way.end();
-        raw?.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
+        let judged = raw.and_then(|raw| {
+            raw.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
+        });
+        let mut answer = judged.inspect_err(|error| journal.failed(error))?;
+        if expected == Response::Json {
+            self.note(journal.operation(), answer.repair());
+        }
+        Ok(answer)
+    }
+
+    /// Tells what was replaced in an answer so that it could be read.
+    fn note(&self, operation: &str, repairs: Vec<String>) {
+        for repair in repairs {
+            tracing::warn!(operation, repair, "a part of an answer was no JSON and was replaced");
+            if let Some(patience) = &self.patience {
+                patience.note(repair);
+            }
+        }
     }
 }
 

@@ -193,7 +193,7 @@ impl Identity {
         let attempt = |_| async move {
             let late = |_| Error::timed_out(ask.patience);
             let response = timeout(ask.patience, http.execute(ask.request(self))).await.map_err(late)?;
-            let answer = Answer::receive(response.map_err(Error::http)?, ask.patience, LARGEST_ANSWER).await?;
+            let answer = Answer::receive(response.map_err(Error::http)?, ask.patience, LARGEST_ANSWER, true).await?;
             if good(&answer) { Ok(answer) } else { Err(ask.refuse(&answer, self)) }
         };
         let retry = if ask.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };
