@@ -1,5 +1,6 @@
 //! SQL statements: starting one, waiting for it, and what it came to.
 
+mod chunks;
 mod rows;
 
 use std::time::Duration;
@@ -204,6 +205,8 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
     })?;
     match state(&statement) {
         StatementState::Succeeded => Ok(End::Done(Box::new(statement))),
+        // A small result may come with a statement that is closed at once.
+        StatementState::Closed if has_result(&statement) => Ok(End::Done(Box::new(statement))),
         StatementState::Closed => Err(gone(id)),
         state if is_open(&state) => Ok(End::Running(json!({
             "statement_id": id,
@@ -218,6 +221,11 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
 /// The state of a statement; one that tells none has yet to begin.
 pub(crate) fn state(statement: &StatementResponse) -> StatementState {
     statement.status.as_ref().and_then(|status| status.state.clone()).unwrap_or(StatementState::Pending)
+}
+
+/// Whether a statement came with all that can be had of its result.
+pub(crate) fn has_result(statement: &StatementResponse) -> bool {
+    chunks::has_result(statement)
 }
 
 /// Whether a statement has yet to end. A state that nobody knows is no end.
