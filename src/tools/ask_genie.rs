@@ -114,9 +114,9 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
             (answer.map_err(unanswered)?, Some(conversation))
         }
         _ => {
-            return Err(Error::failed(
-                "give `question`, with `conversation_id` to follow up; or, to go on waiting, \
-                                      `conversation_id` and `message_id` without `question`",
+            return Err(Error::failed("there is neither a question nor a message to wait for").with_hint(
+                "give `question`, with `conversation_id` to follow up; or, to go on waiting, `conversation_id` and \
+                 `message_id` without `question`",
             ));
         }
     };
@@ -124,7 +124,8 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
     let message = text(&answer, "message_id").or_else(|| text(&answer, "id")).map(str::to_owned);
     match (conversation, message) {
         (Some(conversation), Some(message)) => Ok(Place { space, conversation, message }),
-        _ => Err(Error::failed("the answer names no message")),
+        _ => Err(Error::failed("Genie took the question and named no message to wait for")
+            .with_hint("look for its answer on the page of the space, or query with `execute_sql`")),
     }
 }
 

@@ -322,7 +322,9 @@ mod tests {
     fn a_link_within_the_api_names_its_chunk() {
         assert_eq!(linked("/api/2.0/sql/statements/01f0/result/chunks/7?row_offset=70"), Some(7));
         assert_eq!(linked("/api/2.0/sql/statements/01f0/result/chunks/12"), Some(12));
-        for link in ["", "/api/2.0/sql/statements/01f0", "/chunks/", "/chunks/x?row_offset=1", "/chunks/99999999999999999999"] {
+        for link in
+            ["", "/api/2.0/sql/statements/01f0", "/chunks/", "/chunks/x?row_offset=1", "/chunks/99999999999999999999"]
+        {
             assert_eq!(linked(link), None, "{link}");
         }
     }

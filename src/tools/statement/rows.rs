@@ -38,7 +38,7 @@ impl Table {
 }
 
 /// The columns as an answer tells them, as many as have room, and how many characters they take.
-fn header(columns: &[ColumnInfo], room: usize) -> (Vec<Value>, usize) {
+pub(super) fn header(columns: &[ColumnInfo], room: usize) -> (Vec<Value>, usize) {
     let (mut names, mut used) = (Vec::new(), 0);
     for column in columns {
         let name = json!({ "name": column.name, "type": column.type_text });
@@ -58,7 +58,7 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     chunks.go_to(&cursor)?;
     let columns = chunks.columns().to_vec();
     let (names, header) = header(&columns, context.budget.characters / 2);
-    let mut budget = Budget { characters: context.budget.characters.saturating_sub(header + 400) };
+    let mut budget = Budget { characters: context.budget.for_items().characters.saturating_sub(header) };
     let (mut rows, mut skip, mut cuts, mut offset) = (Vec::new(), cursor.skip, Vec::new(), None);
     let rest = loop {
         let chunk = match chunks.next(context).await {
@@ -70,8 +70,8 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
         };
         let left = chunk.rows.len().checked_sub(skip).ok_or_else(Error::bad_page_token)?;
         offset = offset.or_else(|| Some(chunk.at.offset + i64::try_from(skip).ok()?));
-        let cells = chunk.rows.iter().skip(skip).map(|row| typed(&columns, row.get(..names.len()).unwrap_or(row)));
-        let page = shape::page(cells, budget);
+        let shown = chunk.rows.iter().skip(skip).map(|row| cells(&columns, row.get(..names.len()).unwrap_or(row)));
+        let page = shape::fill(shown, budget, shape::fit_row);
         // A row that is too large alone is cut only where no other row was given before it.
         if !page.cuts.is_empty() && !rows.is_empty() {
             break Some((chunk.at, skip));
@@ -108,7 +108,8 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     }
     match rest {
         Some(_) if chunks.is_closed() => {
-            let gone = "the workspace keeps no more of this result: to see more rows, run the query again and select less";
+            let gone =
+                "the workspace keeps no more of this result: to see more rows, run the query again and select less";
             shape::advise(&mut answer, gone);
         }
         Some((at, skip)) => {
@@ -120,7 +121,8 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     }
     if missing > 0 {
         let total = chunks.total();
-        let notice = format!("the workspace announced {total} rows and did not give {missing} of them: run the query again");
+        let notice =
+            format!("the workspace announced {total} rows and did not give {missing} of them: run the query again");
         shape::advise(&mut answer, &notice);
     }
     if chunks.is_cut() {
@@ -129,34 +131,39 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     Ok(answer)
 }
 
-/// A row in JSON types: the API gives every cell as text.
-pub(super) fn typed(columns: &[ColumnInfo], row: &[Option<String>]) -> Value {
-    let cells = row.iter().enumerate().map(|(index, cell)| {
-        let Some(text) = cell else { return Value::Null };
-        let name = columns.get(index).and_then(|column| column.type_name.as_ref()).map(ToString::to_string);
-        let parsed = match name.as_deref() {
-            Some("BYTE" | "SHORT" | "INT" | "LONG") => text.parse::<i64>().ok().map(Value::from),
-            Some("FLOAT" | "DOUBLE") => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
-            Some("BOOLEAN") => text.parse::<bool>().ok().map(Value::from),
-            // Only where writing it again gives the same text: a decimal inside would lose digits otherwise.
-            Some("STRUCT" | "ARRAY" | "MAP") => {
-                let written = |value: &Value| serde_json::to_string(value).is_ok_and(|written| written == *text);
-                serde_json::from_str::<Value>(text).ok().filter(written)
-            }
-            _ => None,
-        };
-        let mut cell = parsed.unwrap_or_else(|| Value::String(text.clone()));
+/// A row in JSON types, without integers that JavaScript clients would round.
+fn cells(columns: &[ColumnInfo], row: &[Option<String>]) -> Value {
+    let cells = columns.iter().zip(row).map(|(column, cell)| {
+        let mut cell = typed(column, cell.as_deref());
         shape::exact(&mut cell);
         cell
     });
     cells.collect()
 }
 
+/// A cell in the JSON type of its column: the API gives every cell as text.
+pub(super) fn typed(column: &ColumnInfo, cell: Option<&str>) -> Value {
+    let Some(text) = cell else { return Value::Null };
+    let name = column.type_name.as_ref().map(ToString::to_string);
+    let parsed = match name.as_deref() {
+        Some("BYTE" | "SHORT" | "INT" | "LONG") => text.parse::<i64>().ok().map(Value::from),
+        Some("FLOAT" | "DOUBLE") => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
+        Some("BOOLEAN") => text.parse::<bool>().ok().map(Value::from),
+        // Only where writing it again gives the same text: a decimal inside would lose digits otherwise.
+        Some("STRUCT" | "ARRAY" | "MAP") => {
+            let written = |value: &Value| serde_json::to_string(value).is_ok_and(|written| written == *text);
+            serde_json::from_str::<Value>(text).ok().filter(written)
+        }
+        _ => None,
+    };
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::typed;
+    use super::cells;
 
     #[test]
     fn cells_get_their_json_types_and_lose_nothing() {
@@ -181,7 +188,7 @@ mod tests {
         ]
         .map(|text| Some(text.to_owned()));
         assert_eq!(
-            typed(&columns, &texts),
+            cells(&columns, &texts),
             json!([
                 1,
                 "9007199254740993",
@@ -197,6 +204,6 @@ mod tests {
                 { "n": "9007199254740993" },
             ])
         );
-        assert_eq!(typed(&columns, &[None, Some("2".into())]), json!([null, 2]));
+        assert_eq!(cells(&columns, &[None, Some("2".into())]), json!([null, 2]));
     }
 }
