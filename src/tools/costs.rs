@@ -20,12 +20,12 @@ const MOST_ROWS: i64 = 1_000;
 /// What both tools take.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Period {
-    /// Days back from today; 30 if nothing else is given.
+    /// Days back from today; 30 if no dates are given.
     #[schemars(range(min = 1, max = 365))]
     days: Option<u32>,
-    /// A calendar month instead, e.g. `2026-01`.
+    /// Calendar month, e.g. `2026-01`.
     month: Option<String>,
-    /// First day instead, e.g. `2026-01-15`.
+    /// First day, e.g. `2026-01-15`.
     start_date: Option<String>,
     /// Last day, included; today if unset.
     end_date: Option<String>,
