@@ -9,6 +9,8 @@ mod ai_faults;
 mod ai_rows;
 #[path = "behavior/ai_shapes.rs"]
 mod ai_shapes;
+#[path = "behavior/bounds.rs"]
+mod bounds;
 #[path = "behavior/budget.rs"]
 mod budget;
 #[path = "behavior/cancelling.rs"]

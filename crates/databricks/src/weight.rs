@@ -120,7 +120,8 @@ mod tests {
         assert_eq!(weigh(&["[0,0,0]"]), 7 + 3 * VALUE);
         // Wherever the parts are cut.
         for cut in 0..text.len() {
-            assert_eq!(weigh(&text.split_at(cut).into()), weigh(&[text]), "{cut}");
+            let (before, after) = text.split_at(cut);
+            assert_eq!(weigh(&[before, after]), weigh(&[text]), "{cut}");
         }
     }
 
