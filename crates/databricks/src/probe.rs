@@ -296,11 +296,13 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::weight::Room;
 
     fn greeting(status: u16, body: &'static str, date: &'static str) -> Greeting {
         let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
         let status = StatusCode::from_u16(status).unwrap();
-        Greeting::read(&Answer { status, headers, bytes: Bytes::from_static(body.as_bytes()) }, "HTTP/1.1".to_owned())
+        let (bytes, room) = (Bytes::from_static(body.as_bytes()), Room::default());
+        Greeting::read(&Answer { status, headers, bytes, room }, "HTTP/1.1".to_owned())
     }
 
     #[test]
