@@ -1,5 +1,6 @@
 //! One call of a tool, from raw arguments to the answer.
 
+use databricks::Mask;
 use serde_json::{Map, Value};
 
 use crate::arguments;
@@ -8,6 +9,7 @@ use crate::cursor;
 use crate::definition::Action;
 use crate::error::Error;
 use crate::registry::{Registry, Tool};
+use crate::secrets;
 use crate::shape;
 use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
@@ -18,12 +20,24 @@ pub async fn call(
     registry: &Registry,
     workspaces: &Workspaces,
     name: &str,
-    mut arguments: Map<String, Value>,
+    arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
     let tool = registry.tool(name)?;
+    let mask = secrets::mask(tool.definition, &arguments);
+    let answer = in_workspace(registry, workspaces, tool, arguments, &mask).await;
+    answer.map_err(|error| error.masked(&mask))
+}
+
+async fn in_workspace(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    tool: &Tool,
+    mut arguments: Map<String, Value>,
+    mask: &Mask,
+) -> Result<Value, Error> {
     if registry.workspaces().is_empty() {
         let arguments = checked(tool, arguments)?;
-        return run(registry, workspaces.first(), tool, arguments).await;
+        return run(registry, workspaces.first(), tool, arguments, mask).await;
     }
     let asked = workspaces::asked(&arguments);
     let Some(access) = registry.workspace(tool, asked.as_deref())? else {
@@ -39,7 +53,7 @@ pub async fn call(
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
             let read_only = context.read_only || access.read_only;
-            run(registry, &Context { read_only, ..context.clone() }, tool, arguments).await
+            run(registry, &Context { read_only, ..context.clone() }, tool, arguments, mask).await
         }
         (_, Err(error)) => Err(error),
         (None, _) => Err(Error::failed("this server has no access to the workspace")),
@@ -79,6 +93,7 @@ async fn run(
     context: &Context,
     tool: &Tool,
     arguments: Map<String, Value>,
+    mask: &Mask,
 ) -> Result<Value, Error> {
     let definition = tool.definition;
     let given = arguments.clone();
@@ -89,6 +104,8 @@ async fn run(
             (composite.run)(context, arguments).await
         }
     };
+    // Only now, as the call may have got a new token.
+    let mask = mask.clone().and(&context.client.mask());
     let answer = answer.map_err(|error| match error.api() {
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {
@@ -118,11 +135,13 @@ async fn run(
                     shape::put(&mut answer, name, text);
                 }
             }
+            mask.json(&mut answer);
             Ok(answer)
         }
         Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {
             Some(note) => error.with_note(&note),
             None => error,
-        }),
+        }
+        .masked(&mask)),
     }
 }

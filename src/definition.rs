@@ -91,6 +91,8 @@ pub enum Source {
         default: Option<&'static str>,
         /// Plain text that is sent in base64.
         base64: bool,
+        /// Whether the value must not come back in any text.
+        secret: bool,
     },
     /// Always this JSON text.
     Fixed(&'static str),

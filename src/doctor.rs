@@ -111,6 +111,10 @@ fn configuration(options: &Options, config: &Config) -> Check {
     if !passed_over.is_empty() {
         told.push(format!("not {}, as each of several profiles stands alone", passed_over.join(", ")));
     }
+    if !config.remarks.is_empty() {
+        let saw = if told.is_empty() { "nothing is set".to_owned() } else { told.join("; ") };
+        return Check::warning("configuration", saw, "correct the file").with_notes(config.remarks.clone());
+    }
     match told.as_slice() {
         [] => Check::ok("configuration", "no flag, variable or profile sets anything"),
         told => Check::ok("configuration", told.join("; ")),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use databricks::Mask;
 use serde_json::Value;
 
 use crate::arguments::Fault;
@@ -17,6 +18,8 @@ pub struct Error {
     hint: Option<String>,
     /// Where there are several.
     workspace: Option<String>,
+    /// Hides what the call and its client hold as secret.
+    mask: Mask,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,12 @@ impl Error {
         self
     }
 
+    /// Hides secrets in the text of the error, whoever quoted them.
+    pub(crate) fn masked(mut self, mask: &Mask) -> Self {
+        self.mask = self.mask.and(mask);
+        self
+    }
+
     /// Says first what the call had done before it failed, so that nothing it started is lost.
     pub(crate) fn after(mut self, done: impl Into<String>) -> Self {
         self.context.get_or_insert_with(|| done.into());
@@ -127,7 +136,7 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, context: None, hint: None, workspace: None }
+        Self { kind, context: None, hint: None, workspace: None, mask: Mask::default() }
     }
 }
 
@@ -168,7 +177,8 @@ impl fmt::Display for Error {
         }
         let hint = self.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         let workspace = self.workspace.as_ref().map(|name| format!("\nworkspace: `{name}`")).unwrap_or_default();
-        let hint = format!("{workspace}{hint}");
+        let (text, hint) = (self.mask.text(&text), self.mask.text(&format!("{workspace}{hint}")).into_owned());
+        let mut text = text.into_owned();
         let room = MOST_CHARACTERS.saturating_sub(hint.chars().count());
         if text.chars().count() > room {
             text = text.chars().take(room.saturating_sub(1)).collect();

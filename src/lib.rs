@@ -28,6 +28,7 @@ pub mod resources;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/risk.rs"]
 mod risk;
+mod secrets;
 pub mod server;
 pub mod shape;
 mod stopping;

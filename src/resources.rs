@@ -62,7 +62,10 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
             Error::unknown_resource(format!("no workspace is named `{name}`{hint}; there is {known}"))
         })?,
     };
-    let contents = read_in(registry, context, uri).await;
+    let contents = read_in(registry, context, uri).await.map(|contents| {
+        let text = context.client.mask().whole(&contents.text).into_owned();
+        Contents { text, ..contents }
+    });
     contents.map_err(|error| if let Some(name) = name { error.in_workspace(name) } else { error })
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn request<'a>(
         let value = match argument.source {
             Source::Fixed(text) => Some(json(text)),
             Source::Uuid => Some(Value::String(uuid::Uuid::new_v4().to_string())),
-            Source::Caller { name, default, base64 } => {
+            Source::Caller { name, default, base64, .. } => {
                 let value = given.remove(name).or_else(|| default.map(json));
                 match value {
                     Some(Value::String(text)) if base64 => Some(Value::String(STANDARD.encode(text))),

@@ -146,6 +146,8 @@ pub struct Input {
     pub depth: usize,
     /// Plain text that is sent in base64.
     pub base64: bool,
+    /// Whether the value must not come back in any text.
+    pub secret: bool,
 }
 
 /// What a tool or resource gives back.

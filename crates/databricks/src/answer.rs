@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use tokio::time::timeout;
 
 use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
+use crate::mask::Mask;
 use crate::operation::Response;
 
 /// An error answer is read up to this size.
@@ -58,15 +59,15 @@ impl Answer {
         Ok(Answer { status, headers, bytes: bytes.freeze() })
     }
 
-    /// Lets a success pass and makes an error of everything else. `redact` takes credentials out of foreign text.
-    pub(crate) fn judge(self, question: &Question, redact: impl Fn(String) -> String) -> Result<Answer, Error> {
+    /// Lets a success pass and makes an error of everything else. `mask` takes credentials out of foreign text.
+    pub(crate) fn judge(self, question: &Question, mask: &Mask) -> Result<Answer, Error> {
         if self.status.is_redirection() {
             return Err(self.redirected(question));
         }
         if !self.status.is_success() {
-            let body = redact(String::from_utf8_lossy(&self.bytes).into_owned());
+            let body = String::from_utf8_lossy(&self.bytes);
             let Question { method, path, .. } = question;
-            return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body)));
+            return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body, mask)));
         }
         let may_be_page = matches!(question.expected, Response::Text | Response::Binary);
         let start = String::from_utf8_lossy(self.bytes.get(..START_BYTES).unwrap_or(&self.bytes));
@@ -82,7 +83,8 @@ impl Answer {
         if !target.contains("private-link-validation-error") {
             return Error::login_page(self.status.as_u16());
         }
-        let mut refusal = Refusal::read(&question.method, &question.path, self.status, &self.headers, "");
+        let mut refusal =
+            Refusal::read(&question.method, &question.path, self.status, &self.headers, "", &Mask::default());
         refusal.code = Some(PRIVATE_LINK_CODE.to_owned());
         refusal.message =
             "the workspace takes calls over its private link only, and this one came otherwise".to_owned();

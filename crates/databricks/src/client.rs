@@ -15,6 +15,7 @@ use crate::content::{Content, Part};
 use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
+use crate::mask::Mask;
 use crate::operation::{Method, Operation, Response};
 use crate::transport::{Call, Transport};
 
@@ -71,6 +72,17 @@ impl Client {
     /// ```
     pub fn host(&self) -> &str {
         self.transport.known_host().map_or("", Host::as_str)
+    }
+
+    /// Hides what this client holds as secret in any text: secret settings, and the credentials that it sent last.
+    ///
+    /// ```
+    /// let client = databricks::Client::new(databricks::Config::new("acme.test", "dapi-very-secret")?)?;
+    /// assert_eq!(client.mask().text("no access for dapi-very-secret"), "no access for ***");
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn mask(&self) -> Mask {
+        self.transport.mask()
     }
 
     /// The transport, for the generated client.

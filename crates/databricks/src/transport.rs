@@ -13,12 +13,13 @@ use reqwest::{Request, Url};
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
-use crate::auth::{Authenticator, Context, without};
+use crate::auth::{Authenticator, Context};
 use crate::config::Config;
 use crate::content::Content;
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
+use crate::mask::Mask;
 use crate::operation::{Operation, Response};
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
@@ -127,6 +128,11 @@ impl Transport {
         self.shared.authenticator.context()
     }
 
+    /// Hides the secrets of the settings and the credentials sent last.
+    pub(crate) fn mask(&self) -> Mask {
+        self.shared.authenticator.mask()
+    }
+
     pub(crate) fn connect_timeout(&self) -> Duration {
         self.shared.connect_timeout
     }
@@ -147,7 +153,7 @@ impl Transport {
 
     /// The host, or what must be set to have one.
     pub(crate) async fn host(&self) -> Result<&Host, Error> {
-        self.shared.authenticator.host().await?.ok_or_else(no_host)
+        self.shared.authenticator.host().await?.ok_or_else(|| no_host(self.context()))
     }
 
     /// The workspace to route to: as set, else as the host has told.
@@ -208,6 +214,7 @@ impl Transport {
                 let slot = self.shared.gate.pass().await;
                 let start = Instant::now();
                 let sent = sensitive(request.headers());
+                self.shared.authenticator.remember(&sent);
                 let result = self.attempt(request, call.response, sent, idle).await;
                 drop(slot);
                 tracing::debug!(
@@ -258,13 +265,7 @@ impl Transport {
     }
 
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
-    async fn attempt(
-        &self,
-        request: Request,
-        expected: Response,
-        sent: Vec<Secret>,
-        idle: Duration,
-    ) -> Result<Answer, Error> {
+    async fn attempt(&self, request: Request, expected: Response, sent: Mask, idle: Duration) -> Result<Answer, Error> {
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
@@ -274,7 +275,7 @@ impl Transport {
             .map_err(|_| Error::timed_out(patience))?
             .map_err(Error::http)?;
         let raw = Answer::receive(response, idle, self.shared.max_response_bytes).await?;
-        raw.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
+        raw.judge(&question, &sent.and(&self.shared.authenticator.mask()))
     }
 }
 
@@ -303,17 +304,17 @@ impl fmt::Debug for Transport {
 }
 
 /// The credentials of a request, each without its scheme.
-fn sensitive(headers: &HeaderMap) -> Vec<Secret> {
+fn sensitive(headers: &HeaderMap) -> Mask {
     let sent = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
-    sent.map(|value| value.rsplit(' ').next().unwrap_or(value).into()).collect()
+    Mask::credentials(sent.map(|value| Secret::from(value.rsplit(' ').next().unwrap_or(value))))
 }
 
 /// What makes a presigned URL a credential, as it is written there and as it is meant: storage services like to explain
 /// what they refuse.
-fn signature(url: &Url) -> Vec<Secret> {
+fn signature(url: &Url) -> Mask {
     let written = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let written = written.map(|(_, value)| Secret::from(value));
-    written.chain(url.query_pairs().map(|(_, value)| Secret::from(value.as_ref()))).collect()
+    Mask::credentials(written.chain(url.query_pairs().map(|(_, value)| Secret::from(value.as_ref()))))
 }
 
 /// A client without credentials. It follows no redirect: one of an API call leads to a login page, which is reported,
@@ -332,6 +333,9 @@ pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
         .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))
 }
 
-pub(crate) fn no_host() -> Error {
-    Error::configuration("no workspace host is set").with_hint("set DATABRICKS_HOST to the workspace's URL")
+pub(crate) fn no_host(context: &Context) -> Error {
+    Error::configuration(format!("no workspace host is set{}", context.remarks())).with_hint(
+        "set DATABRICKS_HOST or `--host` to the workspace's URL, or log in with `databricks-mcp-server auth login`; to try the \
+         server without a workspace, start it with `--sandbox`",
+    )
 }

@@ -107,6 +107,7 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
     let mut bound = |key| entry.take(key).map(Node::integer).transpose();
     let (minimum, maximum) = (bound("minimum")?, bound("maximum")?);
     let free_form = entry.boolean("free_form", false)?;
+    let secret = entry.boolean("secret", false)?;
     // A misspelt key is named before anything is missed because of it.
     entry.finish()?;
     let input = Input {
@@ -120,6 +121,7 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
         free_form,
         depth: depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(DEPTH),
         base64,
+        secret,
     };
     let is_number = matches!(api.resolve(&parameter.schema), Schema::Integer { .. } | Schema::Number);
     if !is_number && (input.minimum.is_some() || input.maximum.is_some()) {

@@ -153,8 +153,8 @@ fn argument(argument: &Argument) -> TokenStream {
         Source::Caller(input) => {
             let name = &input.name;
             let default = option(input.default.as_ref().map(Value::to_string).as_deref());
-            let base64 = input.base64;
-            quote!(Source::Caller { name: #name, default: #default, base64: #base64 })
+            let (base64, secret) = (input.base64, input.secret);
+            quote!(Source::Caller { name: #name, default: #default, base64: #base64, secret: #secret })
         }
         Source::Fixed(value) => {
             let value = value.to_string();

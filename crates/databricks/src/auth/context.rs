@@ -15,6 +15,7 @@ use crate::auth::token::Token;
 use crate::config::Config;
 use crate::error::Error;
 use crate::host::Host;
+use crate::mask::Mask;
 use crate::probe::DeclinedMethod;
 use crate::secret::Secret;
 use crate::tls;
@@ -32,15 +33,16 @@ pub(crate) struct Context {
     endpoints: OnceCell<Endpoints>,
     /// The ways of authenticating that were not taken at the last choice, with the reasons.
     declined: Mutex<Vec<DeclinedMethod>>,
+    remarks: Vec<String>,
 }
 
 impl Context {
     pub(crate) fn new(config: &Config, http: reqwest::Client) -> Context {
         let user_agent = config.user_agent.header(None);
         let settings = config.effective_settings();
-        let secrets = settings.secrets().cloned().collect();
+        let mask = Mask::credentials(settings.secrets().cloned());
         Context {
-            identity: Identity::new(http, user_agent, config.retry, config.environment.clone(), secrets),
+            identity: Identity::new(http, user_agent, config.retry, config.environment.clone(), mask),
             settings,
             environment: config.environment.clone(),
             host: config.host.clone().map(OnceLock::from).unwrap_or_default(),
@@ -48,6 +50,7 @@ impl Context {
             metadata: OnceCell::new(),
             endpoints: OnceCell::new(),
             declined: Mutex::default(),
+            remarks: config.remarks.clone(),
         }
     }
 
@@ -108,6 +111,11 @@ impl Context {
 
     pub(crate) fn set_declined(&self, declined: Vec<DeclinedMethod>) {
         *self.declined.lock().unwrap_or_else(PoisonError::into_inner) = declined;
+    }
+
+    /// What of the configuration file may be meant otherwise, as further lines of an error about what is missing.
+    pub(crate) fn remarks(&self) -> String {
+        self.remarks.iter().map(|remark| format!("\n  {remark}")).collect()
     }
 
     /// The host's OAuth endpoints.

@@ -15,7 +15,7 @@ fn status(status: u16, retry_after: Option<&'static str>) -> Error {
     let mut headers = HeaderMap::new();
     headers.extend(retry_after.map(|after| (http::header::RETRY_AFTER, HeaderValue::from_static(after))));
     let status = StatusCode::from_u16(status).unwrap();
-    Error::refused(Refusal::read(&Method::POST, "/", status, &headers, ""))
+    Error::refused(Refusal::read(&Method::POST, "/", status, &headers, "", &crate::mask::Mask::default()))
 }
 
 /// Attempts that fail with the same error until the given one; returns their number and how it ended.
