@@ -1,6 +1,7 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
 mod auth;
+mod waiting;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,10 +12,12 @@ use serde_json::{Map, Value};
 
 use crate::calls;
 use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
+use crate::context::Context;
 use crate::doctor;
 use crate::error::Error;
 use crate::opening::{self, Opened};
 use crate::pretty::pretty;
+use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
@@ -92,7 +95,7 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
     if std::io::stdin().is_terminal() {
         let hosts: Vec<_> = workspaces.iter().map(|(_, context)| context.client.host()).collect();
         let host = match hosts.as_slice() {
-            [""] => "no workspace (set DATABRICKS_HOST)".to_owned(),
+            [""] => "no workspace (set DATABRICKS_HOST, or start with --sandbox)".to_owned(),
             hosts => hosts.join(" and "),
         };
         let _ = writeln!(
@@ -132,8 +135,10 @@ async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Erro
     let arguments: Map<String, Value> = serde_json::from_str(arguments)
         .map_err(|error| Error::failed(format!("the arguments are no JSON object: {error}")))?;
     let opened = Opened::open(options).await?;
+    let (progress, steps) = Progress::listened();
+    let workspaces = opened.workspaces.each(|context| Context { progress: progress.clone(), ..context });
     let answer = tokio::select! {
-        answer = calls::call(&registry, &opened.workspaces, name, arguments) => answer,
+        answer = waiting::telling(calls::call(&registry, &workspaces, name, arguments), steps) => answer,
         asked = stopping::asked() => asked.and(Err(Error::failed("the call was cancelled"))),
     };
     undo(&opened.workspaces).await;
@@ -163,6 +168,11 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
 /// The definitions exactly as clients receive them.
 fn json(value: &impl serde::Serialize) -> Result<String, Error> {
     serde_json::to_string_pretty(value).map_err(|error| Error::failed(error.to_string()))
+}
+
+/// Tells a person what happens meanwhile; a closed stderr is no failure.
+fn eprint(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 fn print(text: &str) -> Result<(), Error> {

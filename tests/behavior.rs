@@ -51,6 +51,8 @@ mod pipelines_faults;
 mod runs_shapes;
 #[path = "behavior/scripted.rs"]
 mod scripted;
+#[path = "behavior/secrets.rs"]
+mod secrets;
 #[path = "behavior/sql.rs"]
 mod sql;
 #[path = "behavior/sql_results.rs"]
