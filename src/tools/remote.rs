@@ -201,13 +201,11 @@ impl Remote {
                 let range = offset..offset.saturating_add(length);
                 let operation = &operations::FILES_FILES_DOWNLOAD;
                 match context.client.read_part(operation, request, range, unmodified_since).await {
-                    // An empty file has no first byte.
+                    // An empty file has no first byte, and no file has one behind its last.
                     Err(error) if error.status() == Some(416) => {
-                        Ok(Part { bytes: Bytes::new(), start: offset, total: None, last_modified: None })
+                        Ok(Part { bytes: Bytes::new(), start: offset, total: None, last_modified: None, etag: None })
                     }
-                    Err(error) if error.status() == Some(412) => {
-                        Err(Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it anew"))
-                    }
+                    Err(error) if error.status() == Some(412) => Err(changed(path)),
                     part => Ok(part?),
                 }
             }
@@ -223,10 +221,15 @@ impl Remote {
                 let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
                 let bytes = STANDARD.decode(content);
                 let bytes = Bytes::from(bytes.map_err(|_| Error::failed("the answer's content is not base64"))?);
-                Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None })
+                Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None, etag: None })
             }
         }
     }
+}
+
+/// The error for a file whose parts are of different contents.
+pub(crate) fn changed(path: &str) -> Error {
+    Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it anew")
 }
 
 /// Adds to the refusal of an export what still works. [Workspace API, limits]

@@ -231,7 +231,7 @@ impl Client {
             Ok(headers) => self.send(operation, arguments, headers, None).await,
             Err(error) => Err(error),
         };
-        answer.map(Part::read).map_err(|error| error.in_operation(operation.id))
+        answer.and_then(Part::read).map_err(|error| error.in_operation(operation.id))
     }
 
     async fn send(
