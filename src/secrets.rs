@@ -28,7 +28,8 @@ pub(crate) fn mask(definition: &ToolDefinition, arguments: &Map<String, Value>) 
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['.', '-'], "_");
-    ENDINGS.iter().any(|ending| name.ends_with(ending))
+    // Azure's setting for the key of a storage account ends with the name of the account.
+    ENDINGS.iter().any(|ending| name.ends_with(ending)) || name.contains("account_key_")
 }
 
 fn collect(value: &Value, secret: bool, secrets: &mut Vec<Secret>) {
@@ -64,13 +65,14 @@ mod tests {
         assert_eq!(hidden("put_secret", put, "prod: correct horse"), "prod: ***");
         assert_eq!(hidden("put_secret", json!({ "string_value": 12345678 }), "12345678?"), "***?");
         let conf = json!({ "spark_conf": {
-            "fs.azure.account.key": "open",
+            "spark.executor.memory": "open",
+            "fs.azure.account.key.acme.dfs.core.windows.net": "c2VjcmV0",
             "spark.password": "hunter2hunter2",
             "javax.PASSWORD": "{{secrets/prod/db}}",
         } });
         assert_eq!(
-            hidden("create_cluster", conf, "open hunter2hunter2 {{secrets/prod/db}}"),
-            "open *** {{secrets/prod/db}}"
+            hidden("create_cluster", conf, "open hunter2hunter2 c2VjcmV0 {{secrets/prod/db}}"),
+            "open *** *** {{secrets/prod/db}}"
         );
         assert_eq!(hidden("list_jobs", json!({ "page_token": "abcdefghij" }), "abcdefghij"), "abcdefghij");
     }
