@@ -57,7 +57,9 @@ async fn workspace(options: &Options, registry: &Registry, access: &Access, numb
         config.retry.budget = RETRIES;
         config.connect_timeout = CONNECT;
         config.idle_timeout = SILENCE;
-        Ok((Client::new(config.clone())?, config, sandbox))
+        // The check of the configuration tells the remarks.
+        let client = Client::new(Config { remarks: Vec::new(), ..config.clone() })?;
+        Ok((client, config, sandbox))
     });
     let (client, config, _sandbox) = match opened {
         Ok(opened) => opened,
