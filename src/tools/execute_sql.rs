@@ -62,7 +62,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             true => "this workspace is read-only on this server, which was started so; nothing was run",
             false => "nothing was run, as `read_only` is set",
         };
-        read_only_sql::check(&input.statement).map_err(|error| error.with_hint(way_out))?;
+        read_only_sql::check(&input.statement).await.map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
@@ -82,7 +82,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let mut end = statement::run(&context, &warehouse, &order, input.timeout_seconds).await?;
     // That a result is too large shows only after it was computed. Computing a query once more changes nothing.
-    if matches!(end, End::TooLarge(_)) && read_only_sql::check(&order.sql).is_ok() {
+    if matches!(end, End::TooLarge(_)) && read_only_sql::check(&order.sql).await.is_ok() {
         context.progress.report("the result is beyond 25 MiB: running the query again for delivery by links");
         order.by_links = true;
         let left = input.timeout_seconds.saturating_sub(started.elapsed().as_secs());

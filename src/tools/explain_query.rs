@@ -153,7 +153,7 @@ async fn planned(
 ) -> Result<(Warehouse, String), Error> {
     let text = text.ok_or_else(|| Error::failed("the text of the statement is hidden from you"))?;
     let text = text.trim().trim_end_matches(';');
-    read_only_sql::check_planned(text)?;
+    read_only_sql::check_planned(text).await?;
     let warehouse = match query.and_then(|query| rest::text(query, "warehouse_id")) {
         Some(own) if input.warehouse_id.is_none() => of_query(context, own).await?,
         _ => warehouse::choose(context, input.warehouse_id.clone()).await?,

@@ -10,6 +10,7 @@
 //! decided by who may make them, and by the grants on them.
 
 mod plain;
+mod thread;
 
 use std::ops::ControlFlow;
 
@@ -33,6 +34,10 @@ const EFFECTS: [&str; 9] = [
     "try_reflect",
 ];
 
+/// Bytes of a statement without its comments and the contents of its strings. A token takes much more memory than its
+/// text, so the text is bounded before it is divided.
+const MOST_TEXT: usize = 1024 * 1024;
+
 /// How a plan may be asked for.
 const PLANS: [&str; 4] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED"];
 
@@ -40,7 +45,19 @@ const PLANS: [&str; 4] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED"];
 const PLANNED: [&str; 9] = ["CREATE", "DELETE", "FROM", "INSERT", "MERGE", "SELECT", "UPDATE", "VALUES", "WITH"];
 
 /// Refuses every statement that is not a query, or shows or explains something.
-pub(crate) fn check(sql: &str) -> Result<(), Error> {
+pub(crate) async fn check(sql: &str) -> Result<(), Error> {
+    let sql = sql.to_owned();
+    thread::run(move || only_reads(&sql)).await?
+}
+
+/// Refuses what EXPLAIN might do more with than plan it: a second statement behind the first, one that is made of text,
+/// one whose functions reach out, which planning may do too.
+pub(crate) async fn check_planned(sql: &str) -> Result<(), Error> {
+    let sql = sql.to_owned();
+    thread::run(move || only_plans(&sql)).await?
+}
+
+fn only_reads(sql: &str) -> Result<(), Error> {
     let unclear = |why: &str| {
         let message = format!("only queries are allowed, and this statement is not understood well enough: {why}");
         Error::failed(message).with_hint("write it as a plain SELECT, SHOW, DESCRIBE or EXPLAIN")
@@ -62,9 +79,7 @@ pub(crate) fn check(sql: &str) -> Result<(), Error> {
     }
 }
 
-/// Refuses what EXPLAIN might do more with than plan it: a second statement behind the first, one that is made of text,
-/// one whose functions reach out, which planning may do too.
-pub(crate) fn check_planned(sql: &str) -> Result<(), Error> {
+fn only_plans(sql: &str) -> Result<(), Error> {
     let refused = |why: String| Error::failed(format!("the statement is not planned: {why}"));
     let tokens = tokens(sql).map_err(&refused)?;
     if tokens.iter().skip_while(|token| **token != Token::SemiColon).any(|token| *token != Token::SemiColon) {
@@ -83,8 +98,15 @@ pub(crate) fn check_planned(sql: &str) -> Result<(), Error> {
 /// The words and signs of a statement, or why nobody can be sure of them.
 fn tokens(sql: &str) -> Result<Vec<Token>, String> {
     let sql = plain::plain(sql)?;
+    if sql.len() > MOST_TEXT {
+        return Err(format!("it is longer than {MOST_TEXT} bytes, comments and texts not counted"));
+    }
     let tokens = Tokenizer::new(&DatabricksDialect {}, &sql).tokenize().map_err(|error| error.to_string())?;
-    Ok(tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect())
+    let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    match tokens.len() > thread::MOST_TOKENS {
+        true => Err(format!("it has {} words and signs, and at most {} are read", tokens.len(), thread::MOST_TOKENS)),
+        false => Ok(tokens),
+    }
 }
 
 fn parser_statements(mut parser: Parser) -> Result<Vec<Statement>, String> {

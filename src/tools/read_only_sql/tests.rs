@@ -1,6 +1,6 @@
 //! Statements of every kind, and statements that pretend to be of another.
 
-use super::{check, check_planned};
+use super::{only_plans as check_planned, only_reads as check, thread};
 
 #[test]
 fn queries_pass() {
@@ -412,3 +412,53 @@ fn what_has_a_plan_is_told_from_what_explain_could_run() {
         assert!(check_planned(sql).is_err(), "{sql}");
     }
 }
+
+/// Chains that the parser makes into trees as deep as the chains are long: as many links as a statement may have, and
+/// more. A stack that overflows would end this test. The threads of the runtime have small stacks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn no_chain_ends_the_server() {
+    for (start, link) in CHAINS {
+        let longest = (thread::MOST_TOKENS - 10) / super::tokens(link).expect(link).len();
+        for (count, is_too_long) in [(longest, false), (1_000_000, true)] {
+            let sql = format!("{start}{}", link.repeat(count));
+            let checked = tokio::spawn(async move { super::check(&sql).await }).await.expect("no panic");
+            let error = checked.map_or_else(|error| error.to_string(), |()| String::new());
+            let told = error.contains("words and signs") || error.contains("bytes");
+            assert_eq!(told, is_too_long, "{count} times {link:?}: {error}");
+        }
+    }
+}
+
+/// What a chain begins with, and what repeats.
+const CHAINS: [(&str, &str); 30] = [
+    ("SELECT 1", "+1"),
+    ("SELECT 1", "/1"),
+    ("SELECT 1", " OR 1"),
+    ("SELECT 1", " AND 1"),
+    ("SELECT 1", "||1"),
+    ("SELECT 1", "&1"),
+    ("SELECT 1", "=1"),
+    ("SELECT 1", "::INT"),
+    ("SELECT 1", " IS NULL"),
+    ("SELECT 1", " IS NOT DISTINCT FROM 1"),
+    ("SELECT 1", " LIKE 1"),
+    ("SELECT 1", " BETWEEN 1 AND 1"),
+    ("SELECT 1", " IN (1)"),
+    ("SELECT 1", " COLLATE x"),
+    ("SELECT a", ":b"),
+    ("SELECT a", ".b"),
+    ("SELECT a", "[0]"),
+    ("SELECT a", "(1)"),
+    ("SELECT ", "NOT "),
+    ("SELECT ", "- "),
+    ("SELECT ", "("),
+    ("SELECT ", "CASE WHEN 1 THEN "),
+    ("SELECT ", "x -> "),
+    ("SELECT ", "f("),
+    ("SELECT CAST(1 AS ", "ARRAY<"),
+    ("SELECT 1", " UNION ALL SELECT 1"),
+    ("SELECT 1", " EXCEPT SELECT 1"),
+    ("SELECT * FROM t", " JOIN t"),
+    ("FROM t", " |> WHERE a"),
+    ("", "EXPLAIN "),
+];
