@@ -9,6 +9,7 @@ use crate::definition::Action;
 use crate::error::Error;
 use crate::registry::{Registry, Tool};
 use crate::shape;
+use crate::sql_names;
 use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
 
@@ -55,8 +56,10 @@ pub async fn call(
 
 fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
     let schema = Value::Object(tool.input_schema.as_ref().clone());
-    arguments::check(&schema, arguments)
-        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))
+    let mut checked = arguments::check(&schema, arguments)
+        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))?;
+    sql_names::unquote(&mut checked);
+    Ok(checked)
 }
 
 /// The cursor as the tool knows it: without the workspace, which has to be this one.

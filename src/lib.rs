@@ -30,6 +30,7 @@ pub mod resources;
 mod risk;
 pub mod server;
 pub mod shape;
+mod sql_names;
 mod stopping;
 pub mod tools;
 mod uri;

@@ -30,7 +30,12 @@ impl Opened {
             let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
             let budget = Budget::tokens(options.max_result_tokens as usize);
             let context = Context::new(Client::new(config)?, budget, warehouse_id);
-            let context = Context { read_only: access.read_only, local: local.clone(), ..context };
+            let context = Context {
+                read_only: access.read_only,
+                no_user_functions: options.no_user_functions,
+                local: local.clone(),
+                ..context
+            };
             workspaces = Some(match workspaces {
                 None => Workspaces::new(access.name, context),
                 Some(workspaces) => workspaces.and(access.name, context),

@@ -47,6 +47,8 @@ mod machines;
 mod pipelines;
 #[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
+#[path = "behavior/read_only.rs"]
+mod read_only;
 #[path = "behavior/runs_shapes.rs"]
 mod runs_shapes;
 #[path = "behavior/scripted.rs"]
