@@ -48,19 +48,27 @@ impl Constants {
 
     /// The text that an expression stands for, if that is known.
     pub(super) fn text(&self, expression: &Expr) -> Option<String> {
+        // A chain of `||` leans to the left, as deep as it is long.
+        let (mut first, mut others) = (expression, Vec::new());
+        while let Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } = first {
+            others.push(self.part(right)?);
+            first = left;
+        }
+        let mut text = self.part(first)?.to_owned();
+        text.extend(others.into_iter().rev());
+        Some(text)
+    }
+
+    fn part(&self, expression: &Expr) -> Option<&str> {
         match expression {
             Expr::Value(value) => match &value.value {
-                Value::SingleQuotedString(number) => self.string(number).map(str::to_owned),
+                Value::SingleQuotedString(number) => self.string(number),
                 Value::Placeholder(marker) => match self.marker(marker) {
-                    Marker::Text(text) => Some(text.to_owned()),
+                    Marker::Text(text) => Some(text),
                     _ => None,
                 },
                 _ => None,
             },
-            Expr::Nested(inner) => self.text(inner),
-            Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
-                Some(self.text(left)? + &self.text(right)?)
-            }
             _ => None,
         }
     }

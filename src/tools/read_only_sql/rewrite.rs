@@ -33,25 +33,28 @@ const UNITS: [&str; 20] = [
 /// The tokens of a query in forms that the parser knows.
 pub(super) fn rewrite(tokens: &[Token]) -> Vec<Token> {
     let mut written: Vec<Token> = Vec::with_capacity(tokens.len());
-    // For each bracket that is open, whether it is that of `f(TABLE(t) PARTITION BY …)`.
-    let mut table_arguments = Vec::new();
+    // Where each bracket that is open stands, and whether `TABLE(…)` was within it: that of `f(TABLE(t) PARTITION BY …)`.
+    let mut open: Vec<(usize, bool)> = Vec::new();
     let mut rest = tokens;
     while let Some((token, after)) = rest.split_first() {
         let read = match token {
             Token::LParen => {
-                table_arguments.push(false);
+                open.push((written.len(), false));
                 None
             }
             Token::RParen => {
-                table_arguments.pop();
-                if is_table_argument(&written)
-                    && let Some(open) = table_arguments.last_mut()
+                let before =
+                    open.pop().and_then(|(index, _)| index.checked_sub(1)).and_then(|index| written.get(index));
+                if before.is_some_and(|before| is_word(before, &["TABLE"]))
+                    && let Some((_, has_table)) = open.last_mut()
                 {
-                    *open = true;
+                    *has_table = true;
                 }
                 None
             }
-            Token::Word(_) if table_arguments.last() == Some(&true) => of_table_argument(rest, &mut written),
+            Token::Word(_) if open.last().is_some_and(|(_, has_table)| *has_table) => {
+                of_table_argument(rest, &mut written)
+            }
             _ => None,
         };
         let read = read.or_else(|| known_form(rest, &mut written));
@@ -94,10 +97,11 @@ fn known_form(tokens: &[Token], written: &mut Vec<Token>) -> Option<usize> {
         }
         // `* EXCEPT (a, b.c)`: the names within are columns, whose structs do not matter.
         Token::Word(_) if is_word(first, &["EXCEPT"]) && written.last() == Some(&Token::Mul) => {
-            let end = after.iter().position(|token| *token == Token::RParen)?;
-            let (open, names) = after.get(..end)?.split_first()?;
-            let are_names = names.iter().all(|token| matches!(token, Token::Word(_) | Token::Period | Token::Comma));
-            (*open == Token::LParen && are_names).then_some(())?;
+            let (open, names) = after.split_first()?;
+            let is_name = |token: &Token| matches!(token, Token::Word(_) | Token::Period | Token::Comma);
+            let end = names.iter().take_while(|token| is_name(token)).count();
+            (*open == Token::LParen && names.get(end) == Some(&Token::RParen)).then_some(())?;
+            let names = names.get(..end)?;
             written.extend([first.clone(), Token::LParen]);
             for (index, name) in names.iter().enumerate() {
                 let is_struct = names.get(index + 1) == Some(&Token::Period);
@@ -105,7 +109,8 @@ fn known_form(tokens: &[Token], written: &mut Vec<Token>) -> Option<usize> {
                     written.push(name.clone());
                 }
             }
-            Some(end + 1)
+            written.push(Token::RParen);
+            Some(end + 3)
         }
         Token::Word(_) if is_word(first, &["INTERVAL"]) => interval(after, written),
         // `struct(*)`, which the parser takes for a literal: as a quoted name it is a function like others.
@@ -183,24 +188,6 @@ fn interval(after: &[Token], written: &mut Vec<Token>) -> Option<usize> {
     written.push(keyword);
     written.extend_from_slice(after.get(..first)?);
     Some(1 + count)
-}
-
-/// Whether what was written ends in `TABLE (…`, whose bracket is about to be closed.
-fn is_table_argument(written: &[Token]) -> bool {
-    let mut depth = 0_usize;
-    let open = written.iter().rposition(|token| match token {
-        Token::RParen => {
-            depth += 1;
-            false
-        }
-        Token::LParen if depth > 0 => {
-            depth -= 1;
-            false
-        }
-        token => *token == Token::LParen,
-    });
-    let before = open.and_then(|open| open.checked_sub(1)).and_then(|before| written.get(before));
-    before.is_some_and(|before| is_word(before, &["TABLE"]))
 }
 
 /// How a table argument is divided and ordered: the expressions become arguments.
