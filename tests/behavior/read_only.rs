@@ -62,7 +62,7 @@ async fn a_long_statement_with_too_large_a_result_does_not_end_the_server() -> O
 
 #[tokio::test]
 async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
-    let house = House::default().await?;
+    let house = House::whole().await?;
     for (statement, told) in [
         ("SELECT secret('a', 'b')", "`secret` can do more than read"),
         ("SELECT ai_parse_document(c, map('imageOutputPath', '/Volumes/a/b/c')) FROM t", "without `imageOutputPath`"),
