@@ -26,6 +26,7 @@ mod router;
 mod seed;
 mod server;
 mod sql;
+mod stack;
 mod store;
 mod synthesize;
 mod system;

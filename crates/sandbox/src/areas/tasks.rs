@@ -1,7 +1,6 @@
 //! What a task does when it runs, by simple rules.
 //!
-//! SQL notebooks and SQL tasks run on the engine; of a Python source, the lines count that `python` knows, and `%sql`
-//! cells. `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only
+//! SQL notebooks and SQL tasks run on the engine, and so do `%sql` cells; `python` runs the others. `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only
 //! in the first attempt of runs with an odd number; with `# sandbox: driver out of memory` the driver dies.
 //!
 //! Derived: tasks of other kinds succeed without doing anything, and say so in their logs.
@@ -14,7 +13,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::objects::{Kind, cells, normal};
-use super::python::{Names, Script};
+use super::python::{self, Cell, Names};
 use super::runs::{Values, plain};
 use crate::clock::Lapse;
 use crate::json::Members;
@@ -92,6 +91,9 @@ pub(crate) struct Call<'a> {
 /// How long a statement of a task may take; all requests wait for it.
 const LONGEST: Duration = Duration::from_secs(3);
 
+/// Rows of a statement that a task runs, at most.
+const ROWS: usize = 1_000;
+
 const USUAL: Lapse = Lapse::new(300, 20_000);
 
 /// The source that a task runs, with its language.
@@ -136,7 +138,7 @@ pub(super) fn sleep_in(source: &str) -> i64 {
 pub(super) fn run_statements(workspace: &Workspace, source: &str) -> Result<Option<Table>, SqlError> {
     let mut last = None;
     for statement in sql_statements(source) {
-        last = Some(run_sql(workspace, &statement, &BTreeMap::new())?);
+        last = Some(run_sql(workspace, &statement, &BTreeMap::new(), ROWS)?);
     }
     Ok(last)
 }
@@ -203,12 +205,14 @@ fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Sess
     session
 }
 
+/// Runs one statement; gives up to so many rows.
 pub(super) fn run_sql(
     workspace: &Workspace,
     sql: &str,
     parameters: &BTreeMap<String, String>,
+    rows: usize,
 ) -> Result<Table, SqlError> {
-    let limits = Limits { rows: Some(1000), ..Limits::default() };
+    let limits = Limits { rows: Some(rows), ..Limits::default() };
     workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, limits, &Cancel::within(LONGEST))
 }
 
@@ -232,7 +236,7 @@ fn sql_statements(source: &str) -> Vec<String> {
 
 fn sql_source(workspace: &Workspace, source: &str, parameters: &BTreeMap<String, String>) -> Done {
     for statement in sql_statements(source) {
-        if let Err(error) = run_sql(workspace, &statement, parameters) {
+        if let Err(error) = run_sql(workspace, &statement, parameters, ROWS) {
             return sql_failure(&error);
         }
     }
@@ -279,27 +283,35 @@ fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) 
         return driver_died();
     }
     let armed = !has("# sandbox: flaky") || (call.run_number % 2 == 1 && call.attempt == 0);
-    let mut names = Names::default();
-    let mut script = Script::new(workspace, call, &mut names, armed);
-    let mut failed = None;
-    for cell in cells(source) {
-        if let Some(sql) = cell.strip_prefix("# MAGIC %sql") {
-            let sql: Vec<_> = sql.lines().map(|line| line.trim_start_matches("# MAGIC")).collect();
-            let done = sql_source(workspace, &sql.join("\n"), &call.parameters);
-            if done.result != "SUCCESS" {
-                failed = Some(done);
-                break;
-            }
-        } else if !script.cell(&cell) {
-            break;
-        }
-    }
-    let ran = script.finish();
-    let mut done = failed.unwrap_or(ran.done);
+    let cells = cells(source);
+    let cells = cells.iter().filter_map(|cell| python_cell(workspace, cell, &call.parameters));
+    let ran = python::run(workspace, call, &mut Names::default(), armed, cells);
+    let mut done = ran.done;
     // Notebooks have no logs, scripts no exit value.
     if !notebook {
         done.logs = Some(ran.logs);
         done.exit = None;
     }
     done
+}
+
+/// A cell as it runs; nothing of one that is text.
+fn python_cell<'c>(workspace: &'c Workspace, cell: &'c str, parameters: &'c BTreeMap<String, String>) -> Option<Cell<'c>> {
+    let command = |line: &'c str| line.strip_prefix("# MAGIC ").filter(|rest| rest.starts_with(['%', '!']));
+    let mut code = cell.lines().skip_while(|line| line.is_empty() || line.starts_with("# DBTITLE"));
+    let first = code.next().and_then(command);
+    let Some(first) = first.or_else(|| code.find_map(command)) else { return Some(Cell::Python(cell)) };
+    let (name, rest) = first.split_once(char::is_whitespace).unwrap_or((first, ""));
+    match name {
+        "%md" => None,
+        "%sql" => {
+            let lines = std::iter::once(rest).chain(code.map(|line| line.trim_start_matches("# MAGIC")));
+            let sql = lines.collect::<Vec<_>>().join("\n");
+            Some(Cell::Other(Box::new(move || {
+                let done = sql_source(workspace, &sql, parameters);
+                (done.result != "SUCCESS").then_some(done)
+            })))
+        }
+        name => Some(Cell::Other(Box::new(move || Some(python::refused(name, cell))))),
+    }
 }

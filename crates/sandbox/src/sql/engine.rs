@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::limits::Limit;
 use rusqlite::types::Value;
 use sqlparser::ast::Statement;
 use sqlparser::tokenizer::Token;
 
+use crate::stack::on_large_stack;
 use crate::workspace::catalog::Catalog;
 use crate::workspace::lock;
 
@@ -23,8 +25,8 @@ use super::{commands, parse, render, rewrite, runtime};
 const ROW_LIMIT: usize = 1_000_000;
 /// Bytes of a result by default: the limit of INLINE results.
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
-/// Only the part that is used takes memory.
-const STACK: usize = 64 * 1024 * 1024;
+/// Bytes of a text or of a row, at most.
+const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 10_000;
 
@@ -143,14 +145,6 @@ pub(crate) struct Engine {
     connection: Mutex<Option<Connection>>,
 }
 
-/// Does what goes as deep as a statement does; nothing where there is no thread for it.
-pub(super) fn on_large_stack<T: Send>(body: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, body);
-        thread.ok()?.join().ok()
-    })
-}
-
 /// A statement at work: the connection it has for itself, and the shared catalog.
 pub(crate) struct Work<'a> {
     pub(crate) connection: &'a Connection,
@@ -237,6 +231,7 @@ fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
         let connection = Connection::open_in_memory().map_err(internal)?;
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
         runtime::register(&connection).map_err(internal)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
         *slot = Some(connection);
     }
     slot.as_mut().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
@@ -377,6 +372,9 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
     }
     if text == "interrupted" {
         return SqlError::unsupported("statements that run this long here");
+    }
+    if text == "string or blob too big" {
+        return SqlError::unsupported("strings this long");
     }
     if text.contains("integer overflow") {
         return runtime::overflow();
