@@ -50,18 +50,15 @@ pub(crate) async fn config(
     if !options.sandbox {
         return Ok((options.client_config(access)?, None));
     }
-    let sandbox = start_sandbox(options, 0, number).await?;
+    let sandbox = start_sandbox(options, 0).await?;
     let mut config = Config::new(sandbox.url(), sandbox.token())?;
     config.limits.requests_per_second = None;
     Ok((config, Some(sandbox)))
 }
 
-/// Starts a sandbox. Each of several has another token, so that no call reaches the wrong one.
-pub(crate) async fn start_sandbox(options: &Options, port: u16, number: usize) -> Result<Sandbox, Error> {
+/// Starts a sandbox. Each has a token of its own, so that no call reaches the wrong one.
+pub(crate) async fn start_sandbox(options: &Options, port: u16) -> Result<Sandbox, Error> {
     let mut sandbox = databricks_sandbox::Options::default().with_port(port).with_speed(options.sandbox_clock);
-    if number > 0 {
-        sandbox = sandbox.with_token(format!("{}-{number}", databricks_sandbox::DEFAULT_TOKEN));
-    }
     if let Some(path) = &options.sandbox_faults {
         sandbox = sandbox.with_faults(read_file("faults", path, Faults::parse)?);
     }

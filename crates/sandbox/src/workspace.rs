@@ -62,7 +62,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn new(options: &Options, url: String) -> Self {
         Self {
-            token: options.token.clone(),
+            token: options.token.clone().unwrap_or_default(),
             url,
             clock: Clock::new(options.speed, options.epoch_millis),
             ids: Ids::new(),

@@ -23,6 +23,8 @@ use crate::workspace::{USER, Workspace, lock};
 const PHASE: Lapse = Lapse::new(250, 15_000);
 /// How long an update takes to stop.
 const STOP: Lapse = Lapse::new(300, 10_000);
+/// Updates that a pipeline remembers.
+const KEPT: usize = 100;
 const PHASES: [&str; 4] = ["WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING"];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -327,6 +329,9 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
             request: asked,
         };
         let reply = json!({"update_id": update.id});
+        if pipeline.updates.len() >= KEPT {
+            pipeline.updates.remove(0);
+        }
         pipeline.updates.push(update);
         Ok(Reply::json(reply))
     })

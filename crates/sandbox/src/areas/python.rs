@@ -77,18 +77,14 @@ pub(crate) fn run<'c>(
         let values = std::mem::take(&mut script.ran.values);
         Ran { done: Done { values, ..done }, ..std::mem::take(&mut script.ran) }
     };
-    crate::stack::on_large_stack(run).unwrap_or_else(|| Ran {
-        done: Done::failure("the sandbox could not run this", ""),
-        ..Ran::default()
-    })
+    crate::stack::on_large_stack(run)
+        .unwrap_or_else(|| Ran { done: Done::failure("the sandbox could not run this", ""), ..Ran::default() })
 }
 
 fn end(failure: Failure, line: usize, source: &str) -> Done {
     match failure {
         Failure::Exit(value) => Done { exit: Some(value), ..Done::success() },
-        Failure::Refused(message) => {
-            traced("NotImplementedError", &format!("{message} (line {line})"), line, source)
-        }
+        Failure::Refused(message) => traced("NotImplementedError", &format!("{message} (line {line})"), line, source),
         Failure::Raised(exception) => traced(&exception.class, &exception.message, line, source),
     }
 }

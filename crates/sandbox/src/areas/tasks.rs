@@ -296,7 +296,11 @@ fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) 
 }
 
 /// A cell as it runs; nothing of one that is text.
-fn python_cell<'c>(workspace: &'c Workspace, cell: &'c str, parameters: &'c BTreeMap<String, String>) -> Option<Cell<'c>> {
+fn python_cell<'c>(
+    workspace: &'c Workspace,
+    cell: &'c str,
+    parameters: &'c BTreeMap<String, String>,
+) -> Option<Cell<'c>> {
     let command = |line: &'c str| line.strip_prefix("# MAGIC ").filter(|rest| rest.starts_with(['%', '!']));
     let mut code = cell.lines().skip_while(|line| line.is_empty() || line.starts_with("# DBTITLE"));
     let first = code.next().and_then(command);

@@ -91,6 +91,13 @@ impl Table {
         }
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let width = self.columns.len() * size_of::<Option<String>>();
+        let texts = self.rows.iter().flatten().flatten().map(String::len).sum::<usize>();
+        texts + self.rows.len() * width
+    }
+
     /// The counts of a DML statement.
     pub(crate) fn of_counts(counts: &[(&str, usize)]) -> Self {
         Self {

@@ -22,6 +22,7 @@ mod operations;
 mod people;
 mod queries;
 mod results;
+mod safety;
 mod seeds;
 mod semantics;
 mod sql;

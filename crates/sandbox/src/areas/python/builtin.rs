@@ -77,7 +77,10 @@ pub(super) fn call(script: &mut Script<'_>, name: &str, arguments: &Arguments) -
                 arguments.positional.iter().map(|value| script.items(value)).collect::<Result<_, _>>()?;
             let shortest = lists.iter().map(Vec::len).min().unwrap_or(0);
             let row = |index| lists.iter().filter_map(|list| list.get(index).cloned()).collect();
-            Ok(Value::Once("zip", Items::new((0..shortest).map(|index| Value::Tuple(Items::new(row(index)))).collect())))
+            Ok(Value::Once(
+                "zip",
+                Items::new((0..shortest).map(|index| Value::Tuple(Items::new(row(index)))).collect()),
+            ))
         }
         "math.floor" | "math.ceil" | "math.sqrt" | "math.isnan" => {
             let [value] = arguments.all(["x"])?;

@@ -161,8 +161,7 @@ impl Script<'_> {
                 )
             }
             Value::Text(text) => {
-                let letters: Vec<_> =
-                    text.chars().map(|letter| Value::text(letter.encode_utf8(&mut [0; 4]))).collect();
+                let letters: Vec<_> = text.chars().map(|letter| Value::text(letter.encode_utf8(&mut [0; 4]))).collect();
                 self.spend(letters.len())?;
                 Box::new(letters.into_iter())
             }

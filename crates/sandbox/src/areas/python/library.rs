@@ -9,16 +9,76 @@ use super::{dbutils, operate};
 
 /// Functions and namespaces that are there without an import.
 const GLOBALS: [&str; 20] = [
-    "abs", "all", "any", "dbutils", "display", "enumerate", "getArgument", "isinstance", "len", "max", "min", "print",
-    "range", "repr", "reversed", "round", "sorted", "spark", "sum", "zip",
+    "abs",
+    "all",
+    "any",
+    "dbutils",
+    "display",
+    "enumerate",
+    "getArgument",
+    "isinstance",
+    "len",
+    "max",
+    "min",
+    "print",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "sorted",
+    "spark",
+    "sum",
+    "zip",
 ];
 
 /// Names of Python and its notebooks that the sandbox does not run.
 const REFUSED: [&str; 46] = [
-    "__import__", "ascii", "bin", "breakpoint", "bytearray", "bytes", "callable", "chr", "classmethod", "compile",
-    "complex", "delattr", "dir", "displayHTML", "divmod", "eval", "exec", "exit", "filter", "format", "frozenset",
-    "getattr", "globals", "hasattr", "hash", "help", "hex", "id", "input", "issubclass", "iter", "locals", "map", "next",
-    "object", "oct", "open", "ord", "pow", "property", "quit", "sc", "setattr", "slice", "sqlContext", "super",
+    "__import__",
+    "ascii",
+    "bin",
+    "breakpoint",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "compile",
+    "complex",
+    "delattr",
+    "dir",
+    "displayHTML",
+    "divmod",
+    "eval",
+    "exec",
+    "exit",
+    "filter",
+    "format",
+    "frozenset",
+    "getattr",
+    "globals",
+    "hasattr",
+    "hash",
+    "help",
+    "hex",
+    "id",
+    "input",
+    "issubclass",
+    "iter",
+    "locals",
+    "map",
+    "next",
+    "object",
+    "oct",
+    "open",
+    "ord",
+    "pow",
+    "property",
+    "quit",
+    "sc",
+    "setattr",
+    "slice",
+    "sqlContext",
+    "super",
 ];
 
 const TYPES: [&str; 7] = ["bool", "dict", "float", "int", "list", "str", "tuple"];
@@ -62,24 +122,80 @@ const EXCEPTIONS: [(&str, &str); 32] = [
 
 /// Modules whose import alone does nothing that is seen. Of most, no member can be used.
 const MODULES: [&str; 26] = [
-    "collections", "csv", "databricks", "datetime", "decimal", "delta", "dlt", "functools", "io", "itertools", "json",
-    "logging", "math", "matplotlib", "mlflow", "numpy", "os", "pandas", "pathlib", "pyspark", "random", "re", "requests",
-    "sys", "time", "typing",
+    "collections",
+    "csv",
+    "databricks",
+    "datetime",
+    "decimal",
+    "delta",
+    "dlt",
+    "functools",
+    "io",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "matplotlib",
+    "mlflow",
+    "numpy",
+    "os",
+    "pandas",
+    "pathlib",
+    "pyspark",
+    "random",
+    "re",
+    "requests",
+    "sys",
+    "time",
+    "typing",
 ];
 
 /// Members of modules and namespaces.
 const MEMBERS: [&str; 26] = [
-    "dbutils.jobs", "dbutils.jobs.taskValues", "dbutils.jobs.taskValues.get", "dbutils.jobs.taskValues.set",
-    "dbutils.notebook", "dbutils.notebook.exit", "dbutils.secrets", "dbutils.secrets.get", "dbutils.widgets",
-    "dbutils.widgets.dropdown", "dbutils.widgets.get", "dbutils.widgets.text", "json.dumps", "json.loads", "math.ceil",
-    "math.floor", "math.isnan", "math.sqrt", "matplotlib.pyplot", "pyspark.sql", "spark.read", "spark.read.table",
-    "spark.sql", "spark.table", "time.sleep", "time.time",
+    "dbutils.jobs",
+    "dbutils.jobs.taskValues",
+    "dbutils.jobs.taskValues.get",
+    "dbutils.jobs.taskValues.set",
+    "dbutils.notebook",
+    "dbutils.notebook.exit",
+    "dbutils.secrets",
+    "dbutils.secrets.get",
+    "dbutils.widgets",
+    "dbutils.widgets.dropdown",
+    "dbutils.widgets.get",
+    "dbutils.widgets.text",
+    "json.dumps",
+    "json.loads",
+    "math.ceil",
+    "math.floor",
+    "math.isnan",
+    "math.sqrt",
+    "matplotlib.pyplot",
+    "pyspark.sql",
+    "spark.read",
+    "spark.read.table",
+    "spark.sql",
+    "spark.table",
+    "time.sleep",
+    "time.time",
 ];
 
 /// What draws on a plot. The plot is always the same grey pixel, so only `show` is seen.
 const DRAWING: [&str; 14] = [
-    "bar", "barh", "figure", "grid", "hist", "legend", "plot", "scatter", "tight_layout", "title", "xlabel", "xticks",
-    "ylabel", "yticks",
+    "bar",
+    "barh",
+    "figure",
+    "grid",
+    "hist",
+    "legend",
+    "plot",
+    "scatter",
+    "tight_layout",
+    "title",
+    "xlabel",
+    "xticks",
+    "ylabel",
+    "yticks",
 ];
 
 /// The arguments of a call.
@@ -267,7 +383,8 @@ pub(super) fn construct(script: &mut Script<'_>, class: &str, arguments: &Argume
 
 fn int(value: &Value) -> Result<Value, Failure> {
     match value {
-        Value::Float(number) if number.is_finite() && number.abs() < 9e18 => {
+        Value::Float(number) if number.is_finite() && number.abs() < 9e18 =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "as Python does it, within its bounds")]
             Ok(Value::Int(*number as i64))
         }

@@ -10,14 +10,53 @@ use super::run::{Failure, Script};
 use super::value::{Items, Value};
 
 const OF_TEXTS: [&str; 20] = [
-    "count", "endswith", "find", "isalpha", "isdigit", "join", "lower", "lstrip", "replace", "rstrip", "split",
-    "splitlines", "startswith", "strip", "title", "upper", "capitalize", "removeprefix", "removesuffix", "zfill",
+    "count",
+    "endswith",
+    "find",
+    "isalpha",
+    "isdigit",
+    "join",
+    "lower",
+    "lstrip",
+    "replace",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "title",
+    "upper",
+    "capitalize",
+    "removeprefix",
+    "removesuffix",
+    "zfill",
 ];
-const OF_LISTS: [&str; 10] = ["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "reverse", "sort"];
+const OF_LISTS: [&str; 10] =
+    ["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "reverse", "sort"];
 const OF_DICTS: [&str; 6] = ["get", "items", "keys", "pop", "update", "values"];
 const OF_FRAMES: [&str; 22] = [
-    "cache", "collect", "count", "crossJoin", "distinct", "drop", "dropna", "filter", "first", "groupBy", "groupby",
-    "head", "isEmpty", "limit", "orderBy", "persist", "select", "show", "sort", "take", "union", "where",
+    "cache",
+    "collect",
+    "count",
+    "crossJoin",
+    "distinct",
+    "drop",
+    "dropna",
+    "filter",
+    "first",
+    "groupBy",
+    "groupby",
+    "head",
+    "isEmpty",
+    "limit",
+    "orderBy",
+    "persist",
+    "select",
+    "show",
+    "sort",
+    "take",
+    "union",
+    "where",
 ];
 
 /// An attribute of a value; a method is called later.
@@ -68,7 +107,8 @@ pub(super) fn call(
         Value::Dict(items) => of_dict(script, items, name, arguments),
         Value::Row(row) => {
             arguments.of([])?;
-            let entries = row.names.iter().zip(&row.values).flat_map(|(name, value)| [Value::text(name), value.clone()]);
+            let entries =
+                row.names.iter().zip(&row.values).flat_map(|(name, value)| [Value::text(name), value.clone()]);
             Ok(Value::Dict(Items::new(entries.collect())))
         }
         Value::Frame(frame) => of_frame(script, frame, name, arguments),
@@ -78,7 +118,10 @@ pub(super) fn call(
             let columns = columns.join(", ");
             let sql = grouped.frame.query()?;
             let query = format!("SELECT {columns}, count(*) AS `count` FROM ({sql}\n) GROUP BY {columns}");
-            Frame::of_query(script, if columns.is_empty() { format!("SELECT count(*) AS `count` FROM ({sql}\n)") } else { query })
+            Frame::of_query(
+                script,
+                if columns.is_empty() { format!("SELECT count(*) AS `count` FROM ({sql}\n)") } else { query },
+            )
         }
         Value::Writer(writer) => write(script, writer, name, arguments),
         other => Err(Failure::refused(&format!("`.{name}` of a {}", other.type_name()))),
@@ -195,12 +238,7 @@ fn of_sequence(items: &Arc<Items>, name: &str, arguments: &Arguments) -> Result<
     }
 }
 
-fn of_list(
-    script: &mut Script<'_>,
-    items: &Arc<Items>,
-    name: &str,
-    arguments: &Arguments,
-) -> Result<Value, Failure> {
+fn of_list(script: &mut Script<'_>, items: &Arc<Items>, name: &str, arguments: &Arguments) -> Result<Value, Failure> {
     match name {
         "append" => {
             let [value] = arguments.all(["object"])?;
@@ -256,12 +294,7 @@ fn of_list(
     Ok(Value::None)
 }
 
-fn of_dict(
-    script: &mut Script<'_>,
-    items: &Arc<Items>,
-    name: &str,
-    arguments: &Arguments,
-) -> Result<Value, Failure> {
+fn of_dict(script: &mut Script<'_>, items: &Arc<Items>, name: &str, arguments: &Arguments) -> Result<Value, Failure> {
     script.spend(items.len())?;
     match name {
         "get" | "pop" => {
@@ -303,12 +336,7 @@ fn of_dict(
     }
 }
 
-fn of_frame(
-    script: &mut Script<'_>,
-    frame: &Arc<Frame>,
-    name: &str,
-    arguments: &Arguments,
-) -> Result<Value, Failure> {
+fn of_frame(script: &mut Script<'_>, frame: &Arc<Frame>, name: &str, arguments: &Arguments) -> Result<Value, Failure> {
     let listed = |names: &[String]| names.iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
     let count = |value: Option<Value>, otherwise: i64| {
         let given = value.map_or(Some(otherwise), |value| value.whole());

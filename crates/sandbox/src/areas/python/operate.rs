@@ -181,10 +181,9 @@ fn contains(whole: &Value, part: &Value) -> Result<bool, Failure> {
     match whole {
         Value::Text(whole) => match part {
             Value::Text(part) => Ok(whole.contains(part.as_ref())),
-            other => Err(type_error(format!(
-                "'in <string>' requires string as left operand, not {}",
-                other.type_name()
-            ))),
+            other => {
+                Err(type_error(format!("'in <string>' requires string as left operand, not {}", other.type_name())))
+            }
         },
         Value::Dict(items) => {
             check_key(part)?;
@@ -280,9 +279,9 @@ pub(super) fn slice(value: &Value, from: Option<Value>, to: Option<Value>) -> Re
     let bound = |bound: Option<Value>, length: usize, otherwise: usize| match bound {
         None | Some(Value::None) => Ok::<_, Failure>(otherwise),
         Some(bound) => {
-            let index = bound.whole().ok_or_else(|| {
-                type_error("slice indices must be integers or None or have an __index__ method")
-            })?;
+            let index = bound
+                .whole()
+                .ok_or_else(|| type_error("slice indices must be integers or None or have an __index__ method"))?;
             let length = i64::try_from(length).unwrap_or(i64::MAX);
             let index = if index < 0 { length.saturating_add(index) } else { index };
             Ok(usize::try_from(index.clamp(0, length)).unwrap_or_default())

@@ -16,9 +16,9 @@ const REFUSED: [&str; 11] =
 
 /// Words that are no names.
 const KEYWORDS: [&str; 33] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-    "pass", "raise", "return", "try", "while",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while",
 ];
 
 const AUGMENTS: [(&str, Operator); 7] = [
@@ -283,10 +283,7 @@ impl Parser {
         if REFUSED.contains(&word.as_str()) && is_statement {
             return Err(self.refused(&format!("`{word}`")));
         }
-        if !matches!(
-            word.as_str(),
-            "pass" | "break" | "continue" | "import" | "from" | "return" | "assert" | "raise"
-        ) {
+        if !matches!(word.as_str(), "pass" | "break" | "continue" | "import" | "from" | "return" | "assert" | "raise") {
             return self.assignment();
         }
         self.at += 1;

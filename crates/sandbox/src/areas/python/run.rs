@@ -486,7 +486,12 @@ impl<'a> Script<'a> {
                 },
                 None => match parameters.get(index) {
                     Some((parameter, _)) => parameter.clone(),
-                    None => return Err(wrong(format!("takes {} positional arguments but more were given", parameters.len()))),
+                    None => {
+                        return Err(wrong(format!(
+                            "takes {} positional arguments but more were given",
+                            parameters.len()
+                        )));
+                    }
                 },
             };
             if values.insert(parameter.clone(), value).is_some() {

@@ -23,7 +23,11 @@ pub(super) enum Token {
 pub(super) enum Part {
     Text(String),
     /// The source of an expression, `r` of `!r`, and what follows `:`.
-    Value { source: String, shown: bool, format: String },
+    Value {
+        source: String,
+        shown: bool,
+        format: String,
+    },
 }
 
 /// Longer operators first.

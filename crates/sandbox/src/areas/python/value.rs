@@ -179,7 +179,13 @@ impl Value {
             Self::Float(number) => *number != 0.0,
             Self::Text(text) => !text.is_empty(),
             Self::List(items) | Self::Tuple(items) | Self::Dict(items) => items.len() > 0,
-            Self::Range(start, stop, step) => if *step > 0 { start < stop } else { start > stop },
+            Self::Range(start, stop, step) => {
+                if *step > 0 {
+                    start < stop
+                } else {
+                    start > stop
+                }
+            }
             Self::Row(row) => !row.values.is_empty(),
             _ => true,
         }
@@ -353,7 +359,8 @@ impl Value {
             }
             (Self::Row(left), Self::Row(right)) => {
                 let same = left.values.iter().zip(&right.values).map(|(a, b)| a.equals(b, depth + 1));
-                Ok(left.values.len() == right.values.len() && same.collect::<Result<Vec<_>, _>>()?.iter().all(|same| *same))
+                Ok(left.values.len() == right.values.len()
+                    && same.collect::<Result<Vec<_>, _>>()?.iter().all(|same| *same))
             }
             (Self::Exception(left), Self::Exception(right)) => Ok(Arc::ptr_eq(left, right)),
             (Self::Frame(left), Self::Frame(right)) => Ok(Arc::ptr_eq(left, right)),

@@ -14,12 +14,8 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     (">", Comparison::More),
 ];
 const SUMS: [(&str, Operator); 2] = [("+", Operator::Add), ("-", Operator::Subtract)];
-const PRODUCTS: [(&str, Operator); 4] = [
-    ("*", Operator::Multiply),
-    ("/", Operator::Divide),
-    ("//", Operator::Floor),
-    ("%", Operator::Modulo),
-];
+const PRODUCTS: [(&str, Operator); 4] =
+    [("*", Operator::Multiply), ("/", Operator::Divide), ("//", Operator::Floor), ("%", Operator::Modulo)];
 
 impl Parser {
     /// One expression, or a tuple without parentheses.
