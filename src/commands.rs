@@ -3,6 +3,7 @@
 mod auth;
 
 use std::io::{IsTerminal, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -69,10 +70,14 @@ async fn serve(options: &Options) -> Result<(), Error> {
             Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
         }
     };
+    // It lasts until nothing can start any more: dropping it ends the calls one by one.
+    let mut served = pin!(served);
     let ended = tokio::select! {
-        ended = served => ended,
+        ended = &mut served => ended,
         asked = stopping::asked() => asked,
     };
+    // First of all, so that no start takes the place of another call that ends.
+    opened.workspaces.close();
     // Calls go on until they are told, however the server has ended.
     stop.cancel();
     undo(&opened.workspaces).await;
@@ -83,7 +88,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
 async fn undo(workspaces: &Workspaces) {
     tokio::select! {
         () = workspaces.finish(UNDO_TIME) => {}
-        _ = stopping::asked() => {}
+        _ = stopping::asked() => workspaces.finish(Duration::ZERO).await,
     }
 }
 
