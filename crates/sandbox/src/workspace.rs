@@ -108,6 +108,7 @@ impl Workspace {
     /// Lets everything that is due happen. Called before each request is answered.
     pub(crate) fn tick(&self) {
         crate::areas::runs::advance(self);
+        crate::areas::pipelines::tables::advance(self);
     }
 }
 

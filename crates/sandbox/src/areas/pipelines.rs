@@ -4,6 +4,8 @@
 //! until it is stopped; all others succeed. Derived: the texts of events, how long each phase takes, and that an update
 //! which is stopped is STOPPING for a while, in which no other one can be started.
 
+pub(crate) mod tables;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -51,6 +53,8 @@ struct Update {
     /// Of a continuous pipeline: it ends when it is stopped.
     is_endless: bool,
     request: Map<String, Value>,
+    /// Whether its tables were made, or it has ended without any.
+    made: bool,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,8 @@ impl Pipelines {
             failure,
             is_endless: false,
             request: Map::new(),
+            // The samples do not have its tables.
+            made: true,
         });
         self.0.insert(id.to_owned(), pipeline);
     }
@@ -168,11 +174,17 @@ impl Pipeline {
             "health": if healthy { "HEALTHY" } else { "UNHEALTHY" }, "latest_updates": latest, "last_modified": self.modified})
     }
 
-    fn tables(&self) -> Vec<String> {
+    /// The catalog and the schema that its tables are in.
+    fn place(&self) -> [String; 2] {
         let place = |name| self.settings.get(name).and_then(Value::as_str).map(str::to_owned);
         let catalog = place("catalog").unwrap_or_else(|| "main".to_owned());
         let schema = place("schema").or_else(|| place("target")).unwrap_or_else(|| "default".to_owned());
-        ["bronze_orders", "silver_orders"].map(|table| format!("{catalog}.{schema}.{table}")).into()
+        [catalog, schema]
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let place = self.place().join(".");
+        ["bronze_orders", "silver_orders"].map(|table| format!("{place}.{table}")).into()
     }
 
     /// What happened so far, oldest first.
@@ -327,6 +339,7 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
             is_endless: pipeline.settings.get("continuous") == Some(&json!(true))
                 && asked.get("validate_only") != Some(&json!(true)),
             request: asked,
+            made: false,
         };
         let reply = json!({"update_id": update.id});
         if pipeline.updates.len() >= KEPT {

@@ -16,6 +16,7 @@ use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
 use super::warehouses::Readiness;
+use crate::clock::Lapse;
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
@@ -32,6 +33,8 @@ const KEPT: usize = 500;
 const KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// How long a result is kept, in milliseconds.
 const RESULT_LIFE: i64 = 3_600_000;
+/// How long a statement of a job, an alert or a dashboard took.
+const USUAL: Lapse = Lapse::new(120, 2_000);
 /// Bytes of a result that may leave by links; the sandbox keeps them in memory.
 const LINKED_BYTES: usize = 100 * 1024 * 1024;
 
@@ -159,7 +162,7 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
             let statement = Statement { warehouse, state: state.clone(), cancel: cancel.clone(), sending };
             statements.keep(&id, statement);
         }
-        super::history::begin(&workspace, &id, &order.sql, &order.warehouse);
+        super::history::begin(&workspace, &id, &order.sql, &order.warehouse, workspace.clock.now());
         let (wait, cancel_on_timeout) = (order.wait, order.cancel_on_timeout);
         tokio::spawn(run(Arc::clone(&workspace), id.clone(), order, state, cancel.clone(), ready_at));
         if wait.is_zero() {
@@ -174,10 +177,11 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
     })
 }
 
-/// Enters a statement that another area ran; gives its id.
+/// Enters a statement that another area has just run; gives its id.
 pub(crate) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: Result<Table, SqlError>) -> String {
     let id = workspace.ids.statement();
-    super::history::begin(workspace, &id, sql, warehouse);
+    let started = workspace.clock.now() - workspace.clock.lapse(USUAL);
+    super::history::begin(workspace, &id, sql, warehouse, started);
     let (state, rows, message) = match outcome {
         Ok(table) => {
             let rows = table.rows.len();

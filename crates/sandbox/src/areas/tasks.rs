@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::objects::{Kind, cells, normal};
 use super::python::{self, Cell, Names};
+use super::queries::QUERIES;
 use super::runs::{Values, plain};
 use crate::clock::Lapse;
 use crate::json::Members;
@@ -206,7 +207,7 @@ fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Sess
 }
 
 /// Runs one statement; gives up to so many rows.
-pub(super) fn run_sql(
+pub(crate) fn run_sql(
     workspace: &Workspace,
     sql: &str,
     parameters: &BTreeMap<String, String>,
@@ -243,6 +244,12 @@ fn sql_source(workspace: &Workspace, source: &str, parameters: &BTreeMap<String,
     Done::success()
 }
 
+/// The text of a saved query that is not in the trash.
+fn saved_query(workspace: &Workspace, id: &str) -> Option<String> {
+    let query = QUERIES.find(workspace, id).filter(|query| query.text_at("lifecycle_state") == "ACTIVE")?;
+    Some(query.text_at("query_text").to_owned())
+}
+
 fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     let warehouse = task.at("warehouse_id").as_str().unwrap_or_default();
     if let Err(error) = super::warehouses::wake(workspace, warehouse) {
@@ -256,15 +263,33 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     for (name, value) in task.at("parameters").as_object().into_iter().flatten() {
         parameters.insert(name.clone(), plain(value));
     }
-    let Some((source, _)) = source(workspace, call.spec) else {
-        return Done::refused(
-            "RESOURCE_NOT_FOUND",
-            "The sandbox runs SQL tasks from files of the workspace only; there is no such file",
-        );
+    let query = task.at("query").at("query_id").as_str();
+    let source = match query {
+        Some(id) => saved_query(workspace, id),
+        None => source(workspace, call.spec).map(|(source, _)| source),
     };
-    let mut done = sql_source(workspace, &source, &parameters);
+    let Some(source) = source else {
+        let message = match query {
+            Some(id) => format!("The query {id} does not exist."),
+            None => "The sandbox runs SQL tasks of saved queries and of files of the workspace; this one names neither"
+                .to_owned(),
+        };
+        return Done::refused("RESOURCE_NOT_FOUND", message);
+    };
+    let mut done = Done::success();
+    let mut statements = Vec::new();
+    for statement in sql_statements(&source) {
+        let outcome = run_sql(workspace, &statement, &parameters, ROWS);
+        let failure = outcome.as_ref().err().map(sql_failure);
+        let id = super::statements::enter(workspace, &statement, warehouse, outcome);
+        statements.push(json!({"lookup_key": id}));
+        if let Some(failure) = failure {
+            done = failure;
+            break;
+        }
+    }
     let output = json!({"query_output": {"warehouse_id": warehouse, "endpoint_id": warehouse, "query_text": source,
-        "sql_statements": sql_statements(&source).iter().map(|_| json!({"lookup_key": workspace.ids.hex16()})).collect::<Vec<_>>()}});
+        "sql_statements": statements}});
     done.extra.insert("sql_output".to_owned(), output);
     done
 }

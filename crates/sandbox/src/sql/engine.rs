@@ -1,6 +1,7 @@
 //! Runs statements: one SQLite database in memory, used by one statement at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
 use rusqlite::types::Value;
-use sqlparser::ast::Statement;
+use sqlparser::ast::{ObjectName, Statement, TableObject, visit_relations};
 use sqlparser::tokenizer::Token;
 
 use crate::stack::on_large_stack;
-use crate::workspace::catalog::Catalog;
+use crate::workspace::catalog::{Catalog, Flow, Name};
 use crate::workspace::lock;
 
 use super::compile::{Compiled, Compiler, identifier};
@@ -283,12 +284,28 @@ impl Work<'_> {
         let view_comment = parse::take_view_comment(&mut tokens);
         let properties = parse::take_properties(&mut tokens)?;
         let inserting = rewrite::take_inserting(&mut tokens)?;
-        match parse::statement(self.sql, tokens)? {
+        let statement = parse::statement(self.sql, tokens)?;
+        let flow = self.flow(&statement);
+        let result = self.execute_statement(statement, properties, view_comment, &inserting)?;
+        if let Some((target, flow)) = flow {
+            lock(self.catalog).add_flow(target, flow);
+        }
+        Ok(result)
+    }
+
+    fn execute_statement(
+        &self,
+        statement: Statement,
+        properties: BTreeMap<String, String>,
+        view_comment: Option<String>,
+        inserting: &rewrite::Inserting,
+    ) -> Result<Table, SqlError> {
+        match statement {
             Statement::Query(query) => {
                 let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
                 self.fetch(&compiled)
             }
-            Statement::Insert(insert) => self.insert(&insert, &inserting),
+            Statement::Insert(insert) => self.insert(&insert, inserting),
             Statement::Update(update) => self.update(&update),
             Statement::Delete(delete) => self.delete(&delete),
             Statement::Merge(merge) => self.merge(&merge),
@@ -302,6 +319,31 @@ impl Work<'_> {
                 Err(SqlError::unsupported(format!("the statement {}", words.join(" "))))
             }
         }
+    }
+
+    /// What goes into a table by CREATE TABLE AS and INSERT.
+    fn flow(&self, statement: &Statement) -> Option<(Name, Flow)> {
+        let (target, query) = match statement {
+            Statement::CreateTable(create) => (&create.name, create.query.as_deref()?),
+            Statement::Insert(insert) => match &insert.table {
+                TableObject::TableName(name) => (name, insert.source.as_deref()?),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let catalog = lock(self.catalog);
+        let compiler = Compiler::new(&catalog, self.session);
+        let full = |name: &ObjectName| compiler.qualify(&parse::parts(name).ok()?).ok();
+        let mut sources = BTreeSet::new();
+        let _ = visit_relations(query, |name| {
+            sources.extend(full(name));
+            ControlFlow::<()>::Continue(())
+        });
+        let target = full(target)?;
+        sources.retain(|name| catalog.table(name).is_some());
+        let is_kept = matches!(statement, Statement::CreateTable(create) if create.if_not_exists)
+            && catalog.table(&target).is_some();
+        (!sources.is_empty() && !is_kept).then(|| (target, Flow { query: query.to_string(), sources }))
     }
 
     /// The rows of a compiled query, as text.

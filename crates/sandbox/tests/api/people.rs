@@ -46,7 +46,8 @@ async fn users_are_found_changed_and_deleted() -> Checked {
     assert!(wrong.status == 400 && text(&wrong.at("/detail")).contains("userNmae"), "{}", wrong.json());
     assert_eq!(get(&sandbox, &format!("{users}?filter=userName")).await?.status, 400);
     let refused =
-        raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+        raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await?;
     assert_eq!((refused.status, refused.at("/error_code")), (401, json!(401)));
     Ok(())
 }

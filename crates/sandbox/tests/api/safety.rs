@@ -47,12 +47,10 @@ const CHAINS: [(&str, &str, &str); 22] = [
 async fn chains_of_any_length_are_answered() -> Checked {
     let sandbox = start().await?;
     for (head, link, tail) in CHAINS {
-        for length in [300, 1_200, 50_000] {
-            let started = std::time::Instant::now();
+        for length in [300, 50_000] {
             let told = statement(&sandbox, &format!("{head}{}{tail}", link.repeat(length))).await?;
             let state = &told["status"]["state"];
             assert!(state == "SUCCEEDED" || state == "FAILED", "{head}{link}… {length}: {told}");
-            println!("TIMED {link} {length} {:?}", started.elapsed());
             let gave_up = told.to_string().contains("its engine gave up");
             assert!(!gave_up, "{head}{link}… {length}: {told}");
         }
