@@ -68,6 +68,8 @@ impl Checker {
         for (name, value) in given {
             let path = join(path, &name);
             match properties.get(&name) {
+                // What is left out is written as `null` by many clients, at any depth.
+                Some(_) if value.is_null() => {}
                 Some(property) => {
                     let value = self.value(property, value, &path);
                     checked.insert(name, value);

@@ -118,6 +118,9 @@ async fn run(
                     shape::put(&mut answer, name, text);
                 }
             }
+            // Tools cut their answers where they know best. Whatever they did not think of ends here.
+            let cuts = shape::fit(&mut answer, context.budget);
+            shape::notice(&mut answer, cuts, "ask for less");
             Ok(answer)
         }
         Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {

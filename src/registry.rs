@@ -216,8 +216,12 @@ impl Registry {
         let described = |name: &String| properties?.get(name)?.get("description")?.as_str();
         let texts: Vec<_> = arguments.keys().filter_map(described).collect();
         let is_source = |name: &str| texts.iter().any(|text| text.contains(&format!("`{name}`")));
-        let lists = || self.tools.values().map(|tool| tool.definition).filter(|tool| tool.name.starts_with("list_"));
-        let sources: Vec<_> = lists().map(|list| list.name).filter(|name| is_source(name)).collect();
+        let named = |start: &'static str| {
+            self.tools.values().map(|tool| tool.definition).filter(move |tool| tool.name.starts_with(start))
+        };
+        let lists = || named("list_");
+        let sources: Vec<_> =
+            named("search_").chain(lists()).map(|finder| finder.name).filter(|name| is_source(name)).collect();
         if !sources.is_empty() {
             return sources;
         }

@@ -68,6 +68,7 @@ mod statement;
 pub(crate) mod stop_cluster;
 pub(crate) mod stop_pipeline;
 pub(crate) mod stop_warehouse;
+mod table_name;
 pub(crate) mod upload_file;
 pub(crate) mod upload_folder;
 mod wait;

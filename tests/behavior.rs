@@ -5,8 +5,12 @@
 mod ai;
 #[path = "behavior/ai_faults.rs"]
 mod ai_faults;
+#[path = "behavior/ai_rows.rs"]
+mod ai_rows;
 #[path = "behavior/ai_shapes.rs"]
 mod ai_shapes;
+#[path = "behavior/budget.rs"]
+mod budget;
 #[path = "behavior/cancelling.rs"]
 mod cancelling;
 #[path = "behavior/code.rs"]
@@ -52,10 +56,14 @@ mod pipelines;
 mod pipelines_faults;
 #[path = "behavior/runs_shapes.rs"]
 mod runs_shapes;
+#[path = "behavior/save_to.rs"]
+mod save_to;
 #[path = "behavior/scripted.rs"]
 mod scripted;
 #[path = "behavior/sql.rs"]
 mod sql;
+#[path = "behavior/sql_chunks.rs"]
+mod sql_chunks;
 #[path = "behavior/sql_results.rs"]
 mod sql_results;
 #[path = "behavior/stopping.rs"]
@@ -143,7 +151,11 @@ async fn mistakes_are_answered_by_what_is_right() -> Outcome {
     let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
     assert!(refusal.contains("hint: see what exists with `list_jobs`"), "{refusal}");
     let refusal = house.refusal("get_table_schema", json!({ "full_name": "samples.retail.nothing" })).await?;
-    assert!(refusal.contains("`list_tables`"), "{refusal}");
+    assert!(refusal.contains("`search_tables`") && refusal.contains("`list_tables`"), "{refusal}");
+    for (tool, argument) in [("get_table_schema", "full_name"), ("get_table_lineage", "table_name")] {
+        let refusal = house.refusal(tool, json!({ argument: "orders" })).await?;
+        assert!(refusal.contains("`orders` is not a full name") && refusal.contains("`search_tables`"), "{refusal}");
+    }
     let unknown = house.call("list_job", json!({})).await.err().ok_or("an unknown tool was called")?;
     assert!(unknown.to_string().contains("did you mean `list_jobs`?"), "{unknown}");
     let refusal = house.refusal("list_jobs", json!({ "page_token": "x" })).await?;

@@ -14,7 +14,7 @@ fn schema() -> Value {
             "wait": { "type": "boolean" },
             "tags": { "type": "object", "additionalProperties": { "type": "string" } },
             "tasks": { "type": "array", "items": { "type": "object" } },
-            "source": { "type": "object", "properties": { "path": { "type": "string" } }, "required": ["path"] },
+            "source": { "type": "object", "properties": { "path": { "type": "string" }, "ref": { "type": "string" } }, "required": ["path"] },
         },
         "required": ["job_id"],
     })
@@ -44,6 +44,18 @@ fn what_is_meant_beyond_doubt_is_accepted() {
 }
 
 #[test]
+fn null_is_left_out_at_any_depth_and_kept_where_anything_may_stand() {
+    let nested = json!({
+        "job_id": "1", "source": { "path": "/x", "ref": null }, "tasks": [{ "x": null }], "wait": null,
+    });
+    assert_eq!(accepted(nested), json!({ "job_id": "1", "source": { "path": "/x" }, "tasks": [{ "x": null }] }));
+    assert_eq!(
+        faults(json!({ "job_id": "1", "source": { "path": null }, "tags": { "a": null } })),
+        ["source.path: missing; expected text", "tags.a: expected text, got null"]
+    );
+}
+
+#[test]
 fn no_digit_of_an_identifier_is_made_up() {
     assert_eq!(accepted(json!({ "job_id": 6.201_143e14 })), json!({ "job_id": "620114300000000" }));
     assert_eq!(accepted(json!({ "job_id": u64::MAX, "tags": { "a": 0.5 } }))["job_id"], u64::MAX.to_string());
@@ -63,7 +75,7 @@ fn all_faults_are_told_at_once() {
         [
             "limit: expected a whole number from 1 to 100, got 500",
             "stat: unknown; did you mean `state`? it takes: job_id, limit, state, wait, tags, tasks, source",
-            "source.paht: unknown; did you mean `path`? it takes: path",
+            "source.paht: unknown; did you mean `path`? it takes: path, ref",
             "source.path: missing; expected text",
             "wait: expected true or false, got 1",
             "tasks: expected a list, got the text `x`",

@@ -79,7 +79,10 @@ fn request(path: Arguments, input: Input, index: &Value) -> Result<Arguments, Er
     match (input.query_text, input.query_vector.is_empty()) {
         (Some(text), true) => request.insert(Location::Body, "query_text", text),
         (None, false) => request.insert(Location::Body, "query_vector", json!(input.query_vector)),
-        _ => return Err(Error::failed("give either `query_text` or `query_vector`, but not both")),
+        _ => {
+            return Err(Error::failed("give either `query_text` or `query_vector`, but not both")
+                .with_hint("an index that embeds texts takes `query_text`, any other one `query_vector`"));
+        }
     }
     if let Some(filters) = input.filters {
         // The API takes the filters as JSON in a text.

@@ -141,7 +141,8 @@ async fn by_sql(context: &Context, warehouse: &Warehouse, words: &Words, input: 
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let order = Order::new(sql, &values);
-    let table = statement::table_in_time(context, warehouse, &order, input.timeout_seconds).await?;
+    let advice = "raise `timeout_seconds`";
+    let table = statement::table_in_time(context, warehouse, &order, input.timeout_seconds, advice).await?;
     let rows = table.rows.iter().map(|row| {
         let text = |column: &str| table.cell(row, column).unwrap_or_default().to_owned();
         let full_name = format!("{}.{}.{}", text("table_catalog"), text("table_schema"), text("table_name"));
