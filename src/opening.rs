@@ -24,8 +24,8 @@ impl Opened {
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
         let local = LocalRoots::open(&options.local_roots())?;
         let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
-        for (number, access) in options.workspaces()?.into_iter().enumerate() {
-            let (config, sandbox) = config(options, &access, number).await?;
+        for access in options.workspaces()? {
+            let (config, sandbox) = config(options, &access).await?;
             sandboxes.extend(sandbox);
             let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
             let budget = Budget::tokens(options.max_result_tokens as usize);
@@ -42,11 +42,7 @@ impl Opened {
 }
 
 /// How to reach a workspace. With `--sandbox`, each has its own, which is started.
-pub(crate) async fn config(
-    options: &Options,
-    access: &Access,
-    number: usize,
-) -> Result<(Config, Option<Sandbox>), Error> {
+pub(crate) async fn config(options: &Options, access: &Access) -> Result<(Config, Option<Sandbox>), Error> {
     if !options.sandbox {
         return Ok((options.client_config(access)?, None));
     }
