@@ -6,7 +6,6 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rmcp::service::ServiceExt;
 use serde_json::{Map, Value};
 
 use crate::calls;
@@ -19,6 +18,7 @@ use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
 use crate::stopping;
+use crate::transport::stdio;
 use crate::workspaces::Workspaces;
 
 /// How long it may take to undo what cancelled calls had started, once the client has gone or a signal has come.
@@ -58,17 +58,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
     greet(&registry, &opened.workspaces);
     let server = Server::new(registry, opened.workspaces.clone());
     let stop = server.stop();
-    let served = async {
-        match server.serve(rmcp::transport::stdio()).await {
-            Ok(running) => {
-                let ended = running.waiting().await;
-                ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
-            }
-            // A client that leaves before it speaks is no failure of the server.
-            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-            Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
-        }
-    };
+    let served = stdio::serve(server, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
         ended = served => ended,
         asked = stopping::asked() => asked,

@@ -21,6 +21,7 @@ pub mod media;
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 mod opening;
+mod parameters;
 mod pretty;
 pub mod progress;
 pub mod registry;
@@ -32,5 +33,6 @@ pub mod server;
 pub mod shape;
 mod stopping;
 pub mod tools;
+pub mod transport;
 mod uri;
 pub mod workspaces;

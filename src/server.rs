@@ -7,7 +7,7 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
     ProgressNotificationParam, ProgressToken, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
     ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig,
     Tool as McpTool, ToolAnnotations,
@@ -24,6 +24,7 @@ use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
 use crate::media::Media;
+use crate::parameters;
 use crate::progress::{Meter, Progress, Step};
 use crate::registry::{Registry, Tool};
 use crate::resources;
@@ -89,6 +90,19 @@ impl ServerHandler for Server {
         let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&self.registry));
         config.server_info = server_info();
         config
+    }
+
+    /// Keeps the revision that was agreed on, not the one that was asked for: how later requests are understood
+    /// depends on it.
+    async fn initialize(
+        &self,
+        mut asked: InitializeRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let result = self.negotiate_initialize(&asked)?;
+        asked.protocol_version = result.protocol_version.clone();
+        request.peer.set_peer_info(asked);
+        Ok(result)
     }
 
     async fn discover(&self, _request: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -165,6 +179,15 @@ impl ServerHandler for Server {
         Ok(result.with_meta(meta(&request)).into())
     }
 
+    /// rmcp would answer with an empty list, though no prompts are offered.
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _request: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(no_method("prompts/list"))
+    }
+
     async fn list_resources(
         &self,
         page: Option<PaginatedRequestParams>,
@@ -214,7 +237,12 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let workspaces = self.workspaces(&request);
         let contents = tokio::select! {
-            contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(protocol_error)?,
+            contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(|error| {
+                let is_not_found = error.is_not_found();
+                let mut error = protocol_error(error);
+                error.data = is_not_found.then(|| json!({ "uri": read.uri }));
+                error
+            })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
         let text = ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type);
@@ -230,6 +258,9 @@ impl ServerHandler for Server {
         asked: CompleteRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        if self.get_info().capabilities.completions.is_none() {
+            return Err(no_method("completion/complete"));
+        }
         let Reference::Resource(template) = &asked.r#ref else {
             return Err(ErrorData::invalid_params("there are no prompts", None));
         };
@@ -246,19 +277,10 @@ impl ServerHandler for Server {
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        const KNOWN: [&str; 6] = [
-            "tools/call",
-            "tools/list",
-            "resources/read",
-            "resources/list",
-            "resources/templates/list",
-            "completion/complete",
-        ];
-        if KNOWN.contains(&request.method.as_str()) {
-            let message = format!("the parameters of `{}` are malformed", request.method);
-            return Err(ErrorData::invalid_params(message, None));
+        if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
+            return Err(ErrorData::invalid_params(fault, None));
         }
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
+        Err(no_method(&request.method))
     }
 }
 
@@ -313,6 +335,10 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
         Some(_) => Err(ErrorData::invalid_params("this list has one page and no cursor", None)),
         None => Ok(()),
     }
+}
+
+fn no_method(name: &str) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("this server has no method `{name}`"), None)
 }
 
 fn protocol_error(error: Error) -> ErrorData {
