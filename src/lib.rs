@@ -9,6 +9,7 @@ pub mod cleanup;
 pub mod commands;
 pub mod config;
 pub mod context;
+mod controls;
 mod cursor;
 pub mod definition;
 mod doctor;
@@ -16,6 +17,7 @@ pub mod error;
 mod generated;
 pub mod instructions;
 pub mod local;
+pub mod log;
 pub mod media;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
@@ -32,6 +34,7 @@ mod risk;
 pub mod server;
 pub mod shape;
 mod stopping;
+mod terminal;
 pub mod tools;
 pub mod transport;
 mod uri;

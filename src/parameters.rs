@@ -1,9 +1,7 @@
 //! What is wrong with the parameters of a request. rmcp hands over a known method with parameters that do not parse as
 //! an unknown method, without a reason.
 
-use rmcp::model::{
-    CompleteRequestParams, InitializeRequestParams, PaginatedRequestParams, ReadResourceRequestParams,
-};
+use rmcp::model::{CompleteRequestParams, InitializeRequestParams, PaginatedRequestParams, ReadResourceRequestParams};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,7 +43,9 @@ fn arguments_fault(arguments: &Value) -> String {
         Value::String(text) => format!("the text `{}`", text.chars().take(60).collect::<String>()),
         other => other.to_string(),
     };
-    format!("`arguments` is {kind}; expected an object, such as {{\"name\": \"list_jobs\", \"arguments\": {{\"limit\": 5}}}}")
+    format!(
+        "`arguments` is {kind}; expected an object, such as {{\"name\": \"list_jobs\", \"arguments\": {{\"limit\": 5}}}}"
+    )
 }
 
 #[cfg(test)]
@@ -60,7 +60,11 @@ mod tests {
             ("initialize", json!({ "capabilities": {} }), "missing field `protocolVersion`"),
             ("initialize", json!({ "protocolVersion": 1 }), "invalid type: integer `1`, expected a string"),
             ("tools/call", json!({ "arguments": {} }), "missing field `name`"),
-            ("tools/call", json!({ "name": "list_jobs", "arguments": [1] }), "`arguments` is a list; expected an object"),
+            (
+                "tools/call",
+                json!({ "name": "list_jobs", "arguments": [1] }),
+                "`arguments` is a list; expected an object",
+            ),
             ("tools/call", json!({ "name": "list_jobs", "arguments": "null" }), "`arguments` is the text `null`"),
             ("tools/call", json!({ "name": "list_jobs", "arguments": 5 }), "`arguments` is 5"),
             ("tools/list", json!({ "cursor": 5 }), "invalid type: integer `5`, expected a string"),

@@ -7,10 +7,10 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
-    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig,
-    Tool as McpTool, ToolAnnotations,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, Resource, ResourceContents,
+    ResourceTemplate, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls;
 use crate::context::Context;
+use crate::controls;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
@@ -245,8 +246,11 @@ impl ServerHandler for Server {
             })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
-        let text = ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type);
-        let mut result = ReadResourceResult::new(vec![text]);
+        let mut parts = vec![ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type)];
+        parts.extend(contents.rest.map(|rest| {
+            ResourceContents::text(rest.notice().to_string(), rest.uri).with_mime_type("application/json")
+        }));
+        let mut result = ReadResourceResult::new(parts);
         result.ttl_ms = Some(0);
         result.cache_scope = Some(CacheScope::Private);
         result.meta = meta(&request);
@@ -302,7 +306,7 @@ async fn relay(
         let (done, total) = meter.next(&step);
         let mut progress = ProgressNotificationParam::new(token.clone(), done);
         progress.total = total;
-        progress.message = Some(step.state);
+        progress.message = Some(controls::on_one_line(&step.state));
         match timeout(REPORT_TIME, request.peer.notify_progress(progress)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "progress was not sent"),

@@ -1,9 +1,13 @@
 //! The answer of the API as a model should get it: the fields that matter, within a budget, with exact
 //! notice of what was left out.
 
+mod part;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+
+pub(crate) use part::part;
 
 /// How much one answer may hold.
 #[derive(Debug, Clone, Copy)]

@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn pieces_give_what_the_whole_gives() {
-        let message = r#"{"method":"tools/call","params":{"a":"\\\"","b":[{"id":3}]},"id":"é\u00e9","x":{}}"#.as_bytes();
+        let message =
+            r#"{"method":"tools/call","params":{"a":"\\\"","b":[{"id":3}]},"id":"é\u00e9","x":{}}"#.as_bytes();
         for size in 1..message.len() {
             let mut scanner = Scanner::default();
             message.chunks(size).for_each(|piece| scanner.feed(piece));

@@ -7,6 +7,8 @@
 mod lines;
 mod outbox;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::io;
