@@ -8,6 +8,9 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::nearest::did_you_mean;
 
+/// What clients that know no `null` send in its place.
+const NULL: &str = "null";
+
 /// What is wrong with one argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -20,7 +23,8 @@ pub(crate) struct Fault {
 /// The arguments with every value in the type that the schema names.
 pub(crate) fn check(schema: &Value, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
     let mut checker = Checker { faults: Vec::new() };
-    let given = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let given: Map<_, _> = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    checker.nulls(schema, &given);
     let checked = checker.fields(schema, given, "");
     if checker.faults.is_empty() { Ok(checked) } else { Err(checker.faults) }
 }
@@ -61,6 +65,20 @@ impl Checker {
         self.faults.push(Fault { path: path.to_owned(), message: message.into() });
     }
 
+    /// `null` as text, for an argument that may be left out, is no text that anybody means.
+    fn nulls(&mut self, schema: &Value, given: &Map<String, Value>) {
+        let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let is_text = |name: &str| {
+            let property = schema.get("properties").and_then(|properties| properties.get(name));
+            property.is_some_and(|property| type_of(property) == Some("string") && property.get("enum").is_none())
+        };
+        for (name, _) in given.iter().filter(|(_, value)| value.as_str() == Some(NULL)) {
+            if is_text(name) && !required.iter().any(|required| required == name) {
+                self.fault(name, format!("got {}", got(&json!(NULL))));
+            }
+        }
+    }
+
     fn fields(&mut self, schema: &Value, given: Map<String, Value>, path: &str) -> Map<String, Value> {
         let empty = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
@@ -90,7 +108,7 @@ impl Checker {
     }
 
     fn value(&mut self, schema: &Value, value: Value, path: &str) -> Value {
-        let value = match (schema.get("type").and_then(Value::as_str), value) {
+        let value = match (type_of(schema), value) {
             (Some("object" | "array"), Value::String(text)) => parsed(schema, text),
             (Some("string"), Value::Number(number)) => digits(number),
             (Some("integer"), Value::Number(number)) => whole(number),
@@ -102,7 +120,7 @@ impl Checker {
             },
             (_, value) => value,
         };
-        match (schema.get("type").and_then(Value::as_str), value) {
+        match (type_of(schema), value) {
             (Some("object"), Value::Object(fields)) => match schema.get("additionalProperties") {
                 Some(values) => self.map(values, fields, path),
                 None if schema.get("properties").is_some() => Value::Object(self.fields(schema, fields, path)),
@@ -158,6 +176,14 @@ impl Checker {
             self.fault(path, format!("expected {}, got {value}", expected(schema)));
         }
         value
+    }
+}
+
+/// The type that a value has once it is checked. An identifier may come as a number, and is text from then on.
+fn type_of(schema: &Value) -> Option<&str> {
+    match schema.get("type") {
+        Some(name) => name.as_str(),
+        None => schema.get("anyOf").map(|_| "string"),
     }
 }
 
@@ -219,6 +245,7 @@ fn expected(schema: &Value) -> String {
         Some("boolean") => "true or false",
         Some("array") => "a list",
         Some("object") => "an object",
+        None if schema.get("anyOf").is_some() => "text or a whole number",
         _ => "text",
     };
     match (schema.get("minimum"), schema.get("maximum")) {
@@ -235,6 +262,9 @@ fn got(value: &Value) -> String {
         Value::Bool(value) => return value.to_string(),
         Value::Number(number) if is_rounded(number) => return format!("{number}, whose last digits may be lost"),
         Value::Number(number) => return number.to_string(),
+        Value::String(text) if text == NULL => {
+            return format!("the text `{NULL}`; leave the argument out where there is no value");
+        }
         Value::String(text) => return format!("the text `{}`", text.chars().take(60).collect::<String>()),
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",

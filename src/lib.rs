@@ -14,6 +14,9 @@ mod cursor;
 pub mod definition;
 mod doctor;
 pub mod error;
+/// The same file as in the generator.
+#[path = "../crates/codegen/src/examples.rs"]
+mod examples;
 mod generated;
 pub mod instructions;
 pub mod local;

@@ -71,7 +71,7 @@ impl Server {
 /// A tool as `tools/list` shows it.
 pub fn describe(tool: &Tool) -> McpTool {
     let definition = tool.definition;
-    McpTool::new(definition.name, definition.description, tool.input_schema.clone())
+    McpTool::new(definition.name, definition.description, tool.shown_schema.clone())
         .with_title(definition.title)
         .with_annotations(
             ToolAnnotations::new()

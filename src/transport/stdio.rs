@@ -162,8 +162,8 @@ impl Reader {
         match received {
             Received::Message(message) => match *message {
                 JsonRpcMessage::Request(request) => match self.admit(&request.request, &request.id, batch).await {
-                    Ok(()) => self.forward(JsonRpcMessage::Request(request)).await,
-                    Err(refusal) => self.refuse(&refusal, batch),
+                    None => self.forward(JsonRpcMessage::Request(request)).await,
+                    Some(refusal) => self.refuse(&refusal, batch),
                 },
                 message => {
                     if let Some(id) = cancelled(&message)
@@ -183,8 +183,9 @@ impl Reader {
         }
     }
 
-    async fn admit(&self, request: &ClientRequest, id: &RequestId, batch: Option<&Batch>) -> Result<(), Refusal> {
-        let refused = |error| Err(Refusal { id: Some(json!(id)), error });
+    /// Takes a request, or gives the error that answers it.
+    async fn admit(&self, request: &ClientRequest, id: &RequestId, batch: Option<&Batch>) -> Option<Refusal> {
+        let refused = |error| Some(Refusal { id: Some(json!(id)), error });
         let is_initialize = request.method() == "initialize";
         if is_initialize && batch.is_some() {
             return refused(ErrorData::invalid_request("`initialize` cannot be in a batch", None));
@@ -198,7 +199,7 @@ impl Reader {
             ));
         }
         match self.session.begin(id, batch).await {
-            Ok(()) => Ok(()),
+            Ok(()) => None,
             Err(NotTaken::Duplicate) => {
                 let message = format!("a request with the id `{id}` is under way; give each request its own id");
                 refused(ErrorData::invalid_request(message, None))
