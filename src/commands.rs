@@ -67,6 +67,8 @@ async fn serve(options: &Options) -> Result<(), Error> {
         ended = served => ended,
         asked = stopping::asked() => asked,
     };
+    // First of all, so that no start takes the place of another call that ends.
+    opened.workspaces.close();
     // Calls go on until they are told, however the server has ended.
     stop.cancel();
     undo(&opened.workspaces).await;
@@ -77,7 +79,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
 async fn undo(workspaces: &Workspaces) {
     tokio::select! {
         () = workspaces.finish(UNDO_TIME) => {}
-        _ = stopping::asked() => {}
+        _ = stopping::asked() => workspaces.finish(Duration::ZERO).await,
     }
 }
 

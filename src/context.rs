@@ -47,6 +47,11 @@ impl Context {
         }
     }
 
+    /// The same context, whose requests go ahead of all others: for undoing, which must not wait for what it undoes.
+    pub(crate) fn ahead(&self) -> Self {
+        Self { client: self.client.ahead(), ..self.clone() }
+    }
+
     /// Calls an operation that answers with JSON.
     pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
         Ok(self.client.execute(operation, arguments).await?.into_json().unwrap_or_default())

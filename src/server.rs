@@ -138,6 +138,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
         let mut workspaces = self.workspaces(&request);
+        let _call = workspaces.first().cleanup.call();
         let (progress, steps) = Progress::listened();
         let token = request.meta.get_progress_token();
         let media = Media::default();

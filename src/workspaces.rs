@@ -91,7 +91,12 @@ impl Workspaces {
         self.each(|context| Context { media: media.clone(), ..context })
     }
 
-    /// Waits, within limits, until everything that is to be undone is.
+    /// Lets nothing start any more.
+    pub(crate) fn close(&self) {
+        self.first.context.cleanup.close();
+    }
+
+    /// Lets nothing start any more, and undoes within limits what is to be undone.
     pub(crate) async fn finish(&self, limit: Duration) {
         self.first.context.cleanup.finish(limit).await;
     }

@@ -39,6 +39,9 @@ mod insight_edges;
 mod jobs;
 #[path = "behavior/large.rs"]
 mod large;
+#[cfg(unix)]
+#[path = "behavior/leaving.rs"]
+mod leaving;
 #[path = "behavior/lineage.rs"]
 mod lineage;
 #[path = "behavior/machines.rs"]

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::rest::{integer, text};
 use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, statement};
+use crate::cleanup::Lasting;
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
@@ -68,7 +69,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         let is_over = matches!(status.as_str(), "COMPLETED" | "QUERY_RESULT_EXPIRED" | "FAILED" | "CANCELLED");
         Stand { state: status, done: None, is_over }
     };
+    let Place { conversation, message, .. } = &place;
+    let question = Lasting::new(format!("message {message} of Genie conversation {conversation}"));
     let message = watch(&context, "Genie", &mut wait, poll, look).await;
+    question.told();
     let message = message.map_err(|error| {
         let Place { conversation, message, .. } = &place;
         error.after(format!("Genie has the question (`message_id` {message}, `conversation_id` {conversation})"))

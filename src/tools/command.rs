@@ -4,7 +4,7 @@ use databricks::{Arguments, Client, Location, Operation, Payload, operations};
 use serde_json::{Value, json};
 
 use super::wait::{Stand, Wait, watch};
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Begun, Guard};
 use crate::context::Context;
 use crate::error::Error;
 
@@ -31,28 +31,29 @@ pub(crate) async fn send(
     language: &'static str,
     code: String,
 ) -> Result<(Command, Guard), Error> {
-    let (starting, undoing, cluster_id) = (context.clone(), context.client.clone(), cluster_id.to_owned());
-    let client = starting.client.clone();
-    let start = async move {
+    let cluster_id = cluster_id.to_owned();
+    let start = async move |starting: Context| {
+        let client = &starting.client;
         let is_alone = context_id.is_none();
         let context_id = match context_id {
             Some(id) => id,
             None => create(&starting, &cluster_id, language).await?,
         };
         let body = json!({ "clusterId": cluster_id, "contextId": context_id, "language": language, "command": code });
-        match post(&client, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE, body).await.map(|answer| id_of(&answer)) {
+        match post(client, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE, body).await.map(|answer| id_of(&answer)) {
             Ok(Some(command_id)) => {
+                let name = format!("command {command_id} in context {context_id} on cluster {cluster_id}");
                 let command = Command { cluster_id, context_id, command_id, is_alone };
-                Ok((command.clone(), command))
+                Ok(Begun { id: command.clone(), answer: command, name })
             }
             outcome => {
                 if is_alone {
-                    destroy(&client, &cluster_id, &context_id).await;
+                    destroy(&starting.client.ahead(), &cluster_id, &context_id).await;
                 }
                 Err(match outcome {
                     Err(error) if !is_alone && is_gone(&error) => gone(&context_id),
                     // An answer of the service says that it did not run; no answer says nothing.
-                    Err(error) if error.status().is_some() => error.into(),
+                    Err(error) if error.status().is_some() || error.is_called_off() => error.into(),
                     Err(error) => Error::from(error)
                         .after(format!("the code was sent to cluster `{cluster_id}`, and may have run or not"))
                         .with_hint("see what it changed before you run it again"),
@@ -61,14 +62,14 @@ pub(crate) async fn send(
             }
         }
     };
-    let undo = move |command: Command| async move {
-        let outcome = cancel(&undoing, &command).await;
+    let undo = async |undoing: Context, command: Command| {
+        let outcome = cancel(&undoing.client, &command).await;
         if command.is_alone {
-            destroy(&undoing, &command.cluster_id, &command.context_id).await;
+            destroy(&undoing.client, &command.cluster_id, &command.context_id).await;
         }
-        outcome
+        Ok(outcome?)
     };
-    context.cleanup.start(start, undo).await
+    cleanup::start(context, "command", start, undo).await
 }
 
 /// How a command stands: its status and results.
@@ -138,7 +139,7 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
         }
         Err(error) => error.with_hint("its driver may be out of order: see `get_cluster_events`"),
     };
-    destroy(&context.client, cluster_id, &id).await;
+    destroy(&context.client.ahead(), cluster_id, &id).await;
     Err(error)
 }
 

@@ -4,7 +4,7 @@ use databricks::{Arguments, Location, Payload, operations};
 use serde_json::{Value, json};
 
 use super::{run, run_answer};
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Guard, begun};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -27,17 +27,16 @@ pub(crate) async fn submit(
     for (key, value) in settings.as_object().cloned().unwrap_or_default() {
         request.insert(Location::Body, key, value);
     }
-    let (starting, undoing) = (context.client.clone(), context.client.clone());
-    let start = async move {
-        let answer = starting.execute(&operations::JOBS_JOBS_SUBMIT, request).await?;
+    let start = async move |starting: Context| {
+        let answer = starting.client.execute(&operations::JOBS_JOBS_SUBMIT, request).await?;
         let run_id = match answer {
             Payload::Json(answer) => answer.get("run_id").and_then(identifier),
             _ => None,
         };
         let run_id = run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
-        Ok((run_id, run_id))
+        Ok(begun("run", run_id, run_id))
     };
-    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
+    cleanup::start(context, "run", start, run::undo).await
 }
 
 /// The answer for a run that was started and is not waited for.

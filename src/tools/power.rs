@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::machine::{Kind, Machine, Phase};
 use super::wait::{Stand, Wait, watch};
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Begun, Guard};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -177,19 +177,20 @@ pub(crate) fn is_race(error: &databricks::Error) -> bool {
 /// Asks for the start, and stops the machine again if this call is cancelled before it runs. One that runs may be in
 /// use by others already.
 async fn begin(context: &Context, kind: Kind, id: &str) -> Result<Guard, Error> {
-    let (starting, undoing, id) = (context.client.clone(), context.clone(), id.to_owned());
-    let started = id.clone();
-    let start = async move {
-        kind.start(&starting, &started).await?;
-        Ok(((), ()))
+    let id = id.to_owned();
+    let start = async move |starting: Context| {
+        kind.start(&starting.client, &id).await?;
+        Ok(Begun { name: format!("{} {id}", kind.word()), id, answer: () })
     };
-    let undo = move |()| async move {
-        match kind.get(&undoing, &id).await {
-            Ok(machine) if machine.phase == Phase::Starting && !machine.is_used() => {
-                kind.stop(&undoing.client, &id).await
+    let undo = async move |undoing: Context, id: String| {
+        let machine = kind.get(&undoing, &id).await?;
+        match machine.phase {
+            Phase::Starting if !machine.is_used() => Ok(kind.stop(&undoing.client, &id).await?),
+            Phase::Starting | Phase::Running => {
+                Err(Error::failed(format!("it is {}, and others may use it already", machine.state)))
             }
-            _ => Ok(()),
+            Phase::Stopping | Phase::Stopped | Phase::Broken => Ok(()),
         }
     };
-    context.cleanup.start(start, undo).await.map(|((), guard)| guard)
+    cleanup::start(context, kind.word(), start, undo).await.map(|((), guard)| guard)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::once::identifier;
 use super::{Composite, Identifier, input, input_schema, run, run_answer};
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Begun, Guard};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -116,8 +116,7 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
     if let Some(latest) = latest {
         request.insert(Location::Body, "latest_repair_id", latest);
     }
-    let (starting, undoing) = (context.clone(), context.client.clone());
-    let start = async move {
+    let start = async move |starting: Context| {
         let repair_id = match starting.client.execute(&operations::JOBS_JOBS_REPAIR_RUN, request).await {
             Ok(Payload::Json(answer)) => answer.get("repair_id").and_then(identifier),
             Ok(_) => None,
@@ -126,17 +125,21 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
                     "somebody else may have repaired it meanwhile, or it has none of these tasks: look with `get_run`",
                 ));
             }
-            Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => return Err(error.into()),
+            Err(error)
+                if error.is_called_off() || error.status().is_some_and(|status| (400..500).contains(&status)) =>
+            {
+                return Err(error.into());
+            }
             // Whether it was started is not known where the answer was lost: the history tells.
-            Err(error) => match begun(&starting, run_id, latest).await {
+            Err(error) => match begun(&starting.ahead(), run_id, latest).await {
                 Some(repair_id) => Some(repair_id),
                 None => return Err(error.into()),
             },
         };
         let repair_id = repair_id.ok_or_else(|| Error::failed("the answer names no repair"))?;
-        Ok((run_id, repair_id))
+        Ok(Begun { id: run_id, answer: repair_id, name: format!("repair {repair_id} of run {run_id}") })
     };
-    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
+    cleanup::start(context, "repair of a run", start, run::undo).await
 }
 
 /// The repair that was begun after the latest known one.

@@ -9,6 +9,7 @@ use super::machine::{Kind, Machine, Phase};
 use super::power::{self, Patience, is_race};
 use super::wait::{Stand, watch};
 use super::{Composite, input, input_schema};
+use crate::cleanup::Lasting;
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -54,6 +55,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             _ => return Err(error.into()),
         }
     }
+    let restart = Lasting::new(format!("restart of cluster {id}"));
     let (mut looks, mut has_begun) = (0, false);
     let look = |machine: &Machine| {
         looks += 1;
@@ -68,6 +70,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let name = format!("cluster {id}");
     let machine = watch(&context, &name, &mut wait, || KIND.get(&context, &id), look).await;
+    restart.told();
     let machine = machine.map_err(|error| error.after(format!("{name} was told to restart")))?;
     if matches!(machine.phase, Phase::Stopped | Phase::Broken) {
         return Err(KIND.failure(&id, &machine));

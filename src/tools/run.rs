@@ -185,6 +185,11 @@ pub(crate) async fn cancel(client: &Client, run_id: i64) -> Result<(), databrick
     client.execute(&operations::JOBS_JOBS_CANCEL_RUN, request).await.map(drop)
 }
 
+/// Cancels a run whose call was given up.
+pub(crate) async fn undo(context: Context, run_id: i64) -> Result<(), Error> {
+    Ok(cancel(&context.client, run_id).await?)
+}
+
 #[cfg(test)]
 mod tests {
     use databricks::api::types::Run;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Composite, Identifier, input, input_schema, once, run, run_answer};
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Guard, begun};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -65,11 +65,11 @@ async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), G
         ..serde_json::from_value(json!({ "job_id": input.job_id.0 }))
             .map_err(|error| Error::failed(error.to_string()))?
     };
-    let (starting, undoing) = (context.client.clone(), context.client.clone());
-    let start = async move {
-        let answer = starting.api().jobs_jobs_run_now(&body).await.map_err(databricks::Error::from)?.into_inner();
+    let start = async move |starting: Context| {
+        let answer =
+            starting.client.api().jobs_jobs_run_now(&body).await.map_err(databricks::Error::from)?.into_inner();
         let run_id = answer.run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
-        Ok((run_id, (run_id, answer.number_in_job)))
+        Ok(begun("run", run_id, (run_id, answer.number_in_job)))
     };
-    context.cleanup.start(start, move |run_id| async move { run::cancel(&undoing, run_id).await }).await
+    cleanup::start(context, "run", start, run::undo).await
 }

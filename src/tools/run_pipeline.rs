@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::wait::{Stand, Wait, watch};
 use super::{Composite, input, input_schema, pipeline};
+use crate::cleanup::{self, Begun};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -56,13 +57,13 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     let is_continuous = shape::at(&settings, "spec.continuous").and_then(Value::as_bool) == Some(true);
     let before = pipeline::latest(&settings).and_then(|update| identity(update).map(str::to_owned));
-    let (starting, undoing) = (context.clone(), context.client.clone());
-    let start = async move {
+    let start = async move |starting: Context| {
         let update = start(&starting, &input).await?;
-        Ok((input.pipeline_id, update))
+        let name = format!("update {update} of pipeline {}", input.pipeline_id);
+        Ok(Begun { id: input.pipeline_id, answer: update, name })
     };
-    let undo = move |id: String| async move { pipeline::request_stop(&undoing, &id).await };
-    let started = context.cleanup.start(start, undo).await;
+    let undo = async |undoing: Context, id: String| Ok::<_, Error>(pipeline::request_stop(&undoing.client, &id).await?);
+    let started = cleanup::start(&context, "update of a pipeline", start, undo).await;
     let (update, guard) = match started {
         Err(error) => return Err(not_started(&context, &id, before.as_deref(), error).await),
         Ok(started) => started,

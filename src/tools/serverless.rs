@@ -4,7 +4,7 @@ use databricks::{Arguments, Client, Location, Payload, operations};
 use serde_json::{Value, json};
 
 use super::{once, run, run_answer, run_output};
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Guard, begun};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -95,16 +95,25 @@ async fn upload(context: &Context, code: &str) -> Result<(String, Guard), Error>
         .with(Location::Body, "overwrite", true)
         .with(Location::Body, "content", base64(code))
         .idempotent(true);
-    let (starting, undoing) = (context.client.clone(), context.client.clone());
-    let start = async move {
-        starting.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await?;
-        Ok((path.clone(), path))
+    let start = async move |starting: Context| {
+        let written = starting.client.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await;
+        match written.map_err(Error::from) {
+            // Nobody else has a file of this name, so that one which may be there can go.
+            Err(error) if error.may_have_happened() => {
+                remove(&starting.ahead(), &path).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(begun("file", path.clone(), path)),
+        }
     };
-    let undo = move |path: String| async move {
-        let request = Arguments::new().with(Location::Body, "path", path).idempotent(true);
-        undoing.execute(&operations::WORKSPACE_WORKSPACE_DELETE, request).await.map(drop)
-    };
-    context.cleanup.start(start, undo).await
+    let undo = async |undoing: Context, path: String| remove(&undoing, &path).await;
+    cleanup::start(context, "file of a run", start, undo).await
+}
+
+async fn remove(context: &Context, path: &str) -> Result<(), Error> {
+    let request = Arguments::new().with(Location::Body, "path", path).idempotent(true);
+    Ok(context.client.execute(&operations::WORKSPACE_WORKSPACE_DELETE, request).await.map(drop)?)
 }
 
 fn base64(code: &str) -> String {

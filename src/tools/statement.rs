@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::wait::{Stand, Wait, watch};
 use super::warehouse::Warehouse;
-use crate::cleanup::Guard;
+use crate::cleanup::{self, Begun, Guard};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
@@ -150,13 +150,20 @@ async fn start(
     context: &Context,
     body: SqlStatementExecutionExecuteStatementBody,
 ) -> Result<(StatementResponse, Guard), Error> {
-    let (starting, undoing) = (context.client.clone(), context.client.clone());
-    let start = async move {
-        let answer = starting.api().sql_statement_execution_execute_statement(&body).await;
+    let start = async move |starting: Context| {
+        let answer = starting.client.api().sql_statement_execution_execute_statement(&body).await;
         let statement = answer.map_err(|error| unsure(error.into()))?.into_inner();
-        Ok((statement.statement_id.clone().unwrap_or_default(), statement))
+        let id = statement.statement_id.clone().unwrap_or_default();
+        Ok(Begun { name: format!("statement {id}"), id: (id, state(&statement)), answer: statement })
     };
-    context.cleanup.start(start, move |id: String| async move { cancel(&undoing, &id).await }).await
+    let undo = async |undoing: Context, (id, state): (String, StatementState)| match state {
+        state if is_open(&state) => Ok(cancel(&undoing.client, &id).await?),
+        StatementState::Succeeded | StatementState::Closed => {
+            Err(Error::failed("it had been carried out before it could be cancelled"))
+        }
+        _ => Ok(()),
+    };
+    cleanup::start(context, "statement", start, undo).await
 }
 
 /// The API takes no key that would tell a repeated statement from a new one. So one whose answer is lost is not

@@ -52,10 +52,13 @@ pub async fn serve(
     // Without rmcp's handshake, which ends the server at any notification that comes first. It answers `initialize`
     // all the same: https://github.com/modelcontextprotocol/rust-sdk/issues/613 was the first case of this kind.
     let running = serve_directly(Watched { server, session }, transport, None);
+    // A task, as dropping it ends the calls one by one. The caller first sees to it that nothing starts any more.
+    let ended = tokio::spawn(running.waiting());
     tokio::select! {
-        ended = running.waiting() => {
-            ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
-        }
+        ended = ended => match ended.and_then(|ended| ended) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::failed(format!("the server stopped: {error}"))),
+        },
         () = outbox.broken() => Ok(()),
     }
 }

@@ -49,8 +49,9 @@ use crate::host::Host;
 use crate::secret::Secret;
 
 pub use attribute::Attribute;
-use chain::Chosen;
+pub(crate) use chain::Chosen;
 pub(crate) use context::Context;
+pub(crate) use credential::Proof;
 pub use environment::{Environment, ProgramOutput, Running};
 use flight::Flight;
 pub use login::{LoggedIn, Login};

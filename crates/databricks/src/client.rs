@@ -7,11 +7,13 @@ use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Request, Url};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
 use crate::arguments::{Arguments, Payload};
 use crate::config::Config;
 use crate::content::{Content, Part};
+use crate::departure::Terms;
 use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
@@ -60,6 +62,42 @@ impl Client {
     /// ```
     pub fn with_upstream(&self, name: &str, version: &str) -> Client {
         Client { transport: self.transport.with_upstream(name, version) }
+    }
+
+    /// The same client, whose calls end when the token is cancelled. A request that waits for its turn, for a credential
+    /// or for another attempt is then never sent. One that is on the wire already is waited for, as only its answer
+    /// tells what it did; it is not sent again.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, operations};
+    /// use tokio_util::sync::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// let starting = client.until(token.clone());
+    /// token.cancel();
+    /// let error = starting.execute(&operations::JOBS_JOBS_CREATE, Arguments::new()).await.unwrap_err();
+    /// assert!(error.is_called_off());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn until(&self, token: CancellationToken) -> Client {
+        Client { transport: self.transport.on_terms(Terms::Until(token)) }
+    }
+
+    /// The same client, whose requests wait neither for those of others nor for the rate limit. It is meant for
+    /// undoing, which must not wait for what it undoes.
+    ///
+    /// ```
+    /// # let client = databricks::Client::new(databricks::Config::default())?;
+    /// let undoing = client.ahead();
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn ahead(&self) -> Client {
+        Client { transport: self.transport.on_terms(Terms::Ahead) }
     }
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.

@@ -68,6 +68,8 @@ enum Kind {
     Unreachable(String),
     /// As `Unreachable`, because the host's certificate is not trusted; that does not change by itself.
     Untrusted(String),
+    /// The caller called the request off before it was sent.
+    CalledOff,
     /// The request was on its way, but no whole answer came.
     Interrupted(String),
     /// As `Interrupted`, for lack of time.
@@ -141,6 +143,10 @@ impl Error {
         Error::new(Kind::Answer(message.into()))
     }
 
+    pub(crate) fn called_off() -> Error {
+        Error::new(Kind::CalledOff)
+    }
+
     pub(crate) fn timed_out(after: Duration) -> Error {
         Error::new(Kind::TimedOut(after))
     }
@@ -210,6 +216,7 @@ impl Error {
             Kind::Configuration(_)
             | Kind::Credentials { .. }
             | Kind::Argument(_)
+            | Kind::CalledOff
             | Kind::Untrusted(_)
             | Kind::LoginPage { .. }
             | Kind::Answer(_) => Repeat::Never,
@@ -274,6 +281,11 @@ impl Error {
         matches!(self.0.kind, Kind::Unreachable(_) | Kind::Untrusted(_))
     }
 
+    /// The call was called off by its caller; nothing was sent.
+    pub fn is_called_off(&self) -> bool {
+        matches!(self.0.kind, Kind::CalledOff)
+    }
+
     /// The certificate of the host is not trusted.
     pub fn is_untrusted(&self) -> bool {
         matches!(self.0.kind, Kind::Untrusted(_))
@@ -323,6 +335,7 @@ impl Error {
             | Kind::Argument(message)
             | Kind::Answer(message) => message.into(),
             Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
+            Kind::CalledOff => "the call was given up before its request was sent".into(),
             Kind::Interrupted(cause) => format!("the connection broke before the answer was complete: {cause}").into(),
             Kind::TimedOut(after) => format!("no answer within {} s", after.as_secs_f64()).into(),
             Kind::Api(error) => error.message.as_str().into(),

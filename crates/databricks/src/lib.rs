@@ -97,6 +97,7 @@ mod auth;
 mod client;
 mod config;
 mod content;
+mod departure;
 mod encode;
 mod error;
 mod host;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use crate::departure::Terms;
+
 /// What a client allows itself towards its host.
 ///
 /// ```
@@ -34,6 +36,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct Gate {
     slots: Semaphore,
+    /// As many again for the requests that go ahead of the others.
+    reserved: Semaphore,
     rate: Option<Rate>,
 }
 
@@ -53,16 +57,20 @@ impl Gate {
             burst: Duration::from_millis(500),
             empty_at: Mutex::new(Instant::now()),
         });
-        Gate { slots: Semaphore::new(limits.concurrency.clamp(1, Semaphore::MAX_PERMITS)), rate }
+        let concurrency = limits.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        Gate { slots: Semaphore::new(concurrency), reserved: Semaphore::new(concurrency), rate }
     }
 
     /// Waits for a turn. The slot is free again when the result is dropped.
-    pub(crate) async fn pass(&self) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn pass(&self, terms: &Terms) -> Option<SemaphorePermit<'_>> {
+        let is_ahead = matches!(terms, Terms::Ahead);
         // The slot comes first, so that a turn once taken is used at once. It fails only for a closed semaphore, and
-        // nobody closes this one.
-        let slot = self.slots.acquire().await.ok();
-        if let Some(rate) = &self.rate {
-            sleep_until(rate.turn()).await;
+        // nobody closes these.
+        let slot = if is_ahead { &self.reserved } else { &self.slots }.acquire().await.ok();
+        // A request that goes ahead takes a turn too, which the others then wait for.
+        let turn = self.rate.as_ref().map(Rate::turn);
+        if let Some(turn) = turn.filter(|_| !is_ahead) {
+            sleep_until(turn).await;
         }
         slot
     }
@@ -87,11 +95,11 @@ mod tests {
         let gate = Gate::new(Limits { concurrency: 100, requests_per_second: Some(10) });
         let start = Instant::now();
         for _ in 0..6 {
-            gate.pass().await;
+            gate.pass(&Terms::Usual).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
         for _ in 0..20 {
-            gate.pass().await;
+            gate.pass(&Terms::Usual).await;
         }
         assert_eq!(start.elapsed().as_millis(), 2_000);
     }
@@ -99,10 +107,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_again_when_dropped() {
         let gate = Gate::new(Limits { concurrency: 1, requests_per_second: None });
-        let slot = gate.pass().await;
-        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass()).await;
+        let slot = gate.pass(&Terms::Usual).await;
+        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual)).await;
         assert!(second.is_err());
         drop(slot);
-        assert!(gate.pass().await.is_some());
+        assert!(gate.pass(&Terms::Usual).await.is_some());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_ahead_waits_for_no_other_and_the_others_wait_for_it() {
+        let gate = Gate::new(Limits { concurrency: 1, requests_per_second: Some(10) });
+        let slot = gate.pass(&Terms::Usual).await;
+        let start = Instant::now();
+        for _ in 0..20 {
+            assert!(gate.pass(&Terms::Ahead).await.is_some());
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(slot);
+        gate.pass(&Terms::Usual).await;
+        // 21 turns were taken, half a second's worth of them as a burst.
+        assert_eq!(start.elapsed().as_millis(), 1_600);
+        // They have slots of their own, as many as the others.
+        let _reserved = gate.pass(&Terms::Ahead).await;
+        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Ahead)).await.is_err());
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::departure::Terms;
 use crate::error::{Error, Repeat};
 
 /// How many attempts a host gets that cannot be connected to. A wrong name or a closed port should be told within
@@ -47,7 +48,12 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// Makes attempts until one succeeds, none may follow, or the budget is used up; then the last error is returned.
-    pub(crate) async fn run<T, F>(&self, repeatable: bool, mut attempt: impl FnMut(u32) -> F) -> Result<T, Error>
+    pub(crate) async fn run<T, F>(
+        &self,
+        repeatable: bool,
+        terms: &Terms,
+        mut attempt: impl FnMut(u32) -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -69,7 +75,10 @@ impl RetryPolicy {
             if !may_repeat || start.elapsed().saturating_add(pause) > self.budget {
                 return Err(error);
             }
-            sleep(pause).await;
+            if terms.wait(sleep(pause)).await.is_err() {
+                // What the last attempt came to says more than that no other follows.
+                return Err(error);
+            }
         }
     }
 

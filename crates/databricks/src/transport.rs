@@ -10,12 +10,14 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::{Request, Url};
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
-use crate::auth::{Authenticator, Context, without};
+use crate::auth::{Authenticator, Chosen, Context, Proof, without};
 use crate::config::Config;
 use crate::content::Content;
+use crate::departure::{Terms, UnderWay};
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
@@ -35,6 +37,7 @@ const SLOWEST_UPLOAD: u64 = 64 * 1024;
 pub struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
+    terms: Terms,
 }
 
 struct Shared {
@@ -90,6 +93,7 @@ impl Transport {
         let authenticator = Authenticator::new(Context::new(&config, http.clone()));
         Ok(Transport {
             user_agent: Arc::new(config.user_agent),
+            terms: Terms::default(),
             shared: Arc::new(Shared {
                 workspace_id: workspace_id.transpose()?,
                 authenticator,
@@ -106,7 +110,12 @@ impl Transport {
     /// The same transport, calling on behalf of another program.
     pub(crate) fn with_upstream(&self, name: &str, version: &str) -> Transport {
         let user_agent = UserAgent::clone(&self.user_agent).with_upstream(name, version);
-        Transport { shared: Arc::clone(&self.shared), user_agent: Arc::new(user_agent) }
+        Transport { user_agent: Arc::new(user_agent), ..self.clone() }
+    }
+
+    /// The same transport, whose requests leave on other terms.
+    pub(crate) fn on_terms(&self, terms: Terms) -> Transport {
+        Transport { terms, ..self.clone() }
     }
 
     /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
@@ -147,7 +156,7 @@ impl Transport {
 
     /// The host, or what must be set to have one.
     pub(crate) async fn host(&self) -> Result<&Host, Error> {
-        self.shared.authenticator.host().await?.ok_or_else(no_host)
+        self.terms.wait(self.shared.authenticator.host()).await??.ok_or_else(no_host)
     }
 
     /// The workspace to route to: as set, else as the host has told.
@@ -160,7 +169,8 @@ impl Transport {
 
     /// Sends a request to the workspace, repeats it where that is allowed, and returns the whole successful answer.
     ///
-    /// Dropping the future aborts the attempt under way and makes no other.
+    /// Dropping the future aborts the attempt under way and makes no other. Where the terms are to be called off, the
+    /// attempt that is on the wire is the last.
     pub(crate) async fn send(&self, request: Request, call: Call) -> Result<Answer, Error> {
         self.send_content(request, None, call).await
     }
@@ -191,24 +201,11 @@ impl Transport {
         let (request, renewed) = (&request, &AtomicBool::new(false));
         let attempt = |number| async move {
             loop {
-                let chosen = self.shared.authenticator.chosen().await?;
-                let proof = chosen.proof(self.context()).await?;
-                let mut request = request
-                    .try_clone()
-                    .ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
-                let headers = request.headers_mut();
-                headers.insert(USER_AGENT, self.user_agent.header(Some(chosen.name)));
-                if let Some(id) = self.workspace_id().filter(|_| call.workspace_routing) {
-                    headers.insert(WORKSPACE_HEADER, id);
-                }
-                headers.extend(proof.headers.clone());
-                if let Some(content) = content {
-                    *request.body_mut() = Some(content.body());
-                }
-                let slot = self.shared.gate.pass().await;
+                let ready = self.terms.wait(self.prepare(request, content, call)).await??;
+                let Ready { request, chosen, proof, slot } = ready;
                 let start = Instant::now();
                 let sent = sensitive(request.headers());
-                let result = self.attempt(request, call.response, sent, idle).await;
+                let result = self.attempt(request, call.operation, call.response, sent, idle).await;
                 drop(slot);
                 tracing::debug!(
                     operation = call.operation,
@@ -220,7 +217,9 @@ impl Transport {
                 match result {
                     // A call that is refused for its credential has not begun; it is made again with another, once.
                     Err(error) if error.refuses_credential() => {
-                        if renewed.swap(true, Ordering::Relaxed) || !chosen.renew(self.context(), &proof).await? {
+                        if renewed.swap(true, Ordering::Relaxed)
+                            || !self.terms.wait(chosen.renew(self.context(), &proof)).await??
+                        {
                             return Err(chosen.explain(error));
                         }
                         tracing::debug!(method = chosen.name, "replaced a credential that was refused");
@@ -229,7 +228,27 @@ impl Transport {
                 }
             }
         };
-        retry.run(call.repeatable, attempt).await.map_err(|error| error.in_operation(call.operation))
+        let outcome = retry.run(call.repeatable, &self.terms, attempt).await;
+        outcome.map_err(|error| error.in_operation(call.operation))
+    }
+
+    /// Makes one attempt ready to leave: with a credential, and with its turn.
+    async fn prepare(&self, request: &Request, content: Option<&Content>, call: Call) -> Result<Ready<'_>, Error> {
+        let chosen = self.shared.authenticator.chosen().await?;
+        let proof = chosen.proof(self.context()).await?;
+        let mut request =
+            request.try_clone().ok_or_else(|| Error::argument("a streamed body cannot be sent through this client"))?;
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, self.user_agent.header(Some(chosen.name)));
+        if let Some(id) = self.workspace_id().filter(|_| call.workspace_routing) {
+            headers.insert(WORKSPACE_HEADER, id);
+        }
+        headers.extend(proof.headers.clone());
+        if let Some(content) = content {
+            *request.body_mut() = Some(content.body());
+        }
+        let slot = self.shared.gate.pass(&self.terms).await;
+        Ok(Ready { request, chosen, proof, slot })
     }
 
     /// Fetches a presigned URL: without credentials, for the URL is one; for the same reason it is in no log and no
@@ -252,15 +271,16 @@ impl Transport {
             let mut request = Request::new(Method::GET, url.clone());
             request.headers_mut().extend(asked.clone());
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
-            self.attempt(request, Response::Binary, signature(url), self.shared.idle_timeout).await
+            self.attempt(request, operation, Response::Binary, signature(url), self.shared.idle_timeout).await
         };
-        self.shared.retry.run(true, attempt).await.map_err(|error| error.in_operation(operation))
+        self.shared.retry.run(true, &self.terms, attempt).await.map_err(|error| error.in_operation(operation))
     }
 
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
     async fn attempt(
         &self,
         request: Request,
+        operation: &str,
         expected: Response,
         sent: Vec<Secret>,
         idle: Duration,
@@ -269,13 +289,26 @@ impl Transport {
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
         let patience = idle.saturating_add(Duration::from_secs(told.unwrap_or_else(held) / SLOWEST_UPLOAD));
-        let response = timeout(patience, self.shared.http.execute(request))
-            .await
-            .map_err(|_| Error::timed_out(patience))?
-            .map_err(Error::http)?;
-        let raw = Answer::receive(response, idle, self.shared.max_response_bytes).await?;
-        raw.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
+        let under_way = UnderWay::new(operation, request.method());
+        let exchange = |request| async move {
+            let response = timeout(patience, self.shared.http.execute(request))
+                .await
+                .map_err(|_| Error::timed_out(patience))?
+                .map_err(Error::http)?;
+            Answer::receive(response, idle, self.shared.max_response_bytes).await
+        };
+        let raw = self.terms.exchange(request, exchange).await;
+        under_way.end();
+        raw?.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
     }
+}
+
+/// An attempt that may leave at once.
+struct Ready<'a> {
+    request: Request,
+    chosen: Arc<Chosen>,
+    proof: Proof,
+    slot: Option<SemaphorePermit<'a>>,
 }
 
 /// The headers that an answer asks to send along with a presigned URL; like the URL, they are credentials.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::answer::Answer;
 use crate::auth::environment::Environment;
 use crate::auth::without;
+use crate::departure::Terms;
 use crate::error::{Error, Refusal};
 use crate::host::is_loopback;
 use crate::retry::RetryPolicy;
@@ -197,7 +198,7 @@ impl Identity {
         };
         let retry = if ask.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };
         // Asking twice for a token does no harm.
-        retry.run(true, attempt).await.map_err(|error| told(&error, &ask.url))
+        retry.run(true, &Terms::Usual, attempt).await.map_err(|error| told(&error, &ask.url))
     }
 }
 

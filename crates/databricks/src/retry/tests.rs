@@ -22,7 +22,7 @@ fn status(status: u16, retry_after: Option<&'static str>) -> Error {
 async fn attempts(policy: RetryPolicy, repeatable: bool, succeed_at: u32, error: Error) -> (u32, bool) {
     let made = Cell::new(0);
     let result = policy
-        .run(repeatable, |number| {
+        .run(repeatable, &Terms::Usual, |number| {
             made.set(number);
             let error = error.clone();
             async move { if number == succeed_at { Ok(()) } else { Err(error) } }
@@ -83,7 +83,7 @@ async fn the_budget_ends_it_with_the_last_error() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_call_stops_it() {
     let made = Cell::new(0);
-    let call = POLICY.run(true, |number| {
+    let call = POLICY.run(true, &Terms::Usual, |number| {
         made.set(number);
         async { Err::<(), _>(status(503, Some("30"))) }
     });

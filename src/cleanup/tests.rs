@@ -1,0 +1,66 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use databricks::{Client, Config};
+use tokio::time::Instant;
+
+use super::{Guard, begun, start};
+use crate::context::Context;
+use crate::error::Error;
+use crate::shape::Budget;
+
+fn context() -> Context {
+    let config = Config::new("https://workspace.test", "token").expect("a config");
+    Context::new(Client::new(config).expect("a client"), Budget::tokens(6_000), None)
+}
+
+/// Work with the id 7, which takes so many seconds to start and to undo.
+async fn started(context: Context, undone: Arc<AtomicU32>, starting: u64, undoing: u64) -> Result<Guard, Error> {
+    let begin = async move |_: Context| {
+        tokio::time::sleep(Duration::from_secs(starting)).await;
+        Ok(begun("work", 7, ()))
+    };
+    let undo = async move |_: Context, id: u32| {
+        tokio::time::sleep(Duration::from_secs(undoing)).await;
+        undone.fetch_add(id, Ordering::Relaxed);
+        Ok(())
+    };
+    start(&context, "work", begin, undo).await.map(|((), guard)| guard)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_dropped_is_undone_and_what_is_kept_is_not() {
+    let (context, undone) = (context(), Arc::new(AtomicU32::new(0)));
+    started(context.clone(), undone.clone(), 0, 0).await.expect("started").keep();
+    drop(started(context.clone(), undone.clone(), 0, 0).await.expect("started"));
+    context.cleanup.finish(Duration::from_secs(1)).await;
+    assert_eq!(undone.load(Ordering::Relaxed), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_nobody_waits_for_is_undone_once_it_is_known() {
+    let (context, undone) = (context(), Arc::new(AtomicU32::new(0)));
+    let call = started(context.clone(), undone.clone(), 10, 0);
+    tokio::time::timeout(Duration::from_secs(1), call).await.expect_err("still starting");
+    assert_eq!(undone.load(Ordering::Relaxed), 0);
+    context.cleanup.finish(Duration::from_secs(60)).await;
+    assert_eq!(undone.load(Ordering::Relaxed), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn undoing_ends_when_the_time_is_up_or_is_cut_short() {
+    for cut_short in [false, true] {
+        let (context, undone, begin) = (context(), Arc::new(AtomicU32::new(0)), Instant::now());
+        drop(started(context.clone(), undone.clone(), 0, 60).await.expect("started"));
+        let cleanup = &context.cleanup;
+        tokio::join!(cleanup.finish(Duration::from_secs(10)), async {
+            if cut_short {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                cleanup.finish(Duration::ZERO).await;
+            }
+        });
+        assert_eq!(begin.elapsed().as_secs(), if cut_short { 3 } else { 10 });
+        assert_eq!(undone.load(Ordering::Relaxed), 0);
+    }
+}
