@@ -66,24 +66,24 @@ mod tests {
     use crate::registry::{Registry, Selection};
     use crate::workspaces::Access;
 
-    fn text(workspaces: usize, name: impl Fn(usize) -> String) -> String {
+    fn text(toolsets: &str, workspaces: usize, name: impl Fn(usize) -> String) -> String {
         let access = |number| Access { name: name(number), read_only: number % 2 == 1 };
         let workspaces = (0..workspaces).map(access).collect();
         let registry =
-            Registry::new(&Selection { toolsets: vec!["all".to_owned()], workspaces, ..Selection::default() });
+            Registry::new(&Selection { toolsets: vec![toolsets.to_owned()], workspaces, ..Selection::default() });
         instructions(&registry.expect("a registry"))
     }
 
     #[test]
     fn they_end_where_a_sentence_ends_however_many_workspaces_there_are() {
         for (workspaces, length) in [(2, 4), (3, 40), (40, 8), (200, 60), (500, 200), (2, 3_000)] {
-            let text = text(workspaces, |number| format!("w{number:0length$}"));
+            let text = text("all", workspaces, |number| format!("w{number:0length$}"));
             assert!(text.chars().count() <= MOST_CHARACTERS, "{}", text.chars().count());
             assert!(text.starts_with(&format!("Tools for {workspaces} Databricks workspaces")), "{text}");
             assert!(text.ends_with("Identifiers may be numbers or text."), "{text}");
         }
-        assert!(text(2, |number| format!("w{number}")).contains(": `w0` (default), `w1` (read-only)."));
-        let many = text(200, |number| format!("workspace-{number}"));
+        assert!(text("all", 2, |number| format!("w{number}")).contains(": `w0` (default), `w1` (read-only)."));
+        let many = text("default", 200, |number| format!("workspace-{number}"));
         assert!(many.contains("`workspace-1` (read-only)") && many.contains(" more. `workspace` says which"), "{many}");
     }
 }

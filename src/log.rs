@@ -160,7 +160,7 @@ mod tests {
         for number in 0..total {
             log.line(&format!("line {number}\u{1b}[31m"));
         }
-        let mut read = || {
+        let read = || {
             reads.send(()).expect("the thread lives");
             written.recv().expect("the thread lives")
         };

@@ -45,7 +45,7 @@ fn tokens(tokenizer: &CoreBPE, tool: &Value) -> usize {
 #[test]
 fn profiles_stay_within_their_budgets() -> Outcome {
     let tokenizer = tiktoken_rs::o200k_base()?;
-    for (toolsets, most_tools, most_tokens) in [("default", 40, 10_000), ("all", 128, 25_000)] {
+    for (toolsets, most_tools, most_tokens) in [("default", 40, 10_000), ("all", 128, 26_000)] {
         let tools = shown(profile(&[toolsets])?.tools())?;
         let whole = tokenizer.encode_ordinary(&Value::from(tools.clone()).to_string()).len();
         let each: Vec<_> = tools.iter().map(|tool| tokens(&tokenizer, tool)).collect();

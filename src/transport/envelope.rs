@@ -13,15 +13,21 @@ const MOST_TOKEN_BYTES: usize = 1_024;
 pub(crate) struct Envelope {
     /// The text or number of `id`.
     pub(crate) id: Option<Value>,
-    /// Whether it is a JSON object at all.
-    pub(crate) is_object: bool,
     /// Whether it has a `method`, as requests and notifications have.
-    pub(crate) has_method: bool,
+    has_method: bool,
     /// Whether it has a `result` or an `error`, as answers have.
     pub(crate) is_answer: bool,
+    has_id: bool,
+    /// Whether the object comes to its end.
+    is_complete: bool,
 }
 
 impl Envelope {
+    /// Whether nobody waits for an answer.
+    pub(crate) fn is_notification(&self) -> bool {
+        self.has_method && !self.has_id && self.is_complete
+    }
+
     /// The envelope of a whole message.
     pub(crate) fn of(message: &[u8]) -> Self {
         let mut scanner = Scanner::default();
@@ -86,9 +92,6 @@ impl Scanner {
                 self.string = Some(InString::Plain);
             }
             b'{' | b'[' => {
-                if self.depth == 0 && byte == b'{' {
-                    self.envelope.is_object = true;
-                }
                 self.depth += 1;
                 self.is_partial |= self.depth > 1;
             }
@@ -97,6 +100,7 @@ impl Scanner {
                     self.end_value();
                 }
                 self.depth = self.depth.saturating_sub(1);
+                self.envelope.is_complete |= self.depth == 0;
             }
             b':' if self.depth == 1 && self.key.is_none() => self.end_key(),
             b',' if self.depth == 1 => self.end_value(),
@@ -120,7 +124,10 @@ impl Scanner {
         let name = self.end_token();
         let envelope = &mut self.envelope;
         self.key = Some(match name.as_ref().and_then(Value::as_str) {
-            Some("id") => Key::Id,
+            Some("id") => {
+                envelope.has_id = true;
+                Key::Id
+            }
             Some("method") => {
                 envelope.has_method = true;
                 Key::Other
@@ -174,16 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn requests_answers_and_anything_else_are_told_apart() {
+    fn notifications_answers_and_anything_else_are_told_apart() {
         let told = |text: &str| {
             let envelope = Envelope::of(text.as_bytes());
-            (envelope.is_object, envelope.has_method, envelope.is_answer)
+            (envelope.is_notification(), envelope.is_answer)
         };
-        assert_eq!(told(r#" {"method":"m","params":{"result":1}}"#), (true, true, false));
-        assert_eq!(told(r#"{"id":1,"result":{"method":"m"}}"#), (true, false, true));
-        assert_eq!(told(r#"{"id":1,"error":{}}"#), (true, false, true));
-        assert_eq!(told(r#"[{"id":1,"method":"m"}]"#), (false, false, false));
-        assert_eq!(told("no json"), (false, false, false));
+        assert_eq!(told(r#" {"method":"m","params":{"result":1}}"#), (true, false));
+        assert_eq!(told(r#"{"method":"m","params":{"result":1}"#), (false, false));
+        assert_eq!(told(r#"{"method":"m","id":{}}"#), (false, false));
+        assert_eq!(told(r#"{"id":1,"result":{"method":"m"}}"#), (false, true));
+        assert_eq!(told(r#"{"id":1,"error":{}}"#), (false, true));
+        assert_eq!(told(r#"[{"id":1,"method":"m"}]"#), (false, false));
+        assert_eq!(told("no json"), (false, false));
     }
 
     #[test]

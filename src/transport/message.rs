@@ -62,8 +62,7 @@ pub(crate) fn read(text: &[u8]) -> Received {
 
 /// The answer to a message that cannot be parsed.
 pub(crate) fn unreadable(envelope: &Envelope, reason: &str) -> Received {
-    let is_notification = envelope.has_method && envelope.id.is_none();
-    if envelope.is_answer || is_notification {
+    if envelope.is_answer || envelope.is_notification() {
         tracing::debug!(reason, "a message is ignored");
         return Received::Nothing;
     }

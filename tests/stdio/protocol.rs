@@ -19,7 +19,7 @@ async fn a_malformed_request_is_answered_with_its_id() -> Outcome {
         (call(r#"{"name":"list_jobs","arguments":{"limit":1e400}}"#), PARSE_ERROR, "number out of range"),
         (call(&nested(10_000)), PARSE_ERROR, "recursion limit"),
         (call(&nested(1_000_000)), PARSE_ERROR, "recursion limit"),
-        (call(r#"{"name":"list_jobs""#), PARSE_ERROR, "cannot be read as JSON"),
+        (call(r#"{"name":}"#), PARSE_ERROR, "cannot be read as JSON"),
         (call(&format!(r#"{{"name":"{}"}}"#, "x".repeat(33 << 20))), PARSE_ERROR, "`local_path`"),
         (call(r#"{"name":"list_jobs","_meta":"text"}"#), INVALID_PARAMS, "`params._meta` is text; expected an object"),
         (call(r#"["list_jobs"]"#), INVALID_PARAMS, "`params` is a list; expected an object"),
@@ -58,6 +58,7 @@ async fn a_malformed_request_is_answered_with_its_id() -> Outcome {
         (b"[]", INVALID_REQUEST),
         (b"5", INVALID_REQUEST),
         (b"\xff\xfe", PARSE_ERROR),
+        (br#"{"jsonrpc":"2.0","method":"ping","params":{"id":7}"#, PARSE_ERROR),
     ] {
         wire.line(line).await?;
         let answer = wire.next().await?;

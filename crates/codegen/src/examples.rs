@@ -1,11 +1,11 @@
 //! Objects of input schemas show at least one property: a client's API refuses a list of tools in which one has none.
 //!
-//! Which keys such an object takes is left to the API. The keys of the example in its description stand for them, and
-//! what is sent is not checked against them.
+//! Which keys such an object takes is left to the API. One key of the example in its description stands for them, and
+//! what is sent is not checked against it.
 
 use serde_json::{Map, Value, json};
 
-/// Gives every object without properties those of the example in its description, or in that of the list it is in.
+/// Gives every object without properties one of the example in its description, or in that of the list it is in.
 pub(crate) fn show(schema: &mut Map<String, Value>) {
     show_in(schema, "");
 }
@@ -14,9 +14,9 @@ fn show_in(schema: &mut Map<String, Value>, above: &str) {
     let description = schema.get("description").and_then(Value::as_str).unwrap_or(above).to_owned();
     if schema.get("type").is_some_and(|name| name == "object")
         && !schema.contains_key("properties")
-        && let Some(example) = example(&description)
+        && let Some((name, property)) = example(&description).as_ref().and_then(property)
     {
-        schema.insert("properties".into(), properties(&example).into());
+        schema.insert("properties".into(), json!({ name: property }));
     }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = schema.get_mut(key).and_then(Value::as_object_mut) {
@@ -43,8 +43,12 @@ fn example(description: &str) -> Option<Map<String, Value>> {
     })
 }
 
-fn properties(example: &Map<String, Value>) -> Map<String, Value> {
-    example.iter().filter_map(|(name, value)| Some((name.clone(), schema(value)?))).collect()
+/// The first key of an example that is a scalar, or else the first that says something, with the schema of its value.
+fn property(example: &Map<String, Value>) -> Option<(String, Value)> {
+    let is_legal = |name: &str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.-".contains(letter));
+    let legal = || example.iter().filter(|(name, _)| is_legal(name));
+    let scalars = legal().filter(|(_, value)| !(value.is_array() || value.is_object()));
+    scalars.chain(legal()).find_map(|(name, value)| Some((name.clone(), schema(value)?)))
 }
 
 /// The schema of values like this one; `None` where an empty one says nothing.
@@ -56,11 +60,8 @@ fn schema(value: &Value) -> Option<Value> {
         Value::String(_) | Value::Null => json!({ "type": "string" }),
         Value::Array(items) => json!({ "type": "array", "items": schema(items.first()?)? }),
         Value::Object(fields) => {
-            let properties = properties(fields);
-            if properties.is_empty() {
-                return None;
-            }
-            json!({ "type": "object", "properties": properties })
+            let (name, property) = property(fields)?;
+            json!({ "type": "object", "properties": { name: property } })
         }
     })
 }
@@ -72,10 +73,10 @@ mod tests {
     use super::show;
 
     #[test]
-    fn the_keys_of_an_example_are_the_properties() {
+    fn a_key_of_an_example_is_the_property() {
         let text = |description: &str| json!({ "type": "object", "description": description });
         let mut schema = json!({ "type": "object", "properties": {
-            "open": text("Such as `{\"a\": 1, \"b\": [{\"c\": 0.5}], \"d\": {}, \"e\": []}`, from `list_jobs`."),
+            "open": text("Such as `{\"year >=\": 1, \"b\": [{\"d\": {}, \"c\": 0.5}], \"e\": []}`, from `list_jobs`."),
             "list": { "type": "array", "description": "`[{\"f\": true}]`", "items": { "type": "object" } },
             "map": { "type": "object", "additionalProperties": { "type": "string" }, "description": "`{\"k\": \"v\"}`" },
             "closed": { "type": "object", "properties": { "g": text("`{\"h\": null}`") } },
@@ -87,10 +88,10 @@ mod tests {
         let shown = |path: &str| schema.pointer(&format!("/properties/{path}")).cloned().unwrap_or(Value::Null);
         let list =
             json!({ "type": "array", "items": { "type": "object", "properties": { "c": { "type": "number" } } } });
-        assert_eq!(shown("open/properties"), json!({ "a": { "type": "integer" }, "b": list }));
+        assert_eq!(shown("open/properties"), json!({ "b": list }));
         assert_eq!(shown("list/items/properties"), json!({ "f": { "type": "boolean" } }));
         assert_eq!(shown("map/properties"), json!({ "k": { "type": "string" } }));
         assert_eq!(shown("closed/properties/g/properties"), json!({ "h": { "type": "string" } }));
-        assert_eq!(shown("unknown/properties"), json!({}));
+        assert_eq!(shown("unknown/properties"), Value::Null);
     }
 }

@@ -102,7 +102,7 @@ mod tests {
         for size in 1..text.len() + 1 {
             let found = lines(text, size).await;
             let whole = |text: &str| Ok(text.to_owned());
-            let long = Err((Some(json!(5)), 32));
+            let long = Err((Some(json!(5)), 30));
             let expected =
                 [whole("one"), whole(""), long, whole("two\r"), whole("xxxxxxxxxxxxxxxxxxxx"), whole("last")];
             assert_eq!(found, expected, "{size}");

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::registry::{Registry, Selection};
 use crate::server::Server;
 use crate::shape::Budget;
+use crate::transport::envelope::Envelope;
 
 const ROUNDS: u32 = 3_000;
 
@@ -68,11 +69,16 @@ fn line(random: &mut Rng, number: u32) -> Vec<u8> {
     line
 }
 
-/// The id of a request that can be read as a whole.
+/// The id of a request as far as it can be read.
 fn readable_id(line: &[u8]) -> Option<String> {
-    let message: Value = serde_json::from_slice(line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)).ok()?;
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    let Ok(message) = serde_json::from_slice::<Value>(line) else {
+        let envelope = Envelope::of(line);
+        return envelope.id.filter(|_| !envelope.is_answer).map(|id| id.to_string());
+    };
     let id = message.get("id").filter(|id| id.is_string() || id.is_number())?;
-    message.get("method").map(|_| id.to_string())
+    let is_answer = message.get("result").is_some() || message.get("error").is_some();
+    (message.get("method").is_some() || !is_answer).then(|| id.to_string())
 }
 
 #[tokio::test]
