@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::statement::{self, End, Order};
+use super::statement::{self, End, Export, Order};
 use super::{Composite, input, input_schema, read_only_sql, warehouse};
 use crate::context::Context;
 use crate::cursor::Cursor;
@@ -37,6 +37,11 @@ struct Input {
     /// The result may exceed 25 MiB. Queries adapt by themselves.
     #[serde(default)]
     large_result: bool,
+    /// Put all rows into this file, `.csv` or `.jsonl`, in a volume or below `--local-root`.
+    save_to: Option<String>,
+    /// Replace that file.
+    #[serde(default)]
+    overwrite: bool,
     /// Refuse everything but queries.
     #[serde(default)]
     read_only: bool,
@@ -65,6 +70,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         read_only_sql::check(&input.statement).map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
+    let export = match &input.save_to {
+        Some(path) => Some(Export::open(&context, path, input.overwrite).await?),
+        None => None,
+    };
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
         // Markers are often named as they are written.
@@ -78,9 +87,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         catalog: input.catalog,
         schema: input.schema,
         row_limit: input.row_limit,
-        by_links: input.large_result,
+        by_links: input.large_result || export.is_some(),
     };
-    let mut end = statement::run(&context, &warehouse, &order, input.timeout_seconds).await?;
+    let end = statement::run(&context, &warehouse, &order, input.timeout_seconds).await;
+    let mut end = end.map_err(|error| several(error, &order.sql))?;
     // That a result is too large shows only after it was computed. Computing a query once more changes nothing.
     if matches!(end, End::TooLarge(_)) && read_only_sql::check(&order.sql).is_ok() {
         context.progress.report("the result is beyond 25 MiB: running the query again for delivery by links");
@@ -88,8 +98,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         let left = input.timeout_seconds.saturating_sub(started.elapsed().as_secs());
         end = statement::run(&context, &warehouse, &order, left).await?;
     }
-    let mut answer = match end {
-        End::Done(statement) => {
+    let mut answer = match (end, export) {
+        (End::Done(statement), Some(export)) => export.write(&context, *statement).await?,
+        (End::Done(statement), None) => {
             let mut answer = statement::page(&context, *statement, Cursor::default()).await?;
             if is_of_session(&order.sql) {
                 let advice = "each call has a session of its own, so later ones do not see this: pass `catalog` and \
@@ -98,12 +109,30 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             }
             answer
         }
-        End::Running(answer) => answer,
-        End::TooLarge(error) | End::Unserved(error) => return Err(error),
+        (End::Running(mut answer), export) => {
+            if export.is_some() {
+                let advice = "no file was written: page through its rows, or run the query again with `save_to` and a \
+                              longer `timeout_seconds`";
+                shape::advise(&mut answer, advice);
+            }
+            answer
+        }
+        (End::TooLarge(error) | End::Unserved(error), _) => return Err(error),
     };
     warehouse.put(&mut answer);
     statement::put_elapsed(&mut answer, started.elapsed());
     Ok(answer)
+}
+
+/// Adds to a syntax error that one call takes one statement, where it may have been given more.
+fn several(error: Error, sql: &str) -> Error {
+    let is_ended = |sql: &str| sql.split_once(';').is_some_and(|(_, after)| !after.trim().is_empty());
+    match is_ended(sql) && error.message().contains("PARSE_SYNTAX_ERROR") {
+        true => error.with_hint(
+            "one call takes one statement: send each in a call of its own, or all as a script between `BEGIN` and `END`",
+        ),
+        false => error,
+    }
 }
 
 /// Whether all that a statement does is for those after it in the same session.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Composite, input, input_schema, rest};
+use super::{Composite, input, input_schema, rest, table_name};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -19,7 +19,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Three-part name `catalog.schema.table`, unquoted, from `list_tables`.
+    /// Three-part name `catalog.schema.table`, unquoted, from `search_tables`.
     full_name: String,
     /// Adds so many rows.
     #[serde(default)]
@@ -38,6 +38,7 @@ struct Input {
 
 async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
     input.full_name = unquoted(&input.full_name);
+    table_name::check(&input.full_name)?;
     let request = Arguments::new()
         .with(Location::Path, "full_name", input.full_name.clone())
         .with(Location::Query, "include_browse", true)
