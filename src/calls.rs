@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::arguments::{self, Rules};
 use crate::context::Context;
+use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
 use crate::error::Error;
@@ -13,8 +14,22 @@ use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
 
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
-/// about it.
+/// about it. Nothing in the answer hides a part of it.
 pub async fn call(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    name: &str,
+    arguments: Map<String, Value>,
+) -> Result<Value, Error> {
+    let mut answer = answer(registry, workspaces, name, arguments).await?;
+    let left_out = controls::strip(&mut answer);
+    if left_out > 0 {
+        shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+    }
+    Ok(answer)
+}
+
+async fn answer(
     registry: &Registry,
     workspaces: &Workspaces,
     name: &str,

@@ -124,9 +124,11 @@ impl Remote {
     pub(crate) fn check_size(&self, bytes: u64) -> Result<(), Error> {
         let (most, hint) = match self {
             Self::Volume(_) => (LARGEST_VOLUME_FILE, "split the file"),
-            Self::Workspace(_) => {
-                (LARGEST_WORKSPACE_FILE, "put large files into a volume: `/Volumes/<catalog>/<schema>/<volume>/…`")
-            }
+            Self::Workspace(_) => (
+                LARGEST_WORKSPACE_FILE,
+                "put large files into a volume: `upload_file` from `local_path` to \
+                 `/Volumes/<catalog>/<schema>/<volume>/…`",
+            ),
         };
         if bytes > most {
             let error = format!("`{}`: {bytes} bytes are more than {most}", self.path());

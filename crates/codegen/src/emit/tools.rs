@@ -11,6 +11,7 @@ use crate::allowlist::{
     Allowlist, Argument, Encoding, Filter, Lists, OperationTool, Resource, Risk, Shape, Source, Tool,
 };
 use crate::api::{Api, Operation};
+use crate::examples;
 use crate::lint::lint;
 use crate::schema::{self, FULL_SCHEMA_TOOL};
 
@@ -58,7 +59,10 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
     let mut definitions = Vec::new();
     for tool in allowlist.tools.values() {
         let Some(plain) = &tool.operation else { continue };
-        let (schema, full) = schema::input(api, operation(api, &plain.id)?, plain);
+        let (mut schema, full) = schema::input(api, operation(api, &plain.id)?, plain);
+        if let Some(schema) = schema.as_object_mut() {
+            examples::show(schema);
+        }
         definitions.push(json!({
             "name": tool.name,
             "title": tool.title,
