@@ -51,7 +51,7 @@ pub enum Command {
     Call {
         /// Name of the tool
         name: String,
-        /// Its arguments as a JSON object
+        /// Its arguments as a JSON object; `-` reads them from stdin, where no list of processes shows a secret
         #[arg(default_value = "{}")]
         arguments: String,
     },

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::arguments::Fault;
+use crate::controls;
 
 /// Errors end in advice, never in more text than this.
 const MOST_CHARACTERS: usize = 2_000;
@@ -174,7 +175,8 @@ impl fmt::Display for Error {
             text = text.chars().take(room.saturating_sub(1)).collect();
             text.push('…');
         }
-        write!(formatter, "{text}{hint}")
+        // What a workspace answers stands in it.
+        formatter.write_str(&controls::stripped(&format!("{text}{hint}")))
     }
 }
 

@@ -8,10 +8,10 @@ use databricks::{Attribute, Client, Config, KeptLogin, LoggedIn, Login, Storage}
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::commands::print;
 use crate::config::{AuthCommand, Options, StorageChoice};
 use crate::error::Error;
 use crate::pretty::pretty;
+use crate::terminal::print;
 
 /// How a login is called where methods of authentication are named.
 const METHOD: &str = "external-browser";

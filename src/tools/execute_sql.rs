@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::read_only_sql::{self, Circumstances};
-use super::statement::{self, End, Order};
+use super::statement::{self, End, Export, Order};
 use super::{Composite, input, input_schema, warehouse};
 use crate::context::Context;
 use crate::cursor::Cursor;
@@ -38,6 +38,11 @@ struct Input {
     /// The result may exceed 25 MiB. Queries adapt by themselves.
     #[serde(default)]
     large_result: bool,
+    /// Put all rows into this file, `.csv` or `.jsonl`, in a volume or below `--local-root`.
+    save_to: Option<String>,
+    /// Replace that file.
+    #[serde(default)]
+    overwrite: bool,
     /// Refuse everything but queries.
     #[serde(default)]
     read_only: bool,
@@ -74,6 +79,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             .map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
+    let export = match &input.save_to {
+        Some(path) => Some(Export::open(&context, path, input.overwrite).await?),
+        None => None,
+    };
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let mut order = Order {
         sql: input.statement,
@@ -81,7 +90,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         catalog: input.catalog,
         schema: input.schema,
         row_limit: input.row_limit,
-        by_links: input.large_result,
+        by_links: input.large_result || export.is_some(),
     };
     let mut end = match statement::run(&context, &warehouse, &order, input.timeout_seconds).await {
         Ok(end) => end,
@@ -94,8 +103,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         let left = input.timeout_seconds.saturating_sub(started.elapsed().as_secs());
         end = statement::run(&context, &warehouse, &order, left).await?;
     }
-    let mut answer = match end {
-        End::Done(statement) => {
+    let mut answer = match (end, export) {
+        (End::Done(statement), Some(export)) => export.write(&context, *statement).await?,
+        (End::Done(statement), None) => {
             let mut answer = statement::page(&context, *statement, Cursor::default()).await?;
             if is_of_session(&order.sql) {
                 let advice = "each call has a session of its own, so later ones do not see this: pass `catalog` and \
@@ -104,8 +114,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             }
             answer
         }
-        End::Running(answer) => answer,
-        End::TooLarge(error) | End::Unserved(error) => return Err(error),
+        (End::Running(mut answer), export) => {
+            if export.is_some() {
+                let advice = "no file was written: page through its rows, or run the query again with `save_to` and a \
+                              longer `timeout_seconds`";
+                shape::advise(&mut answer, advice);
+            }
+            answer
+        }
+        (End::TooLarge(error) | End::Unserved(error), _) => return Err(error),
     };
     warehouse.put(&mut answer);
     statement::put_elapsed(&mut answer, started.elapsed());
@@ -126,7 +143,9 @@ impl Parameter {
 /// Says what is wrong with several statements in one call, which the workspace calls an error of syntax.
 async fn about_syntax(error: Error, sql: &str) -> Error {
     match error.to_string().contains("PARSE_SYNTAX_ERROR") && read_only_sql::has_several_statements(sql).await {
-        true => error.with_hint("send one statement a call: this one holds several, divided by `;`"),
+        true => error.with_hint(
+            "one call takes one statement: send each in a call of its own, or all as a script between `BEGIN` and `END`",
+        ),
         false => error,
     }
 }

@@ -152,7 +152,9 @@ async fn planned(
     text: Option<&str>,
     input: &Input,
 ) -> Result<(Warehouse, String), Error> {
-    let text = text.ok_or_else(|| Error::failed("the text of the statement is hidden from you"))?;
+    let text = text.ok_or_else(|| {
+        Error::failed("the text of the statement is hidden from you").with_hint("pass its text as `statement`")
+    })?;
     let text = text.trim().trim_end_matches(';');
     let circumstances = Circumstances {
         parameters: Vec::new(),
@@ -169,7 +171,8 @@ async fn planned(
         schema: input.schema.clone(),
         ..Order::new(format!("EXPLAIN FORMATTED {text}"), &[])
     };
-    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds).await;
+    let advice = "raise `timeout_seconds`";
+    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds, advice).await;
     let table = table.map_err(|error| match error.to_string().contains("UNBOUND_SQL_PARAMETER") {
         true => Error::failed("no plan: the values of the statement's parameters are not known")
             .with_hint("pass its text as `statement`, with values in place of the markers"),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Composite, input, input_schema, rest};
+use super::{Composite, input, input_schema, rest, table_name};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -19,7 +19,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Three-part name `catalog.schema.table`, unquoted, from `list_tables`.
+    /// Three-part name `catalog.schema.table`, unquoted, from `search_tables`.
     full_name: String,
     /// Adds so many rows.
     #[serde(default)]
@@ -37,6 +37,7 @@ struct Input {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    table_name::check(&input.full_name)?;
     let request = Arguments::new()
         .with(Location::Path, "full_name", input.full_name.clone())
         .with(Location::Query, "include_browse", true)

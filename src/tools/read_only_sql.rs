@@ -77,7 +77,10 @@ pub(crate) async fn has_several_statements(sql: &str) -> bool {
     let sql = sql.to_owned();
     let several = thread::run(move || {
         let plain = plain::plain(&sql, plain::Reading::default()).ok()?;
-        statement(&tokens(&plain.text).ok()?).is_none().then_some(())
+        let tokens = tokens(&plain.text).ok()?;
+        // A script holds statements and is one.
+        let is_script = tokens.first().is_some_and(|first| is_word(first, &["BEGIN"]));
+        (!is_script && statement(&tokens).is_none()).then_some(())
     });
     several.await.is_ok_and(|several| several.is_some())
 }
@@ -90,45 +93,42 @@ fn only_reads(sql: &str, circumstances: &Circumstances) -> Result<(), Error> {
             let message = format!("only queries are allowed, and this statement is not understood well enough: {why}");
             Error::failed(message).with_hint("write it as a plain SELECT, SHOW, DESCRIBE or EXPLAIN")
         }
+        Refusal::Several => {
+            Error::failed("give exactly one statement").with_hint("one call takes one statement, without `;` in it")
+        }
     };
-    in_all_readings(sql, circumstances, |tokens, constants| {
-        let Some(tokens) = statement(tokens) else { return Ok(Err(one_statement())) };
-        reads(tokens, constants, allowed).map(Ok)
-    })
-    .map_err(refused)?
+    in_all_readings(sql, circumstances, |tokens, constants| reads(tokens, constants, allowed)).map_err(refused)
 }
 
 fn only_plans(sql: &str, circumstances: &Circumstances) -> Result<(), Error> {
     let allowed = circumstances.allowed(true);
     let refused = |refusal| {
-        let (Refusal::Denied(why) | Refusal::Unclear(why)) = refusal;
+        let why = match refusal {
+            Refusal::Denied(why) | Refusal::Unclear(why) => why,
+            Refusal::Several => "it is not one whole statement".to_owned(),
+        };
         Error::failed(format!("the statement is not planned: {why}"))
     };
     in_all_readings(sql, circumstances, |tokens, constants| {
-        let Some(tokens) = statement(tokens) else { return Ok(Err(one_statement())) };
         if !tokens.iter().find(|token| **token != Token::LParen).is_some_and(|first| is_word(first, &PLANNED)) {
             let why = "only queries and statements that write what a query gives have a plan";
             return Err(Refusal::Denied(why.to_owned()));
         }
         match query::check(tokens, constants, allowed) {
             // What the parser does not understand is planned if it names nothing that has to be looked at.
-            Err(Refusal::Unclear(_)) if !query::has_places(tokens) => Ok(Ok(())),
-            checked => checked.map(Ok),
+            Err(Refusal::Unclear(_)) if !query::has_places(tokens) => Ok(()),
+            checked => checked,
         }
     })
-    .map_err(refused)?
-}
-
-fn one_statement() -> Error {
-    Error::failed("give exactly one statement").with_hint("send one statement a call, without `;` between two")
+    .map_err(refused)
 }
 
 /// Judges a statement in each of its readings, and gives the first judgment that is against it.
 fn in_all_readings(
     sql: &str,
     circumstances: &Circumstances,
-    judge: impl Fn(&[Token], &Constants) -> Result<Result<(), Error>, Refusal>,
-) -> Result<Result<(), Error>, Refusal> {
+    judge: impl Fn(&[Token], &Constants) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     let usual = plain::plain(sql, plain::Reading::default());
     let usual = usual.map_err(|unclear| Refusal::Unclear(unclear.reason().to_owned()))?;
     let mut readings = vec![];
@@ -149,11 +149,9 @@ fn in_all_readings(
         if let Some(name) = effect(&tokens) {
             return Err(Refusal::Denied(functions::acts(name)));
         }
-        if let Err(error) = judge(&tokens, &constants)? {
-            return Ok(Err(error));
-        }
+        judge(statement(&tokens).ok_or(Refusal::Several)?, &constants)?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// The words and signs of a plain statement, or why nobody can be sure of them.

@@ -70,7 +70,7 @@ async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
         ("SELECT * FROM csv.`https://elsewhere.test/x`", "`https://elsewhere.test/x` is another place"),
         ("SELECT new_function(1)", "`new_function` is no built-in function that is known to read"),
         ("SHOW TABLES DROP TABLE t", "`DROP` is not expected"),
-        ("SELECT 1; SELECT 2", "one statement a call"),
+        ("SELECT 1; SELECT 2", "one call takes one statement"),
     ] {
         let refusal = house.refusal("execute_sql", reading(statement)).await?;
         assert!(refusal.contains(told), "{statement}: {refusal}");
@@ -112,9 +112,11 @@ async fn functions_that_people_made_are_refused_where_the_server_is_told_so() ->
 async fn several_statements_in_a_call_are_told_apart_from_other_errors_of_syntax() -> Outcome {
     let house = House::default().await?;
     let refusal = house.refusal("execute_sql", json!({ "statement": "SELECT 1; SELECT 2" })).await?;
-    assert!(refusal.contains("send one statement a call"), "{refusal}");
-    let refusal = house.refusal("execute_sql", json!({ "statement": "SELEC 1" })).await?;
-    assert!(!refusal.contains("one statement a call"), "{refusal}");
+    assert!(refusal.contains("one call takes one statement"), "{refusal}");
+    for statement in ["SELEC 1", "SELEC ';', 1", "SELEC 1; -- ; 2"] {
+        let refusal = house.refusal("execute_sql", json!({ "statement": statement })).await?;
+        assert!(!refusal.contains("one call takes one statement"), "{statement}: {refusal}");
+    }
     Ok(())
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Refusal {
     Unclear(String),
     /// It does more than is allowed.
     Denied(String),
+    /// There are several statements.
+    Several,
 }
 
 /// What is allowed in a statement.
