@@ -101,7 +101,7 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
 
 async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
     options.only_workspace()?;
-    let sandbox = opening::start_sandbox(options, port, 0).await?;
+    let sandbox = opening::start_sandbox(options, port).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
     stopping::asked().await
 }
