@@ -130,6 +130,13 @@ impl Random {
     }
 }
 
+/// What becomes part of an address is no longer: a longer one tests the HTTP client, and no parser.
+const LONGEST_NAME: usize = 2_000;
+
+fn name(text: &str) -> String {
+    text.chars().take(LONGEST_NAME).collect()
+}
+
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 fn number(name: &str) -> Option<u64> {
@@ -169,13 +176,13 @@ async fn texts_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
         let text = random.bend(first, second);
         let (tool, arguments): (_, Value) = match random.below(6) {
             0 => ("explain_query", json!({ "statement": text })),
-            1 => ("get_table_schema", json!({ "full_name": text })),
-            2 => ("list_jobs", json!({ "page_token": text })),
-            3 => ("get_job", json!({ "job_id": text, "fields": [text] })),
+            1 => ("get_table_schema", json!({ "full_name": name(&text) })),
+            2 => ("list_jobs", json!({ "page_token": name(&text) })),
+            3 => ("get_job", json!({ "job_id": name(&text), "fields": [text] })),
             // No such warehouse: what passes the guard is not run.
             4 => ("execute_sql", json!({ "statement": text, "read_only": true, "warehouse_id": "none" })),
             _ => {
-                let uri = format!("databricks://{}", random.bend("tables/samples.retail.orders", &text));
+                let uri = format!("databricks://{}", name(&random.bend("tables/samples.retail.orders", &text)));
                 let read = client.read_resource(ReadResourceRequestParams::new(uri.clone()));
                 let answered = tokio::time::timeout(Duration::from_secs(60), read).await;
                 assert!(answered.is_ok(), "SERVER_FUZZ_SEED={seed}: no answer for {uri}");
