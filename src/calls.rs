@@ -3,20 +3,36 @@
 use databricks::Mask;
 use serde_json::{Map, Value};
 
-use crate::arguments;
+use crate::arguments::{self, Rules};
 use crate::context::Context;
+use crate::controls;
 use crate::cursor;
-use crate::definition::Action;
+use crate::definition::{Action, Risk};
 use crate::error::Error;
-use crate::registry::{Registry, Tool};
+use crate::registry::{self, Registry, Tool};
 use crate::secrets;
 use crate::shape;
+use crate::sql_names;
 use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
 
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
-/// about it.
+/// about it. Nothing in the answer hides a part of it.
 pub async fn call(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    name: &str,
+    arguments: Map<String, Value>,
+) -> Result<Value, Error> {
+    let mut answer = answer(registry, workspaces, name, arguments).await?;
+    let left_out = controls::strip(&mut answer);
+    if left_out > 0 {
+        shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+    }
+    Ok(answer)
+}
+
+async fn answer(
     registry: &Registry,
     workspaces: &Workspaces,
     name: &str,
@@ -69,8 +85,16 @@ async fn in_workspace(
 
 fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
     let schema = Value::Object(tool.input_schema.as_ref().clone());
-    arguments::check(&schema, arguments)
-        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))
+    let elsewhere = match tool.definition.action {
+        Action::Operation(plain) => plain.elsewhere.map(|other| (plain.operation.parameters, other)),
+        Action::Composite(_) => None,
+    };
+    let rules =
+        Rules { aliases: tool.definition.argument_aliases, only_reads: tool.definition.risk == Risk::Read, elsewhere };
+    let mut checked = arguments::check(&schema, rules, arguments)
+        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))?;
+    sql_names::unquote(&mut checked);
+    Ok(checked)
 }
 
 /// The cursor as the tool knows it: without the workspace, which has to be this one.
@@ -86,6 +110,14 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     }
     *token = cursor.to_owned();
     Ok(())
+}
+
+/// The permission that a tool needs, as its description says it.
+fn needs(description: &str) -> Option<&str> {
+    let sentence = description.get(description.find("Needs ")?..)?;
+    let sentence = sentence.split_once(". ").map_or(sentence, |(sentence, _)| sentence);
+    // What it needs of this server is no permission.
+    sentence.strip_prefix("Needs ").map(|needs| needs.trim_end_matches('.')).filter(|needs| !needs.contains("`--"))
 }
 
 async fn run(
@@ -118,7 +150,19 @@ async fn run(
             }
         }
         Some(api) if api.is_permission_denied() => {
-            error.with_hint("the identity of this server lacks the permission; ask the owner to grant it")
+            let needs = needs(definition.description).map_or(String::new(), |needs| format!(" (it needs {needs})"));
+            error.with_hint(format!(
+                "the identity of this server lacks the permission{needs}; ask the owner to grant it"
+            ))
+        }
+        Some(api) if api.error_code().is_some_and(|code| code.ends_with("ALREADY_EXISTS")) => {
+            let look = registry.list_of(tool);
+            let look = look.map_or(String::new(), |list| format!(", or look at what is there with `{list}`"));
+            error.with_hint(format!("it exists already: give another name{look}"))
+        }
+        Some(api) if api.is_bad_request() && api.hint().is_none() && registry::full_schema(definition).is_some() => {
+            let name = definition.name;
+            error.with_hint(format!("see every field that the API takes with `get_input_schema` of `{name}`"))
         }
         Some(api) if api.is_rate_limited() => {
             let after = api.retry_after().map_or(String::new(), |after| format!(" in {} s", after.as_secs().max(1)));
@@ -135,7 +179,11 @@ async fn run(
                     shape::put(&mut answer, name, text);
                 }
             }
+            // Before anything is cut, as a part of a secret is not recognized.
             mask.json(&mut answer);
+            // Tools cut their answers where they know best. Whatever they did not think of ends here.
+            let cuts = shape::fit(&mut answer, context.budget);
+            shape::notice(&mut answer, cuts, "ask for less");
             Ok(answer)
         }
         Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {

@@ -45,15 +45,15 @@ struct Patient<'a> {
 pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Error> {
     let registry = Registry::new(&options.selection()?)?;
     let mut sections = Vec::new();
-    for (number, access) in options.workspaces()?.iter().enumerate() {
-        sections.push(workspace(options, &registry, access, number, sql).await);
+    for access in &options.workspaces()? {
+        sections.push(workspace(options, &registry, access, sql).await);
     }
     Ok(Report { sections, server: server(&registry) })
 }
 
-async fn workspace(options: &Options, registry: &Registry, access: &Access, number: usize, sql: bool) -> Section {
+async fn workspace(options: &Options, registry: &Registry, access: &Access, sql: bool) -> Section {
     let mut section = Section { workspace: access.name.clone(), host: String::new(), checks: Vec::new() };
-    let opened = opening::config(options, access, number).await.and_then(|(mut config, sandbox)| {
+    let opened = opening::config(options, access).await.and_then(|(mut config, sandbox)| {
         config.retry.budget = RETRIES;
         config.connect_timeout = CONNECT;
         config.idle_timeout = SILENCE;

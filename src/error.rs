@@ -6,6 +6,7 @@ use databricks::Mask;
 use serde_json::Value;
 
 use crate::arguments::Fault;
+use crate::controls;
 
 /// Errors end in advice, never in more text than this.
 const MOST_CHARACTERS: usize = 2_000;
@@ -184,7 +185,8 @@ impl fmt::Display for Error {
             text = text.chars().take(room.saturating_sub(1)).collect();
             text.push('…');
         }
-        write!(formatter, "{text}{hint}")
+        // What a workspace answers stands in it.
+        formatter.write_str(&controls::stripped(&format!("{text}{hint}")))
     }
 }
 

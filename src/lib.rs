@@ -9,18 +9,24 @@ pub mod cleanup;
 pub mod commands;
 pub mod config;
 pub mod context;
+mod controls;
 mod cursor;
 pub mod definition;
 mod doctor;
 pub mod error;
+/// The same file as in the generator.
+#[path = "../crates/codegen/src/examples.rs"]
+mod examples;
 mod generated;
 pub mod instructions;
 pub mod local;
+pub mod log;
 pub mod media;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 mod opening;
+mod parameters;
 mod pretty;
 pub mod progress;
 pub mod registry;
@@ -31,7 +37,10 @@ mod risk;
 mod secrets;
 pub mod server;
 pub mod shape;
+mod sql_names;
 mod stopping;
+mod terminal;
 pub mod tools;
+pub mod transport;
 mod uri;
 pub mod workspaces;

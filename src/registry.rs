@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::{Action, Lists, OperationTool, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition};
 use crate::error::Error;
+use crate::examples;
 use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::did_you_mean;
 use crate::tools::plain;
@@ -39,8 +40,10 @@ pub struct Tool {
     pub definition: &'static ToolDefinition,
     /// What a call can do on this server: a guarded tool only reads where only reading is allowed.
     pub risk: Risk,
-    /// Its input schema, as clients see it.
+    /// The schema that arguments are checked against.
     pub input_schema: Arc<Map<String, Value>>,
+    /// The same as clients see it.
+    pub shown_schema: Arc<Map<String, Value>>,
 }
 
 impl Tool {
@@ -55,7 +58,9 @@ impl Tool {
         };
         workspaces::offer(&mut schema, workspaces, |access| !access.read_only || is_for_reading(definition));
         let risk = if read_only && definition.guarded { Risk::Read } else { definition.risk };
-        Self { definition, risk, input_schema: Arc::new(schema) }
+        let mut shown = schema.clone();
+        examples::show(&mut shown);
+        Self { definition, risk, input_schema: Arc::new(schema), shown_schema: Arc::new(shown) }
     }
 }
 
@@ -209,6 +214,11 @@ impl Registry {
         lists
     }
 
+    /// The enabled tool that lists what another one makes.
+    pub(crate) fn list_of(&self, tool: &Tool) -> Option<&'static str> {
+        self.tools.keys().copied().find(|list| is_list_of(list, tool.definition.name))
+    }
+
     /// The enabled tools that show what exists, for a call that names something that does not: those that
     /// the given arguments name as their source, or else the lists of the same toolset.
     pub(crate) fn finders(&self, tool: &Tool, arguments: &Map<String, Value>) -> Vec<&'static str> {
@@ -216,14 +226,42 @@ impl Registry {
         let described = |name: &String| properties?.get(name)?.get("description")?.as_str();
         let texts: Vec<_> = arguments.keys().filter_map(described).collect();
         let is_source = |name: &str| texts.iter().any(|text| text.contains(&format!("`{name}`")));
-        let lists = || self.tools.values().map(|tool| tool.definition).filter(|tool| tool.name.starts_with("list_"));
-        let sources: Vec<_> = lists().map(|list| list.name).filter(|name| is_source(name)).collect();
+        let named = |start: &'static str| {
+            self.tools.values().map(|tool| tool.definition).filter(move |tool| tool.name.starts_with(start))
+        };
+        let lists = || named("list_");
+        let sources: Vec<_> =
+            named("search_").chain(lists()).map(|finder| finder.name).filter(|name| is_source(name)).collect();
+        // A path says where to look, whatever the toolset of the tool.
+        let by_path = arguments.values().filter_map(Value::as_str).find_map(path_lists).unwrap_or_default();
+        let by_path: Vec<_> = by_path.iter().copied().filter(|name| self.tools.contains_key(name)).collect();
+        if !by_path.is_empty() {
+            return by_path;
+        }
         if !sources.is_empty() {
             return sources;
         }
         let others =
             lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
         others.map(|list| list.name).collect()
+    }
+}
+
+/// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.
+fn is_list_of(list: &str, tool: &str) -> bool {
+    let (Some(plural), Some((_, noun))) = (list.strip_prefix("list_"), tool.split_once('_')) else { return false };
+    let stem = noun.strip_suffix('y').map(|stem| format!("{stem}ies"));
+    plural == format!("{noun}s") || stem.is_some_and(|irregular| plural == irregular)
+}
+
+/// The tools that show what exists along a path.
+fn path_lists(path: &str) -> Option<&'static [&'static str]> {
+    if path.starts_with("/Volumes/") || path.starts_with("dbfs:/Volumes/") {
+        Some(&["list_volumes", "list_volume_files"])
+    } else if path.starts_with("dbfs:/") {
+        Some(&["list_dbfs_files"])
+    } else {
+        None
     }
 }
 

@@ -1,9 +1,18 @@
 //! The answer of the API as a model should get it: the fields that matter, within a budget, with exact
 //! notice of what was left out.
 
+mod fields;
+mod fit;
+mod part;
+mod units;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+
+pub(crate) use fields::Fields;
+pub(crate) use fit::{fit, fit_row};
+pub(crate) use part::part;
 
 /// How much one answer may hold.
 #[derive(Debug, Clone, Copy)]
@@ -18,13 +27,20 @@ impl Budget {
     pub fn tokens(tokens: usize) -> Self {
         Self { characters: tokens.saturating_mul(3) }
     }
+
+    /// What is left of it for the items of a list, besides what the answer says about them.
+    pub(crate) fn for_items(self) -> Self {
+        Self { characters: self.characters - ENVELOPE.min(self.characters / 4) }
+    }
 }
 
 /// Integers beyond this lose digits in JavaScript clients.
 const MOST_EXACT: u64 = 1 << 53;
 
-/// Strings and lists inside an answer are cut to these lengths, one step after the other, until it fits.
-const CUTS: [(usize, usize); 7] = [(8_000, 200), (4_000, 100), (2_000, 50), (1_000, 25), (500, 12), (250, 6), (100, 3)];
+/// What an answer says besides its items: how many there are, how to go on, what was cut.
+const ENVELOPE: usize = 1_000;
+/// Characters of a notice of what was cut.
+const NOTICE: usize = 120;
 
 /// A list within its budget.
 #[derive(Debug)]
@@ -100,75 +116,34 @@ pub(crate) fn exact(value: &mut Value) {
     }
 }
 
-/// As many items as fit, cut between items; a single item that is too large is cut inside.
+/// As many items as fit into an answer, cut between items; a single item that is too large is cut inside.
 pub(crate) fn page(items: impl IntoIterator<Item = Value>, budget: Budget) -> Page {
+    fill(items, budget.for_items(), fit)
+}
+
+/// As many items as take this room; if the first one is too large alone, it is cut by `cut`.
+pub(crate) fn fill(
+    items: impl IntoIterator<Item = Value>,
+    room: Budget,
+    cut: impl Fn(&mut Value, Budget) -> Vec<String>,
+) -> Page {
     let mut page = Page { items: Vec::new(), taken: 0, cuts: Vec::new() };
-    let mut used = 0;
+    let mut left = room.characters;
     for mut item in items {
-        let size = item.to_string().chars().count() + 1;
-        if used + size > budget.characters {
+        // Each item is followed by a comma or the end of the list.
+        let Some(size) = fit::size(&item, left.saturating_sub(1)) else {
             if page.items.is_empty() {
-                page.cuts = fit(&mut item, budget);
+                page.cuts = cut(&mut item, room);
                 page.items.push(item);
                 page.taken = 1;
             }
             break;
-        }
-        used += size;
+        };
+        left -= size + 1;
         page.items.push(item);
         page.taken += 1;
     }
     page
-}
-
-/// Cuts long strings and lists inside a value until it fits, and says which.
-pub(crate) fn fit(value: &mut Value, budget: Budget) -> Vec<String> {
-    let fits = |value: &Value| value.to_string().chars().count() <= budget.characters;
-    if fits(value) {
-        return Vec::new();
-    }
-    let whole = value.clone();
-    let mut notices = Vec::new();
-    for (characters, items) in CUTS {
-        notices.clear();
-        value.clone_from(&whole);
-        cut(value, characters, items, "", &mut notices);
-        if fits(value) {
-            break;
-        }
-    }
-    notices
-}
-
-fn cut(value: &mut Value, characters: usize, items: usize, path: &str, notices: &mut Vec<String>) {
-    let name = if path.is_empty() { "the answer" } else { path };
-    match value {
-        Value::String(text) => {
-            let length = text.chars().count();
-            if length > characters {
-                *text = text.chars().take(characters).collect();
-                text.push('…');
-                notices.push(format!("{name}: first {characters} of {length} characters"));
-            }
-        }
-        Value::Array(list) => {
-            let length = list.len();
-            if length > items {
-                list.truncate(items);
-                notices.push(format!("{name}: first {items} of {length} items"));
-            }
-            for (index, item) in list.iter_mut().enumerate() {
-                cut(item, characters, items, &format!("{path}[{index}]"), notices);
-            }
-        }
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                cut(field, characters, items, &path, notices);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// Sets a field of an answer, which is an object.
@@ -185,6 +160,9 @@ pub(crate) fn notice(value: &mut Value, mut cuts: Vec<String>, advice: &str) {
     }
     let more = cuts.len().saturating_sub(5);
     cuts.truncate(5);
+    for cut in cuts.iter_mut().filter(|cut| cut.chars().count() > NOTICE) {
+        *cut = cut.chars().take(NOTICE).chain(['…']).collect();
+    }
     if more > 0 {
         cuts.push(format!("and {more} more"));
     }

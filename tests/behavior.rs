@@ -5,8 +5,14 @@
 mod ai;
 #[path = "behavior/ai_faults.rs"]
 mod ai_faults;
+#[path = "behavior/ai_rows.rs"]
+mod ai_rows;
 #[path = "behavior/ai_shapes.rs"]
 mod ai_shapes;
+#[path = "behavior/arguments.rs"]
+mod arguments;
+#[path = "behavior/budget.rs"]
+mod budget;
 #[path = "behavior/cancelling.rs"]
 mod cancelling;
 #[path = "behavior/code.rs"]
@@ -50,18 +56,26 @@ mod machines;
 mod pipelines;
 #[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
+#[path = "behavior/read_only.rs"]
+mod read_only;
 #[path = "behavior/runs_shapes.rs"]
 mod runs_shapes;
+#[path = "behavior/save_to.rs"]
+mod save_to;
 #[path = "behavior/scripted.rs"]
 mod scripted;
 #[path = "behavior/secrets.rs"]
 mod secrets;
 #[path = "behavior/sql.rs"]
 mod sql;
+#[path = "behavior/sql_chunks.rs"]
+mod sql_chunks;
 #[path = "behavior/sql_results.rs"]
 mod sql_results;
 #[path = "behavior/stopping.rs"]
 mod stopping;
+#[path = "behavior/times.rs"]
+mod times;
 #[path = "behavior/twist.rs"]
 mod twist;
 #[path = "behavior/waiting.rs"]
@@ -140,12 +154,16 @@ async fn mistakes_are_answered_by_what_is_right() -> Outcome {
         refusal,
         "cannot call `list_jobs`: problems with its arguments\n  \
          `limt`: unknown; did you mean `limit`? it takes: name, limit, page_token, fields\n  \
-         `limit`: expected a whole number from 1 to 100, got the text `many`\nvalid: {}"
+         `limit`: expected a whole number of at least 1, got the text `many`\nvalid: {}"
     );
     let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
     assert!(refusal.contains("hint: see what exists with `list_jobs`"), "{refusal}");
     let refusal = house.refusal("get_table_schema", json!({ "full_name": "samples.retail.nothing" })).await?;
-    assert!(refusal.contains("`list_tables`"), "{refusal}");
+    assert!(refusal.contains("`search_tables`"), "{refusal}");
+    for (tool, argument) in [("get_table_schema", "full_name"), ("get_table_lineage", "table_name")] {
+        let refusal = house.refusal(tool, json!({ argument: "orders" })).await?;
+        assert!(refusal.contains("`orders` is not a full name") && refusal.contains("`search_tables`"), "{refusal}");
+    }
     let unknown = house.call("list_job", json!({})).await.err().ok_or("an unknown tool was called")?;
     assert!(unknown.to_string().contains("did you mean `list_jobs`?"), "{unknown}");
     let refusal = house.refusal("list_jobs", json!({ "page_token": "x" })).await?;
@@ -165,9 +183,9 @@ async fn a_notebook_runs_and_its_failure_is_a_failure() -> Outcome {
         .await?;
     let exported = house.answer("export_notebook", json!({ "path": format!("{folder}/good") })).await?;
     assert_eq!(exported["content"], source.trim_end());
-    let answer = house.answer("run_notebook", json!({ "notebook_path": format!("{folder}/good") })).await?;
+    let answer = house.answer("run_notebook", json!({ "path": format!("{folder}/good") })).await?;
     assert_eq!((&answer["result"], &answer["result_state"]), (&json!("done"), &json!("SUCCESS")), "{answer}");
-    let refusal = house.refusal("run_notebook", json!({ "notebook_path": format!("{folder}/bad") })).await?;
+    let refusal = house.refusal("run_notebook", json!({ "path": format!("{folder}/bad") })).await?;
     assert!(refusal.contains("broken") && refusal.contains("FAILED"), "{refusal}");
     Ok(())
 }

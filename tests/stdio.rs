@@ -1,4 +1,14 @@
 //! The real binary: what is on stdout, when it ends, what it never says.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
+
+#[path = "stdio/people.rs"]
+mod people;
+#[path = "stdio/pressure.rs"]
+mod pressure;
+#[path = "stdio/protocol.rs"]
+mod protocol;
+#[path = "stdio/wire.rs"]
+mod wire;
 
 use std::error::Error;
 use std::process::Stdio;
@@ -175,7 +185,7 @@ async fn slow_run(
     let import = json!({ "path": "/Users/slow", "content": source, "language": "PYTHON", "overwrite": true });
     stdin.write_all(call(2, "import_notebook", import).as_bytes()).await?;
     assert_eq!(next(lines).await?.pointer("/result/isError"), Some(&json!(false)));
-    stdin.write_all(call(3, "run_notebook", json!({ "notebook_path": "/Users/slow" })).as_bytes()).await?;
+    stdin.write_all(call(3, "run_notebook", json!({ "path": "/Users/slow" })).as_bytes()).await?;
     loop {
         let message = next(lines).await?;
         let state = message.pointer("/params/message").and_then(Value::as_str);

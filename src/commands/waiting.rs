@@ -13,7 +13,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// The outcome of `work`, with a line on stderr for each step of it that comes once it has lasted a while.
 pub(super) async fn telling<T>(work: impl Future<Output = T>, steps: UnboundedReceiver<Step>) -> T {
-    telling_to(work, steps, super::eprint).await
+    telling_to(work, steps, crate::terminal::tell).await
 }
 
 async fn telling_to<T>(

@@ -22,5 +22,5 @@ fn read(answer: Value) -> Result<Contents, Error> {
         Some("ipynb") => "application/x-ipynb+json",
         _ => "text/plain",
     };
-    Ok(Contents { mime_type: mime_type.to_owned(), text })
+    Ok(Contents { mime_type: mime_type.to_owned(), text, rest: None })
 }

@@ -1,10 +1,10 @@
 //! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows. The API cannot take
 //! a question back, so one whose call is cancelled is answered all the same.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+mod result;
+
 use std::time::Duration;
 
-use databricks::api::types::{StatementResponse, StatementState};
 use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,10 +12,9 @@ use serde_json::{Value, json};
 
 use super::rest::{integer, text};
 use super::wait::{Stand, Wait, watch};
-use super::{Composite, input, input_schema, statement};
+use super::{Composite, input, input_schema};
 use crate::cleanup::Lasting;
 use crate::context::Context;
-use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape;
 
@@ -119,9 +118,9 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
             (answer.map_err(unanswered)?, Some(conversation))
         }
         _ => {
-            return Err(Error::failed(
-                "give `question`, with `conversation_id` to follow up; or, to go on waiting, \
-                                      `conversation_id` and `message_id` without `question`",
+            return Err(Error::failed("there is neither a question nor a message to wait for").with_hint(
+                "give `question`, with `conversation_id` to follow up; or, to go on waiting, `conversation_id` and \
+                 `message_id` without `question`",
             ));
         }
     };
@@ -129,7 +128,8 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
     let message = text(&answer, "message_id").or_else(|| text(&answer, "id")).map(str::to_owned);
     match (conversation, message) {
         (Some(conversation), Some(message)) => Ok(Place { space, conversation, message }),
-        _ => Err(Error::failed("the answer names no message")),
+        _ => Err(Error::failed("Genie took the question and named no message to wait for")
+            .with_hint("look for its answer on the page of the space, or query with `execute_sql`")),
     }
 }
 
@@ -216,7 +216,7 @@ async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wa
             let mut told = json!({ "sql": query.get("query"), "description": query.get("description") });
             let id = text(attachment, "attachment_id").unwrap_or_default();
             // The SQL is worth having even where its rows cannot be had.
-            match result(context, place, id, is_expired, wait).await {
+            match result::rows(context, place, id, is_expired, wait).await {
                 Ok(rows) => shape::put(&mut told, "result", rows),
                 Err(error) => shape::put(&mut told, "result_error", error.to_string()),
             }
@@ -231,42 +231,6 @@ async fn answer(context: &Context, place: &Place, message: &Value, wait: &mut Wa
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "run the SQL with `execute_sql` to page through all rows");
     Ok(answer)
-}
-
-/// The rows of a query; one whose result is gone is run again.
-async fn result(
-    context: &Context,
-    place: &Place,
-    attachment: &str,
-    is_expired: bool,
-    wait: &mut Wait,
-) -> Result<Value, Error> {
-    let request = &place.arguments().with(Location::Path, "attachment_id", attachment);
-    let is_gone = AtomicBool::new(is_expired);
-    let poll = || {
-        let operation = match is_gone.load(Relaxed) {
-            true => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
-            false => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
-        };
-        async move {
-            let answer = context.json(operation, request.clone()).await?;
-            let response = answer.get("statement_response").cloned().unwrap_or_default();
-            serde_json::from_value(response).map_err(|error| Error::failed(format!("no result: {error}")))
-        }
-    };
-    let is_over = |state: &StatementState| !statement::is_open(state) && *state != StatementState::Closed;
-    let look = |response: &StatementResponse| {
-        let state = statement::state(response);
-        is_gone.store(state == StatementState::Closed, Relaxed);
-        Stand { state: state.to_string(), done: None, is_over: is_over(&state) }
-    };
-    let response = watch(context, "the query of the answer", wait, poll, look).await?;
-    if !is_over(&statement::state(&response)) {
-        return Err(Error::failed("the query was still running when the time was up").with_hint(
-            "pass `conversation_id` and `message_id` to `ask_genie`, without `question`, to wait on for its rows",
-        ));
-    }
-    statement::finish(context, response, 0, Cursor::default()).await
 }
 
 #[cfg(test)]

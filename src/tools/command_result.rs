@@ -60,7 +60,7 @@ fn table(context: &Context, answer: &mut Value, results: &Value, is_cut: bool) {
         shape::exact(&mut row);
         row
     });
-    let page = shape::page(exact, Budget { characters: room });
+    let page = shape::fill(exact, Budget { characters: room }, shape::fit_row);
     shape::put(answer, "columns", columns);
     shape::put(answer, "returned", page.taken);
     shape::put(answer, "rows", page.items);

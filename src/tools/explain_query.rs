@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::read_only_sql::{self, Circumstances};
 use super::statement::{self, Order};
 use super::warehouse::{self, Warehouse};
-use super::{Composite, input, input_schema, read_only_sql, rest};
+use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -151,9 +152,16 @@ async fn planned(
     text: Option<&str>,
     input: &Input,
 ) -> Result<(Warehouse, String), Error> {
-    let text = text.ok_or_else(|| Error::failed("the text of the statement is hidden from you"))?;
+    let text = text.ok_or_else(|| {
+        Error::failed("the text of the statement is hidden from you").with_hint("pass its text as `statement`")
+    })?;
     let text = text.trim().trim_end_matches(';');
-    read_only_sql::check_planned(text)?;
+    let circumstances = Circumstances {
+        parameters: Vec::new(),
+        catalog: input.catalog.clone(),
+        no_user_functions: context.no_user_functions,
+    };
+    read_only_sql::check_planned(text, circumstances).await?;
     let warehouse = match query.and_then(|query| rest::text(query, "warehouse_id")) {
         Some(own) if input.warehouse_id.is_none() => of_query(context, own).await?,
         _ => warehouse::choose(context, input.warehouse_id.clone()).await?,
@@ -163,7 +171,8 @@ async fn planned(
         schema: input.schema.clone(),
         ..Order::new(format!("EXPLAIN FORMATTED {text}"), &[])
     };
-    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds).await;
+    let advice = "raise `timeout_seconds`";
+    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds, advice).await;
     let table = table.map_err(|error| match error.to_string().contains("UNBOUND_SQL_PARAMETER") {
         true => Error::failed("no plan: the values of the statement's parameters are not known")
             .with_hint("pass its text as `statement`, with values in place of the markers"),

@@ -65,9 +65,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let total = text.chars().count();
     if input.offset > 0 && input.offset >= total {
-        return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end")));
+        return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end"))
+            .with_hint("it is read to its end; begin again without `offset`"));
     }
-    let (part, next) = part(&text, input.offset, context.budget.characters);
+    let (part, next) = shape::part(&text, input.offset, context.budget);
     let mut result = json!({ "path": path, "content": part });
     if let Some(file_type) = answer.get("file_type").and_then(Value::as_str) {
         shape::put(&mut result, "file_type", file_type);
@@ -78,41 +79,4 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::put(&mut result, "next_offset", next);
     }
     Ok(result)
-}
-
-/// As much of a text from a character on as makes so many characters of JSON, and where the rest begins.
-fn part(text: &str, offset: usize, room: usize) -> (String, Option<usize>) {
-    let mut used = 0;
-    let mut part = String::new();
-    for (index, character) in text.chars().enumerate().skip(offset) {
-        used += match character {
-            '"' | '\\' | '\n' | '\r' | '\t' => 2,
-            character if character.is_control() => 6,
-            _ => 1,
-        };
-        if used > room {
-            return (part, Some(index));
-        }
-        part.push(character);
-    }
-    (part, None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::part;
-
-    #[test]
-    fn parts_make_the_whole() {
-        let text = "a\"é\n".repeat(50);
-        let (mut whole, mut offset, mut parts) = (String::new(), Some(0), 0);
-        while let Some(start) = offset {
-            let (part, next) = part(&text, start, 60);
-            assert!(serde_json::json!(part).to_string().chars().count() <= 62);
-            whole.push_str(&part);
-            offset = next;
-            parts += 1;
-        }
-        assert_eq!((whole, parts), (text, 5));
-    }
 }

@@ -33,6 +33,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         id: input.job_id.map(|id| id.0.to_string()),
         names: Some(NAMES),
         without: "runs on all-purpose clusters are not in it: their usage is of the cluster, not of a job",
+        whole: "`share_percent` is of the list cost of all jobs in the period",
     };
     costs(&context, subject, input.period).await
 }

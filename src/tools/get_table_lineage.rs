@@ -2,6 +2,7 @@
 //! pipelines and dashboards.
 
 mod graph;
+mod names;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +11,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, table_name};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
 use graph::{Direction, Edge, Node};
+use names::Names;
 use source::Source;
 
 pub(crate) static COMPOSITE: Composite = Composite {
@@ -28,7 +30,7 @@ const MOST_LOOKUPS: usize = 40;
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
     /// Three-part name, from `search_tables`.
-    table_name: String,
+    full_name: String,
     /// Only this column of it.
     column_name: Option<String>,
     /// Which way to follow.
@@ -56,34 +58,37 @@ fn default_depth() -> usize {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let root = Node { table: input.table_name.clone(), column: input.column_name.clone() };
+    table_name::check(&input.full_name)?;
+    let root = Node { table: input.full_name.clone(), column: input.column_name.clone() };
     let mut source = Source::open(&context, &root, input.warehouse_id.clone()).await?;
-    let mut answer = json!({ "table_name": input.table_name });
+    let mut answer = json!({ "full_name": input.full_name });
     if let Some(column) = &input.column_name {
         shape::put(&mut answer, "column_name", column.clone());
     }
-    let (mut is_cut, mut is_empty) = (false, true);
+    let mut walks = Vec::new();
     for (wanted, direction) in [(Wanted::Upstream, Direction::Upstream), (Wanted::Downstream, Direction::Downstream)] {
         if input.direction == wanted || input.direction == Wanted::Both {
-            let walk = walk(&context, &mut source, &root, direction, input.depth).await?;
-            is_cut |= walk.is_cut;
-            is_empty &= walk.edges.is_empty();
-            shape::put(&mut answer, direction.name(), walk.edges.iter().map(Edge::told).collect::<Vec<_>>());
+            walks.push((direction, walk(&context, &mut source, &root, direction, input.depth).await?));
         }
     }
-    shape::put(&mut answer, "source", source.name());
-    if is_cut {
-        shape::put(&mut answer, "truncated", true);
-        shape::put(
-            &mut answer,
-            "hint",
-            "more tables than can be followed at once: lower `depth`, or go on from one of these",
-        );
+    let names = Names::look_up(&context, walks.iter().flat_map(|(_, walk)| &walk.edges)).await;
+    for (direction, walk) in &walks {
+        let steps = walk.edges.iter().map(|edge| edge.told(&names));
+        shape::put(&mut answer, direction.name(), steps.collect::<Vec<_>>());
     }
-    if is_empty {
-        let hint = "nothing is recorded: lineage is of what ran lately on Unity Catalog; a misspelt name has none either, see \
-                    `get_table_schema`";
+    shape::put(&mut answer, "source", source.name());
+    if walks.iter().any(|(_, walk)| walk.is_cut) {
+        shape::put(&mut answer, "truncated", true);
+        let hint = "more tables than can be followed at once: lower `depth`, or go on from one of these";
         shape::put(&mut answer, "hint", hint);
+    }
+    if walks.iter().all(|(_, walk)| walk.edges.is_empty()) {
+        let hint = "nothing is recorded: lineage is of what ran lately on Unity Catalog; a misspelt name has none either, \
+                    find the right one with `search_tables`";
+        shape::put(&mut answer, "hint", hint);
+    }
+    if names.is_cut {
+        shape::advise(&mut answer, "not all names were looked up: lower `depth`, or ask for one `direction`");
     }
     source.put(&mut answer);
     shape::exact(&mut answer);

@@ -32,6 +32,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         id: input.of_warehouse_id,
         names: None,
         without: "a query's share of a warehouse is not known: the whole time that the warehouse ran is counted",
+        whole: "`share_percent` is of the list cost of all warehouses in the period",
     };
     let warehouses = rest::list(&context, &operations::SQL_WAREHOUSES_LIST, Arguments::new(), MOST_PAGES);
     let (answer, warehouses) = tokio::join!(costs(&context, subject, input.period), warehouses);

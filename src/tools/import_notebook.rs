@@ -90,7 +90,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         }
         outcome => outcome,
     }
-    .map_err(|error| upload_file::exists(remote.unanswered(error.into())))?;
+    .map_err(|error| upload_file::exists(remote.unanswered(error.into()), input.overwrite))?;
     let object = upload_file::object(&context, path).await?;
     let mut answer = shape::keep(&object, &["path", "object_type", "language", "object_id"]);
     if let Some(path) = object.get("path").and_then(Value::as_str) {

@@ -44,7 +44,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut body = match (input.prompt, input.body) {
         (Some(prompt), None) => prompted(&input.name, task, prompt)?,
         (None, Some(body)) => body,
-        _ => return Err(Error::failed("give either `prompt`, a text, or `body`, the request, but not both")),
+        _ => {
+            return Err(Error::failed("give either `prompt`, a text, or `body`, the request, but not both").with_hint(
+                "`prompt` is for language models; a custom model takes `body`, e.g. `{\"dataframe_records\": [{…}]}`",
+            ));
+        }
     };
     // A stream would come as one text of many events.
     body.shift_remove("stream");

@@ -89,7 +89,10 @@ async fn start(context: &Context, input: &Input) -> Result<String, Error> {
     }
     let answer = context.json(&operations::PIPELINES_PIPELINES_START_UPDATE, request).await?;
     let update = answer.get("update_id").and_then(Value::as_str);
-    update.map(str::to_owned).ok_or_else(|| Error::failed("the answer names no update"))
+    update.map(str::to_owned).ok_or_else(|| {
+        Error::failed("the answer names no update")
+            .with_hint("it may have started: look with `get_pipeline` before you call this again")
+    })
 }
 
 /// A pipeline has one update at a time. One that goes on is told, and left alone: it is not of this call. The API takes no

@@ -40,7 +40,7 @@ struct Input {
     /// Most tables to return.
     #[serde(default = "default_results")]
     #[schemars(range(min = 1, max = 100))]
-    max_results: usize,
+    limit: usize,
     /// SQL warehouse to search with; if unset, one that runs.
     warehouse_id: Option<String>,
     /// `next_page_token` of the last answer.
@@ -89,7 +89,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let ranked = rank::ranked(found.candidates, &words);
     let total = ranked.len();
-    let items = ranked.into_iter().skip(cursor.skip).take(input.max_results).map(Candidate::told);
+    let items = ranked.into_iter().skip(cursor.skip).take(input.limit).map(Candidate::told);
     let page = shape::page(items, context.budget);
     let next = cursor.skip + page.taken;
     let mut answer = json!({
@@ -141,7 +141,8 @@ async fn by_sql(context: &Context, warehouse: &Warehouse, words: &Words, input: 
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let order = Order::new(sql, &values);
-    let table = statement::table_in_time(context, warehouse, &order, input.timeout_seconds).await?;
+    let advice = "raise `timeout_seconds`";
+    let table = statement::table_in_time(context, warehouse, &order, input.timeout_seconds, advice).await?;
     let rows = table.rows.iter().map(|row| {
         let text = |column: &str| table.cell(row, column).unwrap_or_default().to_owned();
         let full_name = format!("{}.{}.{}", text("table_catalog"), text("table_schema"), text("table_name"));

@@ -1,6 +1,8 @@
 //! SQL statements: starting one, waiting for it, and what it came to.
 
+mod chunks;
 mod rows;
+mod save;
 
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use crate::error::Error;
 use crate::shape;
 
 pub(crate) use rows::Table;
+pub(crate) use save::Export;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The API waits this long within the request, the least that it takes besides 0. Most statements are done by
@@ -122,12 +125,14 @@ pub(crate) async fn table(
     }
 }
 
-/// As [`table`], for a query whose rows are of no use by themselves: it is cancelled when the time is up.
+/// As [`table`], for a query whose rows are of no use by themselves: it is cancelled when the time is up, and `advice`
+/// says what the caller can do then.
 pub(crate) async fn table_in_time(
     context: &Context,
     warehouse: &Warehouse,
     order: &Order,
     seconds: u64,
+    advice: &str,
 ) -> Result<Table, Error> {
     match table(context, warehouse, order, seconds).await? {
         Told::Table(table) => Ok(table),
@@ -141,7 +146,7 @@ pub(crate) async fn table_in_time(
             let state = text("warehouse_state").map(|state| format!(", its warehouse is {state}")).unwrap_or_default();
             let problem = text("warehouse_problem").map(|problem| format!(": {problem}")).unwrap_or_default();
             let message = format!("no answer within {seconds} s{state}{problem}");
-            Err(Error::failed(message).with_hint("raise `timeout_seconds`"))
+            Err(Error::failed(message).with_hint(advice))
         }
     }
 }
@@ -211,6 +216,8 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
     })?;
     match state(&statement) {
         StatementState::Succeeded => Ok(End::Done(Box::new(statement))),
+        // A small result may come with a statement that is closed at once.
+        StatementState::Closed if has_result(&statement) => Ok(End::Done(Box::new(statement))),
         StatementState::Closed => Err(gone(id)),
         state if is_open(&state) => Ok(End::Running(json!({
             "statement_id": id,
@@ -225,6 +232,11 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
 /// The state of a statement; one that tells none has yet to begin.
 pub(crate) fn state(statement: &StatementResponse) -> StatementState {
     statement.status.as_ref().and_then(|status| status.state.clone()).unwrap_or(StatementState::Pending)
+}
+
+/// Whether a statement came with all that can be had of its result.
+pub(crate) fn has_result(statement: &StatementResponse) -> bool {
+    chunks::has_result(statement)
 }
 
 /// Whether a statement has yet to end. A state that nobody knows is no end.
@@ -287,11 +299,14 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
     let failed = Error::failed(format!("statement `{id}` is {state}{code}{sql_state}: {}", message.trim()));
     // The API's own advice is the sign: there is no code for it.
     if message.contains("disposition=EXTERNAL_LINKS") {
-        let hint = "the result is beyond 25 MiB: select less, set `row_limit`, or set `large_result`";
+        let hint =
+            "the result is beyond 25 MiB: select less, set `row_limit` or `large_result`, or save it with `save_to`";
         return Ok(End::TooLarge(failed.with_hint(hint)));
     }
     let contains = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    Err(if contains(&["TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"]) {
+    Err(if contains(&["CATALOG_NOT_FOUND", "NO_SUCH_CATALOG"]) {
+        failed.with_hint("see which catalogs exist with `list_catalogs`")
+    } else if contains(&["TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"]) {
         failed.with_hint("name tables as `catalog.schema.table`; see what exists with `search_tables` or `list_tables`")
     } else if contains(&["UNRESOLVED_COLUMN"]) {
         failed.with_hint("see the columns with `get_table_schema`")
@@ -301,6 +316,13 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
         )
     } else if contains(&["UNBOUND_SQL_PARAMETER"]) {
         failed.with_hint("give a value for each `:name` in `parameters`")
+    } else if contains(&["UNRESOLVED_ROUTINE"]) {
+        failed
+            .with_hint("see the built-in functions with `SHOW FUNCTIONS`, and those of a schema with `list_functions`")
+    } else if contains(&["DELTA_CONCURRENT", "ConcurrentAppendException"]) {
+        failed.with_hint("another write came in between and this one changed nothing: run it again")
+    } else if *state == StatementState::Canceled {
+        failed.with_hint("a user or a time limit of the warehouse cancelled it: run it again if it is still wanted")
     } else if !is_sql && *state == StatementState::Failed {
         return Ok(End::Unserved(failed.with_hint("see how its warehouse is with `list_warehouses`")));
     } else {

@@ -102,6 +102,51 @@ async fn costs_agree_with_the_usage_and_say_what_they_are() -> Outcome {
 }
 
 #[tokio::test]
+async fn costs_of_a_month_are_those_of_its_days_and_say_each_share_of_the_whole() -> Outcome {
+    let house = house().await?;
+    let one = async |sql: &str| -> Result<Value, Box<dyn std::error::Error>> {
+        Ok(house.answer("execute_sql", json!({ "statement": sql })).await?["rows"][0].clone())
+    };
+    // The last day with usage is in a month that may not be over.
+    let last = "SELECT CAST(max(usage_date) AS STRING) FROM system.billing.usage WHERE billing_origin_product = 'JOBS'";
+    let last = one(last).await?[0].as_str().ok_or("no usage")?.to_owned();
+    let (month, _) = last.rsplit_once('-').ok_or("no date")?;
+    let truth = one(&format!(
+        "SELECT round(CAST(sum(usage_quantity) AS DOUBLE) * 0.35, 2), CAST(min(usage_date) AS STRING) FROM \
+         system.billing.usage WHERE billing_origin_product = 'JOBS' AND CAST(usage_date AS STRING) LIKE '{month}-%'"
+    ))
+    .await?;
+    let costs = async |call: Value| house.answer("get_job_costs", call).await;
+    let answer = costs(json!({ "month": month })).await?;
+    assert_eq!(answer["start_date"], format!("{month}-01"), "{answer}");
+    let sum = |answer: &Value, index: usize| -> f64 {
+        answer["rows"].as_array().into_iter().flatten().filter_map(|row| row[index].as_f64()).sum()
+    };
+    let (all, share) = (sum(&answer, 3), sum(&answer, 4));
+    assert!(truth[0].as_f64().is_some_and(|truth| (all - truth).abs() < 0.1), "{truth} but {answer}");
+    assert!((share - 100.0).abs() < 1.0, "the shares make {share} %: {answer}");
+    assert!(answer["notes"].to_string().contains("`share_percent`"), "{answer}");
+
+    let dates = json!({ "start_date": truth[1], "end_date": last });
+    assert_eq!(costs(dates).await?["rows"], answer["rows"], "the same days");
+    let first = &answer["rows"][0];
+    let job = costs(json!({ "month": month, "job_id": first[0], "by_day": false })).await?;
+    assert_eq!(job["rows"], json!([first]), "its share is of all jobs");
+    let none = costs(json!({ "month": "1999-01" })).await?;
+    assert_eq!(none["rows"], json!([]));
+    for (call, expected) in [
+        (json!({ "month": "last" }), "write it as `2026-01`"),
+        (json!({ "days": 3, "month": month }), "more than one way"),
+    ] {
+        let refusal = house.refusal("get_job_costs", call).await?;
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    let warehouses = house.answer("get_warehouse_costs", json!({ "start_date": truth[1] })).await?;
+    assert!((sum(&warehouses, 3) - 100.0).abs() < 1.0, "{warehouses}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn warehouse_costs_have_names_and_days() -> Outcome {
     let house = house().await?;
     let answer = house.answer("get_warehouse_costs", json!({})).await?;

@@ -111,10 +111,12 @@ async fn jobs_of_two_workspaces_are_two_and_one_that_is_unknown_has_no_name() ->
     let after = house.answer("get_job_costs", json!({})).await?;
     let of = |answer: &Value, workspace: bool| -> Vec<Value> {
         let rows = answer["rows"].as_array().into_iter().flatten();
-        rows.filter(|row| (row[6] == "99") == workspace).cloned().collect()
+        rows.filter(|row| (row[7] == "99") == workspace).cloned().collect()
     };
-    assert_eq!(after["columns"][6]["name"], "workspace_id");
-    assert_eq!(of(&after, false), of(&before, false), "those of this workspace are as they were");
+    let column = |index: usize| &after["columns"][index]["name"];
+    assert_eq!((column(4), column(7)), (&json!("share_percent"), &json!("workspace_id")));
+    let costs = |rows: Vec<Value>| rows.iter().map(|row| (row[0].clone(), row[3].clone())).collect::<Vec<_>>();
+    assert_eq!(costs(of(&after, false)), costs(of(&before, false)), "those of this workspace are as they were");
     let others = of(&after, true);
     assert_eq!(others.len(), of(&before, false).len());
     assert!(others.iter().all(|row| row[1].is_null() && row[3].is_number()), "{others:?}");

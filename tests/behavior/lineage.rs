@@ -28,7 +28,7 @@ impl House {
     }
 
     async fn lineage(&self, table: &str, more: Value) -> Result<Value, Failure> {
-        let mut call = json!({ "table_name": table });
+        let mut call = json!({ "full_name": table });
         if let (Some(call), Value::Object(more)) = (call.as_object_mut(), more) {
             call.extend(more);
         }
@@ -52,8 +52,8 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 
 /// The ids of a kind on all edges.
 fn between(answer: &Value, direction: &str, kind: &str) -> BTreeSet<String> {
-    let ids = edges(answer, direction).flat_map(|edge| edge[kind].as_array().into_iter().flatten());
-    ids.filter_map(|id| id.as_str().map(str::to_owned)).collect()
+    let all = edges(answer, direction).flat_map(|edge| edge[kind].as_array().into_iter().flatten());
+    all.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
 }
 
 #[tokio::test]
@@ -61,12 +61,16 @@ async fn tables_are_told_with_jobs_notebooks_pipelines_and_dashboards_between() 
     for house in both().await? {
         let orders = house.lineage(ORDERS, json!({})).await?;
         let revenue = edges(&orders, "downstream").find(|edge| edge["table"] == REVENUE).ok_or("no revenue")?;
-        assert_eq!(revenue["jobs"], json!([LOADER_JOB]), "{orders}");
+        assert_eq!(revenue["jobs"], json!([{ "id": LOADER_JOB, "name": "nightly-orders" }]), "{orders}");
         assert_eq!(revenue["notebooks"].as_array().map(Vec::len), Some(1), "{orders}");
+        assert_eq!(revenue["notebooks"][0]["path"], "/Shared/etl/load_orders", "{orders}");
         let pipelines = between(&orders, "downstream", "pipelines");
         assert_eq!(pipelines, set(["0a1b2c3d-0001-4000-8000-000000000001"]), "{orders}");
         let customers = house.lineage(CUSTOMERS, json!({ "direction": "downstream" })).await?;
         assert_eq!(between(&customers, "downstream", "dashboards").len(), 1, "{customers}");
+        let read = edges(&customers, "downstream").find_map(|edge| edge["dashboards"].get(0));
+        let dashboard = read.ok_or("no dashboard")?;
+        assert!(dashboard["name"].is_string() && dashboard["path"].is_string(), "{customers}");
     }
     Ok(())
 }
@@ -83,7 +87,7 @@ async fn columns_are_followed_both_ways_by_either_source() -> Outcome {
         // What moves a column is told too, and a view moves by itself.
         let edge = |table: &str| edges(&down, "downstream").find(|edge| edge["table"] == table);
         let (revenue, customers) = (edge(REVENUE).ok_or("no revenue")?, edge(CUSTOMERS).ok_or("no customers")?);
-        assert_eq!(revenue["jobs"], json!([LOADER_JOB]), "{down}");
+        assert_eq!(revenue["jobs"][0]["id"], LOADER_JOB, "{down}");
         assert!(revenue["notebooks"].is_array() && customers.get("jobs").is_none(), "{down}");
 
         let up = house.lineage(REVENUE, json!({ "column_name": "revenue" })).await?;
@@ -158,12 +162,29 @@ async fn a_system_schema_that_is_not_enabled_names_what_is_missing() -> Outcome 
     for (asked, relation) in [(json!({}), "table_lineage"), (json!({ "column_name": "total" }), "column_lineage")] {
         house.sql(&format!("DROP TABLE system.access.{relation}")).await?;
         let mut call = asked;
-        call["table_name"] = json!(ORDERS);
+        call["full_name"] = json!(ORDERS);
         let refusal = house.refusal("get_table_lineage", call).await?;
         for expected in [relation, "TABLE_OR_VIEW_NOT_FOUND", "must enable", "USE SCHEMA and SELECT on `system.access`"]
         {
             assert!(refusal.contains(expected), "no {expected}: {refusal}");
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_up_stays_an_id() -> Outcome {
+    let denied = json!([
+        { "route": "jobs.jobs.get", "fault": "permission_denied" },
+        { "route": "dashboards.lakeview.get", "fault": "permission_denied" },
+    ]);
+    let options = Options::default().with_faults(Faults::parse(&denied.to_string())?);
+    let (_sandbox, house) = beside(options, &[], 6_000).await?;
+    let orders = house.lineage(ORDERS, json!({ "direction": "downstream" })).await?;
+    let revenue = edges(&orders, "downstream").find(|edge| edge["table"] == REVENUE).ok_or("no revenue")?;
+    assert_eq!(revenue["jobs"], json!([{ "id": LOADER_JOB }]), "{orders}");
+    // Its path is known by the job alone.
+    let reader = edges(&orders, "downstream").find(|edge| edge.get("table").is_none()).ok_or("no reader")?;
+    assert!(reader["notebooks"][0]["id"].is_string() && reader["notebooks"][0].get("path").is_none(), "{orders}");
     Ok(())
 }

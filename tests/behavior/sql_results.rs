@@ -40,7 +40,7 @@ fn answering(statement: Value) -> impl Fn(&str, &str) -> Option<Value> {
 }
 
 async fn statuses(house: &House) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
-    let history = house.answer("list_query_history", json!({ "fields": ["status"], "max_results": 500 })).await?;
+    let history = house.answer("list_query_history", json!({ "fields": ["status"], "limit": 500 })).await?;
     Ok(items(&history).map(|query| query["status"].clone()).collect())
 }
 
@@ -160,6 +160,19 @@ async fn cells_of_megabytes_are_cut_one_by_one_and_no_row_is_lost() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_map_of_thousands_of_keys_is_cut_beside_the_other_cells() -> Outcome {
+    let map: serde_json::Map<_, _> = (0..5_000).map(|at| (format!("key{at}"), json!("value"))).collect();
+    let row = json!([Value::Object(map).to_string(), "7"]);
+    let house = House::scripted(answering(succeeded(&[("MAP", "MAP<STRING, STRING>"), ("INT", "INT")], &row))).await?;
+    let answer = house.answer("execute_sql", json!({ "statement": "SELECT 1" })).await?;
+    assert!(answer.to_string().chars().count() <= 18_000, "{}", answer["hint"]);
+    let kept = answer["rows"][0][0].as_object().map_or(0, serde_json::Map::len);
+    assert!(kept > 100 && answer["rows"][0][1] == 7, "{kept} keys");
+    assert!(answer["hint"].to_string().contains(&format!("[0]: {kept} of 5000 fields")), "{}", answer["hint"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_cursor_leads_nowhere_but_on_in_its_own_statement() -> Outcome {
     let (_sandbox, house) = beside(Options::default(), &[], 1_000).await?;
     let first = house.answer("execute_sql", json!({ "statement": ORDERS })).await?;
@@ -169,9 +182,14 @@ async fn a_cursor_leads_nowhere_but_on_in_its_own_statement() -> Outcome {
     let refusal = house.refusal("get_sql_result", next(&other["statement_id"], token)).await?;
     assert!(refusal.contains("not of statement") && refusal.contains("the answer that it is from"), "{refusal}");
     let cursor: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token)?)?;
-    for (field, value) in
-        [("p", json!("-1")), ("p", json!("4000")), ("p", json!("x")), ("s", json!(900_000)), ("o", Value::Null)]
-    {
+    for (field, value) in [
+        ("p", json!("-1")),
+        ("p", json!("4000:0")),
+        ("p", json!("0:-1")),
+        ("p", json!("x")),
+        ("s", json!(900_000)),
+        ("o", Value::Null),
+    ] {
         let mut cursor = cursor.clone();
         cursor[field] = value;
         let tampered = URL_SAFE_NO_PAD.encode(cursor.to_string());
@@ -323,7 +341,7 @@ async fn a_privilege_that_is_missing_is_told_by_each_tool_that_asks_by_sql() -> 
     for (tool, call, expected) in [
         ("execute_sql", json!({ "statement": "SELECT 1" }), "`get_effective_grants`"),
         ("explain_query", json!({ "statement": "SELECT 1" }), "`get_effective_grants`"),
-        ("get_table_lineage", json!({ "table_name": "a.b.c" }), "USE SCHEMA and SELECT on `system.access`"),
+        ("get_table_lineage", json!({ "full_name": "a.b.c" }), "USE SCHEMA and SELECT on `system.access`"),
         ("get_job_costs", json!({}), "USE SCHEMA and SELECT on `system.billing`"),
         ("get_warehouse_costs", json!({}), "USE SCHEMA and SELECT on `system.billing`"),
     ] {

@@ -17,6 +17,7 @@ use crate::control::{control, is_control};
 use crate::error::ApiError;
 use crate::faults::{self, Kind as Fault, Target, UnderWay};
 use crate::line::{Cutter, Lines};
+use crate::loopback;
 use crate::reply::{Content, Reply};
 use crate::request::Request;
 use crate::router::{Bound, Handler, Route, Router};
@@ -100,6 +101,7 @@ async fn dispatch(
     let workspace = &surface.workspace;
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.as_str(), parts.uri.path());
+    loopback::check(&parts.headers)?;
     let routed = surface.router.find(method, path);
     if !routed.as_ref().is_some_and(|(route, _)| route.public) {
         authenticate(&parts.headers, workspace)?;
@@ -224,7 +226,9 @@ fn authenticate(headers: &HeaderMap, workspace: &Workspace) -> Result<(), ApiErr
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match given {
         Some((_, given))
-            if given.trim() == workspace.token() || crate::areas::tokens::is_valid(workspace, given.trim()) =>
+            if given.trim() == workspace.token()
+                || crate::areas::tokens::is_valid(workspace, given.trim())
+                || crate::areas::oidc::is_valid(workspace, given.trim()) =>
         {
             Ok(())
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::names::Names;
 use crate::shape;
 
 /// A table, or a column of one.
@@ -72,7 +73,7 @@ impl Edge {
     }
 
     /// The step as an answer tells it.
-    pub(super) fn told(&self) -> Value {
+    pub(super) fn told(&self, names: &Names) -> Value {
         let mut told = json!({});
         match &self.far {
             Some(far) if self.is_hidden => {
@@ -92,7 +93,7 @@ impl Edge {
             shape::put(&mut told, "of", self.near.told());
         }
         for (kind, ids) in &self.between {
-            shape::put(&mut told, kind, json!(ids));
+            shape::put(&mut told, kind, ids.iter().map(|id| names.told(kind, id)).collect::<Vec<_>>());
         }
         if let Some(seen) = &self.last_seen {
             shape::put(&mut told, "last_seen", seen.clone());

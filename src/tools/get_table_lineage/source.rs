@@ -194,7 +194,8 @@ fn full_name(table: &Value, name: &str) -> Option<String> {
 /// The id of a job, notebook and so on: the one field named so, besides the workspace's.
 fn id(info: &Value) -> Option<String> {
     let fields = info.as_object()?;
-    let (_, id) = fields.iter().find(|(name, _)| name.ends_with("_id") && *name != "workspace_id")?;
+    let is_own = |name: &str| name.ends_with("_id") && name != "workspace_id";
+    let (_, id) = fields.iter().find(|(name, id)| is_own(name) && !id.is_null())?;
     Some(id.as_str().map_or_else(|| id.to_string(), str::to_owned))
 }
 
@@ -232,7 +233,9 @@ async fn from_tables(
         tests.join(" OR ")
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    let table = match statement::table_in_time(context, warehouse, &Order::new(sql, &values), SECONDS).await {
+    let order = Order::new(sql, &values);
+    let advice = "the warehouse may still have to start: ask again, or name one that runs in `warehouse_id`";
+    let table = match statement::table_in_time(context, warehouse, &order, SECONDS, advice).await {
         Ok(table) => table,
         Err(error) if statement::lacks_access(&error) => {
             let message =
@@ -264,6 +267,7 @@ mod tests {
     use serde_json::json;
 
     use super::{Direction, Node, from_api};
+    use crate::tools::get_table_lineage::names::Names;
 
     #[test]
     fn steps_of_the_api_keep_what_lies_between() {
@@ -281,18 +285,22 @@ mod tests {
             ],
             "downstreams": [{ "dashboardInfos": [{ "workspace_id": 1, "dashboard_id": "01ef" }] }],
         });
-        let told = |direction| from_api(&near, &answer, direction).iter().map(super::Edge::told).collect::<Vec<_>>();
+        let told = |direction| {
+            let edges = from_api(&near, &answer, direction);
+            edges.iter().map(|edge| edge.told(&Names::default())).collect::<Vec<_>>()
+        };
         assert_eq!(
             told(Direction::Upstream),
             [
                 json!({
-                    "table": "main.landing.raw", "depth": 1, "jobs": ["9007199254740993"], "notebooks": ["7"],
+                    "table": "main.landing.raw", "depth": 1, "jobs": [{ "id": "9007199254740993" }],
+                    "notebooks": [{ "id": "7" }],
                     "last_seen": "2026-01-02",
                 }),
                 json!({ "table": "c.s.x", "hidden": true, "depth": 1 }),
             ]
         );
-        assert_eq!(told(Direction::Downstream), [json!({ "depth": 1, "dashboards": ["01ef"] })]);
+        assert_eq!(told(Direction::Downstream), [json!({ "depth": 1, "dashboards": [{ "id": "01ef" }] })]);
         assert!(from_api(&near, &json!({}), Direction::Upstream).is_empty());
     }
 
@@ -305,6 +313,9 @@ mod tests {
         ] });
         let edges = from_api(&near, &answer, Direction::Upstream);
         assert_eq!(edges.len(), 1);
-        assert_eq!(edges[0].told(), json!({ "table": "main.landing.raw", "column": "price", "depth": 1 }));
+        assert_eq!(
+            edges[0].told(&Names::default()),
+            json!({ "table": "main.landing.raw", "column": "price", "depth": 1 })
+        );
     }
 }

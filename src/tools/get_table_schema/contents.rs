@@ -57,7 +57,7 @@ pub(super) async fn add(context: &Context, answer: &mut Value, table: &Value, in
                 return None;
             }
             let order = Order::new(format!("DESCRIBE DETAIL {name}"), &[]);
-            statement::table_in_time(context, &warehouse, &order, wait).await.ok()
+            statement::table_in_time(context, &warehouse, &order, wait, "raise `timeout_seconds`").await.ok()
         },
     );
     if let Some(detail) = detail

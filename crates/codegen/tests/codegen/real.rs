@@ -37,7 +37,9 @@ fn every_operation_has_a_schema_that_every_client_takes() {
     let allowlist = Allowlist::parse([("all", text.as_str())], api).unwrap();
     assert_eq!(allowlist.tools.len(), api.operations.len());
     let definitions = emit::definitions(api, &allowlist).unwrap();
-    let violations: Vec<_> = lint::lint(&definitions).iter().map(ToString::to_string).collect();
+    // What an open object shows comes from the example in its description, which only the real allowlist writes.
+    let violations = lint::lint(&definitions).into_iter().filter(|violation| violation.rule != "L16");
+    let violations: Vec<_> = violations.map(|violation| violation.to_string()).collect();
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 

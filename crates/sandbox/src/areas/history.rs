@@ -33,13 +33,13 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct History(pub(crate) VecDeque<Entry>);
 
-pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str) {
+pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str, started: i64) {
     let mut history = lock(&workspace.history);
     history.0.push_front(Entry {
         id: id.to_owned(),
         sql: sql.to_owned(),
         warehouse: warehouse.to_owned(),
-        started: workspace.clock.now(),
+        started,
         ended: None,
         status: "RUNNING",
         rows: 0,
