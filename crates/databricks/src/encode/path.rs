@@ -116,5 +116,5 @@ fn check_segment(name: &str, segment: &str) -> Result<(), Error> {
 }
 
 fn refusal(name: &str, why: &str) -> Error {
-    Error::argument(format!("the path parameter `{name}` {why}"))
+    Error::parameter(name, format!("the path parameter `{name}` {why}"))
 }
