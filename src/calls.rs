@@ -1,5 +1,7 @@
 //! One call of a tool, from raw arguments to the answer.
 
+use std::time::Instant;
+
 use serde_json::{Map, Value};
 
 use crate::arguments;
@@ -7,6 +9,7 @@ use crate::context::Context;
 use crate::cursor;
 use crate::definition::Action;
 use crate::error::Error;
+use crate::outcome;
 use crate::registry::{Registry, Tool};
 use crate::shape;
 use crate::tools::plain;
@@ -82,6 +85,7 @@ async fn run(
 ) -> Result<Value, Error> {
     let definition = tool.definition;
     let given = arguments.clone();
+    let began = Instant::now();
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
@@ -89,7 +93,13 @@ async fn run(
             (composite.run)(context, arguments).await
         }
     };
+    let answer = match answer {
+        Err(error) => Err(outcome::tell(context, tool, &given, began, error).await),
+        answer => answer,
+    };
     let answer = answer.map_err(|error| match error.api() {
+        // The client's own advice knows more than the class of the error.
+        Some(api) if api.hint().is_some() => error,
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {
                 [] => "",

@@ -21,6 +21,7 @@ pub mod media;
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 mod opening;
+mod outcome;
 mod pretty;
 pub mod progress;
 pub mod registry;

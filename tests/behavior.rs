@@ -70,6 +70,8 @@ mod sql_results;
 mod stopping;
 #[path = "behavior/twist.rs"]
 mod twist;
+#[path = "behavior/unsure.rs"]
+mod unsure;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/warehouses.rs"]

@@ -29,7 +29,8 @@ pub(crate) async fn run(
         return list(context, tool, request, cursor, &keep).await;
     }
     let request = request(tool.arguments, arguments).idempotent(risk == Risk::Read);
-    let mut value = match context.client.execute(tool.operation, request).await? {
+    let answer = context.client.execute(tool.operation, request).await;
+    let mut value = match answer.map_err(|error| in_words_of_caller(tool, error))? {
         Payload::Empty => json!({}),
         Payload::Json(value) => value,
         Payload::Text { text, .. } => json!({ "text": text }),
@@ -37,6 +38,9 @@ pub(crate) async fn run(
     };
     shape::decode(&mut value, tool.result.decode);
     let next = next_page(tool, &value);
+    if risk != Risk::Read && tool.is_telling && value.as_object().is_some_and(Map::is_empty) {
+        return Err(Error::unclear("the workspace took the request, and its answer is empty"));
+    }
     let mut value = accepted(shape::keep(&value, &keep), risk);
     shape::exact(&mut value);
     let cuts = shape::fit(&mut value, context.budget);
@@ -48,6 +52,19 @@ pub(crate) async fn run(
         shape::advise(&mut value, "there is more: pass `page_token`");
     }
     Ok(value)
+}
+
+/// Names the argument of the tool where the client refuses a parameter of the operation that has another name.
+fn in_words_of_caller(tool: &OperationTool, error: databricks::Error) -> Error {
+    let named = |argument: &&Argument| Some(argument.wire) == error.refused_parameter();
+    let name = tool.arguments.iter().find(named).and_then(|argument| match argument.source {
+        Source::Caller { name, .. } if name != argument.wire => Some(name),
+        _ => None,
+    });
+    match name {
+        Some(name) => Error::from(error).after(format!("`{name}` cannot be sent")),
+        None => error.into(),
+    }
 }
 
 /// The token for the rest of an object that comes in parts, whatever fields are asked for.
@@ -149,7 +166,8 @@ pub(crate) async fn page(
         None => None,
     };
     if tool.operation.pagination.is_some() {
-        let page = context.client.page(tool.operation, request, position.as_ref()).await?;
+        let page = context.client.page(tool.operation, request, position.as_ref()).await;
+        let page = page.map_err(|error| in_words_of_caller(tool, error))?;
         let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
         return Ok((page.items, next));
     }

@@ -136,7 +136,7 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
                 None => return Err(error.into()),
             },
         };
-        let repair_id = repair_id.ok_or_else(|| Error::failed("the answer names no repair"))?;
+        let repair_id = repair_id.ok_or_else(|| Error::unclear("the answer names no repair"))?;
         Ok(Begun { id: run_id, answer: repair_id, name: format!("repair {repair_id} of run {run_id}") })
     };
     cleanup::start(context, "repair of a run", start, run::undo).await

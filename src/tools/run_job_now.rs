@@ -68,7 +68,7 @@ async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), G
     let start = async move |starting: Context| {
         let answer =
             starting.client.api().jobs_jobs_run_now(&body).await.map_err(databricks::Error::from)?.into_inner();
-        let run_id = answer.run_id.ok_or_else(|| Error::failed("the answer names no run"))?;
+        let run_id = answer.run_id.ok_or_else(|| Error::unclear("the answer names no run"))?;
         Ok(begun("run", run_id, (run_id, answer.number_in_job)))
     };
     cleanup::start(context, "run", start, run::undo).await

@@ -14,7 +14,11 @@ use crate::yaml::{self, Position, Problem};
 
 mod operation;
 mod read;
+mod verify;
 mod whole;
+
+pub(crate) use verify::items;
+pub use verify::{Look, Verify};
 
 /// The decisions of all toolset files.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +88,8 @@ pub struct Tool {
     pub idempotent: bool,
     /// A composite that, where only reading is allowed, refuses by itself whatever does more.
     pub guarded: bool,
+    /// What shows whether it did its work, for a tool that changes something.
+    pub verify: Option<Verify>,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
     pub operation: Option<OperationTool>,
 }
