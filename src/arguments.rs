@@ -1,12 +1,40 @@
 //! Checks the arguments of a call against the tool's input schema, and says everything that is wrong at once.
 //!
-//! Models err in a few known ways: numbers as text and text as numbers, JSON inside a string, `null` for
+//! Models err in a few known ways: numbers as text and text as numbers, JSON inside a string, `null` or empty text for
 //! what they leave out. What is meant beyond doubt is accepted; everything else is refused with what was
 //! expected, what came, and a valid call.
+
+mod names;
+pub(crate) mod time;
 
 use serde_json::{Map, Number, Value, json};
 
 use crate::nearest::did_you_mean;
+
+pub(crate) use names::meant;
+
+/// An error shows so many characters of a text.
+const MOST_SHOWN: usize = 60;
+
+/// The last words of arguments that name something.
+const NAMING_WORDS: [&str; 16] = [
+    "id",
+    "name",
+    "path",
+    "token",
+    "key",
+    "catalog",
+    "schema",
+    "principal",
+    "owner",
+    "branch",
+    "tag",
+    "location",
+    "root",
+    "version",
+    "mask",
+    "provider",
+];
 
 /// What is wrong with one argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +45,25 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
+/// What a tool takes beyond its schema.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules<'a> {
+    /// Other names of arguments: other name and name.
+    pub(crate) aliases: &'a [(&'a str, &'a str)],
+    /// The call only reads, so that an empty text asks for nothing.
+    pub(crate) only_reads: bool,
+    /// What the API takes and the tool does not, and the tool that does.
+    pub(crate) elsewhere: Option<(&'a [databricks::Parameter], &'a str)>,
+}
+
 /// The arguments with every value in the type that the schema names.
-pub(crate) fn check(schema: &Value, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
-    let mut checker = Checker { faults: Vec::new() };
+pub(crate) fn check(
+    schema: &Value,
+    rules: Rules<'_>,
+    mut arguments: Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<Fault>> {
+    let faults = names::rename(rules.aliases, &mut arguments);
+    let mut checker = Checker { rules, faults };
     let given = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
     let checked = checker.fields(schema, given, "");
     if checker.faults.is_empty() { Ok(checked) } else { Err(checker.faults) }
@@ -52,11 +96,12 @@ fn sample(schema: &Value, name: &str) -> Value {
     }
 }
 
-struct Checker {
+struct Checker<'a> {
+    rules: Rules<'a>,
     faults: Vec<Fault>,
 }
 
-impl Checker {
+impl Checker<'_> {
     fn fault(&mut self, path: &str, message: impl Into<String>) {
         self.faults.push(Fault { path: path.to_owned(), message: message.into() });
     }
@@ -70,16 +115,15 @@ impl Checker {
             match properties.get(&name) {
                 // What is left out is written as `null` by many clients, at any depth.
                 Some(_) if value.is_null() => {}
+                Some(property) if self.is_nothing(property, &name, &value) => {}
                 Some(property) => {
                     let value = self.value(property, value, &path);
                     checked.insert(name, value);
                 }
                 None => {
                     let known: Vec<_> = properties.keys().map(String::as_str).collect();
-                    let hint = did_you_mean(&name, known.iter().copied());
-                    let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-                    let hint = if hint.is_empty() { ";".to_owned() } else { hint };
-                    self.fault(&path, format!("unknown{hint} it takes: {known}"));
+                    let message = self.unknown(&path, &name, &known);
+                    self.fault(&path, message);
                 }
             }
         }
@@ -89,6 +133,33 @@ impl Checker {
             self.fault(&join(path, name), format!("missing; expected {expected}"));
         }
         checked
+    }
+
+    /// What to say of a name that the schema does not know.
+    fn unknown(&self, path: &str, name: &str, known: &[&str]) -> String {
+        let elsewhere = self
+            .rules
+            .elsewhere
+            .filter(|(parameters, _)| path == name && parameters.iter().any(|parameter| parameter.name == name));
+        let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+        match (elsewhere, names::meant(name, known)) {
+            (Some((_, tool)), _) => format!("not taken here; set it with `{tool}` afterwards; this tool takes: {list}"),
+            (None, Some(meant)) => format!("unknown; did you mean `{meant}`? it takes: {list}"),
+            (None, None) => format!("unknown; it takes: {list}"),
+        }
+    }
+
+    /// Whether the value is an empty text that stands for none: no id, number or list is written so. A text that may
+    /// be cleared, such as a comment, can be empty on purpose where the call writes.
+    fn is_nothing(&self, schema: &Value, name: &str, value: &Value) -> bool {
+        let Value::String(text) = value else { return false };
+        let is_free_text = schema.get("type").is_some_and(|name| name == "string")
+            && schema.get("enum").is_none()
+            && schema.get("format").is_none();
+        match is_free_text {
+            true => text.is_empty() && (self.rules.only_reads || is_name(name)),
+            false => schema.get("type").is_some() && text.trim().is_empty(),
+        }
     }
 
     fn value(&mut self, schema: &Value, value: Value, path: &str) -> Value {
@@ -140,6 +211,9 @@ impl Checker {
     }
 
     fn text(&mut self, schema: &Value, text: String, path: &str) -> Value {
+        if schema.get("format").is_some_and(|format| format == "date-time") {
+            return self.time(text, path);
+        }
         let Some(values) = schema.get("enum").and_then(Value::as_array) else { return Value::String(text) };
         let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
         let is_meant = |value: &&&str| value.eq_ignore_ascii_case(&text);
@@ -153,6 +227,17 @@ impl Checker {
         }
     }
 
+    fn time(&mut self, text: String, path: &str) -> Value {
+        match time::read(&text) {
+            Some(time) => Value::String(time.to_string()),
+            None => {
+                let text: String = text.chars().take(MOST_SHOWN).collect();
+                self.fault(path, format!("expected a time such as `2026-01-31T06:00:00Z`, got the text `{text}`"));
+                Value::Null
+            }
+        }
+    }
+
     fn bounded(&mut self, schema: &Value, value: Value, path: &str) -> Value {
         let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
         let number = value.as_f64().unwrap_or_default();
@@ -161,6 +246,11 @@ impl Checker {
         }
         value
     }
+}
+
+/// Whether an argument of that name says which thing is meant, which nothing is when it is empty.
+fn is_name(argument: &str) -> bool {
+    argument.rsplit('_').next().is_some_and(|word| NAMING_WORDS.contains(&word))
 }
 
 fn is_any(schema: &Value) -> bool {
@@ -237,7 +327,7 @@ fn got(value: &Value) -> String {
         Value::Bool(value) => return value.to_string(),
         Value::Number(number) if is_rounded(number) => return format!("{number}, whose last digits may be lost"),
         Value::Number(number) => return number.to_string(),
-        Value::String(text) => return format!("the text `{}`", text.chars().take(60).collect::<String>()),
+        Value::String(text) => return format!("the text `{}`", text.chars().take(MOST_SHOWN).collect::<String>()),
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };

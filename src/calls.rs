@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::arguments;
+use crate::arguments::{self, Rules};
 use crate::context::Context;
 use crate::cursor;
-use crate::definition::Action;
+use crate::definition::{Action, Risk};
 use crate::error::Error;
 use crate::outcome;
-use crate::registry::{Registry, Tool};
+use crate::registry::{self, Registry, Tool};
 use crate::shape;
 use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
@@ -58,7 +58,13 @@ pub async fn call(
 
 fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
     let schema = Value::Object(tool.input_schema.as_ref().clone());
-    arguments::check(&schema, arguments)
+    let elsewhere = match tool.definition.action {
+        Action::Operation(plain) => plain.elsewhere.map(|other| (plain.operation.parameters, other)),
+        Action::Composite(_) => None,
+    };
+    let rules =
+        Rules { aliases: tool.definition.argument_aliases, only_reads: tool.definition.risk == Risk::Read, elsewhere };
+    arguments::check(&schema, rules, arguments)
         .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))
 }
 
@@ -75,6 +81,14 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     }
     *token = cursor.to_owned();
     Ok(())
+}
+
+/// The permission that a tool needs, as its description says it.
+fn needs(description: &str) -> Option<&str> {
+    let sentence = description.get(description.find("Needs ")?..)?;
+    let sentence = sentence.split_once(". ").map_or(sentence, |(sentence, _)| sentence);
+    // What it needs of this server is no permission.
+    sentence.strip_prefix("Needs ").map(|needs| needs.trim_end_matches('.')).filter(|needs| !needs.contains("`--"))
 }
 
 async fn run(
@@ -111,7 +125,19 @@ async fn run(
             }
         }
         Some(api) if api.is_permission_denied() => {
-            error.with_hint("the identity of this server lacks the permission; ask the owner to grant it")
+            let needs = needs(definition.description).map_or(String::new(), |needs| format!(" (it needs {needs})"));
+            error.with_hint(format!(
+                "the identity of this server lacks the permission{needs}; ask the owner to grant it"
+            ))
+        }
+        Some(api) if api.error_code().is_some_and(|code| code.ends_with("ALREADY_EXISTS")) => {
+            let look = registry.list_of(tool);
+            let look = look.map_or(String::new(), |list| format!(", or look at what is there with `{list}`"));
+            error.with_hint(format!("it exists already: give another name{look}"))
+        }
+        Some(api) if api.is_bad_request() && api.hint().is_none() && registry::full_schema(definition).is_some() => {
+            let name = definition.name;
+            error.with_hint(format!("see every field that the API takes with `get_input_schema` of `{name}`"))
         }
         Some(api) if api.is_rate_limited() => {
             let after = api.retry_after().map_or(String::new(), |after| format!(" in {} s", after.as_secs().max(1)));

@@ -39,6 +39,8 @@ pub struct ToolDefinition {
     pub idempotent: bool,
     /// Whether the tool stays where only reading is allowed, as it refuses by itself whatever does more.
     pub guarded: bool,
+    /// Other names of its arguments, which calls may use and no schema shows: other name and name.
+    pub argument_aliases: &'static [(&'static str, &'static str)],
     /// What shows whether it did its work, for a tool that changes something.
     pub verify: Option<Verify>,
     /// What a call does.
@@ -101,8 +103,40 @@ pub struct OperationTool {
     pub arguments: &'static [Argument],
     /// What comes back.
     pub result: Shape,
+    /// The argument that says how many items a list returns.
+    pub limit: Option<Limit>,
+    /// Arguments that choose among the items of a list.
+    pub filters: &'static [Filter],
+    /// The tool that sets what the operation takes and this tool does not.
+    pub elsewhere: Option<&'static str>,
     /// How the items of a list become resources.
     pub lists: Option<Lists>,
+}
+
+/// How many items a list returns, on as many pages of the service as that takes.
+#[derive(Debug)]
+pub struct Limit {
+    /// Name for the caller.
+    pub name: &'static str,
+    /// Name of the page size on the wire.
+    pub wire: &'static str,
+    /// Where the page size goes.
+    pub location: Location,
+    /// How many items when the caller does not say.
+    pub default: u64,
+    /// The most that the service gives on one page.
+    pub page_size: u64,
+}
+
+/// A switch for what the service cannot filter: it keeps the items whose field has one of the values.
+#[derive(Debug)]
+pub struct Filter {
+    /// Name for the caller.
+    pub name: &'static str,
+    /// Dotted path in an item.
+    pub field: &'static str,
+    /// The values of the items that stay.
+    pub values: &'static [&'static str],
 }
 
 /// One value that is sent.
@@ -125,13 +159,28 @@ pub enum Source {
         name: &'static str,
         /// JSON text of the value sent when the caller gives none.
         default: Option<&'static str>,
-        /// Plain text that is sent in base64.
-        base64: bool,
+        /// How the value is written on the wire.
+        encoding: Encoding,
     },
     /// Always this JSON text.
     Fixed(&'static str),
     /// A fresh UUID for each call.
     Uuid,
+}
+
+/// How the value of an argument is written on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As the caller gives it.
+    Plain,
+    /// Plain text, sent in base64.
+    Base64,
+    /// A time as text, sent in milliseconds since 1970.
+    Time,
+    /// An absolute path, sent without a final slash.
+    Path,
+    /// As a path; `dbfs:` before it is taken off.
+    DbfsPath,
 }
 
 /// What a tool gives back.

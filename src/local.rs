@@ -99,7 +99,8 @@ impl Place {
         let failed = |error| self.failed("read", error);
         let metadata = self.root.metadata(&self.path).map_err(failed)?;
         if !metadata.is_file() {
-            return Err(Error::failed(format!("`{}` is not a file", self.shown())));
+            return Err(Error::failed(format!("`{}` is not a file", self.shown()))
+                .with_hint("name a file in it as `local_path`, or upload a whole folder with `upload_folder`"));
         }
         let place = self.clone();
         let open = move || Ok(place.root.open(&place.path)?.into_std());
@@ -152,11 +153,13 @@ impl Place {
     /// Begins a file that replaces what is there only once it is complete.
     pub(crate) fn create(&self, overwrite: bool) -> Result<NewFile, Error> {
         let Some(name) = self.path.file_name() else {
-            return Err(Error::failed(format!("`{}` is a directory; name a file in it", self.shown())));
+            return Err(Error::failed(format!("`{}` is a directory", self.shown()))
+                .with_hint("name a file in it as `local_path`, or end it with `/` to keep the name"));
         };
         match self.root.symlink_metadata(&self.path) {
             Ok(metadata) if !metadata.is_file() => {
-                return Err(Error::failed(format!("`{}` exists and is not a file", self.shown())));
+                return Err(Error::failed(format!("`{}` exists and is not a file", self.shown()))
+                    .with_hint("give another `local_path`"));
             }
             Ok(_) if !overwrite => {
                 return Err(Error::failed(format!("`{}` exists already", self.shown()))

@@ -209,6 +209,11 @@ impl Registry {
         lists
     }
 
+    /// The enabled tool that lists what another one makes.
+    pub(crate) fn list_of(&self, tool: &Tool) -> Option<&'static str> {
+        self.tools.keys().copied().find(|list| is_list_of(list, tool.definition.name))
+    }
+
     /// The enabled tools that show what exists, for a call that names something that does not: those that
     /// the given arguments name as their source, or else the lists of the same toolset.
     pub(crate) fn finders(&self, tool: &Tool, arguments: &Map<String, Value>) -> Vec<&'static str> {
@@ -222,12 +227,36 @@ impl Registry {
         let lists = || named("list_");
         let sources: Vec<_> =
             named("search_").chain(lists()).map(|finder| finder.name).filter(|name| is_source(name)).collect();
+        // A path says where to look, whatever the toolset of the tool.
+        let by_path = arguments.values().filter_map(Value::as_str).find_map(path_lists).unwrap_or_default();
+        let by_path: Vec<_> = by_path.iter().copied().filter(|name| self.tools.contains_key(name)).collect();
+        if !by_path.is_empty() {
+            return by_path;
+        }
         if !sources.is_empty() {
             return sources;
         }
         let others =
             lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
         others.map(|list| list.name).collect()
+    }
+}
+
+/// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.
+fn is_list_of(list: &str, tool: &str) -> bool {
+    let (Some(plural), Some((_, noun))) = (list.strip_prefix("list_"), tool.split_once('_')) else { return false };
+    let stem = noun.strip_suffix('y').map(|stem| format!("{stem}ies"));
+    plural == format!("{noun}s") || stem.is_some_and(|irregular| plural == irregular)
+}
+
+/// The tools that show what exists along a path.
+fn path_lists(path: &str) -> Option<&'static [&'static str]> {
+    if path.starts_with("/Volumes/") || path.starts_with("dbfs:/Volumes/") {
+        Some(&["list_volumes", "list_volume_files"])
+    } else if path.starts_with("dbfs:/") {
+        Some(&["list_dbfs_files"])
+    } else {
+        None
     }
 }
 

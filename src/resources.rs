@@ -73,7 +73,7 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         let hint = did_you_mean(uri, templates);
         return Err(Error::unknown_resource(format!("no resource has the URI `{uri}`{hint}")));
     };
-    let mut request = plain::request(resource.fixed, Map::new()).idempotent(true);
+    let mut request = plain::request(resource.fixed, Map::new())?.idempotent(true);
     for (variable, wire) in resource.variables {
         if let Some((_, value)) = variables.iter().find(|(name, _)| name == variable) {
             request.insert(plain::location(resource.operation, wire), *wire, value.clone());
@@ -178,8 +178,8 @@ async fn list_in(
     let mut listed = Vec::new();
     while let Some((tool, of, resource)) = lists.get(cursor.list) {
         let fixed = tool.arguments.iter().filter(|argument| !is_from_caller(argument));
-        let request = plain::request(fixed, Map::new()).idempotent(true);
-        let next = match plain::page(context, tool, request, &cursor).await {
+        let request = plain::request(fixed, Map::new())?.idempotent(true);
+        let next = match plain::page_of(context, tool, request, &cursor).await {
             Ok((items, next)) => {
                 listed.extend(items.iter().filter_map(|item| one(of, resource, item)));
                 next

@@ -1,12 +1,15 @@
 //! The answer of the API as a model should get it: the fields that matter, within a budget, with exact
 //! notice of what was left out.
 
+mod fields;
 mod fit;
+mod units;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+pub(crate) use fields::Fields;
 pub(crate) use fit::{fit, fit_row};
 
 /// How much one answer may hold.

@@ -38,6 +38,7 @@ pub(crate) mod get_warehouse_costs;
 pub(crate) mod import_notebook;
 pub(crate) mod list_tables;
 pub(crate) mod list_vector_indexes;
+mod listing;
 mod machine;
 mod once;
 mod pipeline;

@@ -9,6 +9,8 @@ mod ai_faults;
 mod ai_rows;
 #[path = "behavior/ai_shapes.rs"]
 mod ai_shapes;
+#[path = "behavior/arguments.rs"]
+mod arguments;
 #[path = "behavior/budget.rs"]
 mod budget;
 #[path = "behavior/cancelling.rs"]
@@ -68,6 +70,8 @@ mod sql_chunks;
 mod sql_results;
 #[path = "behavior/stopping.rs"]
 mod stopping;
+#[path = "behavior/times.rs"]
+mod times;
 #[path = "behavior/twist.rs"]
 mod twist;
 #[path = "behavior/unsure.rs"]
@@ -148,7 +152,7 @@ async fn mistakes_are_answered_by_what_is_right() -> Outcome {
         refusal,
         "cannot call `list_jobs`: problems with its arguments\n  \
          `limt`: unknown; did you mean `limit`? it takes: name, limit, page_token, fields\n  \
-         `limit`: expected a whole number from 1 to 100, got the text `many`\nvalid: {}"
+         `limit`: expected a whole number of at least 1, got the text `many`\nvalid: {}"
     );
     let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
     assert!(refusal.contains("hint: see what exists with `list_jobs`"), "{refusal}");
@@ -177,9 +181,9 @@ async fn a_notebook_runs_and_its_failure_is_a_failure() -> Outcome {
         .await?;
     let exported = house.answer("export_notebook", json!({ "path": format!("{folder}/good") })).await?;
     assert_eq!(exported["content"], source.trim_end());
-    let answer = house.answer("run_notebook", json!({ "notebook_path": format!("{folder}/good") })).await?;
+    let answer = house.answer("run_notebook", json!({ "path": format!("{folder}/good") })).await?;
     assert_eq!((&answer["result"], &answer["result_state"]), (&json!("done"), &json!("SUCCESS")), "{answer}");
-    let refusal = house.refusal("run_notebook", json!({ "notebook_path": format!("{folder}/bad") })).await?;
+    let refusal = house.refusal("run_notebook", json!({ "path": format!("{folder}/bad") })).await?;
     assert!(refusal.contains("broken") && refusal.contains("FAILED"), "{refusal}");
     Ok(())
 }

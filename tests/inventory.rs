@@ -109,6 +109,47 @@ fn annotations_say_what_the_risk_is() -> Outcome {
 }
 
 #[test]
+fn other_names_of_arguments_are_shown_nowhere_and_mean_one_thing() -> Outcome {
+    let mut count = 0;
+    for tool in Registry::all() {
+        let properties = tool.input_schema["properties"].as_object().ok_or("no properties")?;
+        for (other, name) in tool.definition.argument_aliases {
+            let tool = tool.definition.name;
+            assert!(
+                properties.contains_key(*name),
+                "{tool}: `{other}` is another name of `{name}`, which it does not take"
+            );
+            assert!(!properties.contains_key(*other), "{tool}: `{other}` is an argument itself");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} other names");
+    Ok(())
+}
+
+#[test]
+fn one_thing_has_one_name() -> Outcome {
+    const BEFORE: [&str; 10] = [
+        "file_path",
+        "directory_path",
+        "notebook_path",
+        "table_name",
+        "index_name",
+        "max_results",
+        "num_results",
+        "page_size",
+        "existing_cluster_id",
+        "version_num",
+    ];
+    for tool in Registry::all() {
+        let properties = tool.input_schema["properties"].as_object().ok_or("no properties")?;
+        let found = properties.keys().find(|name| BEFORE.contains(&name.as_str()));
+        assert_eq!(found, None, "{}", tool.definition.name);
+    }
+    Ok(())
+}
+
+#[test]
 fn the_names_that_users_expect_are_there() -> Outcome {
     let default = profile(&["default"])?;
     for name in [

@@ -175,7 +175,7 @@ async fn slow_run(
     let import = json!({ "path": "/Users/slow", "content": source, "language": "PYTHON", "overwrite": true });
     stdin.write_all(call(2, "import_notebook", import).as_bytes()).await?;
     assert_eq!(next(lines).await?.pointer("/result/isError"), Some(&json!(false)));
-    stdin.write_all(call(3, "run_notebook", json!({ "notebook_path": "/Users/slow" })).as_bytes()).await?;
+    stdin.write_all(call(3, "run_notebook", json!({ "path": "/Users/slow" })).as_bytes()).await?;
     loop {
         let message = next(lines).await?;
         let state = message.pointer("/params/message").and_then(Value::as_str);

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{check, example};
+use super::{Rules, check, example};
+
+const RULES: Rules<'_> = Rules { aliases: &[("id", "job_id")], only_reads: false, elsewhere: None };
 
 fn schema() -> Value {
     json!({
@@ -12,6 +14,9 @@ fn schema() -> Value {
             "limit": { "type": "integer", "minimum": 1, "maximum": 100, "default": 25 },
             "state": { "type": "string", "enum": ["RUNNING", "TERMINATED"] },
             "wait": { "type": "boolean" },
+            "warehouse_id": { "type": "string" },
+            "comment": { "type": "string" },
+            "since": { "type": "string", "format": "date-time" },
             "tags": { "type": "object", "additionalProperties": { "type": "string" } },
             "tasks": { "type": "array", "items": { "type": "object" } },
             "source": { "type": "object", "properties": { "path": { "type": "string" }, "ref": { "type": "string" } }, "required": ["path"] },
@@ -22,12 +27,12 @@ fn schema() -> Value {
 
 fn accepted(arguments: Value) -> Value {
     let Value::Object(arguments) = arguments else { panic!("not an object") };
-    Value::Object(check(&schema(), arguments).expect("valid arguments"))
+    Value::Object(check(&schema(), RULES, arguments).expect("valid arguments"))
 }
 
 fn faults(arguments: Value) -> Vec<String> {
     let Value::Object(arguments) = arguments else { panic!("not an object") };
-    let faults = check(&schema(), arguments).expect_err("faults");
+    let faults = check(&schema(), RULES, arguments).expect_err("faults");
     faults.into_iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect()
 }
 
@@ -74,7 +79,7 @@ fn all_faults_are_told_at_once() {
         faults(json!({ "limit": 500, "stat": "RUNNING", "source": { "paht": "/x" }, "wait": 1, "tasks": "x" })),
         [
             "limit: expected a whole number from 1 to 100, got 500",
-            "stat: unknown; did you mean `state`? it takes: job_id, limit, state, wait, tags, tasks, source",
+            "stat: unknown; did you mean `state`? it takes: job_id, limit, state, wait, warehouse_id, comment, since, tags, tasks, source",
             "source.paht: unknown; did you mean `path`? it takes: path, ref",
             "source.path: missing; expected text",
             "wait: expected true or false, got 1",
@@ -97,4 +102,46 @@ fn the_example_is_valid() {
     let example = example(&schema());
     assert_eq!(example, json!({ "job_id": "123" }));
     accepted(example);
+}
+
+#[test]
+fn empty_text_for_an_optional_argument_is_none() {
+    let blank = json!({ "job_id": "1", "limit": "", "state": "", "wait": " ", "tags": "", "tasks": "", "warehouse_id": "", "since": "" });
+    assert_eq!(accepted(blank), json!({ "job_id": "1" }));
+    // A comment is cleared so.
+    assert_eq!(accepted(json!({ "job_id": "1", "comment": "" })), json!({ "job_id": "1", "comment": "" }));
+    let Value::Object(arguments) = json!({ "job_id": "1", "comment": "" }) else { panic!("no object") };
+    let checked = check(&schema(), Rules { only_reads: true, ..RULES }, arguments).expect("valid arguments");
+    assert_eq!(Value::Object(checked), json!({ "job_id": "1" }));
+    assert_eq!(faults(json!({ "job_id": "" })), ["job_id: missing; expected text"]);
+}
+
+#[test]
+fn arguments_have_other_names() {
+    assert_eq!(accepted(json!({ "id": 7 })), json!({ "job_id": "7" }));
+    assert_eq!(
+        faults(json!({ "id": 7, "job_id": 8 })),
+        ["id: another name of `job_id`, which is given too; give one of them"]
+    );
+    let unknown = faults(json!({ "job_id": 1, "warehouse": "x" }));
+    assert!(unknown[0].starts_with("warehouse: unknown; did you mean `warehouse_id`?"), "{unknown:?}");
+}
+
+#[test]
+fn times_are_read_in_every_usual_form() {
+    for time in [json!("2026-02-28T06:00:00Z"), json!("2026-02-28T06:00"), json!(1_772_258_400_000_i64)] {
+        assert_eq!(accepted(json!({ "job_id": 1, "since": time }))["since"], "2026-02-28T06:00:00Z");
+    }
+    assert_eq!(
+        faults(json!({ "job_id": 1, "since": "yesterday" })),
+        ["since: expected a time such as `2026-01-31T06:00:00Z`, got the text `yesterday`"]
+    );
+}
+
+#[test]
+fn what_the_api_takes_and_the_tool_does_not_is_told() {
+    let elsewhere = Some((databricks::operations::JOBS_JOBS_CREATE.parameters, "update_job"));
+    let Value::Object(arguments) = json!({ "job_id": 1, "run_as": {} }) else { panic!("no object") };
+    let faults = check(&schema(), Rules { elsewhere, ..RULES }, arguments).expect_err("a fault");
+    assert!(faults[0].message.starts_with("not taken here; set it with `update_job` afterwards"), "{faults:?}");
 }

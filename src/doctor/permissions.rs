@@ -1,5 +1,6 @@
 //! Whether the enabled toolsets may do the least of what they need: list what exists.
 
+use databricks::Arguments;
 use serde_json::{Map, Value, json};
 
 use super::Patient;
@@ -9,8 +10,6 @@ use crate::registry::Tool;
 use crate::tools::plain;
 
 const NAME: &str = "permissions";
-/// The arguments that say how much a list gives at once.
-const SIZES: [&str; 3] = ["limit", "page_size", "max_results"];
 
 /// Calls every list that needs no knowledge of the workspace, for a single item.
 pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
@@ -19,9 +18,8 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
     }
     let (mut allowed, mut denied, mut broken) = (Vec::new(), Vec::new(), Vec::new());
     for tool in patient.registry.tools() {
-        let Some((plain, arguments)) = question(tool) else { continue };
+        let Some((plain, request)) = question(tool) else { continue };
         let name = tool.definition.name;
-        let request = plain::request(plain.arguments, arguments).idempotent(true);
         match patient.context.client.execute(plain.operation, request).await {
             Ok(_) => allowed.push(name),
             Err(error) if error.is_permission_denied() => {
@@ -53,7 +51,7 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
 }
 
 /// The smallest call of a list, if its arguments are known without the workspace.
-fn question(tool: &Tool) -> Option<(&'static OperationTool, Map<String, Value>)> {
+fn question(tool: &Tool) -> Option<(&'static OperationTool, Arguments)> {
     let Action::Operation(plain) = tool.definition.action else { return None };
     plain.result.items?;
     let mut arguments = Map::new();
@@ -67,9 +65,9 @@ fn question(tool: &Tool) -> Option<(&'static OperationTool, Map<String, Value>)>
             _ => return None,
         }
     }
-    let properties = tool.input_schema.get("properties").and_then(Value::as_object)?;
-    if let Some((name, _)) = properties.iter().find(|(name, _)| SIZES.contains(&name.as_str())) {
-        arguments.insert(name.clone(), json!(1));
+    let mut request = plain::request(plain.arguments, arguments).ok()?.idempotent(true);
+    if let Some(limit) = &plain.limit {
+        request.insert(limit.location, limit.wire, 1);
     }
-    Some((plain, arguments))
+    Some((plain, request))
 }

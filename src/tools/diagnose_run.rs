@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::run_answer::{self, failed, result, summary, task};
+use super::run_answer::{self, failures, result, summary, task};
 use super::run_cause::{self, Cause};
 use super::{Composite, Identifier, cluster_log, input, input_schema, run, run_changes};
 use crate::context::Context;
@@ -72,13 +72,6 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "see the whole with `get_run_output`");
     Ok(answer)
-}
-
-/// The tasks that failed by themselves, in the order in which that happened. What was cancelled was so for others.
-fn failures(run: &Run) -> Vec<&RunTask> {
-    let mut failures: Vec<_> = run::latest(&run.tasks).into_iter().filter(|task| failed(task)).collect();
-    failures.sort_by_key(|task| (result(task.state.as_ref()) == "CANCELED", task.end_time));
-    failures
 }
 
 fn tell_others(answer: &mut Value, run: &Run, failures: &[&RunTask]) {

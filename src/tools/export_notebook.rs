@@ -61,7 +61,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let total = text.chars().count();
     if input.offset > 0 && input.offset >= total {
-        return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end")));
+        return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end"))
+            .with_hint("it is read to its end; begin again without `offset`"));
     }
     let (part, next) = part(&text, input.offset, context.budget.characters);
     let mut result = json!({ "path": path, "content": part });

@@ -26,7 +26,8 @@ struct Input {
 fn run(input: &Input) -> Result<Value, Error> {
     let definition = registry::definition(&input.tool).map_err(|error| Error::failed(error.to_string()))?;
     let Some(full) = registry::full_schema(definition).map(plain::json) else {
-        return Err(Error::failed(format!("the input schema of `{}` is complete as it is listed", input.tool)));
+        return Err(Error::failed(format!("the input schema of `{}` is complete as it is listed", input.tool))
+            .with_hint("call the tool with the arguments that its schema in the list of tools names"));
     };
     let names = input.path.as_deref().unwrap_or_default().split('.').filter(|name| !name.is_empty());
     let mut schema = &full;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Composite, input, input_schema, pipeline, rest};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Fields};
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
@@ -33,7 +33,7 @@ const FIELDS: [&str; 9] = [
 struct Input {
     /// Pipeline id, from `list_pipelines`.
     pipeline_id: String,
-    /// Fields to return instead (dotted paths; `*` = all).
+    /// Other fields: dotted paths, or `*`.
     #[serde(default)]
     fields: Vec<String>,
 }
@@ -42,12 +42,13 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.pipeline_id.as_str();
     let request = Arguments::new().with(Location::Path, "pipeline_id", id);
     let settings = rest::get(&context, &operations::PIPELINES_PIPELINES_GET, request).await?;
-    let fields: Vec<&str> =
-        if input.fields.is_empty() { FIELDS.to_vec() } else { input.fields.iter().map(String::as_str).collect() };
-    let mut answer = shape::keep(&settings, &fields);
+    let mut fields = Fields::new(&FIELDS, input.fields);
+    let mut answer = fields.of(settings.clone());
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut answer, &unknown);
+    }
     let latest = rest::array(&settings, "latest_updates").first();
-    if let Some(update) = latest.and_then(|update| rest::text(update, "update_id")).filter(|_| input.fields.is_empty())
-    {
+    if let Some(update) = latest.and_then(|update| rest::text(update, "update_id")).filter(|_| !fields.is_chosen()) {
         let mut told = json!({ "update_id": update });
         match pipeline::flows(&context, id, update).await {
             Ok(flows) => flows.put(&mut told),

@@ -10,6 +10,7 @@ use super::{Composite, Identifier, input, input_schema, run, run_output};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::nearest::did_you_mean;
 use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
@@ -92,9 +93,11 @@ async fn single(context: &Context, run_id: i64, run: &Run) -> Result<Value, Erro
 async fn chosen(context: &Context, run_id: i64, parts: Vec<RunTask>, key: &str) -> Result<Vec<RunTask>, Error> {
     let keys: Vec<_> = parts.iter().filter_map(|task| task.task_key.clone()).collect();
     let Some(task) = parts.into_iter().find(|task| task.task_key.as_deref() == Some(key)) else {
-        let known = if keys.is_empty() { "it has no tasks of its own".to_owned() } else { keys.join(", ") };
-        let message = format!("run {run_id} has no task `{key}`; its tasks: {known}");
-        return Err(Error::failed(message));
+        let hint = did_you_mean(key, keys.iter().map(String::as_str));
+        let hint = if hint.is_empty() { ";".to_owned() } else { hint };
+        let known = if keys.is_empty() { "it has none of its own".to_owned() } else { keys.join(", ") };
+        let message = format!("run {run_id} has no task `{key}`{hint} its tasks: {known}");
+        return Err(Error::failed(message).with_hint("give one of these as `task_key`, or none for all of them"));
     };
     if let (true, Some(id)) = (task.for_each_task.is_some(), task.run_id) {
         let iterations = run::get(context, id, false).await?.iterations;

@@ -30,7 +30,7 @@ const MOST_LOOKUPS: usize = 40;
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
     /// Three-part name, from `search_tables`.
-    table_name: String,
+    full_name: String,
     /// Only this column of it.
     column_name: Option<String>,
     /// Which way to follow.
@@ -58,10 +58,10 @@ fn default_depth() -> usize {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    table_name::check(&input.table_name)?;
-    let root = Node { table: input.table_name.clone(), column: input.column_name.clone() };
+    table_name::check(&input.full_name)?;
+    let root = Node { table: input.full_name.clone(), column: input.column_name.clone() };
     let mut source = Source::open(&context, &root, input.warehouse_id.clone()).await?;
-    let mut answer = json!({ "table_name": input.table_name });
+    let mut answer = json!({ "full_name": input.full_name });
     if let Some(column) = &input.column_name {
         shape::put(&mut answer, "column_name", column.clone());
     }

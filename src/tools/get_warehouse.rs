@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Fields};
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
@@ -43,7 +43,7 @@ const FIELDS: [&str; 20] = [
 struct Input {
     /// Warehouse id, from `list_warehouses`.
     warehouse_id: String,
-    /// Fields to return instead of the usual ones; `["*"]` for all.
+    /// Other fields: dotted paths, or `*`.
     #[serde(default)]
     fields: Vec<String>,
 }
@@ -54,10 +54,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Payload::Json(answer) => answer,
         _ => json!({}),
     };
-    let fields: Vec<&str> =
-        if input.fields.is_empty() { FIELDS.to_vec() } else { input.fields.iter().map(String::as_str).collect() };
-    let mut answer = shape::keep(&answer, &fields);
-    shape::exact(&mut answer);
+    let mut fields = Fields::new(&FIELDS, input.fields);
+    let mut answer = fields.of(answer);
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut answer, &unknown);
+    }
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "name what you need in `fields`");
     Ok(answer)

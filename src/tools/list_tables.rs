@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::listing::gather;
 use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Fields};
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
@@ -31,7 +32,7 @@ struct Input {
     columns: bool,
     /// `next_page_token` of the last answer.
     page_token: Option<String>,
-    /// Fields to return instead (dotted paths; `*` = all).
+    /// Other fields: dotted paths, or `*`.
     #[serde(default)]
     fields: Vec<String>,
 }
@@ -41,43 +42,46 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
         None => Cursor::default(),
     };
-    let position = match &cursor.page {
-        Some(text) => Some(serde_json::from_str::<databricks::Cursor>(text).map_err(|_| Error::bad_page_token())?),
-        None => None,
-    };
-    let wants = |name: &str| input.fields.iter().any(|field| field == "*" || field.split('.').next() == Some(name));
+    let mut fields = Fields::new(&KEPT, input.fields);
     let request = Arguments::new()
         .with(Location::Query, "catalog_name", input.catalog_name)
         .with(Location::Query, "schema_name", input.schema_name)
         .with(Location::Query, "max_results", PAGE)
         .with(Location::Query, "include_browse", true)
-        .with(Location::Query, "omit_columns", !(input.columns || wants("columns")))
-        .with(Location::Query, "omit_properties", !wants("properties"));
-    let page = context.client.page(&operations::CATALOG_TABLES_LIST, request, position.as_ref()).await?;
-    let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
-    let keep: Vec<&str> =
-        if input.fields.is_empty() { KEPT.to_vec() } else { input.fields.iter().map(String::as_str).collect() };
-    let left = page.items.len().saturating_sub(cursor.skip);
-    let tables = page.items.iter().skip(cursor.skip).map(|table| {
-        let mut shown = shape::keep(table, &keep);
-        if input.columns {
-            shape::put(&mut shown, "columns", columns(table));
+        .with(Location::Query, "omit_columns", !(input.columns || fields.names("columns")))
+        .with(Location::Query, "omit_properties", !fields.names("properties"));
+    let read = |page: Option<String>| {
+        let (client, request) = (context.client.clone(), request.clone());
+        async move {
+            let position = page.map(|text| serde_json::from_str::<databricks::Cursor>(&text)).transpose();
+            let position = position.map_err(|_| Error::bad_page_token())?;
+            let page = client.page(&operations::CATALOG_TABLES_LIST, request, position.as_ref()).await?;
+            let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
+            Ok((page.items, next))
         }
-        shape::exact(&mut shown);
-        shown
-    });
-    let shown = shape::page(tables, context.budget);
-    let next = if shown.taken < left {
-        Some(Cursor { skip: cursor.skip + shown.taken, ..cursor })
-    } else {
-        next.map(|page| Cursor { page: Some(page), ..Cursor::default() })
     };
-    let mut answer = json!({ "items": shown.items, "returned": shown.taken, "truncated": next.is_some() });
-    if let Some(next) = next {
-        shape::put(&mut answer, "next_page_token", next.encode());
-        shape::put(&mut answer, "hint", "there is more: pass `page_token`, or find a table with `search_tables`");
+    let show = |table: Value| {
+        let columns = input.columns.then(|| columns(&table));
+        let mut shown = fields.of(table);
+        if let Some(columns) = columns {
+            shape::put(&mut shown, "columns", columns);
+        }
+        Some(shown)
+    };
+    let gathered = gather(context.budget, cursor, None, read, show).await?;
+    let returned = gathered.items.len();
+    let mut answer = json!({ "items": gathered.items, "returned": returned, "truncated": gathered.next.is_some() });
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut answer, &unknown);
     }
-    shape::notice(&mut answer, shown.cuts, "see that table with `get_table_schema`");
+    if let Some(next) = gathered.next {
+        shape::put(&mut answer, "next_page_token", next.encode());
+        if let Some(why) = gathered.stopped {
+            shape::advise(&mut answer, &why);
+        }
+        shape::advise(&mut answer, "there is more: pass `page_token`, or find a table with `search_tables`");
+    }
+    shape::notice(&mut answer, gathered.cuts, "see that table with `get_table_schema`");
     Ok(answer)
 }
 

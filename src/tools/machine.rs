@@ -56,7 +56,8 @@ impl Kind {
         let place = if self == Self::Cluster { (Location::Query, "cluster_id") } else { (Location::Path, "id") };
         match context.client.execute(operation, Arguments::new().with(place.0, place.1, id)).await? {
             Payload::Json(facts) => Ok(Machine::new(facts)),
-            _ => Err(Error::failed(format!("the workspace tells nothing about {} `{id}`", self.word()))),
+            _ => Err(Error::failed(format!("the workspace tells nothing about {} `{id}`", self.word()))
+                .with_hint(format!("see what there is with `list_{}s`", self.word()))),
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) async fn submit(
             Payload::Json(answer) => answer.get("run_id").and_then(identifier),
             _ => None,
         };
-        let run_id = run_id.ok_or_else(|| Error::unclear("the answer names no run"))?;
+        let run_id = run_id.ok_or_else(|| run_answer::unnamed("run", "list_runs"))?;
         Ok(begun("run", run_id, run_id))
     };
     cleanup::start(context, "run", start, run::undo).await

@@ -5,11 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use databricks::{Arguments, Location, Payload};
 use serde_json::{Map, Value, json};
 
+use super::listing::gather;
+use super::remote;
+use crate::arguments::time;
 use crate::context::Context;
 use crate::cursor::Cursor;
-use crate::definition::{Argument, OperationTool, Risk, Source};
+use crate::definition::{Argument, Encoding, Filter, OperationTool, Risk, Source};
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Fields};
 
 /// Runs a plain tool with checked arguments.
 pub(crate) async fn run(
@@ -18,17 +21,11 @@ pub(crate) async fn run(
     risk: Risk,
     mut arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
-    let fields = fields(tool, &mut arguments);
-    let keep: Vec<&str> = match &fields {
-        Some(fields) => fields.iter().map(String::as_str).collect(),
-        None => tool.result.keep.to_vec(),
-    };
+    let mut fields = fields(tool, &mut arguments);
     if tool.result.items.is_some() {
-        let cursor = cursor(&mut arguments)?;
-        let request = request(tool.arguments, arguments).idempotent(risk == Risk::Read);
-        return list(context, tool, request, cursor, &keep).await;
+        return list(context, tool, risk, arguments, fields).await;
     }
-    let request = request(tool.arguments, arguments).idempotent(risk == Risk::Read);
+    let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
     let answer = context.client.execute(tool.operation, request).await;
     let mut value = match answer.map_err(|error| in_words_of_caller(tool, error))? {
         Payload::Empty => json!({}),
@@ -41,11 +38,13 @@ pub(crate) async fn run(
     if risk != Risk::Read && tool.is_telling && value.as_object().is_some_and(Map::is_empty) {
         return Err(Error::unclear("the workspace took the request, and its answer is empty"));
     }
-    let mut value = accepted(shape::keep(&value, &keep), risk);
-    shape::exact(&mut value);
+    let mut value = accepted(fields.of(value), risk);
     let cuts = shape::fit(&mut value, context.budget);
     let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
     shape::notice(&mut value, cuts, advice);
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut value, &unknown);
+    }
     if let Some(next) = next {
         shape::put(&mut value, "truncated", true);
         shape::put(&mut value, "next_page_token", next);
@@ -78,25 +77,36 @@ fn next_page(tool: &OperationTool, value: &Value) -> Option<String> {
 pub(crate) fn request<'a>(
     definitions: impl IntoIterator<Item = &'a Argument>,
     mut given: Map<String, Value>,
-) -> Arguments {
+) -> Result<Arguments, Error> {
     let mut request = Arguments::new();
     for argument in definitions {
         let value = match argument.source {
             Source::Fixed(text) => Some(json(text)),
             Source::Uuid => Some(Value::String(uuid::Uuid::new_v4().to_string())),
-            Source::Caller { name, default, base64 } => {
-                let value = given.remove(name).or_else(|| default.map(json));
-                match value {
-                    Some(Value::String(text)) if base64 => Some(Value::String(STANDARD.encode(text))),
-                    value => value,
-                }
-            }
+            Source::Caller { name, default, encoding } => match given.remove(name).or_else(|| default.map(json)) {
+                Some(Value::String(text)) => Some(encoded(text, encoding)?),
+                value => value,
+            },
         };
         if let Some(value) = value {
             request.insert(argument.location, argument.wire, value);
         }
     }
-    request
+    Ok(request)
+}
+
+/// A text of the caller as the API takes it.
+fn encoded(text: String, encoding: Encoding) -> Result<Value, Error> {
+    match encoding {
+        Encoding::Plain => Ok(text.into()),
+        Encoding::Base64 => Ok(STANDARD.encode(text).into()),
+        Encoding::Path => Ok(remote::absolute(&text)?.into()),
+        Encoding::DbfsPath => Ok(remote::absolute(text.strip_prefix("dbfs:").unwrap_or(&text))?.into()),
+        Encoding::Time => match time::read(&text) {
+            Some(time) => Ok(time.as_millisecond().into()),
+            None => Err(Error::failed(format!("`{text}` is no time")).with_hint("give e.g. `2026-01-31T06:00:00Z`")),
+        },
+    }
 }
 
 /// JSON text of a definition, which the build wrote.
@@ -111,51 +121,74 @@ fn cursor(arguments: &mut Map<String, Value>) -> Result<Cursor, Error> {
     }
 }
 
-fn fields(tool: &OperationTool, arguments: &mut Map<String, Value>) -> Option<Vec<String>> {
-    if tool.result.keep.is_empty() {
-        return None;
-    }
-    let fields: Vec<String> = match arguments.remove("fields")? {
-        Value::Array(fields) => fields.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => return None,
+/// The fields that are shown.
+fn fields(tool: &OperationTool, arguments: &mut Map<String, Value>) -> Fields {
+    let named = match arguments.remove("fields") {
+        Some(Value::Array(fields)) if !tool.result.keep.is_empty() => fields,
+        _ => Vec::new(),
     };
-    (!fields.is_empty()).then_some(fields)
+    Fields::new(tool.result.keep, named.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
+/// A list, its pages joined up to the limit and the budget.
 async fn list(
     context: &Context,
     tool: &'static OperationTool,
-    request: Arguments,
-    cursor: Cursor,
-    keep: &[&str],
+    risk: Risk,
+    mut arguments: Map<String, Value>,
+    mut fields: Fields,
 ) -> Result<Value, Error> {
-    let (items, next) = page(context, tool, request, &cursor).await?;
-    let left = items.len().saturating_sub(cursor.skip);
-    let shaped = items.into_iter().skip(cursor.skip).map(|mut item| {
-        shape::decode(&mut item, tool.result.decode);
-        let mut item = shape::keep(&item, keep);
-        shape::exact(&mut item);
-        item
+    let cursor = cursor(&mut arguments)?;
+    let limit = tool.limit.as_ref().map(|limit| {
+        let given = arguments.remove(limit.name);
+        (limit, given.and_then(|given| given.as_u64()).unwrap_or(limit.default))
     });
-    let page = shape::page(shaped, context.budget);
-    let rest = left - page.taken.min(left);
-    let next = if rest > 0 {
-        Some(Cursor { skip: cursor.skip + page.taken, ..cursor })
-    } else {
-        next.map(|page| Cursor { page: Some(page), ..Cursor::default() })
+    let is_on = |filter: &&Filter| arguments.get(filter.name).and_then(Value::as_bool).unwrap_or_default();
+    let filters: Vec<&Filter> = tool.filters.iter().filter(is_on).collect();
+    let mut request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+    if let Some((limit, wanted)) = limit {
+        // Of what is filtered here, more has to be read than is shown.
+        let page_size = if filters.is_empty() { wanted.min(limit.page_size) } else { limit.page_size };
+        request.insert(limit.location, limit.wire, page_size);
+    }
+    let read = |page: Option<String>| {
+        let (request, cursor) = (request.clone(), Cursor { page, ..Cursor::default() });
+        async move { page_of(context, tool, request, &cursor).await }
     };
-    let mut answer = json!({ "items": page.items, "returned": page.taken, "truncated": next.is_some() });
-    if let Some(next) = next {
+    let show = |mut item: Value| {
+        if !filters.iter().all(|filter| keeps(filter, &item)) {
+            return None;
+        }
+        shape::decode(&mut item, tool.result.decode);
+        Some(fields.of(item))
+    };
+    let limit = limit.map(|(_, wanted)| usize::try_from(wanted).unwrap_or(usize::MAX));
+    let gathered = gather(context.budget, cursor, limit, read, show).await?;
+    let returned = gathered.items.len();
+    let mut answer = json!({ "items": gathered.items, "returned": returned, "truncated": gathered.next.is_some() });
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut answer, &unknown);
+    }
+    if let Some(next) = gathered.next {
         let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
         shape::put(&mut answer, "next_page_token", next.encode());
-        shape::put(&mut answer, "hint", format!("there is more: pass `page_token`, or use {advice}"));
+        if let Some(why) = gathered.stopped {
+            shape::advise(&mut answer, &why);
+        }
+        shape::advise(&mut answer, &format!("there is more: pass `page_token`, or use {advice}"));
     }
-    shape::notice(&mut answer, page.cuts, "ask for that item alone");
+    shape::notice(&mut answer, gathered.cuts, "ask for that item alone");
     Ok(answer)
 }
 
+/// Whether a filter that is on keeps an item.
+fn keeps(filter: &Filter, item: &Value) -> bool {
+    let value = shape::at(item, filter.field).and_then(Value::as_str);
+    value.is_some_and(|value| filter.values.contains(&value))
+}
+
 /// One page of the API's list, and the API's cursor of the next as text.
-pub(crate) async fn page(
+pub(crate) async fn page_of(
     context: &Context,
     tool: &'static OperationTool,
     request: Arguments,

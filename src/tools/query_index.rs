@@ -18,7 +18,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
     /// Full name of the index, `catalog.schema.index`, from `list_vector_indexes`.
-    index_name: String,
+    full_name: String,
     /// Text to search for.
     query_text: Option<String>,
     /// Vector to search for, where the index does not embed texts itself.
@@ -30,12 +30,12 @@ struct Input {
     /// Most rows to return.
     #[serde(default = "default_results")]
     #[schemars(range(min = 1, max = 100))]
-    num_results: u32,
+    limit: u32,
     /// Conditions on columns, e.g. `{"country": "NL", "year >=": 2020}`.
     filters: Option<Map<String, Value>>,
     /// `ANN`: by meaning; `HYBRID`: by meaning and words; `FULL_TEXT`: by words.
     query_type: Option<QueryType>,
-    /// `next_page_token` of the answer before, with the same `index_name`.
+    /// `next_page_token` of the answer before, with the same `full_name`.
     page_token: Option<String>,
 }
 
@@ -54,7 +54,7 @@ fn default_results() -> u32 {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let path = Arguments::new().with(Location::Path, "index_name", input.index_name.as_str()).idempotent(true);
+    let path = Arguments::new().with(Location::Path, "index_name", input.full_name.as_str()).idempotent(true);
     let index = context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_GET_INDEX, path.clone()).await?;
     let is_filtered = input.filters.is_some();
     let answer = match input.page_token {
@@ -75,7 +75,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 fn request(path: Arguments, input: Input, index: &Value) -> Result<Arguments, Error> {
     let columns = if input.columns.is_empty() { usual_columns(index) } else { input.columns };
     let mut request =
-        path.with(Location::Body, "columns", json!(columns)).with(Location::Body, "num_results", input.num_results);
+        path.with(Location::Body, "columns", json!(columns)).with(Location::Body, "num_results", input.limit);
     match (input.query_text, input.query_vector.is_empty()) {
         (Some(text), true) => request.insert(Location::Body, "query_text", text),
         (None, false) => request.insert(Location::Body, "query_vector", json!(input.query_vector)),
@@ -125,7 +125,7 @@ fn rows(context: &Context, answer: &Value) -> Value {
             fields.shift_remove("next_page_token");
         }
         shape::put(&mut answer, "truncated", true);
-        let hint = format!("{} nearest of {found} fit; ask for fewer `columns` or a smaller `num_results`", page.taken);
+        let hint = format!("{} nearest of {found} fit; ask for fewer `columns` or a smaller `limit`", page.taken);
         shape::put(&mut answer, "hint", hint);
     }
     answer

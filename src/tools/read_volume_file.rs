@@ -44,7 +44,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let length = input.length.min(room).max(4);
     let Part { bytes, start, total, .. } = remote.read(&context, input.offset, length, None).await?;
     if start > input.offset || (bytes.is_empty() && input.offset > 0) {
-        return Err(Error::failed(format!("`{path}` ends before byte {}", input.offset)));
+        return Err(Error::failed(format!("`{path}` ends before byte {}", input.offset))
+            .with_hint("it is read to its end; begin again without `offset`"));
     }
     // A service that knows no parts gives the whole.
     let skipped = usize::try_from(input.offset - start).unwrap_or(usize::MAX);

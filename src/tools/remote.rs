@@ -11,10 +11,31 @@ use super::rest;
 use crate::context::Context;
 use crate::error::Error;
 
+/// What paths look like.
+const EXAMPLES: &str = "give e.g. `/Volumes/catalog/schema/volume/file.csv` or `/Users/me@example.com/file.txt`";
+
 /// The most that the workspace tree takes as one file. [Workspace API, limits]
 const LARGEST_WORKSPACE_FILE: u64 = 10 * 1024 * 1024;
 /// The most that a volume takes in one upload. [Files API, limits]
 const LARGEST_VOLUME_FILE: u64 = 5 * 1024 * 1024 * 1024;
+
+/// An absolute path as the API takes it, without `dbfs:` before `/Volumes` and without final slashes. Blanks belong to
+/// names: none is taken off.
+pub(crate) fn absolute(given: &str) -> Result<&str, Error> {
+    let path = given.strip_prefix("dbfs:").filter(|path| path.starts_with("/Volumes/")).unwrap_or(given);
+    let Some(parts) = path.strip_prefix('/') else {
+        return Err(Error::failed(format!("`{given}` is not an absolute path")).with_hint(EXAMPLES));
+    };
+    let parts = parts.trim_end_matches('/');
+    if parts.is_empty() {
+        return Ok("/");
+    }
+    if parts.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(Error::failed(format!("`{given}` has an empty, `.` or `..` part"))
+            .with_hint("write the path out from `/`, with one slash between its parts"));
+    }
+    Ok(path.trim_end_matches('/'))
+}
 
 /// A file or folder of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,18 +47,11 @@ pub(crate) enum Remote {
 }
 
 impl Remote {
-    /// The place of an absolute path; `dbfs:` before `/Volumes` and a final slash are taken off.
-    pub(crate) fn parse(path: &str) -> Result<Self, Error> {
-        let given = path.trim();
-        let given = given.strip_prefix("dbfs:").filter(|path| path.starts_with("/Volumes/")).unwrap_or(given);
-        let path = given.trim_end_matches('/');
-        let mut parts = path.split('/');
-        if parts.next() != Some("") || path.is_empty() {
-            return Err(Error::failed(format!("`{given}` is not an absolute path"))
-                .with_hint("give e.g. `/Volumes/catalog/schema/volume/file.csv` or `/Users/me@example.com/file.txt`"));
-        }
-        if parts.any(|part| matches!(part, "" | "." | "..")) {
-            return Err(Error::failed(format!("`{given}` has an empty, `.` or `..` part")));
+    /// The place of an absolute path.
+    pub(crate) fn parse(given: &str) -> Result<Self, Error> {
+        let path = absolute(given)?;
+        if path == "/" {
+            return Err(Error::failed("`/` is the root of the workspace, and no file").with_hint(EXAMPLES));
         }
         if path != "/Volumes" && !path.starts_with("/Volumes/") {
             // It would become a folder of that name in the workspace tree, where nobody looks for it.
@@ -272,17 +286,21 @@ mod tests {
     #[test]
     fn a_path_says_where_it_is() {
         let volume = Remote::Volume("/Volumes/c/s/v/a b.csv".to_owned());
-        for path in ["/Volumes/c/s/v/a b.csv", "dbfs:/Volumes/c/s/v/a b.csv", " /Volumes/c/s/v/a b.csv/ "] {
+        for path in ["/Volumes/c/s/v/a b.csv", "dbfs:/Volumes/c/s/v/a b.csv", "/Volumes/c/s/v/a b.csv//"] {
             assert_eq!(Remote::parse(path).expect(path), volume);
         }
         let workspace = Remote::Workspace("/Users/me@example.test/x".to_owned());
         assert_eq!(Remote::parse("/Users/me@example.test/x").expect("a path"), workspace);
         assert_eq!(Remote::Volume("/Volumes/c/s/v".to_owned()).parent(), None);
+        // A blank at the end is part of the name.
+        assert_eq!(Remote::parse("/Volumes/c/s/v/a ").expect("a path").path(), "/Volumes/c/s/v/a ");
         for path in [
             "",
             "/",
             "a/b",
             "//a",
+            " /a",
+            "dbfs:/a",
             "/a//b",
             "/a/../b",
             "/Volumes",

@@ -80,7 +80,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let run = run::wait_repaired(&context, run_id, repair_id, seconds).await;
     guard.keep();
     let run = run.map_err(|error| error.after(format!("repair {repair_id}: {}", run_answer::unseen(run_id))))?;
-    let mut answer = run_answer::outcome(&context, run_id, &of_repair(run, repair_id))?;
+    let mut answer = run_answer::outcome(&context, run_id, &of_repair(run, repair_id)).await?;
     shape::put(&mut answer, "repair_id", repair_id);
     shape::exact(&mut answer);
     Ok(answer)
@@ -136,7 +136,7 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
                 None => return Err(error.into()),
             },
         };
-        let repair_id = repair_id.ok_or_else(|| Error::unclear("the answer names no repair"))?;
+        let repair_id = repair_id.ok_or_else(|| run_answer::unnamed("repair", "get_run"))?;
         Ok(Begun { id: run_id, answer: repair_id, name: format!("repair {repair_id} of run {run_id}") })
     };
     cleanup::start(context, "repair of a run", start, run::undo).await

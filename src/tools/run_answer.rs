@@ -4,21 +4,26 @@ use databricks::api::types::{Run, RunState, RunStatus, RunTask};
 use serde_json::{Map, Value, json};
 
 use super::run::{has_ended, is_one_time, is_over, latest, succeeded};
+use super::run_output;
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
 
 /// A failure names no more tasks than this.
 const MOST_FAILED: usize = 5;
+/// How much of an error and its trace goes into the text of an error.
+pub(crate) const ROOM_OF_ERROR: usize = 1_200;
+/// The workspace's words for a failure that it tells elsewhere.
+const POINTER: &str = "see run output";
 
 /// The answer for a run that was waited for: its tasks and result, or how to go on. A run that did not succeed is
 /// an error.
-pub(crate) fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
+pub(crate) async fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
     if !is_over(run) {
         return Ok(still_running(run_id, run));
     }
     if !succeeded(run) {
-        return Err(failure(run_id, run));
+        return Err(failure(run_id, run, &first_words(context, run).await));
     }
     let mut answer = summary(run_id, run);
     let tasks = latest(&run.tasks);
@@ -63,6 +68,7 @@ pub(crate) fn summary(run_id: i64, run: &Run) -> Value {
     };
     put("run_id", Some(run_id.into()));
     put("job_id", run.job_id.filter(|job_id| *job_id != run_id).map(Value::from));
+    put("run_name", run.run_name.clone().filter(|name| !name.is_empty()).map(Value::from));
     put("life_cycle_state", state.life_cycle_state.map(|state| json!(state)));
     put("result_state", state.result_state.map(|state| json!(state)));
     put("termination_code", code(run.status.as_ref()).filter(|code| code != "SUCCESS").map(Value::from));
@@ -92,7 +98,8 @@ pub(crate) fn task(task: &RunTask) -> Value {
     });
     for (name, value) in [
         ("termination_code", code(task.status.as_ref()).filter(|code| code != "SUCCESS").map(Value::from)),
-        ("attempt_number", task.attempt_number.filter(|attempt| *attempt > 0).map(Value::from)),
+        // The API counts from zero.
+        ("attempt", task.attempt_number.filter(|attempt| *attempt > 0).map(|attempt| (attempt + 1).into())),
         ("state_message", state.state_message.filter(|message| !message.is_empty()).map(Value::from)),
     ] {
         if let Some(value) = value {
@@ -124,23 +131,35 @@ pub(crate) fn failed(task: &RunTask) -> bool {
         )
 }
 
-/// The error for a run that ended without success.
-pub(crate) fn failure(run_id: i64, run: &Run) -> Error {
-    failure_with(run_id, run, "")
+/// The tasks that failed by themselves, in the order in which that happened. What was cancelled was so for others.
+pub(crate) fn failures(run: &Run) -> Vec<&RunTask> {
+    let mut failures: Vec<_> = latest(&run.tasks).into_iter().filter(|task| failed(task)).collect();
+    failures.sort_by_key(|task| (result(task.state.as_ref()) == "CANCELED", task.end_time));
+    failures
 }
 
-/// As [`failure`], with what its only task said.
-pub(crate) fn failure_with(run_id: i64, run: &Run, words: &str) -> Error {
+/// What the task that failed first said, as far as it can be read.
+async fn first_words(context: &Context, run: &Run) -> String {
+    let Some(id) = failures(run).first().and_then(|task| task.run_id) else { return String::new() };
+    match run_output::fetch(context, id).await {
+        Ok(output) => run_output::words(output.error.as_deref(), output.error_trace.as_deref(), ROOM_OF_ERROR),
+        Err(_) => String::new(),
+    }
+}
+
+/// The error for a run that ended without success, with what the task that failed first said.
+pub(crate) fn failure(run_id: i64, run: &Run, words: &str) -> Error {
     let state = run.state.clone().unwrap_or_default();
     let mut text = format!("run {run_id} did not succeed: {}", result(run.state.as_ref()));
     if let Some(code) = code(run.status.as_ref()) {
         text.push_str(&format!(" ({code})"));
     }
-    if let Some(message) = state.state_message.filter(|message| !message.is_empty()) {
+    // What the task said is more than that there is something to read.
+    let is_pointer = |message: &String| !words.is_empty() && message.contains(POINTER);
+    if let Some(message) = state.state_message.filter(|message| !message.is_empty() && !is_pointer(message)) {
         text.push_str(&format!(": {message}"));
     }
-    let tasks = latest(&run.tasks);
-    let failures: Vec<_> = tasks.iter().filter(|task| failed(task)).collect();
+    let failures = failures(run);
     for task in failures.iter().take(MOST_FAILED) {
         let key = task.task_key.as_deref().unwrap_or_default();
         let id = task.run_id.unwrap_or_default();
@@ -176,6 +195,12 @@ pub(crate) fn advice(run: &Run) -> &'static str {
         _ if is_one_time(run) => "correct what failed and run it again; `diagnose_run` tells more",
         _ => "see why with `diagnose_run`; rerun what failed with `repair_run`",
     }
+}
+
+/// The error for an answer that does not say what it started.
+pub(crate) fn unnamed(what: &str, list: &str) -> Error {
+    Error::unclear(format!("the answer names no {what}"))
+        .with_outcome(format!("it may have started: look with `{list}` before you call this again"))
 }
 
 /// The state of a run, for errors after which it goes on.

@@ -157,7 +157,8 @@ async fn finish(
         command::destroy(&context.client, &command.cluster_id, &command.context_id).await;
     }
     if state == "Cancelled" {
-        return Err(Error::failed(format!("{name} was cancelled")));
+        return Err(Error::failed(format!("{name} was cancelled"))
+            .with_hint("what it had done stays; call `run_code` again, if the code is still wanted"));
     }
     if let Some(sent) = sent {
         shape::put(&mut answer, "duration_ms", wait.milliseconds().saturating_sub(sent));

@@ -46,7 +46,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if wait {
         let run = run::wait(&context, run_id, seconds).await;
         guard.keep();
-        return run_answer::outcome(&context, run_id, &run.map_err(|error| error.after(run_answer::unseen(run_id)))?);
+        let run = run.map_err(|error| error.after(run_answer::unseen(run_id)))?;
+        return run_answer::outcome(&context, run_id, &run).await;
     }
     guard.keep();
     let mut answer = once::started(&context, run_id).await;
@@ -68,7 +69,7 @@ async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), G
     let start = async move |starting: Context| {
         let answer =
             starting.client.api().jobs_jobs_run_now(&body).await.map_err(databricks::Error::from)?.into_inner();
-        let run_id = answer.run_id.ok_or_else(|| Error::unclear("the answer names no run"))?;
+        let run_id = answer.run_id.ok_or_else(|| run_answer::unnamed("run", "list_runs"))?;
         Ok(begun("run", run_id, (run_id, answer.number_in_job)))
     };
     cleanup::start(context, "run", start, run::undo).await

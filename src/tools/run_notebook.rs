@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use databricks::api::types::Run;
+use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Composite, input, input_schema, once, run, run_answer, run_output};
+use super::{Composite, input, input_schema, once, remote, rest, run, run_answer, run_output};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -17,18 +18,18 @@ pub(crate) static COMPOSITE: Composite = Composite {
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
-/// How much of an error and its trace goes into the text of an error.
-const ROOM_OF_ERROR: usize = 1_200;
+/// What people write after the name of a notebook, which has none of these in the workspace.
+const EXTENSIONS: [&str; 5] = ["ipynb", "py", "sql", "scala", "r"];
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
     /// Path, from `list_workspace_items`, e.g. `/Users/me@example.com/etl`.
-    notebook_path: String,
+    path: String,
     /// Values of its widgets, e.g. `{"day": "2026-01-31"}`.
     #[serde(default)]
     parameters: HashMap<String, String>,
     /// Cluster to run on, from `list_clusters`; serverless if unset.
-    existing_cluster_id: Option<String>,
+    cluster_id: Option<String>,
     /// Or a cluster for this run alone, e.g. `{"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
     /// "num_workers": 1}`.
     new_cluster: Option<Map<String, Value>>,
@@ -45,12 +46,14 @@ struct Input {
     timeout_seconds: u64,
 }
 
-async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    if input.existing_cluster_id.is_some() && input.new_cluster.is_some() {
-        return Err(Error::failed("`existing_cluster_id` and `new_cluster` exclude each other: give one, or neither"));
+async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
+    if input.cluster_id.is_some() && input.new_cluster.is_some() {
+        return Err(Error::failed("`cluster_id` and `new_cluster` exclude each other")
+            .with_hint("give one of them, or neither for serverless compute"));
     }
+    input.path = located(&context, &input.path).await?;
     let (wait, seconds) = (input.wait, input.timeout_seconds);
-    let name = input.run_name.clone().unwrap_or_else(|| format!("run_notebook {}", input.notebook_path));
+    let name = input.run_name.clone().unwrap_or_else(|| format!("run_notebook {}", input.path));
     let (run_id, guard) = once::submit(&context, name, task(input), json!({})).await?;
     if !wait {
         guard.keep();
@@ -66,13 +69,56 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
 }
 
+/// The path of the notebook in the workspace, before a run is started that could only fail.
+async fn located(context: &Context, given: &str) -> Result<String, Error> {
+    let path = remote::absolute(given).map_err(|_| {
+        Error::failed(format!("`{given}` is no path of a notebook"))
+            .with_hint("give it from the root, e.g. `/Users/me@example.com/etl`; see `list_workspace_items`")
+    })?;
+    match kind(context, path).await {
+        Ok(kind) => check_kind(path, kind.as_deref()).map(|()| path.to_owned()),
+        Err(error) if error.is_not_found() => {
+            let stem = path
+                .rsplit_once('.')
+                .filter(|(_, extension)| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)));
+            if let Some((stem, _)) = stem
+                && kind(context, stem).await.is_ok_and(|kind| kind.as_deref() == Some("NOTEBOOK"))
+            {
+                return Ok(stem.to_owned());
+            }
+            let folder = path.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| !folder.is_empty());
+            let hint = format!("see what there is with `list_workspace_items` of `{}`", folder.unwrap_or("/"));
+            Err(Error::failed(format!("there is no notebook `{path}`")).with_hint(hint))
+        }
+        // What cannot be looked up may run all the same.
+        Err(_) => Ok(path.to_owned()),
+    }
+}
+
+/// What is at a path of the workspace.
+async fn kind(context: &Context, path: &str) -> Result<Option<String>, Error> {
+    let request = Arguments::new().with(Location::Query, "path", path);
+    let object = rest::get(context, &operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await?;
+    Ok(rest::text(&object, "object_type").map(str::to_owned))
+}
+
+fn check_kind(path: &str, kind: Option<&str>) -> Result<(), Error> {
+    match kind {
+        Some("DIRECTORY" | "REPO") => Err(Error::failed(format!("`{path}` is a folder"))
+            .with_hint(format!("see the notebooks in it with `list_workspace_items` of `{path}`"))),
+        Some("FILE") if !path.ends_with(".ipynb") => Err(Error::failed(format!("`{path}` is a file and no notebook"))
+            .with_hint("make a notebook of its text with `import_notebook`, or run the text with `run_code`")),
+        _ => Ok(()),
+    }
+}
+
 fn task(input: Input) -> Value {
-    let mut notebook = json!({ "notebook_path": input.notebook_path, "base_parameters": input.parameters });
+    let mut notebook = json!({ "notebook_path": input.path, "base_parameters": input.parameters });
     if let Some(warehouse) = input.warehouse_id {
         shape::put(&mut notebook, "warehouse_id", warehouse);
     }
     let mut task = json!({ "task_key": "notebook", "notebook_task": notebook });
-    if let Some(cluster) = input.existing_cluster_id {
+    if let Some(cluster) = input.cluster_id {
         shape::put(&mut task, "existing_cluster_id", cluster);
     }
     if let Some(cluster) = input.new_cluster {
@@ -90,11 +136,11 @@ async fn finished(context: &Context, run_id: i64, run: &Run) -> Result<Value, Er
     if !run::succeeded(run) {
         let words = match &output {
             Some(Ok(output)) => {
-                run_output::words(output.error.as_deref(), output.error_trace.as_deref(), ROOM_OF_ERROR)
+                run_output::words(output.error.as_deref(), output.error_trace.as_deref(), run_answer::ROOM_OF_ERROR)
             }
             _ => String::new(),
         };
-        return Err(run_answer::failure_with(run_id, run, &words));
+        return Err(run_answer::failure(run_id, run, &words));
     }
     let mut answer = run_answer::summary(run_id, run);
     shape::put(&mut answer, "task_run_id", json!(task_run_id));

@@ -40,7 +40,7 @@ struct Input {
     /// Most tables to return.
     #[serde(default = "default_results")]
     #[schemars(range(min = 1, max = 100))]
-    max_results: usize,
+    limit: usize,
     /// SQL warehouse to search with; if unset, one that runs.
     warehouse_id: Option<String>,
     /// `next_page_token` of the last answer.
@@ -89,7 +89,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let ranked = rank::ranked(found.candidates, &words);
     let total = ranked.len();
-    let items = ranked.into_iter().skip(cursor.skip).take(input.max_results).map(Candidate::told);
+    let items = ranked.into_iter().skip(cursor.skip).take(input.limit).map(Candidate::told);
     let page = shape::page(items, context.budget);
     let next = cursor.skip + page.taken;
     let mut answer = json!({

@@ -55,7 +55,7 @@ async fn finished(context: &Context, run_id: i64, run: &databricks::api::types::
             Ok(output) => run_output::words(output.error.as_deref(), output.error_trace.as_deref(), ROOM_OF_ERROR),
             Err(_) => String::new(),
         };
-        return Err(run_answer::failure_with(run_id, run, &words));
+        return Err(run_answer::failure(run_id, run, &words));
     }
     let mut answer = run_answer::summary(run_id, run);
     shape::put(&mut answer, "result_type", "text");

@@ -33,7 +33,7 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut remote = Remote::parse(&input.path)?;
     let (content, digest) = match Given::new(&context, input.content, input.local_path)? {
-        Given::Text(_) if input.path.trim_end().ends_with('/') => {
+        Given::Text(_) if input.path.ends_with('/') => {
             return Err(Error::failed(format!("`{}` names a folder, and the text has no name", input.path))
                 .with_hint("end `path` with the name of the file"));
         }
@@ -43,7 +43,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             (Content::from(bytes::Bytes::from(text)), digits.finish())
         }
         Given::File(place) => {
-            if let Some(name) = place.name().filter(|_| input.path.trim_end().ends_with('/')) {
+            if let Some(name) = place.name().filter(|_| input.path.ends_with('/')) {
                 remote = remote.join(name);
             }
             let content = place.content()?;
@@ -53,7 +53,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let size = content.length();
     context.progress.report(format!("uploading {size} bytes to {}", remote.path()));
-    remote.write(&context, &content, input.overwrite).await.map_err(exists)?;
+    remote.write(&context, &content, input.overwrite).await.map_err(|error| exists(error, input.overwrite))?;
     let mut answer = json!({ "path": remote.path(), "size": size, "sha256": digest });
     if let Remote::Workspace(path) = &remote {
         let object = object(&context, path).await;
@@ -99,14 +99,17 @@ pub(crate) async fn object(context: &Context, path: &str) -> Result<Value, Error
 }
 
 /// Adds to a conflict what the caller can do about it.
-pub(crate) fn exists(error: Error) -> Error {
-    let is_other = error.to_string().contains("type mismatch");
-    match error.api().is_some_and(databricks::Error::is_conflict) {
-        true => error.with_hint("something is at this path already: give another, or `overwrite: true`"),
-        false if is_other => error.with_hint(
-            "a notebook, file or folder is replaced only by its like: write notebooks with `import_notebook`, or first \
-             delete what is there",
-        ),
-        false => error,
+pub(crate) fn exists(error: Error, overwrite: bool) -> Error {
+    let is_conflict = error.api().is_some_and(databricks::Error::is_conflict);
+    let is_other = error.to_string().contains("type mismatch") || (is_conflict && overwrite);
+    if is_other {
+        error.with_hint(
+            "something of another kind is at this path, and only its like replaces a notebook, file or folder: give \
+             another path, write notebooks with `import_notebook`, or first delete what is there",
+        )
+    } else if is_conflict {
+        error.with_hint("something is at this path already: give another, or `overwrite: true`")
+    } else {
+        error
     }
 }

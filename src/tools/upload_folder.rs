@@ -106,7 +106,10 @@ fn globs(name: &str, patterns: &[String]) -> Result<GlobSet, Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         let glob = Glob::new(pattern);
-        set.add(glob.map_err(|error| Error::failed(format!("`{name}`: `{pattern}` is not a glob: {}", error.kind())))?);
+        set.add(glob.map_err(|error| {
+            Error::failed(format!("`{name}`: `{pattern}` is not a glob: {}", error.kind()))
+                .with_hint("globs are relative to the folder, e.g. `**/*.py`")
+        })?);
     }
     set.build().map_err(|error| Error::failed(format!("`{name}`: {}", error.kind())))
 }

@@ -26,5 +26,5 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let Identifier(run_id) = input.run_id;
     let run = run::wait(&context, run_id, input.timeout_seconds).await?;
-    run_answer::outcome(&context, run_id, &run)
+    run_answer::outcome(&context, run_id, &run).await
 }

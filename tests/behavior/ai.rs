@@ -38,7 +38,7 @@ async fn an_index_is_found_and_searched() -> Outcome {
     let index = &listed["items"][0];
     let narrowed = house.answer("list_vector_indexes", json!({ "endpoint_name": index["endpoint_name"] })).await?;
     assert_eq!(narrowed["items"][0], *index);
-    let query = json!({ "index_name": index["name"], "query_text": "late delivery", "num_results": 3 });
+    let query = json!({ "full_name": index["name"], "query_text": "late delivery", "limit": 3 });
     let answer = house.answer("query_index", query.clone()).await?;
     let columns = answer["columns"].as_array().ok_or("no columns")?;
     assert_eq!(columns.first(), Some(&index["primary_key"]), "{answer}");
@@ -46,7 +46,7 @@ async fn an_index_is_found_and_searched() -> Outcome {
     let scores: Vec<f64> =
         answer["rows"].as_array().into_iter().flatten().filter_map(|row| row[columns.len() - 1].as_f64()).collect();
     assert!(!scores.is_empty() && scores.len() <= 3 && scores.is_sorted_by(|a, b| a >= b), "{answer}");
-    let refusal = house.refusal("query_index", json!({ "index_name": index["name"] })).await?;
+    let refusal = house.refusal("query_index", json!({ "full_name": index["name"] })).await?;
     assert!(refusal.contains("either `query_text`"), "{refusal}");
     let refusal = house.refusal("query_index", json!({ "index_name": "a.b.none", "query_text": "x" })).await?;
     assert!(refusal.contains("list_vector_indexes"), "{refusal}");

@@ -49,7 +49,7 @@ async fn what_is_asked_too_often_says_when_to_ask_again() -> Outcome {
         house(json!([often(ASK), often("POST /api/2.0/vector-search/**"), often("POST /api/2.0/genie/**"),])).await?;
     for (tool, arguments) in [
         ("query_endpoint", json!({ "name": "sandbox-chat", "prompt": "x" })),
-        ("query_index", json!({ "index_name": INDEX, "query_text": "delivery" })),
+        ("query_index", json!({ "full_name": INDEX, "query_text": "delivery" })),
         ("ask_genie", json!({ "space_id": RETAIL, "question": "What is the revenue per channel?" })),
     ] {
         let refusal = house.refusal(tool, arguments).await?;
@@ -63,7 +63,7 @@ async fn a_missing_permission_is_told_and_nothing_else() -> Outcome {
     let calls = [
         ("query_endpoint", json!({ "name": "sandbox-chat", "prompt": "x" })),
         ("list_vector_indexes", json!({})),
-        ("query_index", json!({ "index_name": INDEX, "query_text": "delivery" })),
+        ("query_index", json!({ "full_name": INDEX, "query_text": "delivery" })),
         ("ask_genie", json!({ "space_id": RETAIL, "question": "What is the revenue per channel?" })),
     ];
     let reads = ["GET /api/2.0/serving-endpoints/*", "GET /api/2.0/vector-search/**"];
@@ -107,7 +107,7 @@ async fn what_costs_is_not_asked_twice() -> Outcome {
 
     // To search again does no harm.
     let house = self::house(lost("POST /api/2.0/vector-search/indexes/*/query")).await?;
-    house.answer("query_index", json!({ "index_name": INDEX, "query_text": "delivery" })).await?;
+    house.answer("query_index", json!({ "full_name": INDEX, "query_text": "delivery" })).await?;
     assert_eq!(house.faults().await?[0]["seen"], 2);
     Ok(())
 }
@@ -147,7 +147,7 @@ async fn vectors() -> Result<(Arc<Sandbox>, House), Failure> {
 }
 
 fn search(extra: Value) -> Value {
-    let mut call = json!({ "index_name": "main.default.vectors" });
+    let mut call = json!({ "full_name": "main.default.vectors" });
     if let (Some(call), Value::Object(extra)) = (call.as_object_mut(), extra) {
         call.extend(extra);
     }
@@ -157,7 +157,7 @@ fn search(extra: Value) -> Value {
 #[tokio::test]
 async fn an_index_tells_what_it_cannot_do_and_is_read_page_by_page() -> Outcome {
     let (sandbox, house) = vectors().await?;
-    let near = json!({ "query_vector": [1.0, 0.5], "columns": ["id", "country"], "num_results": 60 });
+    let near = json!({ "query_vector": [1.0, 0.5], "columns": ["id", "country"], "limit": 60 });
     let refusal = house.refusal("query_index", search(near.clone())).await?;
     assert!(refusal.contains("the index is not ready: Index is being created"), "{refusal}");
     house.advance(Duration::from_secs(900));
@@ -198,13 +198,13 @@ async fn an_index_tells_what_it_cannot_do_and_is_read_page_by_page() -> Outcome 
         (json!({ "country": "NL", "id <": 6 }), 2),
         (json!({ "country": "FR" }), 0),
     ] {
-        let call = json!({ "query_vector": [1.0, 0.0], "columns": ["id"], "num_results": 25, "filters": filters });
+        let call = json!({ "query_vector": [1.0, 0.0], "columns": ["id"], "limit": 25, "filters": filters });
         let answer = house.answer("query_index", search(call)).await?;
         assert_eq!(answer["returned"], expected, "{filters}: {answer}");
     }
 
     let small = House::beside(&sandbox, ai(), 500, LocalRoots::default()).await?;
-    let call = json!({ "query_vector": [1.0, 0.0], "columns": ["id", "about"], "num_results": 20 });
+    let call = json!({ "query_vector": [1.0, 0.0], "columns": ["id", "about"], "limit": 20 });
     let answer = small.answer("query_index", search(call)).await?;
     let returned = answer["rows"].as_array().map_or(0, Vec::len);
     assert_eq!((&answer["returned"], &answer["truncated"]), (&json!(returned), &json!(true)), "{answer}");

@@ -133,7 +133,7 @@ async fn an_index_that_takes_other_conditions_says_so() -> Outcome {
         }
     };
     let house = House::twisted(twist).await?;
-    let call = json!({ "index_name": INDEX, "query_text": "delivery", "filters": { "id >": 1 } });
+    let call = json!({ "full_name": INDEX, "query_text": "delivery", "filters": { "id >": 1 } });
     let refusal = house.refusal("query_index", call).await?;
     assert!(refusal.contains("Filters must be SQL") && refusal.contains("storage-optimized"), "{refusal}");
     Ok(())

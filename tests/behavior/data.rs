@@ -146,7 +146,7 @@ async fn tables_are_found_by_name_column_and_comment_despite_typos() -> Outcome 
     let answer = house.answer("search_tables", json!({ "query": "orders", "catalog_name": "main" })).await?;
     assert!(names(&answer).iter().all(|name| name.starts_with("main.")), "{answer}");
     let (whole, _) = house.all("search_tables", json!({ "query": "order" })).await?;
-    let (paged, pages) = house.all("search_tables", json!({ "query": "order", "max_results": 2 })).await?;
+    let (paged, pages) = house.all("search_tables", json!({ "query": "order", "limit": 2 })).await?;
     assert!(pages > 1 && whole == paged, "{pages} pages of {paged:?}");
     let none = house.answer("search_tables", json!({ "query": "zzyzx" })).await?;
     assert!(none["hint"].as_str().is_some_and(|hint| hint.contains("other or fewer words")), "{none}");
@@ -202,19 +202,19 @@ async fn lineage_leads_up_and_down_with_what_lies_between() -> Outcome {
         let edges = items_of(answer, direction);
         edges.filter_map(|edge| Some((edge["table"].as_str()?.to_owned(), edge["depth"].as_u64()?))).collect()
     };
-    let down = house.answer("get_table_lineage", json!({ "table_name": ORDERS, "direction": "downstream" })).await?;
+    let down = house.answer("get_table_lineage", json!({ "full_name": ORDERS, "direction": "downstream" })).await?;
     let made = tables(&down, "downstream");
     assert!(made.contains(&("main.sales.daily_revenue".to_owned(), 1)), "{down}");
     assert!(down.get("upstream").is_none(), "{down}");
     let between = items_of(&down, "downstream").filter(|edge| edge["jobs"].is_array() || edge["notebooks"].is_array());
     assert!(between.count() > 0, "{down}");
-    let up = house.answer("get_table_lineage", json!({ "table_name": "main.sales.top_customers", "depth": 3 })).await?;
+    let up = house.answer("get_table_lineage", json!({ "full_name": "main.sales.top_customers", "depth": 3 })).await?;
     let sources = tables(&up, "upstream");
     assert!(
         sources.contains(&(ORDERS.to_owned(), 1)) && sources.contains(&("samples.retail.customers".to_owned(), 1)),
         "{up}"
     );
-    let none = house.answer("get_table_lineage", json!({ "table_name": "samples.nyctaxi.nothing" })).await?;
+    let none = house.answer("get_table_lineage", json!({ "full_name": "samples.nyctaxi.nothing" })).await?;
     assert_eq!((&none["upstream"], &none["downstream"]), (&json!([]), &json!([])), "{none}");
     assert!(none["hint"].as_str().is_some_and(|hint| hint.contains("misspelt")), "{none}");
     assert!(down.get("hint").is_none() && up.get("hint").is_none(), "{down} {up}");
@@ -225,7 +225,7 @@ async fn lineage_leads_up_and_down_with_what_lies_between() -> Outcome {
 async fn lineage_falls_back_to_the_system_tables_and_names_the_missing_grant() -> Outcome {
     let closed = json!([{ "route": "/api/2.0/lineage-tracking/*", "fault": "permission_denied" }]);
     let (_sandbox, house) = faulty(closed.clone()).await?;
-    let asked = json!({ "table_name": ORDERS });
+    let asked = json!({ "full_name": ORDERS });
     let answer = house.answer("get_table_lineage", asked.clone()).await?;
     assert!(answer["source"].as_str().is_some_and(|source| source.contains("system.access")), "{answer}");
     assert!(items_of(&answer, "downstream").any(|edge| edge["table"] == "main.sales.daily_revenue"), "{answer}");

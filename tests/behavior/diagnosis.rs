@@ -103,7 +103,7 @@ async fn a_failure_within_another_job_is_followed_to_its_ground() -> Outcome {
 #[tokio::test]
 async fn what_did_not_fail_needs_no_diagnosis() -> Outcome {
     let house = House::default().await?;
-    let done = house.answer("run_notebook", json!({ "notebook_path": "/Shared/etl/load_orders" })).await?;
+    let done = house.answer("run_notebook", json!({ "path": "/Shared/etl/load_orders" })).await?;
     let answer = house.answer("diagnose_run", json!({ "run_id": done["run_id"] })).await?;
     assert!(answer["hint"].to_string().contains("nothing failed"), "{answer}");
     let slow = house.answer("run_job_now", json!({ "job_id": house.job("slow-export").await? })).await?;

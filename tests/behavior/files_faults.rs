@@ -169,7 +169,7 @@ async fn a_cancelled_folder_leaves_complete_files_and_goes_on_no_further() -> Ou
     let path = format!("{VOLUME}/app");
     // A folder can be listed only once it is there.
     house.answer("upload_folder", json!({ "path": path, "local_path": "app", "include": ["00.bin"] })).await?;
-    let list = ("list_volume_files", json!({ "directory_path": path }));
+    let list = ("list_volume_files", json!({ "path": path }));
     let call = json!({ "path": path, "local_path": "app" });
     house.cancelled("upload_folder", call, list.clone(), |answer| items(answer).count() > 1).await?;
     // It takes as long as what was under way at the end.

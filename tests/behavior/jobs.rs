@@ -117,7 +117,7 @@ async fn a_lost_answer_starts_nothing_twice() -> Outcome {
     assert_eq!(answer["result_state"], "SUCCESS", "{answer}");
     assert_eq!(house.runs(&job).await?, before + 1);
 
-    let named = json!({ "notebook_path": "/Shared/etl/load_orders", "run_name": "only once" });
+    let named = json!({ "path": "/Shared/etl/load_orders", "run_name": "only once" });
     house.answer("run_notebook", named).await?;
     let (runs, _) = house.all("list_runs", json!({})).await?;
     assert_eq!(runs.iter().filter(|run| run["run_name"] == "only once").count(), 1);
@@ -155,10 +155,7 @@ async fn what_failed_is_repaired_in_its_run_and_what_cannot_be_is_said() -> Outc
     assert!(started["repair_id"].is_number() || started["repair_id"].is_string(), "{started}");
     let answer = house.answer("wait_for_run", json!({ "run_id": run })).await?;
     assert_eq!(answer["result_state"], "SUCCESS", "{answer}");
-    assert_eq!(
-        (&task(&answer, "fragile")["attempt_number"], answer["tasks"].as_array().map(Vec::len)),
-        (&json!(2), Some(2))
-    );
+    assert_eq!((&task(&answer, "fragile")["attempt"], answer["tasks"].as_array().map(Vec::len)), (&json!(3), Some(2)));
     let nothing = house.refusal("repair_run", json!({ "run_id": run })).await?;
     assert!(nothing.contains("nothing failed"), "{nothing}");
     Ok(())
@@ -204,21 +201,21 @@ async fn notebooks_run_on_any_compute_and_only_one() -> Outcome {
     let clusters = house.answer("list_clusters", json!({})).await?;
     let running = items(&clusters).find(|cluster| cluster["state"] == "RUNNING").ok_or("no running cluster")?;
     let new = json!({ "spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 1 });
-    for compute in [json!({}), json!({ "existing_cluster_id": running["cluster_id"] }), json!({ "new_cluster": new })] {
-        let mut call = json!({ "notebook_path": "/Users/day", "parameters": { "day": "2026-01-31" } });
+    for compute in [json!({}), json!({ "cluster_id": running["cluster_id"] }), json!({ "new_cluster": new })] {
+        let mut call = json!({ "path": "/Users/day", "parameters": { "day": "2026-01-31" } });
         call.as_object_mut().ok_or("no object")?.extend(compute.as_object().cloned().unwrap_or_default());
         let answer = house.answer("run_notebook", call).await?;
         assert_eq!((&answer["result"], &answer["result_state"]), (&json!("2026-01-31"), &json!("SUCCESS")), "{answer}");
     }
-    let both = json!({ "notebook_path": "/Users/day", "existing_cluster_id": "1", "new_cluster": new });
+    let both = json!({ "path": "/Users/day", "cluster_id": "1", "new_cluster": new });
     let refusal = house.refusal("run_notebook", both).await?;
     assert!(refusal.contains("exclude each other"), "{refusal}");
-    let started = house.answer("run_notebook", json!({ "notebook_path": "/Users/day", "wait": false })).await?;
+    let started = house.answer("run_notebook", json!({ "path": "/Users/day", "wait": false })).await?;
     assert_eq!(started["still_running"], true, "{started}");
     let answer = house.answer("wait_for_run", json!({ "run_id": started["run_id"] })).await?;
     assert_eq!(answer["result_state"], "SUCCESS", "{answer}");
-    let missing = house.refusal("run_notebook", json!({ "notebook_path": "/Users/nothing" })).await?;
-    assert!(missing.contains("RESOURCE_NOT_FOUND"), "{missing}");
+    let missing = house.refusal("run_notebook", json!({ "path": "/Users/nothing" })).await?;
+    assert!(missing.contains("there is no notebook") && missing.contains("`list_workspace_items`"), "{missing}");
     Ok(())
 }
 
@@ -269,7 +266,7 @@ async fn a_large_output_is_cut_with_exact_notice() -> Outcome {
     let house = House::open(Selection::default(), 1_000).await?;
     let long = "abcdefghij".repeat(5_000);
     house.notebook("/Users/long", &format!("dbutils.notebook.exit(\"{long}\")\n")).await?;
-    let answer = house.answer("run_notebook", json!({ "notebook_path": "/Users/long" })).await?;
+    let answer = house.answer("run_notebook", json!({ "path": "/Users/long" })).await?;
     assert!(answer.to_string().chars().count() <= 3_000, "{} characters", answer.to_string().chars().count());
     assert!(answer["cut"].to_string().contains("result: first 2250 of 50000 characters"), "{answer}");
     let again = house.answer("get_run_output", json!({ "run_id": answer["task_run_id"] })).await?;
@@ -323,7 +320,7 @@ async fn a_permission_that_is_lost_under_way_loses_no_run() -> Outcome {
     assert!(started["run_id"].is_number() || started["run_id"].is_string(), "{started}");
 
     let house = House::with_faults(json!([denied("GET /api/2.2/jobs/runs/get-output")])).await?;
-    let answer = house.answer("run_notebook", json!({ "notebook_path": "/Shared/etl/load_orders" })).await?;
+    let answer = house.answer("run_notebook", json!({ "path": "/Shared/etl/load_orders" })).await?;
     assert_eq!(answer["result_state"], "SUCCESS", "{answer}");
     assert!(answer["output_error"].to_string().contains("permission"), "{answer}");
     let house =
@@ -331,7 +328,7 @@ async fn a_permission_that_is_lost_under_way_loses_no_run() -> Outcome {
     let job = house.job("nightly-orders").await?;
     for (tool, arguments) in [
         ("run_job_now", json!({ "job_id": job, "wait": true })),
-        ("run_notebook", json!({ "notebook_path": "/Shared/etl/load_orders" })),
+        ("run_notebook", json!({ "path": "/Shared/etl/load_orders" })),
     ] {
         let refusal = house.refusal(tool, arguments).await?;
         assert!(refusal.contains("lacks the permission"), "{tool}: {refusal}");

@@ -170,7 +170,7 @@ async fn reach(stage: Stage, works: &'static [Work], host: &Host, server: &mut S
     match stage {
         Stage::Queued => server.ping().await?,
         Stage::Retrying => {
-            calls.push(server.call("run_notebook", json!({ "notebook_path": CONTROL.1 })).await?);
+            calls.push(server.call("run_notebook", json!({ "path": CONTROL.1 })).await?);
             let is_refused = |asked: &[Asked]| CONTROL.count(asked) > 0 && all(asked, is_sent);
             host.until("not all were refused", is_refused).await?;
         }
@@ -195,7 +195,7 @@ async fn until_over(stage: Stage, works: &'static [Work], host: &Host, server: &
         }
         Stage::Retrying => {
             // It waits for longer than the others had to.
-            let control = server.call("run_notebook", json!({ "notebook_path": CONTROL.1 })).await?;
+            let control = server.call("run_notebook", json!({ "path": CONTROL.1 })).await?;
             let sent = host.count(CONTROL);
             host.until("the control was not sent again", |asked| CONTROL.count(asked) >= sent + 3).await?;
             server.cancel(&[control]).await?;
@@ -276,7 +276,7 @@ async fn a_server_that_stops_leaves_no_run_of_hundreds() -> Outcome {
     let host = Host::open(Manner::AtOnce, false, false).await?;
     let mut server = Server::start(&host).await?;
     for number in 0..200 {
-        server.call("run_notebook", json!({ "notebook_path": format!("/Users/number{number}") })).await?;
+        server.call("run_notebook", json!({ "path": format!("/Users/number{number}") })).await?;
     }
     host.until("hardly a run was submitted", |asked| runs(asked).0 >= 30).await?;
     server.signal("-TERM").await?;
@@ -292,7 +292,7 @@ async fn calls_that_are_cancelled_at_once_submit_no_more() -> Outcome {
     let host = Host::open(Manner::Late, false, false).await?;
     let (mut server, mut calls) = (Server::start(&host).await?, Vec::new());
     for number in 0..100 {
-        let call = json!({ "notebook_path": format!("/Users/number{number}") });
+        let call = json!({ "path": format!("/Users/number{number}") });
         calls.push(server.call("run_notebook", call).await?);
     }
     host.until("not all connections are used", |asked| runs(asked).0 == SLOTS).await?;

@@ -28,7 +28,7 @@ impl House {
     }
 
     async fn lineage(&self, table: &str, more: Value) -> Result<Value, Failure> {
-        let mut call = json!({ "table_name": table });
+        let mut call = json!({ "full_name": table });
         if let (Some(call), Value::Object(more)) = (call.as_object_mut(), more) {
             call.extend(more);
         }
@@ -162,7 +162,7 @@ async fn a_system_schema_that_is_not_enabled_names_what_is_missing() -> Outcome 
     for (asked, relation) in [(json!({}), "table_lineage"), (json!({ "column_name": "total" }), "column_lineage")] {
         house.sql(&format!("DROP TABLE system.access.{relation}")).await?;
         let mut call = asked;
-        call["table_name"] = json!(ORDERS);
+        call["full_name"] = json!(ORDERS);
         let refusal = house.refusal("get_table_lineage", call).await?;
         for expected in [relation, "TABLE_OR_VIEW_NOT_FOUND", "must enable", "USE SCHEMA and SELECT on `system.access`"]
         {

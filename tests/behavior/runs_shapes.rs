@@ -56,7 +56,7 @@ async fn either_form_of_a_state_is_enough() -> Outcome {
                 .clone();
         let refusal = house.refusal("wait_for_run", json!({ "run_id": run })).await?;
         assert!(refusal.contains("FAILED") && refusal.contains("task `check`"), "{missing}: {refusal}");
-        assert!(!refusal.contains("task `report`") && refusal.contains("see run output"), "{missing}: {refusal}");
+        assert!(!refusal.contains("task `report`") && !refusal.contains("see run output"), "{missing}: {refusal}");
         let diagnosis = house.answer("diagnose_run", json!({ "run_id": run })).await?;
         assert_eq!(diagnosis["first_failure"]["task_key"], "check", "{diagnosis}");
         assert!(diagnosis["since_last_success"]["run_id"].is_number(), "{diagnosis}");
@@ -343,9 +343,9 @@ async fn what_is_gone_and_what_is_not_allowed_is_told_by_each_tool() -> Outcome 
 async fn a_one_time_run_is_not_advised_to_be_repaired() -> Outcome {
     let house = House::default().await?;
     house.notebook("/Users/bad", "raise ValueError(\"broken\")\n").await?;
-    let refusal = house.refusal("run_notebook", json!({ "notebook_path": "/Users/bad" })).await?;
+    let refusal = house.refusal("run_notebook", json!({ "path": "/Users/bad" })).await?;
     assert!(refusal.contains("run it again") && !refusal.contains("`repair_run`"), "{refusal}");
-    let missing = house.refusal("run_notebook", json!({ "notebook_path": "/Users/none" })).await?;
+    let missing = house.refusal("run_notebook", json!({ "path": "/Users/none" })).await?;
     assert!(missing.contains("`list_workspace_items`"), "{missing}");
     let code = house.refusal("run_code", json!({ "code": "raise ValueError(\"bad\")" })).await?;
     assert!(!code.contains("`repair_run`"), "{code}");
@@ -415,7 +415,7 @@ async fn a_one_time_run_waits_for_its_turn_and_says_for_what() -> Outcome {
         }
     };
     let house = House::twisted(twist).await?;
-    let call = json!({ "notebook_path": "/Shared/etl/load_orders", "timeout_seconds": 0 });
+    let call = json!({ "path": "/Shared/etl/load_orders", "timeout_seconds": 0 });
     let answer = house.answer("run_notebook", call).await?;
     assert_eq!((&answer["life_cycle_state"], &answer["still_running"]), (&json!("QUEUED"), &json!(true)), "{answer}");
     assert!(answer["queued"].to_string().contains("as much as it may"), "{answer}");

@@ -40,7 +40,7 @@ fn answering(statement: Value) -> impl Fn(&str, &str) -> Option<Value> {
 }
 
 async fn statuses(house: &House) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
-    let history = house.answer("list_query_history", json!({ "fields": ["status"], "max_results": 500 })).await?;
+    let history = house.answer("list_query_history", json!({ "fields": ["status"], "limit": 500 })).await?;
     Ok(items(&history).map(|query| query["status"].clone()).collect())
 }
 
@@ -341,7 +341,7 @@ async fn a_privilege_that_is_missing_is_told_by_each_tool_that_asks_by_sql() -> 
     for (tool, call, expected) in [
         ("execute_sql", json!({ "statement": "SELECT 1" }), "`get_effective_grants`"),
         ("explain_query", json!({ "statement": "SELECT 1" }), "`get_effective_grants`"),
-        ("get_table_lineage", json!({ "table_name": "a.b.c" }), "USE SCHEMA and SELECT on `system.access`"),
+        ("get_table_lineage", json!({ "full_name": "a.b.c" }), "USE SCHEMA and SELECT on `system.access`"),
         ("get_job_costs", json!({}), "USE SCHEMA and SELECT on `system.billing`"),
         ("get_warehouse_costs", json!({}), "USE SCHEMA and SELECT on `system.billing`"),
     ] {

@@ -82,7 +82,7 @@ async fn a_cancelled_notebook_is_cancelled_in_the_workspace() -> Outcome {
             items(answer).any(|run| run["run_name"] == "to be cancelled" && run["state"][field] == value)
         }
     };
-    let call = json!({ "notebook_path": path, "run_name": "to be cancelled" });
+    let call = json!({ "path": path, "run_name": "to be cancelled" });
     house.cancelled("run_notebook", call, list.clone(), has("life_cycle_state", "RUNNING")).await?;
     house.until(list.0, list.1, has("result_state", "CANCELED")).await?;
     Ok(())

@@ -88,6 +88,8 @@ pub struct Tool {
     pub idempotent: bool,
     /// A composite that, where only reading is allowed, refuses by itself whatever does more.
     pub guarded: bool,
+    /// Other names of its arguments, which clients may use and no schema shows: other name to name.
+    pub argument_aliases: BTreeMap<String, String>,
     /// What shows whether it did its work, for a tool that changes something.
     pub verify: Option<Verify>,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
@@ -103,8 +105,23 @@ pub struct OperationTool {
     pub arguments: Vec<Argument>,
     /// What comes back.
     pub result: Shape,
+    /// Arguments that choose among the items of a list, by name.
+    pub filters: BTreeMap<String, Filter>,
+    /// The tool that sets what the operation takes and this tool does not.
+    pub elsewhere: Option<String>,
     /// How the items of a list become resources.
     pub lists: Option<Lists>,
+}
+
+/// A switch for what the service cannot filter: it keeps the items whose field has one of the values.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// What a model reads.
+    pub description: String,
+    /// Dotted path in an item.
+    pub field: String,
+    /// The values of the items that stay.
+    pub values: Vec<String>,
 }
 
 /// One value that a tool sends.
@@ -150,8 +167,35 @@ pub struct Input {
     pub free_form: bool,
     /// How deep nested objects are spelled out.
     pub depth: usize,
-    /// Plain text that is sent in base64.
-    pub base64: bool,
+    /// How the value is written on the wire.
+    pub encoding: Encoding,
+    /// The argument says how many items a list returns; the service gives at most this many on one page.
+    pub page_size: Option<u64>,
+}
+
+/// How the value of an argument is written on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As the caller gives it.
+    Plain,
+    /// The caller gives plain text, sent in base64.
+    Base64,
+    /// The caller gives a time as text, sent in milliseconds since 1970.
+    Time,
+    /// The caller gives an absolute path, sent without a final slash.
+    Path,
+    /// As a path; `dbfs:` before it is taken off.
+    DbfsPath,
+}
+
+impl Encoding {
+    /// Every encoding that an entry can name.
+    pub(crate) const NAMED: [(&str, Encoding); 4] = [
+        ("base64", Encoding::Base64),
+        ("time", Encoding::Time),
+        ("path", Encoding::Path),
+        ("dbfs_path", Encoding::DbfsPath),
+    ];
 }
 
 /// What a tool or resource gives back.

@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use crate::allowlist::{Input, OperationTool, Source};
+use crate::allowlist::{Encoding, Input, OperationTool, Source};
 use crate::api::{Api, Operation, Parameter, Property, Schema};
 use crate::lint::{fits, is_key};
 
@@ -54,12 +54,15 @@ fn input_to(api: &Api, source: &Operation, tool: &OperationTool, depth: usize) -
             required.push(input.name.as_str());
         }
     }
+    for (name, filter) in &tool.filters {
+        properties.insert(name.clone(), json!({ "type": "boolean", "description": filter.description.trim() }));
+    }
     if tool.result.items.is_some() {
         let description = "`next_page_token` of the last answer.";
         properties.insert("page_token".into(), json!({ "type": "string", "description": description }));
     }
     if !tool.result.keep.is_empty() {
-        let description = "Fields to return instead (dotted paths; `*` = all).";
+        let description = "Other fields: dotted paths, or `*`.";
         let items = json!({ "type": "string" });
         properties.insert("fields".into(), json!({ "type": "array", "items": items, "description": description }));
     }
@@ -98,6 +101,9 @@ impl Emitter<'_> {
         };
         if let Some(values) = &input.values {
             emitted = json!({ "type": "string", "enum": values });
+        }
+        if input.encoding == Encoding::Time {
+            emitted = json!({ "type": "string", "format": "date-time" });
         }
         if let Some(object) = emitted.as_object_mut() {
             let bounds = [("minimum", input.minimum), ("maximum", input.maximum)];

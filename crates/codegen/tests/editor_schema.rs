@@ -45,6 +45,13 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
             ),
         ),
         (
+            "/$defs/filter/properties",
+            format!(
+                "operations:\n  jobs.jobs.list: {{ {tool}, result: {{ items: jobs }}, \
+                 filters: {{ mine: {{ description: d, field: job_id, values: [x], unknown: 1 }} }} }}"
+            ),
+        ),
+        (
             "/$defs/result/properties",
             format!("operations:\n  jobs.jobs.list: {{ {tool}, result: {{ items: jobs, unknown: 1 }} }}"),
         ),

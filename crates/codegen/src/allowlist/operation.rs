@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Argument, Input, Lists, Resource, Shape, Source, Token};
+use super::{Argument, Encoding, Filter, Input, Lists, Resource, Shape, Source, Token};
 use crate::api::{Api, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Mapping, Node, Position, Problem};
@@ -10,15 +10,17 @@ use crate::yaml::{Mapping, Node, Position, Problem};
 /// How deep nested objects of an argument are spelled out, unless an entry says otherwise.
 const DEPTH: usize = 2;
 
+/// What a caller may give: the arguments of the operation, and other names of them.
 pub(super) fn arguments(
     api: &Api,
     source: &Operation,
     result: &Shape,
     position: &Position,
     node: Option<Node>,
-) -> Result<Vec<Argument>, Problem> {
+) -> Result<(Vec<Argument>, BTreeMap<String, String>), Problem> {
     let mut arguments: Vec<Argument> = Vec::new();
     let mut names = Vec::new();
+    let mut aliases = Aliases::default();
     let entries = match node {
         Some(node) => node.mapping("parameters and how they are exposed")?.into_entries(),
         None => Vec::new(),
@@ -31,6 +33,7 @@ pub(super) fn arguments(
             return Err(key.position.problem(message));
         }
         let mut entry = node.mapping("a description, `fixed` or `auto`")?;
+        let others = entry.strings("alias")?;
         let value = self::source(api, parameter, &mut entry)?;
         entry.finish()?;
         if let Source::Caller(input) = &value {
@@ -42,7 +45,17 @@ pub(super) fn arguments(
             if names.contains(&input.name) {
                 return Err(key.position.problem(format!("two arguments are named `{}`", input.name)));
             }
+            if input.page_size.is_some() && result.items.is_none() {
+                return Err(key.position.problem(format!("`{}` has a `page_size`, and this is no list", key.text)));
+            }
             names.push(input.name.clone());
+            aliases.add(&key.position, &input.name, others)?;
+            // Who knows the API uses its names.
+            if input.name != parameter.name {
+                aliases.offer(&input.name, &parameter.name);
+            }
+        } else if !others.is_empty() {
+            return Err(key.position.problem(format!("`{}` is not given by the caller: it has no `alias`", key.text)));
         }
         arguments.push(Argument { wire: parameter.name.clone(), location: parameter.location, source: value });
     }
@@ -55,11 +68,62 @@ pub(super) fn arguments(
     });
     let missing: Vec<_> = missing.map(|parameter| format!("`{}`", source.key(parameter))).collect();
     if missing.is_empty() {
-        return Ok(arguments);
+        return Ok((arguments, aliases.finish(&names)?));
     }
     let message =
         format!("`{}` requires {}: add to `params` with a description or `fixed`", source.id, missing.join(", "));
     Err(position.problem(message))
+}
+
+/// Other names of the arguments of a composite, whose arguments themselves are in its Rust type.
+pub(super) fn aliases(node: Node) -> Result<BTreeMap<String, String>, Problem> {
+    let mut aliases = Aliases::default();
+    let mut names = Vec::new();
+    for (key, node) in node.mapping("arguments and their `alias`")?.into_entries() {
+        let mut entry = node.mapping("`alias`")?;
+        let others = entry.strings("alias")?;
+        entry.finish()?;
+        aliases.add(&key.position, &key.text, others)?;
+        names.push(key.text);
+    }
+    aliases.finish(&names)
+}
+
+/// Other names of arguments.
+#[derive(Default)]
+struct Aliases {
+    /// Those that an entry names.
+    given: BTreeMap<String, (Position, String)>,
+    /// Those that are there unless something else has the name.
+    offered: BTreeMap<String, String>,
+}
+
+impl Aliases {
+    fn add(&mut self, position: &Position, name: &str, others: Vec<String>) -> Result<(), Problem> {
+        for other in others {
+            let known = self.given.insert(other.clone(), (position.clone(), name.to_owned()));
+            if let Some((_, known)) = known {
+                return Err(position.problem(format!("the alias `{other}` of `{name}` is one of `{known}` already")));
+            }
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, name: &str, other: &str) {
+        self.offered.insert(other.to_owned(), name.to_owned());
+    }
+
+    fn finish(self, names: &[String]) -> Result<BTreeMap<String, String>, Problem> {
+        let mut aliases = self.offered;
+        aliases.retain(|other, _| !names.contains(other));
+        for (other, (position, name)) in self.given {
+            if names.contains(&other) {
+                return Err(position.problem(format!("the alias `{other}` of `{name}` is an argument itself")));
+            }
+            aliases.insert(other, name);
+        }
+        Ok(aliases)
+    }
 }
 
 fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Source, Problem> {
@@ -79,18 +143,7 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
         Some(node) => Some(values(api, parameter, node)?),
     };
     let default = entry.take("default").map(Node::value);
-    let base64 = match entry.take("encode") {
-        None => false,
-        Some(node) => {
-            let position = node.position.clone();
-            match node.string()?.as_str() {
-                "base64" => true,
-                other => {
-                    return Err(position.problem(format!("`encode: {other}` is unknown; there is `encode: base64`")));
-                }
-            }
-        }
-    };
+    let encoding = entry.take("encode").map_or(Ok(Encoding::Plain), encoding)?;
     let required = match entry.take("required") {
         None => parameter.required && default.is_none(),
         Some(node) => {
@@ -105,7 +158,7 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
     let depth = entry.take("depth").map(Node::integer).transpose()?;
     let (name, description) = (entry.optional_string("as")?, entry.string("description"));
     let mut bound = |key| entry.take(key).map(Node::integer).transpose();
-    let (minimum, maximum) = (bound("minimum")?, bound("maximum")?);
+    let (minimum, maximum, page_size) = (bound("minimum")?, bound("maximum")?, bound("page_size")?);
     let free_form = entry.boolean("free_form", false)?;
     // A misspelt key is named before anything is missed because of it.
     entry.finish()?;
@@ -119,13 +172,78 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
         values,
         free_form,
         depth: depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(DEPTH),
-        base64,
+        encoding,
+        page_size: page_size.and_then(|size| u64::try_from(size).ok()),
     };
     let is_number = matches!(api.resolve(&parameter.schema), Schema::Integer { .. } | Schema::Number);
-    if !is_number && (input.minimum.is_some() || input.maximum.is_some()) {
+    let has_bounds = input.minimum.is_some() || input.maximum.is_some() || input.page_size.is_some();
+    if has_bounds && !is_number {
         return Err(position.problem(format!("`{}` is not a number: it has no bounds", parameter.name)));
     }
+    if input.page_size.is_some() && input.default.as_ref().is_none_or(|default| !default.is_u64()) {
+        return Err(position.problem(format!("`{}` has a `page_size`: it needs a `default`", parameter.name)));
+    }
+    let fits = match input.encoding {
+        Encoding::Plain => true,
+        Encoding::Time => is_number,
+        Encoding::Base64 | Encoding::Path | Encoding::DbfsPath => !is_number,
+    };
+    if !fits {
+        return Err(position.problem(format!("`{}` cannot be encoded like that", parameter.name)));
+    }
     Ok(Source::Caller(Box::new(input)))
+}
+
+fn encoding(node: Node) -> Result<Encoding, Problem> {
+    let position = node.position.clone();
+    let word = node.string()?;
+    let named = Encoding::NAMED.iter().find(|(name, _)| *name == word);
+    named.map(|(_, encoding)| *encoding).ok_or_else(|| {
+        let known: Vec<_> = Encoding::NAMED.iter().map(|(name, _)| format!("`encode: {name}`")).collect();
+        position.problem(format!("`encode: {word}` is unknown; there is {}", known.join(", ")))
+    })
+}
+
+/// Arguments that choose among the items of a list.
+pub(super) fn filters(
+    api: &Api,
+    source: &Operation,
+    shape: &Shape,
+    arguments: &[Argument],
+    node: Option<Node>,
+) -> Result<BTreeMap<String, Filter>, Problem> {
+    let mut filters = BTreeMap::new();
+    let Some(node) = node else { return Ok(filters) };
+    let position = node.position.clone();
+    let Some(item) = item(api, source, shape) else {
+        return Err(position.problem("`filters` needs `result.items`: the field that holds the list"));
+    };
+    for (key, node) in node.mapping("names of switches and what they keep")?.into_entries() {
+        let mut entry = node.mapping("`description`, `field` and `values`")?;
+        let (description, field) = (entry.string("description"), entry.require("field"));
+        let values = entry.strings("values")?;
+        entry.finish()?;
+        let (at, field) = field.map(|node| (node.position.clone(), node.string()))?;
+        let field = field?;
+        if api.at(item, &field).is_none() {
+            return Err(at.problem(unknown_field(api, source, item, &field)));
+        }
+        let is_taken =
+            |argument: &Argument| matches!(&argument.source, Source::Caller(input) if input.name == key.text);
+        if arguments.iter().any(is_taken) || is_automatic(shape, &key.text) {
+            return Err(key.position.problem(format!("two arguments are named `{}`", key.text)));
+        }
+        filters.insert(key.text, Filter { description: description?, field, values });
+    }
+    Ok(filters)
+}
+
+/// The schema of an item of a list.
+fn item<'a>(api: &'a Api, source: &'a Operation, shape: &Shape) -> Option<&'a Schema> {
+    match api.at(json_response(source), shape.items.as_ref()?) {
+        Some(Schema::Array(item)) => Some(item),
+        _ => None,
+    }
 }
 
 fn values(api: &Api, parameter: &Parameter, node: Node) -> Result<Vec<String>, Problem> {

@@ -140,19 +140,22 @@ impl<'a> Reader<'a> {
             (risk(entry, Some(source)), entry.string("title"), entry.string("description"));
         let idempotent = entry.optional_boolean("idempotent");
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
+        let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
         let shown_by = entry.take("verify");
         let aliases = entry.strings("alias");
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
         let risk = risk?;
         let result = operation::shape(self.api, source, result)?;
-        let arguments = operation::arguments(self.api, source, &result, &position, params)?;
+        let (arguments, argument_aliases) = operation::arguments(self.api, source, &result, &position, params)?;
+        let filters = operation::filters(self.api, source, &result, &arguments, filters)?;
         let lists = lists.map(|node| operation::lists(self.api, source, &result, node)).transpose()?;
         if let Some(lists) = &lists {
             self.lists.push((position.clone(), lists.resource.clone()));
         }
         let verify = verify::read(&name, risk, &position, shown_by)?;
-        let operation = Some(OperationTool { id: source.id.clone(), arguments, result, lists });
+        let (id, elsewhere) = (source.id.clone(), elsewhere?);
+        let operation = Some(OperationTool { id, arguments, result, filters, elsewhere, lists });
         Ok(Tool {
             name,
             aliases: aliases?,
@@ -163,6 +166,7 @@ impl<'a> Reader<'a> {
             risk,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: false,
+            argument_aliases,
             verify,
             operation,
         })
@@ -172,7 +176,7 @@ impl<'a> Reader<'a> {
         let mut entry = node.mapping("`risk`, `title` and `description`")?;
         let (risk, title, description) = (risk(&mut entry, None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
-        let aliases = entry.strings("alias");
+        let (aliases, params) = (entry.strings("alias"), entry.take("params"));
         let shown_by = entry.take("verify");
         entry.finish()?;
         let risk = risk?;
@@ -187,6 +191,7 @@ impl<'a> Reader<'a> {
             guarded: guarded?,
             aliases: aliases?,
             risk,
+            argument_aliases: params.map(operation::aliases).transpose()?.unwrap_or_default(),
             operation: None,
         })
     }

@@ -26,6 +26,11 @@ pub(super) fn check(allowlist: &Allowlist, api: &Api, lists: &[(Position, String
                 problems.push(tool.position.problem(message));
             }
         }
+        let elsewhere = tool.operation.as_ref().and_then(|operation| operation.elsewhere.as_ref());
+        if let Some(other) = elsewhere.filter(|other| !allowlist.tools.contains_key(*other)) {
+            let hint = did_you_mean(other, allowlist.tools.keys().map(String::as_str));
+            problems.push(tool.position.problem(format!("no tool is named `{other}`{hint}")));
+        }
         problems.extend(unbound(allowlist, tool));
         problems.extend(verify::check(allowlist, api, tool));
     }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::names;
 use super::operations::{location, option};
 use crate::allowlist::{
-    self, Allowlist, Argument, Lists, Look, OperationTool, Resource, Risk, Shape, Source, Tool, Verify,
+    self, Allowlist, Argument, Encoding, Filter, Lists, Look, OperationTool, Resource, Risk, Shape, Source, Tool,
+    Verify,
 };
 use crate::api::{Api, Operation, Response, Schema};
 use crate::lint::lint;
@@ -97,6 +98,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
         Risk::Write => quote!(Risk::Write),
         Risk::Destructive => quote!(Risk::Destructive),
     };
+    let argument_aliases = tool.argument_aliases.iter().map(|(other, name)| quote!((#other, #name)));
     let action = match &tool.operation {
         Some(plain) => {
             let plain = plain_tool(api, plain)?;
@@ -124,6 +126,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
             risk: #risk,
             idempotent: #idempotent,
             guarded: #guarded,
+            argument_aliases: &[#(#argument_aliases),*],
             verify: #verify,
             action: #action,
         }
@@ -187,8 +190,18 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
     let input_schema = input_schema.to_string();
     let full_schema = option(full_schema.map(|schema| schema.to_string()).as_deref());
     let is_telling = is_telling(api, self::operation(api, &tool.id)?);
-    let arguments = tool.arguments.iter().map(argument);
+    // The size of a page follows from what is asked for.
+    let arguments = tool.arguments.iter().filter(|argument| limit(argument).is_none()).map(argument);
     let result = shape(&tool.result);
+    let limit = match tool.arguments.iter().find_map(limit) {
+        Some(limit) => quote!(Some(#limit)),
+        None => quote!(None),
+    };
+    let filters = tool.filters.iter().map(|(name, filter)| {
+        let Filter { field, values, .. } = filter;
+        quote!(Filter { name: #name, field: #field, values: &[#(#values),*] })
+    });
+    let elsewhere = option(tool.elsewhere.as_deref());
     let lists = match &tool.lists {
         Some(lists) => {
             let lists = self::lists(lists);
@@ -204,9 +217,21 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
             is_telling: #is_telling,
             arguments: &[#(#arguments),*],
             result: #result,
+            limit: #limit,
+            filters: &[#(#filters),*],
+            elsewhere: #elsewhere,
             lists: #lists,
         }
     })
+}
+
+/// The argument that says how many items a list returns.
+fn limit(argument: &Argument) -> Option<TokenStream> {
+    let Source::Caller(input) = &argument.source else { return None };
+    let page_size = input.page_size?;
+    let default = input.default.as_ref().and_then(Value::as_u64)?;
+    let (name, wire, location) = (&input.name, &argument.wire, location(argument.location));
+    Some(quote!(Limit { name: #name, wire: #wire, location: #location, default: #default, page_size: #page_size }))
 }
 
 fn argument(argument: &Argument) -> TokenStream {
@@ -216,8 +241,14 @@ fn argument(argument: &Argument) -> TokenStream {
         Source::Caller(input) => {
             let name = &input.name;
             let default = option(input.default.as_ref().map(Value::to_string).as_deref());
-            let base64 = input.base64;
-            quote!(Source::Caller { name: #name, default: #default, base64: #base64 })
+            let encoding = match input.encoding {
+                Encoding::Plain => quote!(Encoding::Plain),
+                Encoding::Base64 => quote!(Encoding::Base64),
+                Encoding::Time => quote!(Encoding::Time),
+                Encoding::Path => quote!(Encoding::Path),
+                Encoding::DbfsPath => quote!(Encoding::DbfsPath),
+            };
+            quote!(Source::Caller { name: #name, default: #default, encoding: #encoding })
         }
         Source::Fixed(value) => {
             let value = value.to_string();

@@ -58,9 +58,9 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists, verify, alias
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, used_by, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, verify
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, verify
         allowlist/jobs.yaml:7:5: `reason` is missing
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, composites, exclude
         ",
@@ -135,8 +135,44 @@ fn values_that_do_not_fit() {
     check_entry("params: { name: { auto: ulid } }", "3:29: `auto: ulid` is unknown; there is `auto: uuid`");
     check_entry(
         "params: { name: { encode: hex, description: Name. } }",
-        "3:31: `encode: hex` is unknown; there is `encode: base64`",
+        "3:31: `encode: hex` is unknown; there is `encode: base64`, `encode: time`, `encode: path`, `encode: dbfs_path`",
     );
+}
+
+#[test]
+fn other_names_of_arguments() {
+    let entry = |params: &str| format!("params: {{ {params} }}\n    result: {{ items: jobs, keep: [job_id] }}");
+    check_entry(
+        &entry("name: { alias: [limit], description: Name. }, limit: { description: Limit. }"),
+        "3:15: the alias `limit` of `name` is an argument itself",
+    );
+    check_entry(
+        &entry("name: { alias: [most], description: Name. }, limit: { alias: [most], description: Limit. }"),
+        "3:60: the alias `most` of `limit` is one of `name` already",
+    );
+    check_entry(
+        &entry("name: { alias: [most], fixed: x }"),
+        "3:15: `name` is not given by the caller: it has no `alias`",
+    );
+}
+
+#[test]
+fn what_a_list_returns() {
+    let entry = |part: &str| format!("{part}\n    result: {{ items: jobs, keep: [job_id] }}");
+    check_entry(
+        &entry("params: { limit: { page_size: 100, description: Limit. } }"),
+        "3:22: `limit` has a `page_size`: it needs a `default`",
+    );
+    check_entry(
+        "params: { limit: { page_size: 100, default: 25, description: Limit. } }",
+        "3:15: `limit` has a `page_size`, and this is no list",
+    );
+    check_entry(
+        &entry("filters: { mine_only: { description: Mine., field: settings.nam, values: [x] } }"),
+        "3:56: the response of `jobs.jobs.list` has no field `settings.nam`; did you mean `settings.name`?; it has: \
+         settings.name",
+    );
+    check_entry(&entry("elsewhere: update_jobs"), "5:11: no tool is named `update_jobs`");
 }
 
 #[test]

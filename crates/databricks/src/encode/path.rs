@@ -2,7 +2,9 @@
 //!
 //! The official SDKs paste them in as they are, so that a `#` cuts the path off and a `..` climbs out of it. Here the
 //! values come from a language model: everything but unreserved characters is percent-encoded, and a segment that URL
-//! parsers would resolve (`.`, `..`, also when encoded) is refused.
+//! parsers would resolve (`.`, `..`, also when encoded, and as a part between encoded slashes) is refused.
+
+use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -12,6 +14,9 @@ use crate::operation::{Location, Operation};
 
 /// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A segment is looked at as it is and decoded so many times.
+const MOST_DECODED: usize = 3;
 
 /// A piece of a path template.
 enum Piece<'a> {
@@ -110,9 +115,23 @@ fn push(path: &mut String, operation: &Operation, name: &str, attached: bool, va
 fn check_segment(name: &str, segment: &str) -> Result<(), Error> {
     match segment {
         "" => Err(refusal(name, "is empty or has an empty segment")),
-        "." | ".." => Err(refusal(name, "has a segment that is `.` or `..`")),
+        _ if climbs(segment) => Err(refusal(name, "has a segment that is `.` or `..`")),
         _ => Ok(()),
     }
+}
+
+/// Whether something on the way may take a part of the segment for `.` or `..`: it is percent-encoded once here, and
+/// proxies have been seen to decode more often than that.
+fn climbs(segment: &str) -> bool {
+    let mut decoded = Cow::Borrowed(segment);
+    for _ in 0..=MOST_DECODED {
+        if decoded.split(['/', '\\']).any(|part| matches!(part, "." | "..")) {
+            return true;
+        }
+        let Ok(next) = percent_decode_str(&decoded).decode_utf8().map(Cow::into_owned) else { return false };
+        decoded = next.into();
+    }
+    false
 }
 
 fn refusal(name: &str, why: &str) -> Error {

@@ -1,0 +1,162 @@
+//! Names of arguments: the other names that a tool accepts, and the argument that an unknown name probably means.
+
+use serde_json::{Map, Value};
+
+use super::Fault;
+use crate::nearest::nearest;
+
+/// Words that stand for the same thing in names of arguments.
+const SYNONYMS: [&[&str]; 10] = [
+    &["path", "file", "folder", "directory", "dir", "location"],
+    &["limit", "max", "count", "size", "top", "number"],
+    &["statement", "sql", "query", "text"],
+    &["token", "cursor"],
+    &["parameter", "param", "argument", "arg"],
+    &["schema", "database", "db"],
+    &["content", "data", "body", "source"],
+    &["seconds", "secs", "timeout"],
+    &["field", "column"],
+    &["recursive", "force"],
+];
+
+/// A longer name is no misspelt name of an argument.
+const LONGEST: usize = 64;
+
+/// How alike two spellings are that differ by a slip.
+const SLIP: f64 = 0.9;
+
+/// How much of a name the words have to cover.
+const COVERED: f64 = 0.75;
+
+/// Gives arguments that came under another name the name that the schema knows.
+pub(super) fn rename(aliases: &[(&str, &str)], arguments: &mut Map<String, Value>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (other, name) in aliases {
+        let Some(value) = arguments.shift_remove(*other) else { continue };
+        match arguments.get(*name) {
+            None => {
+                arguments.insert((*name).to_owned(), value);
+            }
+            Some(given) if *given == value || value.is_null() => {}
+            Some(_) => faults.push(Fault {
+                path: (*other).to_owned(),
+                message: format!("another name of `{name}`, which is given too; give one of them"),
+            }),
+        }
+    }
+    faults
+}
+
+/// The argument that an unknown name probably means: a slip of the pen, a part of the name, or another word for it.
+pub(crate) fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let slip = known.iter().copied().filter(|candidate| strsim::jaro_winkler(name, candidate) >= SLIP);
+    nearest(name, slip).or_else(|| by_words(name, known)).or_else(|| nearest(name, known.iter().copied()))
+}
+
+fn by_words<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let given = words(name);
+    let score = |candidate: &str| {
+        let words = words(candidate);
+        coverage(&given, &words).max(coverage(&words, &given)) + strsim::jaro_winkler(name, candidate) / 100.0
+    };
+    let scored = known.iter().map(|candidate| (score(candidate), *candidate));
+    let best = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (best.0 >= COVERED).then_some(best.1)
+}
+
+/// How much of `words` is in `others`: 1 for all of it, a little less for synonyms.
+fn coverage(words: &[String], others: &[String]) -> f64 {
+    let one = |word: &String| {
+        let is_synonym = |group: &&[&str]| {
+            group.contains(&word.as_str()) && others.iter().any(|other| group.contains(&other.as_str()))
+        };
+        if others.contains(word) {
+            1.0
+        } else if SYNONYMS.iter().any(is_synonym) {
+            0.8
+        } else {
+            0.0
+        }
+    };
+    words.iter().map(one).sum::<f64>() / words.len().max(1) as f64
+}
+
+/// The words of a name in `snake_case`, `kebab-case` or `camelCase`, in lower case and singular.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for character in name.chars() {
+        let is_border = !character.is_alphanumeric();
+        if (is_border || (character.is_uppercase() && was_lower)) && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| !is_border) {
+            word.extend(character.to_lowercase());
+        }
+        was_lower = character.is_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    for word in &mut words {
+        let singular = word.strip_suffix('s').filter(|stem| stem.len() > 2 && !stem.ends_with('s'));
+        if let Some(singular) = singular.map(str::to_owned).filter(|_| *word != "seconds") {
+            *word = singular;
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{meant, rename, words};
+
+    #[test]
+    fn words_of_every_spelling() {
+        for name in ["notebookPath", "notebook_path", "notebook-paths", "Notebook Path"] {
+            assert_eq!(words(name), ["notebook", "path"], "{name}");
+        }
+        assert!(words("__").is_empty());
+    }
+
+    #[test]
+    fn a_part_a_synonym_or_a_slip_is_understood() {
+        for (name, known, expected) in [
+            ("path", vec!["overwrite", "directory_path"], Some("directory_path")),
+            ("name", vec!["comment", "volume_name", "volume_type"], Some("volume_name")),
+            ("file", vec!["content", "path"], Some("path")),
+            ("notebook_path", vec!["path", "parameters"], Some("path")),
+            ("jobId", vec!["run_id", "job_id"], Some("job_id")),
+            ("max_results", vec!["name", "limit", "page_token"], Some("limit")),
+            ("page_size", vec!["name", "limit", "page_token"], Some("limit")),
+            ("sql", vec!["statement", "catalog"], Some("statement")),
+            ("timeout", vec!["wait", "timeout_seconds"], Some("timeout_seconds")),
+            ("database", vec!["catalog", "schema"], Some("schema")),
+            ("paht", vec!["path", "limit"], Some("path")),
+            ("limt", vec!["path", "limit"], Some("limit")),
+            ("cluster_name", vec!["cluster_id", "spark_version"], Some("cluster_id")),
+            ("colour", vec!["path", "limit"], None),
+            ("", vec!["path"], None),
+        ] {
+            assert_eq!(meant(name, &known), expected, "{name}");
+        }
+        assert_eq!(meant(&"path".repeat(1_000), &["path"]), None);
+    }
+
+    #[test]
+    fn another_name_is_the_argument_unless_both_are_given() {
+        let aliases = [("notebook_path", "path")];
+        let renamed = |arguments: Value| {
+            let Value::Object(mut arguments) = arguments else { panic!("no object") };
+            let faults = rename(&aliases, &mut arguments);
+            (Value::Object(arguments), faults.len())
+        };
+        assert_eq!(renamed(json!({ "notebook_path": "/a" })), (json!({ "path": "/a" }), 0));
+        assert_eq!(renamed(json!({ "path": "/a", "notebook_path": "/a" })), (json!({ "path": "/a" }), 0));
+        assert_eq!(renamed(json!({ "path": "/a", "notebook_path": "/b" })).1, 1);
+        assert_eq!(renamed(json!({ "other": 1 })), (json!({ "other": 1 }), 0));
+    }
+}

@@ -1,0 +1,145 @@
+//! Which fields of an answer a model gets: the usual ones, or those that the caller names.
+
+use serde_json::Value;
+
+use super::{exact, keep, units};
+use crate::arguments::meant;
+
+/// So many items are looked at for the names that there are.
+const MOST_SEEN: usize = 20;
+/// Names of fields are known down to this depth.
+const DEPTH: usize = 3;
+/// An error shows so many names of fields.
+const MOST_SHOWN: usize = 20;
+
+/// The fields that are shown.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    /// Paths that the caller names; their numbers stay as the API gives them.
+    named: Vec<String>,
+    /// Paths that are shown.
+    shown: Vec<String>,
+    /// Paths of the caller that nothing had so far.
+    missing: Vec<String>,
+    /// Paths that there are.
+    known: Vec<String>,
+    seen: usize,
+}
+
+impl Fields {
+    /// The fields that the caller names, or the usual ones where there are none; no usual ones are all.
+    pub(crate) fn new(usual: &[&str], named: Vec<String>) -> Self {
+        let usual = || usual.iter().flat_map(|path| [(*path).to_owned(), units::readable_path(path)]);
+        let mut shown: Vec<String> = if named.is_empty() { usual().collect() } else { named.clone() };
+        shown.dedup();
+        let missing = named.iter().filter(|path| *path != "*").cloned().collect();
+        Self { known: usual().collect(), named, shown, missing, seen: 0 }
+    }
+
+    /// Whether the caller names this field, or all.
+    pub(crate) fn names(&self, field: &str) -> bool {
+        self.named.iter().any(|path| path == "*" || path.split('.').next() == Some(field))
+    }
+
+    /// Whether the caller names any.
+    pub(crate) fn is_chosen(&self) -> bool {
+        !self.named.is_empty()
+    }
+
+    /// An object of the API as it is shown.
+    pub(crate) fn of(&mut self, object: Value) -> Value {
+        let object = units::readable(object, &self.named);
+        if !self.missing.is_empty() {
+            self.missing.retain(|path| !has(&object, path));
+            if self.seen < MOST_SEEN {
+                collect(&object, "", DEPTH, &mut self.known);
+            }
+        }
+        self.seen += 1;
+        let shown: Vec<&str> = self.shown.iter().map(String::as_str).collect();
+        let mut object = keep(&object, &shown);
+        exact(&mut object);
+        object
+    }
+
+    /// What to say of names that nothing has, if anything was there to have them.
+    pub(crate) fn unknown(&self) -> Option<String> {
+        if self.missing.is_empty() || self.seen == 0 {
+            return None;
+        }
+        let mut known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        known.sort_unstable();
+        known.dedup();
+        let one = |path: &String| match meant(path, &known) {
+            Some(meant) => format!("`{path}` (did you mean `{meant}`?)"),
+            None => format!("`{path}`"),
+        };
+        let missing: Vec<_> = self.missing.iter().map(one).collect();
+        let top: Vec<_> = known.iter().copied().filter(|path| !path.contains('.')).take(MOST_SHOWN).collect();
+        Some(format!("nothing here has the field {}; there are: {}", missing.join(", "), top.join(", ")))
+    }
+}
+
+/// Whether a dotted path leads somewhere, through lists too.
+fn has(value: &Value, path: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| has(item, path)),
+        Value::Object(fields) => fields.iter().any(|(name, field)| {
+            let rest = path.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.').is_some_and(|rest| has(field, rest)))
+        }),
+        _ => false,
+    }
+}
+
+/// The dotted paths of a value.
+fn collect(value: &Value, path: &str, depth: usize, known: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().take(1).for_each(|item| collect(item, path, depth, known)),
+        Value::Object(fields) if depth > 0 => {
+            for (name, field) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                collect(field, &path, depth - 1, known);
+                if !known.contains(&path) {
+                    known.push(path);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Fields;
+
+    fn job() -> Value {
+        json!({ "job_id": 7, "created_time": 1_772_258_400_000_i64, "settings": { "name": "load", "tags": {} } })
+    }
+
+    fn named(paths: &[&str]) -> Fields {
+        Fields::new(&["job_id", "settings.name"], paths.iter().map(|path| (*path).to_owned()).collect())
+    }
+
+    #[test]
+    fn the_usual_fields_or_those_that_are_named() {
+        assert_eq!(named(&[]).of(job()), json!({ "job_id": 7, "settings": { "name": "load" } }));
+        assert_eq!(named(&["job_id"]).of(job()), json!({ "job_id": 7 }));
+        assert_eq!(named(&["*"]).of(job())["created_time"], "2026-02-28T06:00:00Z");
+        assert_eq!(named(&["created_time"]).of(job()), json!({ "created_time": 1_772_258_400_000_i64 }));
+        assert_eq!(Fields::new(&[], Vec::new()).of(job())["settings"]["name"], "load");
+    }
+
+    #[test]
+    fn a_name_that_nothing_has_is_told_with_the_nearest() {
+        let mut fields = named(&["jobid", "name", "settings.tags"]);
+        assert_eq!(fields.unknown(), None, "nothing was there to have it");
+        assert_eq!(fields.of(job()), json!({ "settings": { "tags": {} } }));
+        let told = fields.unknown().expect("unknown names");
+        assert!(told.contains("`jobid` (did you mean `job_id`?)"), "{told}");
+        assert!(told.contains("`name` (did you mean `settings.name`?)"), "{told}");
+        assert!(!told.contains("`settings.tags`"), "{told}");
+    }
+}
