@@ -68,8 +68,8 @@ fn unknown_keys() {
     check_entry("params: { name: { required: true } }", "3:21: `description` is missing");
     check_entry(
         "params: { name: { descripton: Name. } }",
-        "3:23: unknown key `descripton`; did you mean `description`?; keys here: fixed, auto, enum, default, encode, required, \
-         depth, as, description, minimum, maximum, free_form",
+        "3:23: unknown key `descripton`; did you mean `description`?; keys here: alias, fixed, auto, enum, default, encode, \
+         required, depth, as, description, minimum, maximum, page_size, free_form",
     );
     check_entry(
         "result: { item: jobs }",
