@@ -1,5 +1,7 @@
 //! One call of a tool, from raw arguments to the answer.
 
+use std::time::Instant;
+
 use databricks::Mask;
 use serde_json::{Map, Value};
 
@@ -9,6 +11,7 @@ use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
 use crate::error::Error;
+use crate::outcome;
 use crate::registry::{self, Registry, Tool};
 use crate::secrets;
 use crate::shape;
@@ -129,6 +132,7 @@ async fn run(
 ) -> Result<Value, Error> {
     let definition = tool.definition;
     let given = arguments.clone();
+    let began = Instant::now();
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
@@ -136,9 +140,15 @@ async fn run(
             (composite.run)(context, arguments).await
         }
     };
+    let answer = match answer {
+        Err(error) => Err(outcome::tell(context, tool, &given, began, error).await),
+        answer => answer,
+    };
     // Only now, as the call may have got a new token.
     let mask = mask.clone().and(&context.client.mask());
     let answer = answer.map_err(|error| match error.api() {
+        // The client's own advice knows more than the class of the error.
+        Some(api) if api.hint().is_some() => error,
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {
                 [] => "",

@@ -26,6 +26,7 @@ pub mod media;
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 mod opening;
+mod outcome;
 mod parameters;
 mod pretty;
 pub mod progress;

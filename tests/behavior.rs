@@ -78,6 +78,8 @@ mod stopping;
 mod times;
 #[path = "behavior/twist.rs"]
 mod twist;
+#[path = "behavior/unsure.rs"]
+mod unsure;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/warehouses.rs"]

@@ -1,13 +1,11 @@
 //! `export_notebook`: reads a notebook or workspace file, part by part where it is long.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::remote::{Remote, too_large};
+use super::remote::{Remote, exported, too_large};
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
@@ -56,9 +54,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     );
     let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await.map_err(too_large)?;
     let answer = answer.into_json().unwrap_or_default();
-    let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
-    let bytes = STANDARD.decode(content).map_err(|_| Error::failed("the answer's content is not base64"))?;
-    let Ok(text) = String::from_utf8(bytes) else {
+    let Ok(text) = String::from_utf8(exported(&answer)?) else {
         remote.check_is_file(&context).await?;
         return Err(Error::failed(format!("`{path}` is not text"))
             .with_hint("get the file with `download_file` (toolset `files`)"));

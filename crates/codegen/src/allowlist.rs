@@ -14,7 +14,11 @@ use crate::yaml::{self, Position, Problem};
 
 mod operation;
 mod read;
+mod verify;
 mod whole;
+
+pub(crate) use verify::items;
+pub use verify::{Look, Verify};
 
 /// The decisions of all toolset files.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +90,8 @@ pub struct Tool {
     pub guarded: bool,
     /// Other names of its arguments, which clients may use and no schema shows: other name to name.
     pub argument_aliases: BTreeMap<String, String>,
+    /// What shows whether it did its work, for a tool that changes something.
+    pub verify: Option<Verify>,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
     pub operation: Option<OperationTool>,
 }

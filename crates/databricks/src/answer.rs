@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
@@ -15,6 +16,8 @@ use crate::operation::Response;
 const ERROR_BYTES: usize = 1024 * 1024;
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
+/// A success longer than this is no error: errors are a few lines.
+const LARGEST_ERROR: usize = 64 * 1024;
 
 /// What was asked, as far as it matters for the meaning of the answer.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl Answer {
         if self.status.is_redirection() {
             return Err(self.redirected(question));
         }
-        if !self.status.is_success() {
+        if !self.status.is_success() || self.carries_error(question.expected) {
             let body = String::from_utf8_lossy(&self.bytes);
             let Question { method, path, .. } = question;
             return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body, mask)));
@@ -75,6 +78,19 @@ impl Answer {
             return Err(Error::login_page(self.status.as_u16()));
         }
         Ok(self)
+    }
+
+    /// Whether a success is an error all the same: no operation answers with an `error_code` of its own. What users
+    /// store, which comes as text or bytes, may look like anything.
+    fn carries_error(&self, expected: Response) -> bool {
+        if !matches!(expected, Response::Json | Response::Empty) || self.bytes.len() > LARGEST_ERROR {
+            return false;
+        }
+        let body: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        let code = body.get("error_code").or_else(|| body.get("errorCode"));
+        code.is_some_and(|code| {
+            code.as_str().is_some_and(|code| !code.is_empty()) || code.as_i64().is_some_and(|code| code != 0)
+        })
     }
 
     /// The API itself never redirects: what comes is the way to a login page, or the refusal of a private link.

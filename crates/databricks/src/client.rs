@@ -1,6 +1,7 @@
 //! The client: a configured transport and the executor of the operation table.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -123,6 +124,17 @@ impl Client {
         self.transport.mask()
     }
 
+    /// What time it is at the service, as its last answer told; `None` before the first answer, or where it tells none.
+    ///
+    /// ```
+    /// let client = databricks::Client::new(databricks::Config::new("acme.test", "dapi123")?)?;
+    /// assert_eq!(client.service_time(), None);
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn service_time(&self) -> Option<SystemTime> {
+        self.transport.clock().now()
+    }
+
     /// The transport, for the generated client.
     pub fn transport(&self) -> &Transport {
         &self.transport
@@ -185,7 +197,7 @@ impl Client {
     ) -> Result<(Payload, Option<String>), Error> {
         let told = |answer: Answer| {
             let header = answer.headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            Ok((payload(operation.response, answer)?, header))
+            Ok((payload(operation, answer)?, header))
         };
         let answer = self.send(operation, arguments, HeaderMap::new(), None).await;
         answer.and_then(told).map_err(|error| error.in_operation(operation.id))
@@ -231,7 +243,7 @@ impl Client {
     ) -> Result<Payload, Error> {
         let arguments = arguments.with_bytes(Bytes::new());
         let answer = self.send(operation, arguments, HeaderMap::new(), Some(content)).await;
-        answer.and_then(|answer| payload(operation.response, answer)).map_err(|error| error.in_operation(operation.id))
+        answer.and_then(|answer| payload(operation, answer)).map_err(|error| error.in_operation(operation.id))
     }
 
     /// Reads a part of a file: the bytes of `range`, counted from 0, its end excluded. `unmodified_since`, the time
@@ -281,8 +293,10 @@ impl Client {
     ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
         let (retry_budget, idle_timeout) = (arguments.retry_budget(), arguments.idle_timeout());
+        let unavailable_is_refusal = arguments.is_unavailable_refusal();
         let encoded = encode(operation, arguments, self.transport.account_id())?;
-        let call = Call { retry_budget, idle_timeout, ..Call::new(operation, encoded.repeatable) };
+        let call =
+            Call { retry_budget, idle_timeout, unavailable_is_refusal, ..Call::new(operation, encoded.repeatable) };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
         self.transport.send_content(request, content, call).await
@@ -293,7 +307,7 @@ impl Client {
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }
-        payload(operation.response, answer)
+        payload(operation, answer)
     }
 
     /// Downloads what a presigned URL of an answer points to, such as a chunk of a SQL result. No credentials are
@@ -344,8 +358,9 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
         return Err(Error::argument("a path parameter changes the path"));
     }
     if !encoded.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(encoded.query);
+        url.query_pairs_mut().extend_pairs(&encoded.query);
     }
+    encoded.check_length(&url)?;
     let mut request = Request::new(operation.method.into(), url);
     let accept = match operation.response {
         // A `HEAD` asks for whatever a `GET` would give.
@@ -363,14 +378,15 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
     Ok(request)
 }
 
-fn payload(expected: Response, answer: Answer) -> Result<Payload, Error> {
+fn payload(operation: &Operation, answer: Answer) -> Result<Payload, Error> {
     let media_type = answer.media_type();
-    Ok(match expected {
+    Ok(match operation.response {
         Response::Empty => Payload::Empty,
         Response::Json if answer.bytes.trim_ascii().is_empty() => Payload::Json(Map::new().into()),
         Response::Json => Payload::Json(serde_json::from_slice(&answer.bytes).map_err(|error| {
             // The position only: the answer may hold anything.
             Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
+                .with_outcome(operation.method != Method::Get)
         })?),
         Response::Text => Payload::Text { media_type, text: String::from_utf8_lossy(&answer.bytes).into_owned() },
         Response::Binary => Payload::Binary { media_type, bytes: answer.bytes },

@@ -95,6 +95,7 @@ pub mod api;
 mod arguments;
 mod auth;
 mod client;
+mod clock;
 mod config;
 mod content;
 mod departure;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::header::{self, CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::{Request, Url};
 use tokio::sync::SemaphorePermit;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
 use crate::auth::{Authenticator, Chosen, Context, Proof};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::Content;
 use crate::departure::{Terms, UnderWay};
@@ -30,6 +31,21 @@ use crate::user_agent::UserAgent;
 
 /// Routes a call to one of the workspaces behind a host.
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
+/// What a request carries by the client's own hand: with other values it would be another request, or two at once.
+const CLIENT_HEADERS: [HeaderName; 12] = [
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::RANGE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::USER_AGENT,
+];
 /// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
 const SLOWEST_UPLOAD: u64 = 64 * 1024;
 
@@ -46,6 +62,7 @@ struct Shared {
     authenticator: Authenticator,
     http: reqwest::Client,
     gate: Gate,
+    clock: Clock,
     retry: RetryPolicy,
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -59,8 +76,12 @@ pub(crate) struct Call {
     pub(crate) operation: &'static str,
     /// Whether sending the request twice does no more than sending it once.
     pub(crate) repeatable: bool,
+    /// Whether a 503 means that nothing was begun.
+    pub(crate) unavailable_is_refusal: bool,
     /// Whether the call belongs to one workspace.
     pub(crate) workspace_routing: bool,
+    /// Whether the call belongs to an account.
+    pub(crate) is_of_account: bool,
     /// What a success carries; a web page instead of JSON is a login page.
     pub(crate) response: Response,
     /// Overrides the configured retry budget.
@@ -74,7 +95,9 @@ impl Call {
         Call {
             operation: operation.id,
             repeatable,
+            unavailable_is_refusal: false,
             workspace_routing: operation.workspace_routing,
+            is_of_account: operation.is_of_account(),
             response: operation.response,
             retry_budget: None,
             idle_timeout: None,
@@ -100,6 +123,7 @@ impl Transport {
                 authenticator,
                 http,
                 gate: Gate::new(config.limits),
+                clock: Clock::default(),
                 retry: config.retry,
                 connect_timeout: config.connect_timeout,
                 idle_timeout: config.idle_timeout,
@@ -127,6 +151,10 @@ impl Transport {
 
     pub(crate) fn account_id(&self) -> Option<&str> {
         self.context().account_id()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
     }
 
     pub(crate) fn authenticator(&self) -> &Authenticator {
@@ -193,6 +221,7 @@ impl Transport {
             // The credential is for this host alone.
             return Err(Error::argument("the request is for another host").in_operation(call.operation));
         }
+        self.check_level(host, call).await.map_err(|error| error.in_operation(call.operation))?;
         let lacks_body =
             request.body().is_none() && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
         let headers = request.headers_mut();
@@ -231,12 +260,38 @@ impl Transport {
                         }
                         tracing::debug!(method = chosen.name, "replaced a credential that was refused");
                     }
+                    Err(error) if call.unavailable_is_refusal && error.status() == Some(503) => {
+                        return Err(error.turned_away());
+                    }
                     result => return result,
                 }
             }
         };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let outcome = retry.run(call.repeatable, &self.terms, attempt).await;
-        outcome.map_err(|error| error.in_operation(call.operation))
+        outcome.map_err(|error| {
+            let may_have_happened = error.may_have_happened() && !reads;
+            error.with_outcome(may_have_happened).in_operation(call.operation)
+        })
+    }
+
+    /// Refuses a call for a workspace where the host serves an account, and the reverse: the service would answer that
+    /// there is no such path.
+    async fn check_level(&self, host: &Host, call: Call) -> Result<(), Error> {
+        let context = self.context();
+        if !call.is_of_account {
+            if context.is_account_host() && self.workspace_id().is_none() {
+                let message = format!("`{host}` is the host of an account, and the call is for a workspace");
+                return Err(Error::configuration(message).with_hint("set DATABRICKS_HOST to the workspace's URL"));
+            }
+        } else if context.is_workspace_host().await {
+            let message = format!("`{host}` is the host of a workspace, and the call is for an account");
+            return Err(Error::configuration(message).with_hint(
+                "set DATABRICKS_HOST to the account's URL, for example `https://accounts.cloud.databricks.com`, and \
+                 DATABRICKS_ACCOUNT_ID",
+            ));
+        }
+        Ok(())
     }
 
     /// Makes one attempt ready to leave: with a credential, and with its turn.
@@ -280,7 +335,8 @@ impl Transport {
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
             self.attempt(request, operation, Response::Binary, signature(url), self.shared.idle_timeout).await
         };
-        self.shared.retry.run(true, &self.terms, attempt).await.map_err(|error| error.in_operation(operation))
+        let answer = self.shared.retry.run(true, &self.terms, attempt).await;
+        answer.map_err(|error| error.with_outcome(false).in_operation(operation))
     }
 
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
@@ -302,6 +358,7 @@ impl Transport {
                 .await
                 .map_err(|_| Error::timed_out(patience))?
                 .map_err(Error::http)?;
+            self.shared.clock.hear(response.headers());
             Answer::receive(response, idle, self.shared.max_response_bytes).await
         };
         let raw = self.terms.exchange(request, exchange).await;
@@ -325,6 +382,11 @@ fn presigned_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) 
         let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
         let (name, mut value) =
             header.ok_or_else(|| Error::answer("a header that belongs to the presigned URL is none"))?;
+        if CLIENT_HEADERS.contains(&name) {
+            return Err(Error::answer(format!(
+                "the presigned URL asks for the header `{name}`, which is the client's own"
+            )));
+        }
         value.set_sensitive(true);
         asked.insert(name, value);
     }

@@ -22,6 +22,7 @@ use crate::reply::{Content, Reply};
 use crate::request::Request;
 use crate::router::{Bound, Handler, Route, Router};
 use crate::synthesize;
+use crate::text::http_date;
 use crate::workspace::Workspace;
 
 /// Larger than any body the API takes inline.
@@ -65,6 +66,7 @@ async fn answer(
     if fault == Some(Fault::ConnectionReset) {
         cutter.cut();
     }
+    let reply = reply.with_header("date", http_date(surface.workspace.clock.now()));
     respond(reply, &request_id, head, surface.workspace.id(), fault)
 }
 

@@ -20,8 +20,9 @@ fn entry(number: usize, operation: &Operation) -> String {
         format!("{key}: {{ as: \"{}\", description: Value. }}", key.replace("body.", "body_"))
     });
     let parameters: Vec<_> = parameters.collect();
+    let verify = if risk == "read" { "" } else { " verify: { note: Look. }," };
     format!(
-        "  {}: {{ tool: tool_{number:04}, risk: {risk}, title: Tool, description: Does it., params: {{ {} }} }}\n",
+        "  {}: {{ tool: tool_{number:04}, risk: {risk}, title: Tool, description: Does it.,{verify} params: {{ {} }} }}\n",
         operation.id,
         parameters.join(", "),
     )

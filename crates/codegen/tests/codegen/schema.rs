@@ -14,7 +14,7 @@ fn inputs(schemas: &str, value: &str, more: &str) -> (Value, Option<Value>) {
     let allowlist = good_toolset(
         &api,
         &format!(
-            "operations: {{ jobs.jobs.x: {{ tool: do_it, risk: write, title: T, description: D., \
+            "operations: {{ jobs.jobs.x: {{ tool: do_it, risk: write, title: T, description: D., verify: {{ note: N. }}, \
              params: {{ value: {{ description: V.{more} }} }} }} }}"
         ),
     );

@@ -138,6 +138,15 @@ impl Context {
         self.host_name().starts_with("accounts.") || self.host_name().starts_with("accounts-dod.")
     }
 
+    /// Whether the host serves one workspace and no account; it is asked for that.
+    pub(crate) async fn is_workspace_host(&self) -> bool {
+        match self.metadata().await.and_then(|metadata| metadata.host_type.as_deref()) {
+            Some(told) => told.eq_ignore_ascii_case("workspace"),
+            // Older hosts tell nothing; workspaces of theirs have these names.
+            None => ["dbc-", "adb-"].iter().any(|start| self.host_name().starts_with(start)),
+        }
+    }
+
     /// A cache for the tokens that `fetch` gets.
     pub(crate) fn cache<F>(&self, fetch: impl Fn(Option<Secret>) -> F + Send + Sync + 'static) -> TokenCache
     where

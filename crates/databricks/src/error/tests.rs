@@ -166,7 +166,8 @@ fn a_missing_object_reported_as_bad_request_is_not_found() {
 fn what_may_be_repeated() {
     for (status, message, expected) in [
         (429, "m", Repeat::Always),
-        (503, "m", Repeat::Always),
+        (503, "ClusterNotReadyException: wait", Repeat::Always),
+        (503, "m", Repeat::IfSafe),
         (500, "SCIM: REQUEST_LIMIT_EXCEEDED", Repeat::Always),
         (400, "ClusterNotReadyException: wait", Repeat::Always),
         (502, "m", Repeat::IfSafe),

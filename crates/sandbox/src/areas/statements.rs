@@ -136,6 +136,7 @@ struct Order {
     session: crate::sql::Session,
     /// The SQL session to which a USE belongs.
     session_id: Option<String>,
+    tags: Vec<Value>,
 }
 
 impl Order {
@@ -163,6 +164,7 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
             statements.keep(&id, statement);
         }
         super::history::begin(&workspace, &id, &order.sql, &order.warehouse, workspace.clock.now());
+        super::history::tag(&workspace, &id, order.tags.clone());
         let (wait, cancel_on_timeout) = (order.wait, order.cancel_on_timeout);
         tokio::spawn(run(Arc::clone(&workspace), id.clone(), order, state, cancel.clone(), ready_at));
         if wait.is_zero() {
@@ -307,7 +309,8 @@ fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
         session.parameters.insert(name, value);
     }
     let wait = wait(fields.text("wait_timeout")?.unwrap_or("10s"))?;
-    Ok(Order { sql, warehouse, wait, cancel_on_timeout, delivery, row_limit, byte_limit, session, session_id })
+    let tags = fields.array("query_tags")?.to_vec();
+    Ok(Order { sql, warehouse, wait, cancel_on_timeout, delivery, row_limit, byte_limit, session, session_id, tags })
 }
 
 fn limit(fields: &Fields, name: &str) -> Result<Option<usize>, ApiError> {
