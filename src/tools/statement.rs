@@ -14,7 +14,7 @@ use databricks::api::types::{
 use databricks::{Arguments, Client, Location, operations};
 use serde_json::{Value, json};
 
-use super::read_only_sql;
+use super::read_only_sql::{self, Circumstances};
 use super::wait::{Stand, Wait, watch};
 use super::warehouse::Warehouse;
 use crate::cleanup::{self, Begun, Guard};
@@ -159,7 +159,10 @@ async fn start(
 ) -> Result<(StatementResponse, Guard), Error> {
     let looking = context.ahead().client;
     let start = async move |starting: Context| {
-        let is_query = read_only_sql::check(&body.statement).is_ok();
+        // Only what surely reads may be sent twice, so functions that people made count as more.
+        let circumstances =
+            Circumstances { catalog: body.catalog.clone(), no_user_functions: true, ..Circumstances::default() };
+        let is_query = read_only_sql::check(&body.statement, circumstances).await.is_ok();
         let statement = send::send(&starting.client, &looking, body, is_query).await?;
         let id = statement.statement_id.clone().unwrap_or_default();
         Ok(Begun { name: format!("statement {id}"), id: (id, state(&statement)), answer: statement })
