@@ -22,7 +22,7 @@ pub struct Error {
     /// Where there are several.
     workspace: Option<String>,
     /// Hides what the call and its client hold as secret.
-    mask: Mask,
+    mask: Box<Mask>,
 }
 
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Error {
 
     /// Hides secrets in the text of the error, whoever quoted them.
     pub(crate) fn masked(mut self, mask: &Mask) -> Self {
-        self.mask = self.mask.and(mask);
+        self.mask = Box::new(self.mask.and(mask));
         self
     }
 
@@ -167,7 +167,7 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, context: None, hint: None, has_outcome: false, workspace: None, mask: Mask::default() }
+        Self { kind, context: None, hint: None, has_outcome: false, workspace: None, mask: Box::default() }
     }
 }
 

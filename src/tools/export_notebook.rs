@@ -9,12 +9,15 @@ use super::remote::{Remote, exported, too_large};
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Budget};
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
+
+/// Characters of an answer besides its content and path.
+const ENVELOPE: usize = 250;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -64,7 +67,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end"))
             .with_hint("it is read to its end; begin again without `offset`"));
     }
-    let (part, next) = shape::part(&text, input.offset, context.budget);
+    // The other fields of the answer need room too; what goes beyond the budget would be cut, and lost.
+    let room =
+        context.budget.characters.saturating_sub(path.chars().count() + ENVELOPE).max(context.budget.characters / 2);
+    let (part, next) = shape::part(&text, input.offset, Budget { characters: room });
     let mut result = json!({ "path": path, "content": part });
     if let Some(file_type) = answer.get("file_type").and_then(Value::as_str) {
         shape::put(&mut result, "file_type", file_type);

@@ -72,7 +72,7 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
         ),
         (
             "/$defs/verify/properties",
-            "composites:\n  run_it: { risk: write, title: t, description: d, verify: { note: n, unknown: 1 } }"
+            "composites:\n  run_it: { risk: write, title: t, description: d, verify: { note: look, unknown: 1 } }"
                 .to_owned(),
         ),
         (

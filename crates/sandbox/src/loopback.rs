@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::error::ApiError;
 
+/// Whether the value of a header is allowed.
+type Test = fn(&str) -> bool;
+
 /// Refuses a request that was meant for a host, or comes from a page, that is not on loopback.
 pub(crate) fn check(headers: &HeaderMap) -> Result<(), ApiError> {
-    let host = |authority: &str| is_loopback(authority);
-    let origin = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| is_loopback(authority));
-    let tests: [(HeaderName, &dyn Fn(&str) -> bool); 2] = [(header::HOST, &host), (header::ORIGIN, &origin)];
+    let tests: [(HeaderName, Test); 2] = [(header::HOST, is_loopback), (header::ORIGIN, is_loopback_origin)];
     for (name, is_allowed) in tests {
         for value in headers.get_all(&name) {
             if !value.to_str().is_ok_and(is_allowed) {
@@ -27,6 +28,11 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Whether `scheme://host:port` names this machine alone.
+fn is_loopback_origin(origin: &str) -> bool {
+    origin.split_once("://").is_some_and(|(_, authority)| is_loopback(authority))
 }
 
 /// Whether `host:port` names this machine alone.

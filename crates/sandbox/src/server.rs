@@ -60,13 +60,16 @@ async fn answer(
         true => ApiError::into_scim_reply,
         false => ApiError::into_reply,
     };
+    // The API goes by the workspace's clock, as the times of its objects do; what tells of the host goes by the machine's.
+    let keeps_own_time = request.uri().path().starts_with("/api/");
     let mut under_way = UnderWay::default();
     let reply = contained(Box::pin(dispatch(&surface, request, &mut under_way)), refused).await;
     let fault = under_way.answered();
     if fault == Some(Fault::ConnectionReset) {
         cutter.cut();
     }
-    let reply = reply.with_header("date", http_date(surface.workspace.clock.now()));
+    let reply =
+        if keeps_own_time { reply.with_header("date", http_date(surface.workspace.clock.now())) } else { reply };
     respond(reply, &request_id, head, surface.workspace.id(), fault)
 }
 

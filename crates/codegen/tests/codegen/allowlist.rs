@@ -69,7 +69,7 @@ fn unknown_keys() {
     check_entry(
         "params: { name: { descripton: Name. } }",
         "3:23: unknown key `descripton`; did you mean `description`?; keys here: alias, fixed, auto, enum, default, encode, \
-         required, depth, as, description, minimum, maximum, page_size, free_form",
+         required, depth, as, description, minimum, maximum, page_size, free_form, secret",
     );
     check_entry(
         "result: { item: jobs }",
@@ -322,7 +322,7 @@ fn changes_that_nothing_shows() {
         ",
         "
         allowlist/jobs.yaml:9:13: no tool is named `list_job`; did you mean `list_jobs`?
-        allowlist/jobs.yaml:9:13: `jobs.jobs.get` is no GET that the allowlist exposes
+        allowlist/jobs.yaml:9:13: `jobs.jobs.get` is no GET that the allowlist exposes; did you mean `jobs.jobs.list`?
         allowlist/jobs.yaml:16:13: `delete_job` changes something itself: it cannot show what `run_job` did
         allowlist/jobs.yaml:16:13: `jobs.jobs.list` has no parameter `nam`
         allowlist/jobs.yaml:16:13: what `jobs.jobs.list` gives has no field `settings.nme`

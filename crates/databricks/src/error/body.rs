@@ -59,10 +59,10 @@ impl Refusal {
     /// Takes secrets out of everything that the answer says, once it is decoded and before it is cut: a part of a secret would
     /// not be recognized.
     fn hide(&mut self, mask: &Mask) {
-        let shown = |text: &str| plain_text(&mask.text(text));
-        self.message = shown(&self.message);
-        self.code = self.code.as_deref().map(shown);
-        self.request_id = self.request_id.as_deref().map(shown);
+        self.message = plain_text(&mask.text(&self.message));
+        for told in [&mut self.code, &mut self.request_id].into_iter().flatten() {
+            *told = plain_text(&mask.text(told));
+        }
         self.details.iter_mut().for_each(|detail| mask.json(detail));
     }
 

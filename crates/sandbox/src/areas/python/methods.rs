@@ -302,7 +302,7 @@ fn of_dict(script: &mut Script<'_>, items: &Arc<Items>, name: &str, arguments: &
             let key = key.unwrap_or_default();
             operate::check_key(&key)?;
             let found = items.place(&key).and_then(|place| match name {
-                "pop" => items.change(|items| items.drain(place - 1..=place).last()),
+                "pop" => items.change(|items| items.drain(place - 1..=place).next_back()),
                 _ => items.get(place),
             });
             match found.or(default) {

@@ -435,7 +435,7 @@ impl<'a> Script<'a> {
                     Value::List(items) => {
                         self.check_fits(items, &value)?;
                         let at = index.whole().and_then(|index| operate::place(index, items.len()));
-                        let set = at.and_then(|at| items.change(|items| Some(*items.get_mut(at)? = value)));
+                        let set = at.and_then(|at| items.change(|items| items.get_mut(at).map(|place| *place = value)));
                         set.ok_or_else(|| Failure::raised("IndexError", "list assignment index out of range"))?;
                     }
                     other => {
