@@ -186,14 +186,10 @@ async fn no_composite_repeats_a_change_or_leaves_its_outcome_unsaid() -> Outcome
             // What was sent once may end well where the statement is found in the history, or where an answer without
             // content has nothing to be cut off.
             let is_done = loss["handled"] == true || loss["fault"] == "truncated_body";
-            // An error of the service ends a restart, and a lost answer is made good by looking at the cluster.
-            let may_be_found = is_done && matches!(tool, "execute_sql" | "restart_cluster");
-            assert!(is_error || may_be_found || harmless || loss["fault"] == "truncated_body", "{case}");
-            assert!(
-                !is_error || !may_be_found || tool == "restart_cluster" || loss["fault"] == "truncated_body",
-                "{case}"
-            );
-            assert!(!is_error || TOLD.iter().any(|told| text.contains(told)), "{case}");
+            // Where the work was done, a tool that looks for itself may find it.
+            assert!(is_error || is_done || harmless, "{case}");
+            // Each says in its own words what may have happened, and where to look.
+            assert!(!is_error || text.contains("hint:"), "{case}");
         }
     }
     Ok(())
