@@ -19,6 +19,9 @@ use crate::sql_names;
 use crate::tools::plain;
 use crate::workspaces::{self, Access, Workspaces};
 
+/// The cursor and the hints of a list are not cut, however small the budget is.
+const LEAST_ROOM: usize = 1_000;
+
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it. Nothing in the answer hides a part of it.
 pub async fn call(
@@ -195,7 +198,7 @@ async fn run(
             // A list was cut between its items already: what was cut here would lie behind its cursor, and be lost.
             let items = answer.get("returned").is_some().then(|| answer.get_mut("items").map(Value::take)).flatten();
             let taken = items.as_ref().map_or(0, |items| items.to_string().chars().count());
-            let room = Budget { characters: context.budget.characters.saturating_sub(taken) };
+            let room = Budget { characters: context.budget.characters.saturating_sub(taken).max(LEAST_ROOM) };
             let cuts = shape::fit(&mut answer, room);
             shape::notice(&mut answer, cuts, "ask for less");
             if let (Some(items), Some(place)) = (items, answer.get_mut("items")) {
