@@ -16,6 +16,9 @@ const MOST_FAULTS: usize = 20;
 
 pub(crate) use names::meant;
 
+/// What clients that know no `null` send in its place.
+const NULL: &str = "null";
+
 /// An error shows so many characters of a text.
 const MOST_SHOWN: usize = 60;
 
@@ -67,7 +70,8 @@ pub(crate) fn check(
 ) -> Result<Map<String, Value>, Vec<Fault>> {
     let faults = names::rename(rules.aliases, &mut arguments);
     let mut checker = Checker { rules, faults };
-    let given = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let given: Map<_, _> = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    checker.nulls(schema, &given);
     let checked = checker.fields(schema, given, "");
     if checker.faults.is_empty() { Ok(checked) } else { Err(checker.faults) }
 }
@@ -107,6 +111,20 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn fault(&mut self, path: &str, message: impl Into<String>) {
         self.faults.push(Fault { path: path.to_owned(), message: message.into() });
+    }
+
+    /// `null` as text, for an argument that may be left out, is no text that anybody means.
+    fn nulls(&mut self, schema: &Value, given: &Map<String, Value>) {
+        let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let is_text = |name: &str| {
+            let property = schema.get("properties").and_then(|properties| properties.get(name));
+            property.is_some_and(|property| type_of(property) == Some("string") && property.get("enum").is_none())
+        };
+        for (name, _) in given.iter().filter(|(_, value)| value.as_str() == Some(NULL)) {
+            if is_text(name) && !required.iter().any(|required| required == name) {
+                self.fault(name, format!("got {}", got(&json!(NULL))));
+            }
+        }
     }
 
     fn fields(&mut self, schema: &Value, given: Map<String, Value>, path: &str) -> Map<String, Value> {
@@ -162,12 +180,12 @@ impl Checker<'_> {
             && schema.get("format").is_none();
         match is_free_text {
             true => text.is_empty() && (self.rules.only_reads || is_name(name)),
-            false => schema.get("type").is_some() && text.trim().is_empty(),
+            false => type_of(schema).is_some() && text.trim().is_empty(),
         }
     }
 
     fn value(&mut self, schema: &Value, value: Value, path: &str) -> Value {
-        let value = match (schema.get("type").and_then(Value::as_str), value) {
+        let value = match (type_of(schema), value) {
             (Some("object" | "array"), Value::String(text)) => parsed(schema, text),
             (Some("string"), Value::Number(number)) => digits(number),
             (Some("integer"), Value::Number(number)) => whole(number),
@@ -179,7 +197,7 @@ impl Checker<'_> {
             },
             (_, value) => value,
         };
-        match (schema.get("type").and_then(Value::as_str), value) {
+        match (type_of(schema), value) {
             (Some("object"), Value::Object(fields)) => match schema.get("additionalProperties") {
                 Some(values) => self.map(values, fields, path),
                 None if schema.get("properties").is_some() => Value::Object(self.fields(schema, fields, path)),
@@ -252,6 +270,14 @@ impl Checker<'_> {
     }
 }
 
+/// The type that a value has once it is checked. An identifier may come as a number, and is text from then on.
+fn type_of(schema: &Value) -> Option<&str> {
+    match schema.get("type") {
+        Some(name) => name.as_str(),
+        None => schema.get("anyOf").map(|_| "string"),
+    }
+}
+
 /// Whether an argument of that name says which thing is meant, which nothing is when it is empty.
 fn is_name(argument: &str) -> bool {
     argument.rsplit('_').next().is_some_and(|word| NAMING_WORDS.contains(&word))
@@ -315,6 +341,7 @@ fn expected(schema: &Value) -> String {
         Some("boolean") => "true or false",
         Some("array") => "a list",
         Some("object") => "an object",
+        None if schema.get("anyOf").is_some() => "text or a whole number",
         _ => "text",
     };
     match (schema.get("minimum"), schema.get("maximum")) {
@@ -331,6 +358,9 @@ fn got(value: &Value) -> String {
         Value::Bool(value) => return value.to_string(),
         Value::Number(number) if is_rounded(number) => return format!("{number}, whose last digits may be lost"),
         Value::Number(number) => return number.to_string(),
+        Value::String(text) if text == NULL => {
+            return format!("the text `{NULL}`; leave the argument out where there is no value");
+        }
         Value::String(text) => return format!("the text `{}`", text.chars().take(MOST_SHOWN).collect::<String>()),
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",

@@ -1,38 +1,68 @@
 //! One call of a tool, from raw arguments to the answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use databricks::Patience;
+use databricks::{Mask, Patience};
 use serde_json::{Map, Value};
 
 use crate::arguments::{self, Rules};
 use crate::context::Context;
+use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
 use crate::error::Error;
+use crate::outcome;
 use crate::registry::{self, Registry, Tool};
+use crate::secrets;
 use crate::shape;
+use crate::sql_names;
 use crate::tools::{plain, wait};
 use crate::workspaces::{self, Access, Workspaces};
 
-/// How long the requests of a call may take that does not wait for work: less than common clients wait.
+/// The longest time for the requests of a call that does not wait for work: less than common clients wait.
 const USUAL_TIME: Duration = Duration::from_secs(45);
-/// How much longer than the time that a caller gives to wait all requests of the call may take: for those before the
-/// wait and for those that fetch its result.
+/// What the requests of a call that waits for work may take on top of the wait: those before it and those that fetch the
+/// result.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
-/// about it.
+/// about it. Nothing in the answer hides a part of it.
 pub async fn call(
     registry: &Registry,
     workspaces: &Workspaces,
     name: &str,
-    mut arguments: Map<String, Value>,
+    arguments: Map<String, Value>,
+) -> Result<Value, Error> {
+    let mut answer = answer(registry, workspaces, name, arguments).await?;
+    let left_out = controls::strip(&mut answer);
+    if left_out > 0 {
+        shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+    }
+    Ok(answer)
+}
+
+async fn answer(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    name: &str,
+    arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
     let tool = registry.tool(name)?;
+    let mask = secrets::mask(tool.definition, &arguments);
+    let answer = in_workspace(registry, workspaces, tool, arguments, &mask).await;
+    answer.map_err(|error| error.masked(&mask))
+}
+
+async fn in_workspace(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    tool: &Tool,
+    mut arguments: Map<String, Value>,
+    mask: &Mask,
+) -> Result<Value, Error> {
     if registry.workspaces().is_empty() {
         let arguments = checked(tool, arguments)?;
-        return run(registry, workspaces.first(), tool, arguments).await;
+        return run(registry, workspaces.first(), tool, arguments, mask).await;
     }
     let asked = workspaces::asked(&arguments);
     let Some(access) = registry.workspace(tool, asked.as_deref())? else {
@@ -48,7 +78,7 @@ pub async fn call(
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
             let read_only = context.read_only || access.read_only;
-            run(registry, &Context { read_only, ..context.clone() }, tool, arguments).await
+            run(registry, &Context { read_only, ..context.clone() }, tool, arguments, mask).await
         }
         (_, Err(error)) => Err(error),
         (None, _) => Err(Error::failed("this server has no access to the workspace")),
@@ -70,8 +100,10 @@ fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Val
     };
     let rules =
         Rules { aliases: tool.definition.argument_aliases, only_reads: tool.definition.risk == Risk::Read, elsewhere };
-    arguments::check(&schema, rules, arguments)
-        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))
+    let mut checked = arguments::check(&schema, rules, arguments)
+        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))?;
+    sql_names::unquote(&mut checked);
+    Ok(checked)
 }
 
 /// The cursor as the tool knows it: without the workspace, which has to be this one.
@@ -115,9 +147,11 @@ async fn run(
     context: &Context,
     tool: &Tool,
     arguments: Map<String, Value>,
+    mask: &Mask,
 ) -> Result<Value, Error> {
     let definition = tool.definition;
     let given = arguments.clone();
+    let began = Instant::now();
     let context = &context.in_time(time(tool, &arguments));
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
@@ -126,7 +160,15 @@ async fn run(
             (composite.run)(context, arguments).await
         }
     };
+    let answer = match answer {
+        Err(error) => Err(outcome::tell(context, tool, &given, began, error).await),
+        answer => answer,
+    };
+    // Only now, as the call may have got a new token.
+    let mask = mask.clone().and(&context.client.mask());
     let answer = answer.map_err(|error| match error.api() {
+        // The client's own advice knows more than the class of the error.
+        Some(api) if api.hint().is_some() => error,
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {
                 [] => "",
@@ -175,14 +217,24 @@ async fn run(
                     shape::put(&mut answer, name, text);
                 }
             }
+            // Before anything is cut, as a part of a secret is not recognized.
+            mask.json(&mut answer);
             // Tools cut their answers where they know best. Whatever they did not think of ends here.
-            let cuts = shape::fit(&mut answer, context.budget);
+            // A list was cut between its items already: what was cut here would lie behind its cursor, and be lost.
+            let items = answer.get("returned").is_some().then(|| answer.get_mut("items").map(Value::take)).flatten();
+            let taken = items.as_ref().map_or(0, |items| items.to_string().chars().count());
+            let room = Budget { characters: context.budget.characters.saturating_sub(taken).max(LEAST_ROOM) };
+            let cuts = shape::fit(&mut answer, room);
             shape::notice(&mut answer, cuts, "ask for less");
+            if let (Some(items), Some(place)) = (items, answer.get_mut("items")) {
+                *place = items;
+            }
             Ok(answer)
         }
         Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {
             Some(note) => error.with_note(&note),
             None => error,
-        }),
+        }
+        .masked(&mask)),
     }
 }

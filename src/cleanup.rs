@@ -148,7 +148,7 @@ where
 
 /// Whether work may go on although its start failed: it may have been carried out, or its answer names nothing.
 fn leaves_open(error: &Error) -> bool {
-    error.may_have_happened() || error.api().is_none()
+    error.leaves_open() || error.api().is_none()
 }
 
 /// Work by its kind and id.

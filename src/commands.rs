@@ -1,29 +1,35 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
 mod auth;
+mod waiting;
 
-use std::io::{IsTerminal, Write};
-use std::pin::pin;
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rmcp::service::ServiceExt;
 use serde_json::{Map, Value};
 
 use crate::calls;
 use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
+use crate::context::Context;
+use crate::controls;
 use crate::doctor;
 use crate::error::Error;
 use crate::opening::{self, Opened};
 use crate::pretty::pretty;
+use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::resources;
 use crate::server::{Server, describe};
 use crate::stopping;
+use crate::terminal::{print, tell};
+use crate::transport::stdio;
 use crate::workspaces::Workspaces;
 
 /// How long it may take to undo what cancelled calls had started, once the client has gone or a signal has come.
 const UNDO_TIME: Duration = Duration::from_secs(10);
+/// Arguments from stdin may be as long as a message of the protocol.
+const MOST_ARGUMENT_BYTES: u64 = 32 << 20;
 
 /// Runs the command line.
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
@@ -45,7 +51,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Resources(ResourcesCommand::Read { uri }) => {
             let registry = Registry::new(&options.selection()?)?;
             let opened = Opened::open(&options).await?;
-            print(&resources::read(&registry, &opened.workspaces, &uri).await?.text)
+            read_resource(&registry, &opened.workspaces, uri).await
         }
         Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
@@ -59,21 +65,9 @@ async fn serve(options: &Options) -> Result<(), Error> {
     greet(&registry, &opened.workspaces);
     let server = Server::new(registry, opened.workspaces.clone());
     let stop = server.stop();
-    let served = async {
-        match server.serve(rmcp::transport::stdio()).await {
-            Ok(running) => {
-                let ended = running.waiting().await;
-                ended.map(drop).map_err(|error| Error::failed(format!("the server stopped: {error}")))
-            }
-            // A client that leaves before it speaks is no failure of the server.
-            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-            Err(error) => Err(Error::failed(format!("cannot serve MCP on stdio: {error}"))),
-        }
-    };
-    // It lasts until nothing can start any more: dropping it ends the calls one by one.
-    let mut served = pin!(served);
+    let served = stdio::serve(server, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
-        ended = &mut served => ended,
+        ended = served => ended,
         asked = stopping::asked() => asked,
     };
     // First of all, so that no start takes the place of another call that ends.
@@ -97,21 +91,20 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
     if std::io::stdin().is_terminal() {
         let hosts: Vec<_> = workspaces.iter().map(|(_, context)| context.client.host()).collect();
         let host = match hosts.as_slice() {
-            [""] => "no workspace (set DATABRICKS_HOST)".to_owned(),
+            [""] => "no workspace (set DATABRICKS_HOST, or start with --sandbox)".to_owned(),
             hosts => hosts.join(" and "),
         };
-        let _ = writeln!(
-            std::io::stderr().lock(),
+        tell(&format!(
             "MCP on stdio for {host}: {} tools. An MCP client should start this command; by hand, try \
              `databricks-mcp-server --help`. Ctrl-D ends it.",
             registry.tools().count(),
-        );
+        ));
     }
 }
 
 async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
     options.only_workspace()?;
-    let sandbox = opening::start_sandbox(options, port, 0).await?;
+    let sandbox = opening::start_sandbox(options, port).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
     stopping::asked().await
 }
@@ -134,15 +127,34 @@ fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
 async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
     registry.tool(name)?;
-    let arguments: Map<String, Value> = serde_json::from_str(arguments)
-        .map_err(|error| Error::failed(format!("the arguments are no JSON object: {error}")))?;
+    let arguments = match arguments {
+        "-" => read_stdin()?,
+        given => given.to_owned(),
+    };
+    let arguments: Map<String, Value> = serde_json::from_str(&arguments)
+        .map_err(|error| Error::failed(format!("the arguments are not a JSON object: {error}")))?;
     let opened = Opened::open(options).await?;
+    let (progress, steps) = Progress::listened();
+    let workspaces = opened.workspaces.each(|context| Context { progress: progress.clone(), ..context });
     let answer = tokio::select! {
-        answer = calls::call(&registry, &opened.workspaces, name, arguments) => answer,
+        answer = waiting::telling(calls::call(&registry, &workspaces, name, arguments), steps) => answer,
         asked = stopping::asked() => asked.and(Err(Error::failed("the call was cancelled"))),
     };
     undo(&opened.workspaces).await;
     print(&pretty(&answer?))
+}
+
+/// The arguments of a call from stdin, where a secret is in no list of processes and no history of a shell.
+fn read_stdin() -> Result<String, Error> {
+    let mut text = String::new();
+    let length = std::io::stdin().lock().take(MOST_ARGUMENT_BYTES + 1).read_to_string(&mut text);
+    match length.map_err(|error| Error::failed(format!("cannot read the arguments from stdin: {error}")))? {
+        0 => Err(Error::failed("there are no arguments on stdin").with_hint("pass a JSON object, or `{}` for none")),
+        length if length as u64 > MOST_ARGUMENT_BYTES => {
+            Err(Error::failed(format!("the arguments on stdin have more than {MOST_ARGUMENT_BYTES} bytes")))
+        }
+        _ => Ok(text),
+    }
 }
 
 async fn list_resources(options: &Options) -> Result<(), Error> {
@@ -152,7 +164,7 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
     loop {
         let (listed, next) = resources::list(&registry, &opened.workspaces, cursor.as_deref()).await?;
         for resource in listed {
-            print(&format!("{}  {}", resource.uri, resource.title))?;
+            print(&controls::on_one_line(&format!("{}  {}", resource.uri, resource.title)))?;
         }
         cursor = next;
         if cursor.is_none() {
@@ -165,15 +177,18 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// Prints a resource to its end: the budget of one answer is for models.
+async fn read_resource(registry: &Registry, workspaces: &Workspaces, uri: String) -> Result<(), Error> {
+    let (mut text, mut next) = (String::new(), Some(uri));
+    while let Some(uri) = next {
+        let contents = resources::read(registry, workspaces, &uri).await?;
+        text.push_str(&contents.text);
+        next = contents.rest.map(|rest| rest.uri);
+    }
+    print(&text)
+}
+
 /// The definitions exactly as clients receive them.
 fn json(value: &impl serde::Serialize) -> Result<String, Error> {
     serde_json::to_string_pretty(value).map_err(|error| Error::failed(error.to_string()))
-}
-
-fn print(text: &str) -> Result<(), Error> {
-    match writeln!(std::io::stdout().lock(), "{text}") {
-        // The reader of a pipe may stop reading.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome.map_err(|error| Error::failed(format!("cannot write to stdout: {error}"))),
-    }
 }

@@ -51,7 +51,7 @@ pub enum Command {
     Call {
         /// Name of the tool
         name: String,
-        /// Its arguments as a JSON object
+        /// Its arguments as a JSON object; `-` reads them from stdin, where no list of processes shows a secret
         #[arg(default_value = "{}")]
         arguments: String,
     },
@@ -209,6 +209,9 @@ pub struct Options {
     /// Leave out every tool that can change anything; wins over all other options
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_READ_ONLY", value_parser = clap::builder::FalseyValueParser::new())]
     pub read_only: bool,
+    /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_user_functions: bool,
     /// Most tokens in one answer, estimated
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]

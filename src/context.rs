@@ -23,6 +23,8 @@ pub struct Context {
     pub warehouse_id: Option<String>,
     /// Whether nothing but reading is allowed.
     pub read_only: bool,
+    /// Whether SQL that may only read must not call functions that people made.
+    pub no_user_functions: bool,
     /// What calls started, to be undone if they are cancelled.
     pub cleanup: Cleanup,
     /// The directories of this machine that tools may use.
@@ -42,6 +44,7 @@ impl Context {
             budget,
             warehouse_id,
             read_only: false,
+            no_user_functions: false,
             cleanup: Cleanup::default(),
             local: LocalRoots::default(),
             progress: Progress::default(),

@@ -41,8 +41,42 @@ pub struct ToolDefinition {
     pub guarded: bool,
     /// Other names of its arguments, which calls may use and no schema shows: other name and name.
     pub argument_aliases: &'static [(&'static str, &'static str)],
+    /// What shows whether it did its work, for a tool that changes something.
+    pub verify: Option<Verify>,
     /// What a call does.
     pub action: Action,
+}
+
+/// What shows whether a tool did its work, where its answer is lost.
+#[derive(Debug)]
+pub struct Verify {
+    /// The tool that shows it to the caller.
+    pub tool: Option<&'static str>,
+    /// What to say besides, or where no tool shows it.
+    pub note: Option<&'static str>,
+    /// The read by which this server looks itself.
+    pub look: Option<Look>,
+}
+
+/// A read that shows whether a tool did its work.
+#[derive(Debug)]
+pub struct Look {
+    /// The operation, a `GET`.
+    pub operation: &'static Operation,
+    /// Where values go, and templates of the call's arguments (`{catalog_name}.{schema_name}`).
+    pub bind: &'static [(Location, &'static str, &'static str)],
+    /// The field that holds the items of a list; `None` where the answer is the object itself.
+    pub items: Option<&'static str>,
+    /// Fields of an item, and the arguments that they equal.
+    pub matches: &'static [(&'static str, &'static str)],
+    /// The object is gone when the work is done.
+    pub removes: bool,
+    /// Fields and their values by which a removed object that can still be read is known.
+    pub gone: &'static [(&'static str, &'static str)],
+    /// The field that tells when the object was made or changed.
+    pub created: Option<&'static str>,
+    /// Fields that the caller is told.
+    pub show: &'static [&'static str],
 }
 
 /// What a call does.
@@ -63,6 +97,8 @@ pub struct OperationTool {
     pub input_schema: &'static str,
     /// JSON text of the unbounded schemas of the arguments that the input schema bounds.
     pub full_schema: Option<&'static str>,
+    /// Whether a success has something to tell: an answer without content is then none.
+    pub is_telling: bool,
     /// What is sent.
     pub arguments: &'static [Argument],
     /// What comes back.
@@ -125,6 +161,8 @@ pub enum Source {
         default: Option<&'static str>,
         /// How the value is written on the wire.
         encoding: Encoding,
+        /// Whether the value must not come back in any text.
+        secret: bool,
     },
     /// Always this JSON text.
     Fixed(&'static str),

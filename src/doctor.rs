@@ -45,19 +45,21 @@ struct Patient<'a> {
 pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Error> {
     let registry = Registry::new(&options.selection()?)?;
     let mut sections = Vec::new();
-    for (number, access) in options.workspaces()?.iter().enumerate() {
-        sections.push(workspace(options, &registry, access, number, sql).await);
+    for access in &options.workspaces()? {
+        sections.push(workspace(options, &registry, access, sql).await);
     }
     Ok(Report { sections, server: server(&registry) })
 }
 
-async fn workspace(options: &Options, registry: &Registry, access: &Access, number: usize, sql: bool) -> Section {
+async fn workspace(options: &Options, registry: &Registry, access: &Access, sql: bool) -> Section {
     let mut section = Section { workspace: access.name.clone(), host: String::new(), checks: Vec::new() };
-    let opened = opening::config(options, access, number).await.and_then(|(mut config, sandbox)| {
+    let opened = opening::config(options, access).await.and_then(|(mut config, sandbox)| {
         config.retry.budget = RETRIES;
         config.connect_timeout = CONNECT;
         config.idle_timeout = SILENCE;
-        Ok((Client::new(config.clone())?, config, sandbox))
+        // The check of the configuration tells the remarks.
+        let client = Client::new(Config { remarks: Vec::new(), ..config.clone() })?;
+        Ok((client, config, sandbox))
     });
     let (client, config, _sandbox) = match opened {
         Ok(opened) => opened,
@@ -110,6 +112,10 @@ fn configuration(options: &Options, config: &Config) -> Check {
     let passed_over = options.passed_over();
     if !passed_over.is_empty() {
         told.push(format!("not {}, as each of several profiles stands alone", passed_over.join(", ")));
+    }
+    if !config.remarks.is_empty() {
+        let saw = if told.is_empty() { "nothing is set".to_owned() } else { told.join("; ") };
+        return Check::warning("configuration", saw, "correct the file").with_notes(config.remarks.clone());
     }
     match told.as_slice() {
         [] => Check::ok("configuration", "no flag, variable or profile sets anything"),

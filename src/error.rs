@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use databricks::Mask;
 use serde_json::Value;
 
 use crate::arguments::Fault;
+use crate::controls;
 
 /// Errors end in advice, never in more text than this.
 const MOST_CHARACTERS: usize = 2_000;
@@ -15,8 +17,12 @@ pub struct Error {
     kind: Kind,
     context: Option<String>,
     hint: Option<String>,
+    /// Whether the hint says already what became of the change.
+    has_outcome: bool,
     /// Where there are several.
     workspace: Option<String>,
+    /// Hides what the call and its client hold as secret.
+    mask: Box<Mask>,
 }
 
 #[derive(Debug)]
@@ -24,6 +30,8 @@ enum Kind {
     Arguments(Box<BadArguments>),
     Api(Box<databricks::Error>),
     Failed(String),
+    /// The workspace took the request, and its answer does not say what it did.
+    Unclear(String),
     UnknownTool(String),
     UnknownResource(String),
     BadCursor,
@@ -40,6 +48,11 @@ impl Error {
     /// The call cannot do what was asked; `message` says why.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Kind::Failed(message.into()).into()
+    }
+
+    /// The workspace took the request, and its answer lacks what it exists for; `message` says what.
+    pub(crate) fn unclear(message: impl Into<String>) -> Self {
+        Kind::Unclear(message.into()).into()
     }
 
     pub(crate) fn arguments(tool: &str, faults: Vec<Fault>, example: Value) -> Self {
@@ -76,9 +89,26 @@ impl Error {
         self
     }
 
+    /// Says first in the advice what became of the change, in place of what would be said of every tool.
+    pub(crate) fn with_outcome(mut self, outcome: impl Into<String>) -> Self {
+        let outcome = outcome.into();
+        self.hint = Some(match self.hint.take() {
+            Some(hint) => format!("{outcome}; {hint}"),
+            None => outcome,
+        });
+        self.has_outcome = true;
+        self
+    }
+
     /// Says in which of several workspaces it happened.
     pub(crate) fn in_workspace(mut self, name: impl Into<String>) -> Self {
         self.workspace.get_or_insert_with(|| name.into());
+        self
+    }
+
+    /// Hides secrets in the text of the error, whoever quoted them.
+    pub(crate) fn masked(mut self, mask: &Mask) -> Self {
+        self.mask = Box::new(self.mask.and(mask));
         self
     }
 
@@ -107,12 +137,22 @@ impl Error {
         matches!(self.kind, Kind::UnknownTool(_) | Kind::UnknownResource(_) | Kind::BadCursor)
     }
 
-    /// Whether the request may have been carried out although no success was answered.
+    /// Whether it is still to be said that the workspace may have changed something although no success was answered.
     pub(crate) fn may_have_happened(&self) -> bool {
-        self.api().is_some_and(|error| match error.status() {
-            Some(status) => status >= 500,
-            None => error.is_retryable() && !error.is_unreachable(),
-        })
+        self.leaves_open() && !self.has_outcome
+    }
+
+    /// Whether the workspace may have changed something although no success was answered.
+    pub(crate) fn leaves_open(&self) -> bool {
+        match &self.kind {
+            Kind::Api(error) => error.may_have_happened(),
+            Kind::Unclear(_) => true,
+            Kind::Arguments(_)
+            | Kind::Failed(_)
+            | Kind::UnknownTool(_)
+            | Kind::UnknownResource(_)
+            | Kind::BadCursor => false,
+        }
     }
 
     /// Whether a resource does not exist.
@@ -127,7 +167,7 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self { kind, context: None, hint: None, workspace: None }
+        Self { kind, context: None, hint: None, has_outcome: false, workspace: None, mask: Box::default() }
     }
 }
 
@@ -154,7 +194,10 @@ impl Error {
                 format!("cannot call `{tool}`: {problems} with its arguments{}\nvalid: {example}", faults.join(""))
             }
             Kind::Api(error) => error.to_string(),
-            Kind::Failed(message) | Kind::UnknownTool(message) | Kind::UnknownResource(message) => message.clone(),
+            Kind::Failed(message)
+            | Kind::Unclear(message)
+            | Kind::UnknownTool(message)
+            | Kind::UnknownResource(message) => message.clone(),
             Kind::BadCursor => "`cursor` is none that this server gave; start again without it".to_owned(),
         }
     }
@@ -168,13 +211,15 @@ impl fmt::Display for Error {
         }
         let hint = self.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         let workspace = self.workspace.as_ref().map(|name| format!("\nworkspace: `{name}`")).unwrap_or_default();
-        let hint = format!("{workspace}{hint}");
+        let (text, hint) = (self.mask.text(&text), self.mask.text(&format!("{workspace}{hint}")).into_owned());
+        let mut text = text.into_owned();
         let room = MOST_CHARACTERS.saturating_sub(hint.chars().count());
         if text.chars().count() > room {
             text = text.chars().take(room.saturating_sub(1)).collect();
             text.push('…');
         }
-        write!(formatter, "{text}{hint}")
+        // What a workspace answers stands in it.
+        formatter.write_str(&controls::stripped(&format!("{text}{hint}")))
     }
 }
 

@@ -9,18 +9,25 @@ pub mod cleanup;
 pub mod commands;
 pub mod config;
 pub mod context;
+mod controls;
 mod cursor;
 pub mod definition;
 mod doctor;
 pub mod error;
+/// The same file as in the generator.
+#[path = "../crates/codegen/src/examples.rs"]
+mod examples;
 mod generated;
 pub mod instructions;
 pub mod local;
+pub mod log;
 pub mod media;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 mod opening;
+mod outcome;
+mod parameters;
 mod pretty;
 pub mod progress;
 pub mod registry;
@@ -28,10 +35,14 @@ pub mod resources;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/risk.rs"]
 mod risk;
+mod secrets;
 pub mod server;
 pub mod shape;
+mod sql_names;
 mod stopping;
+mod terminal;
 pub mod tools;
+pub mod transport;
 mod turns;
 mod uri;
 pub mod workspaces;

@@ -1,7 +1,8 @@
 //! Files of the machine the server runs on: only below the directories that were opened to it.
 //!
 //! A directory is held open, and everything in it is reached through that handle: neither `..` nor a symbolic link
-//! leads outside, not even one that is made between check and use.
+//! leads outside, not even one that is made between check and use. A file with several names is not read: a hard link may be the
+//! name of a file outside.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -9,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, Metadata, OpenOptions};
 use databricks::Content;
 
 use crate::error::Error;
@@ -97,23 +98,35 @@ impl Place {
     /// The file's content, for an upload.
     pub(crate) fn content(&self) -> Result<Content, Error> {
         let failed = |error| self.failed("read", error);
-        let metadata = self.root.metadata(&self.path).map_err(failed)?;
-        if !metadata.is_file() {
+        // Only a regular file is opened: a named pipe would block.
+        if !self.root.metadata(&self.path).map_err(failed)?.is_file() {
             return Err(Error::failed(format!("`{}` is not a file", self.shown()))
                 .with_hint("name a file in it as `local_path`, or upload a whole folder with `upload_folder`"));
         }
         let place = self.clone();
-        let open = move || Ok(place.root.open(&place.path)?.into_std());
+        let open = move || place.open();
         // A file that cannot be opened is told before anything is sent.
-        open().map_err(failed)?;
-        Ok(Content::new(metadata.len(), open))
+        let length = open().and_then(|file| file.metadata()).map_err(failed)?.len();
+        Ok(Content::new(length, open))
+    }
+
+    /// Opens the file for reading, unless it has another name besides.
+    fn open(&self) -> io::Result<std::fs::File> {
+        let file = self.root.open(&self.path)?;
+        if has_several_names(&file.metadata()?) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it has several names (hard links), and one may be that of a file elsewhere; make a copy and give that",
+            ));
+        }
+        Ok(file.into_std())
     }
 
     /// The SHA-256 of the file.
     pub(crate) fn digest(&self) -> Result<String, Error> {
         let mut digits = Digits::default();
         let mut buffer = vec![0; 256 * 1024];
-        let mut file = self.root.open(&self.path).map_err(|error| self.failed("open", error))?;
+        let mut file = self.open().map_err(|error| self.failed("open", error))?;
         loop {
             let count = file.read(&mut buffer).map_err(|error| self.failed("read", error))?;
             match buffer.get(..count) {
@@ -123,7 +136,7 @@ impl Place {
         }
     }
 
-    /// The directory's files, in the order of their paths, with these; links are not followed but counted.
+    /// The directory's files, in the order of their paths, with these; links of either kind are not followed but counted.
     pub(crate) fn files(&self, most: usize) -> Result<Files, Error> {
         let mut files = Files { root: self.clone(), paths: Vec::new(), links: 0 };
         let mut folders = vec![PathBuf::new()];
@@ -135,7 +148,7 @@ impl Place {
                 let below = folder.join(entry.file_name());
                 if kind.is_dir() {
                     folders.push(below);
-                } else if kind.is_file() {
+                } else if kind.is_file() && !entry.metadata().is_ok_and(|metadata| has_several_names(&metadata)) {
                     files.paths.push(below);
                 } else {
                     files.links += 1;
@@ -150,7 +163,8 @@ impl Place {
         Ok(files)
     }
 
-    /// Begins a file that replaces what is there only once it is complete.
+    /// Begins a file that takes its place only once it is complete. With `overwrite` it then replaces what is there, and has its
+    /// permissions; without, a file that is there by then is an error.
     pub(crate) fn create(&self, overwrite: bool) -> Result<NewFile, Error> {
         let Some(name) = self.path.file_name() else {
             return Err(Error::failed(format!("`{}` is a directory", self.shown()))
@@ -161,10 +175,7 @@ impl Place {
                 return Err(Error::failed(format!("`{}` exists and is not a file", self.shown()))
                     .with_hint("give another `local_path`"));
             }
-            Ok(_) if !overwrite => {
-                return Err(Error::failed(format!("`{}` exists already", self.shown()))
-                    .with_hint("give another `local_path`, or `overwrite: true`"));
-            }
+            Ok(_) if !overwrite => return Err(self.exists()),
             _ => {}
         }
         let parent = self.path.parent().unwrap_or(Path::new(""));
@@ -175,9 +186,27 @@ impl Place {
         part.push(name);
         part.push(format!(".{}.part", uuid::Uuid::new_v4().simple()));
         let part = parent.join(part);
-        let file = self.root.open_with(&part, OpenOptions::new().write(true).create_new(true));
-        let file = file.map_err(|error| self.failed("create", error))?.into_std();
-        Ok(NewFile { place: self.clone(), part: Some(part), file })
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        // What replaces a file is nowhere readable for more people than that file.
+        #[cfg(unix)]
+        if overwrite && self.mode().is_some() {
+            cap_std::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        let file = self.root.open_with(&part, &options).map_err(|error| self.failed("create", error))?.into_std();
+        Ok(NewFile { place: self.clone(), part: Some(part), file, overwrite })
+    }
+
+    /// The permissions of the file that is there, without set-user-ID and its like.
+    #[cfg(unix)]
+    fn mode(&self) -> Option<u32> {
+        use cap_std::fs::PermissionsExt;
+        Some(self.root.symlink_metadata(&self.path).ok()?.permissions().mode() & 0o777)
+    }
+
+    fn exists(&self) -> Error {
+        Error::failed(format!("`{}` exists already", self.shown()))
+            .with_hint("give another `local_path`, or `overwrite: true`")
     }
 
     fn failed(&self, verb: &str, error: io::Error) -> Error {
@@ -209,6 +238,7 @@ pub(crate) struct NewFile {
     place: Place,
     part: Option<PathBuf>,
     file: std::fs::File,
+    overwrite: bool,
 }
 
 impl NewFile {
@@ -219,11 +249,44 @@ impl NewFile {
     /// Puts the file in its place.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         self.file.sync_all().map_err(|error| self.place.failed("write", error))?;
-        let Some(part) = self.part.take() else { return Ok(()) };
-        self.place.root.rename(&part, &self.place.root, &self.place.path).map_err(|error| {
-            let _ = self.place.root.remove_file(&part);
-            self.place.failed("create", error)
+        let placed = if self.overwrite { self.replace() } else { self.place_anew() };
+        placed.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists if !self.overwrite => self.place.exists(),
+            _ => self.place.failed("create", error),
         })
+    }
+
+    /// Puts the file where none may be.
+    fn place_anew(&mut self) -> io::Result<()> {
+        let (root, path) = (&self.place.root, &self.place.path);
+        let Some(part) = &self.part else { return Ok(()) };
+        match root.hard_link(part, root, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                // Not every file system has links. There the name is taken first, and then the file put in its place.
+                root.open_with(path, OpenOptions::new().write(true).create_new(true))?;
+                self.rename()
+            }
+            // Dropping takes the other name away.
+            outcome => outcome,
+        }
+    }
+
+    /// Puts the file in the place of what is there, with its permissions.
+    fn replace(&mut self) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Some(mode) = self.place.mode() {
+            use std::os::unix::fs::PermissionsExt;
+            self.file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        }
+        self.rename()
+    }
+
+    fn rename(&mut self) -> io::Result<()> {
+        if let Some(part) = &self.part {
+            self.place.root.rename(part, &self.place.root, &self.place.path)?;
+            self.part = None;
+        }
+        Ok(())
     }
 }
 
@@ -235,6 +298,14 @@ impl Drop for NewFile {
             tracing::warn!(%error, "a partial download stays");
         }
     }
+}
+
+/// Whether a file has another name besides the one that it was found by. Outside of Unix that is not told.
+fn has_several_names(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    return cap_std::fs::MetadataExt::nlink(metadata) > 1;
+    #[cfg(not(unix))]
+    return false;
 }
 
 #[cfg(test)]

@@ -24,13 +24,18 @@ impl Opened {
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
         let local = LocalRoots::open(&options.local_roots())?;
         let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
-        for (number, access) in options.workspaces()?.into_iter().enumerate() {
-            let (config, sandbox) = config(options, &access, number).await?;
+        for access in options.workspaces()? {
+            let (config, sandbox) = config(options, &access).await?;
             sandboxes.extend(sandbox);
             let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
             let budget = Budget::tokens(options.max_result_tokens as usize);
             let context = Context::new(Client::new(config)?, budget, warehouse_id);
-            let context = Context { read_only: access.read_only, local: local.clone(), ..context };
+            let context = Context {
+                read_only: access.read_only,
+                no_user_functions: options.no_user_functions,
+                local: local.clone(),
+                ..context
+            };
             workspaces = Some(match workspaces {
                 None => Workspaces::new(access.name, context),
                 Some(workspaces) => workspaces.and(access.name, context),
@@ -42,26 +47,19 @@ impl Opened {
 }
 
 /// How to reach a workspace. With `--sandbox`, each has its own, which is started.
-pub(crate) async fn config(
-    options: &Options,
-    access: &Access,
-    number: usize,
-) -> Result<(Config, Option<Sandbox>), Error> {
+pub(crate) async fn config(options: &Options, access: &Access) -> Result<(Config, Option<Sandbox>), Error> {
     if !options.sandbox {
         return Ok((options.client_config(access)?, None));
     }
-    let sandbox = start_sandbox(options, 0, number).await?;
+    let sandbox = start_sandbox(options, 0).await?;
     let mut config = Config::new(sandbox.url(), sandbox.token())?;
     config.limits.requests_per_second = None;
     Ok((config, Some(sandbox)))
 }
 
-/// Starts a sandbox. Each of several has another token, so that no call reaches the wrong one.
-pub(crate) async fn start_sandbox(options: &Options, port: u16, number: usize) -> Result<Sandbox, Error> {
+/// Starts a sandbox. Each has a token of its own, so that no call reaches the wrong one.
+pub(crate) async fn start_sandbox(options: &Options, port: u16) -> Result<Sandbox, Error> {
     let mut sandbox = databricks_sandbox::Options::default().with_port(port).with_speed(options.sandbox_clock);
-    if number > 0 {
-        sandbox = sandbox.with_token(format!("{}-{number}", databricks_sandbox::DEFAULT_TOKEN));
-    }
     if let Some(path) = &options.sandbox_faults {
         sandbox = sandbox.with_faults(read_file("faults", path, Faults::parse)?);
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::{Action, Lists, OperationTool, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition};
 use crate::error::Error;
+use crate::examples;
 use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::tools::plain;
@@ -39,8 +40,10 @@ pub struct Tool {
     pub definition: &'static ToolDefinition,
     /// What a call can do on this server: a guarded tool only reads where only reading is allowed.
     pub risk: Risk,
-    /// Its input schema, as clients see it.
+    /// The schema that arguments are checked against.
     pub input_schema: Arc<Map<String, Value>>,
+    /// The same as clients see it.
+    pub shown_schema: Arc<Map<String, Value>>,
 }
 
 impl Tool {
@@ -55,7 +58,9 @@ impl Tool {
         };
         workspaces::offer(&mut schema, workspaces, |access| !access.read_only || is_for_reading(definition));
         let risk = if read_only && definition.guarded { Risk::Read } else { definition.risk };
-        Self { definition, risk, input_schema: Arc::new(schema) }
+        let mut shown = schema.clone();
+        examples::show(&mut shown);
+        Self { definition, risk, input_schema: Arc::new(schema), shown_schema: Arc::new(shown) }
     }
 }
 

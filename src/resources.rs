@@ -1,21 +1,23 @@
 //! Resources: what a URI names, read through the same operations as tools, and the lists of what exists.
 
 use databricks::Payload;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::context::Context;
+use crate::controls;
 use crate::cursor::{self, Cursor};
-use crate::definition::{Argument, Lists, Read, ResourceDefinition, Source};
+use crate::definition::{Action, Argument, Lists, Read, ResourceDefinition, Source};
 use crate::error::Error;
 use crate::nearest::did_you_mean;
-use crate::registry::Registry;
-use crate::shape;
+use crate::registry::{Registry, Tool};
+use crate::shape::{self, Budget};
 use crate::tools::plain;
-use crate::uri;
+use crate::uri::{self, Address};
 use crate::workspaces::{ARGUMENT, Workspaces};
 
 pub(crate) mod notebook;
 
+const JSON: &str = "application/json";
 /// Resources listed at once.
 const PAGE: usize = 100;
 /// The protocol's limit.
@@ -41,6 +43,29 @@ pub struct Contents {
     pub mime_type: String,
     /// The text.
     pub text: String,
+    /// What the budget left out of a text. A JSON document says so itself.
+    pub rest: Option<Rest>,
+}
+
+/// The part of a text that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// How many characters the whole text has.
+    pub characters: usize,
+    /// Where the rest begins.
+    pub next_offset: usize,
+    /// The URI that reads it.
+    pub uri: String,
+}
+
+impl Rest {
+    /// The notice that goes with the part that was read.
+    pub fn notice(&self) -> Value {
+        json!({
+            "truncated": true, "characters": self.characters, "next_offset": self.next_offset,
+            "hint": format!("read on with `{}`", self.uri),
+        })
+    }
 }
 
 /// A function that makes a resource of the operation's answer.
@@ -51,8 +76,8 @@ pub struct Reader {
 
 /// Reads the resource of a URI, in the workspace that it names.
 pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Result<Contents, Error> {
-    let (uri, name) = uri::workspace(uri);
-    let context = match &name {
+    let address = Address::parse(uri);
+    let context = match &address.workspace {
         None => workspaces.first(),
         Some(name) => workspaces.get(name).ok_or_else(|| {
             let known = || workspaces.iter().map(|(name, _)| name).filter(|name| !name.is_empty());
@@ -62,8 +87,35 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
             Error::unknown_resource(format!("no workspace is named `{name}`{hint}; there is {known}"))
         })?,
     };
-    let contents = read_in(registry, context, uri).await;
-    contents.map_err(|error| if let Some(name) = name { error.in_workspace(name) } else { error })
+    let contents = read_in(registry, context, address.uri).await.map(|contents| {
+        let text = context.client.mask().whole(&contents.text).into_owned();
+        Contents { text, ..contents }
+    });
+    let contents = match contents {
+        Ok(contents) if contents.mime_type == JSON => Ok(contents),
+        Ok(contents) => within(contents, &address, context.budget),
+        Err(error) => Err(error),
+    };
+    let contents = contents.map_err(|error| match &address.workspace {
+        Some(name) => error.in_workspace(name),
+        None => error,
+    })?;
+    Ok(Contents { text: controls::stripped(&contents.text).into_owned(), ..contents })
+}
+
+/// As much of a text as fits, from the offset of its URI on.
+fn within(contents: Contents, address: &Address<'_>, budget: Budget) -> Result<Contents, Error> {
+    let characters = contents.text.chars().count();
+    if address.offset > 0 && address.offset >= characters {
+        let message = format!("`{}` has {characters} characters; `offset` is past its end", address.uri);
+        return Err(Error::unknown_resource(message));
+    }
+    let (text, next) = shape::part(&contents.text, address.offset, budget);
+    let rest = next.map(|next_offset| {
+        let uri = Address { offset: next_offset, ..address.clone() }.to_string();
+        Rest { characters, next_offset, uri }
+    });
+    Ok(Contents { text, rest, ..contents })
 }
 
 async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Contents, Error> {
@@ -88,12 +140,30 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
             shape::exact(&mut answer);
             answer
         }
-        Payload::Text { media_type, text } => return Ok(Contents { mime_type: media_type, text }),
+        Payload::Text { media_type, text } => return Ok(Contents { mime_type: media_type, text, rest: None }),
         Payload::Empty | Payload::Binary { .. } => return Err(Error::failed(format!("`{uri}` has no text"))),
     };
     match resource.read {
-        Read::Operation => Ok(Contents { mime_type: mime_type(resource).to_owned(), text: answer.to_string() }),
+        Read::Operation => {
+            let mut answer = answer;
+            controls::strip(&mut answer);
+            let cuts = shape::fit(&mut answer, context.budget);
+            shape::notice(&mut answer, cuts, &advice(registry, resource));
+            Ok(Contents { mime_type: mime_type(resource).to_owned(), text: answer.to_string(), rest: None })
+        }
         Read::Function(reader) => (reader.read)(answer),
+    }
+}
+
+/// How to get what was cut of a document: by the tool of the same operation.
+fn advice(registry: &Registry, resource: &ResourceDefinition) -> String {
+    let is_same = |tool: &&Tool| match tool.definition.action {
+        Action::Operation(plain) => plain.operation.id == resource.operation.id,
+        Action::Composite(_) => false,
+    };
+    match registry.tools().find(is_same) {
+        Some(tool) => format!("get single fields with `fields` of `{}`", tool.definition.name),
+        None => "a tool gives single fields of it".to_owned(),
     }
 }
 
@@ -211,7 +281,8 @@ fn one(lists: &Lists, resource: &'static ResourceDefinition, item: &Value) -> Op
     let variables: Vec<_> = lists.bind.iter().filter_map(|(name, path)| Some((*name, field(path)?))).collect();
     let value = |asked: &str| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.as_str());
     let uri = uri::expand(resource.uri, value)?;
-    let title = lists.title.and_then(field).unwrap_or_else(|| uri.clone());
+    let title = lists.title.and_then(field).map(|title| controls::on_one_line(&title));
+    let title = title.unwrap_or_else(|| uri.clone());
     Some(Listed { title, name: resource.name, mime_type: mime_type(resource), uri })
 }
 
@@ -224,5 +295,5 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn mime_type(resource: &ResourceDefinition) -> &'static str {
-    resource.mime_type.unwrap_or("application/json")
+    resource.mime_type.unwrap_or(JSON)
 }

@@ -7,10 +7,10 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig,
-    Tool as McpTool, ToolAnnotations,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, Resource, ResourceContents,
+    ResourceTemplate, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Value, json};
@@ -20,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls;
 use crate::context::Context;
+use crate::controls;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::instructions::instructions;
 use crate::media::Media;
+use crate::parameters;
 use crate::progress::{Meter, Progress, Step};
 use crate::registry::{Registry, Tool};
 use crate::resources;
@@ -78,7 +80,7 @@ impl Server {
 /// A tool as `tools/list` shows it.
 pub fn describe(tool: &Tool) -> McpTool {
     let definition = tool.definition;
-    McpTool::new(definition.name, definition.description, tool.input_schema.clone())
+    McpTool::new(definition.name, definition.description, tool.shown_schema.clone())
         .with_title(definition.title)
         .with_annotations(
             ToolAnnotations::new()
@@ -98,6 +100,19 @@ impl ServerHandler for Server {
         let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&self.registry));
         config.server_info = server_info();
         config
+    }
+
+    /// Keeps the revision that was agreed on, not the one that was asked for: how later requests are understood
+    /// depends on it.
+    async fn initialize(
+        &self,
+        mut asked: InitializeRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let result = self.negotiate_initialize(&asked)?;
+        asked.protocol_version = result.protocol_version.clone();
+        request.peer.set_peer_info(asked);
+        Ok(result)
     }
 
     async fn discover(&self, _request: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
@@ -178,6 +193,15 @@ impl ServerHandler for Server {
         Ok(result.with_meta(meta(&request)).into())
     }
 
+    /// rmcp would answer with an empty list, though no prompts are offered.
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _request: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(no_method("prompts/list"))
+    }
+
     async fn list_resources(
         &self,
         page: Option<PaginatedRequestParams>,
@@ -229,11 +253,19 @@ impl ServerHandler for Server {
         let workspaces = self.workspaces(&request).each(|context| context.in_time(RESOURCE_TIME));
         let _turn = self.turns.take().await.map_err(protocol_error)?;
         let contents = tokio::select! {
-            contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(protocol_error)?,
+            contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(|error| {
+                let is_not_found = error.is_not_found();
+                let mut error = protocol_error(error);
+                error.data = is_not_found.then(|| json!({ "uri": read.uri }));
+                error
+            })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
-        let text = ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type);
-        let mut result = ReadResourceResult::new(vec![text]);
+        let mut parts = vec![ResourceContents::text(contents.text, read.uri).with_mime_type(contents.mime_type)];
+        parts.extend(contents.rest.map(|rest| {
+            ResourceContents::text(rest.notice().to_string(), rest.uri).with_mime_type("application/json")
+        }));
+        let mut result = ReadResourceResult::new(parts);
         result.ttl_ms = Some(0);
         result.cache_scope = Some(CacheScope::Private);
         result.meta = meta(&request);
@@ -245,6 +277,9 @@ impl ServerHandler for Server {
         asked: CompleteRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        if self.get_info().capabilities.completions.is_none() {
+            return Err(no_method("completion/complete"));
+        }
         let Reference::Resource(template) = &asked.r#ref else {
             return Err(ErrorData::invalid_params("there are no prompts", None));
         };
@@ -261,19 +296,10 @@ impl ServerHandler for Server {
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        const KNOWN: [&str; 6] = [
-            "tools/call",
-            "tools/list",
-            "resources/read",
-            "resources/list",
-            "resources/templates/list",
-            "completion/complete",
-        ];
-        if KNOWN.contains(&request.method.as_str()) {
-            let message = format!("the parameters of `{}` are malformed", request.method);
-            return Err(ErrorData::invalid_params(message, None));
+        if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
+            return Err(ErrorData::invalid_params(fault, None));
         }
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None))
+        Err(no_method(&request.method))
     }
 }
 
@@ -295,7 +321,7 @@ async fn relay(
         let (done, total) = meter.next(&step);
         let mut progress = ProgressNotificationParam::new(token.clone(), done);
         progress.total = total;
-        progress.message = Some(step.state);
+        progress.message = Some(controls::on_one_line(&step.state));
         match timeout(REPORT_TIME, request.peer.notify_progress(progress)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "progress was not sent"),
@@ -328,6 +354,10 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
         Some(_) => Err(ErrorData::invalid_params("this list has one page and no cursor", None)),
         None => Ok(()),
     }
+}
+
+fn no_method(name: &str) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("this server has no method `{name}`"), None)
 }
 
 fn protocol_error(error: Error) -> ErrorData {

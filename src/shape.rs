@@ -3,6 +3,7 @@
 
 mod fields;
 mod fit;
+mod part;
 mod units;
 
 use base64::Engine;
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use fields::Fields;
 pub(crate) use fit::{fit, fit_row};
+pub(crate) use part::part;
 
 /// How much one answer may hold.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,7 @@ mod command_result;
 mod costs;
 pub(crate) mod diagnose_run;
 pub(crate) mod download_file;
+mod encoding;
 mod excerpt;
 pub(crate) mod execute_sql;
 pub(crate) mod explain_query;
@@ -40,6 +41,7 @@ pub(crate) mod list_tables;
 pub(crate) mod list_vector_indexes;
 mod listing;
 mod machine;
+mod notebook_text;
 mod once;
 mod pipeline;
 pub(crate) mod plain;
@@ -111,7 +113,7 @@ impl JsonSchema for Identifier {
     }
 
     fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] })
     }
 }
 
@@ -154,6 +156,14 @@ fn plain_dialect(schema: &mut Value) {
         object.remove("minimum");
     }
     // `Option` is said by absence from `required`, not by a union with null.
+    if let Some(Value::Array(forms)) = object.get_mut("anyOf") {
+        forms.retain(|form| form.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(only)] = forms.as_mut_slice() {
+            let only = std::mem::take(only);
+            object.remove("anyOf");
+            object.extend(only);
+        }
+    }
     if let Some(name) = object.get("type").and_then(Value::as_array).and_then(|names| names.first()).cloned() {
         object.insert("type".into(), name);
     }

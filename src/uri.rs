@@ -1,14 +1,18 @@
 //! The URIs of resources: templates with `{name}` for one segment and `{+path}` for a path.
 //!
 //! Where there are several workspaces, `?workspace=NAME` at the end says which; without it, it is the first.
+//! `?offset=N` reads a long text from a character on. Both are joined by `&`.
 //!
 //! A path is written without its leading slash: `databricks://notebooks/Users/me/etl` is `/Users/me/etl`.
+
+use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
-const QUERY: &str = "?workspace=";
+const WORKSPACE: &str = "workspace";
+const OFFSET: &str = "offset";
 
 /// The URI of a template for the given variables; `None` where one is missing.
 pub(crate) fn expand<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
@@ -54,13 +58,51 @@ pub(crate) fn matches<'t>(template: &'t str, uri: &str) -> Option<Vec<(&'t str, 
 
 /// The URI of the same thing in a named workspace.
 pub(crate) fn in_workspace(uri: &str, name: &str) -> String {
-    format!("{uri}{QUERY}{}", utf8_percent_encode(name, SEGMENT))
+    Address { uri, workspace: Some(name.to_owned()), offset: 0 }.to_string()
 }
 
-/// The URI without its workspace, and the name of that.
-pub(crate) fn workspace(uri: &str) -> (&str, Option<String>) {
-    let named = uri.rsplit_once(QUERY).and_then(|(uri, name)| Some((uri, decoded(name)?)));
-    named.map_or((uri, None), |(uri, name)| (uri, Some(name)))
+/// A URI without its query, and what that says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address<'a> {
+    /// The URI of the resource.
+    pub(crate) uri: &'a str,
+    /// The workspace it is in, if that is named.
+    pub(crate) workspace: Option<String>,
+    /// The first character of its text to read.
+    pub(crate) offset: usize,
+}
+
+impl<'a> Address<'a> {
+    /// Takes a URI apart. A `?` that begins anything else belongs to the name of the resource.
+    pub(crate) fn parse(whole: &'a str) -> Self {
+        let query = whole.rsplit_once('?').and_then(|(uri, query)| {
+            let mut address = Self { uri, workspace: None, offset: 0 };
+            for pair in query.split('&') {
+                match pair.split_once('=')? {
+                    (WORKSPACE, name) => address.workspace = Some(decoded(name)?),
+                    (OFFSET, number) => address.offset = number.parse().ok()?,
+                    _ => return None,
+                }
+            }
+            Some(address)
+        });
+        query.unwrap_or(Self { uri: whole, workspace: None, offset: 0 })
+    }
+}
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.uri)?;
+        let mut mark = '?';
+        if let Some(name) = &self.workspace {
+            write!(formatter, "{mark}{WORKSPACE}={}", utf8_percent_encode(name, SEGMENT))?;
+            mark = '&';
+        }
+        if self.offset > 0 {
+            write!(formatter, "{mark}{OFFSET}={}", self.offset)?;
+        }
+        Ok(())
+    }
 }
 
 enum Part<'a> {
@@ -93,7 +135,7 @@ fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{expand, in_workspace, matches, workspace};
+    use super::{Address, expand, in_workspace, matches};
 
     #[test]
     fn uris_go_there_and_back() {
@@ -110,11 +152,21 @@ mod tests {
     }
 
     #[test]
-    fn workspaces_go_there_and_back() {
+    fn workspaces_and_offsets_go_there_and_back() {
         let named = in_workspace("databricks://notebooks/a%3Fworkspace=b", "pro d&?");
         assert_eq!(named, "databricks://notebooks/a%3Fworkspace=b?workspace=pro%20d%26%3F");
-        assert_eq!(workspace(&named), ("databricks://notebooks/a%3Fworkspace=b", Some("pro d&?".to_owned())));
-        assert_eq!(workspace("databricks://jobs/1"), ("databricks://jobs/1", None));
+        for (text, uri, workspace, offset) in [
+            (named.as_str(), "databricks://notebooks/a%3Fworkspace=b", Some("pro d&?"), 0),
+            ("databricks://jobs/1", "databricks://jobs/1", None, 0),
+            ("databricks://notebooks/a?offset=7", "databricks://notebooks/a", None, 7),
+            ("databricks://notebooks/a?workspace=b&offset=7", "databricks://notebooks/a", Some("b"), 7),
+            ("databricks://notebooks/really?", "databricks://notebooks/really?", None, 0),
+            ("databricks://notebooks/a?offset=-1", "databricks://notebooks/a?offset=-1", None, 0),
+        ] {
+            let address = Address { uri, workspace: workspace.map(str::to_owned), offset };
+            assert_eq!(Address::parse(text), address);
+            assert_eq!(address.to_string(), text);
+        }
     }
 
     #[test]

@@ -58,12 +58,16 @@ mod machines;
 mod pipelines;
 #[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
+#[path = "behavior/read_only.rs"]
+mod read_only;
 #[path = "behavior/runs_shapes.rs"]
 mod runs_shapes;
 #[path = "behavior/save_to.rs"]
 mod save_to;
 #[path = "behavior/scripted.rs"]
 mod scripted;
+#[path = "behavior/secrets.rs"]
+mod secrets;
 #[path = "behavior/sql.rs"]
 mod sql;
 #[path = "behavior/sql_chunks.rs"]
@@ -76,6 +80,8 @@ mod stopping;
 mod times;
 #[path = "behavior/twist.rs"]
 mod twist;
+#[path = "behavior/unsure.rs"]
+mod unsure;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/warehouses.rs"]
@@ -157,7 +163,7 @@ async fn mistakes_are_answered_by_what_is_right() -> Outcome {
     let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
     assert!(refusal.contains("hint: see what exists with `list_jobs`"), "{refusal}");
     let refusal = house.refusal("get_table_schema", json!({ "full_name": "samples.retail.nothing" })).await?;
-    assert!(refusal.contains("`search_tables`") && refusal.contains("`list_tables`"), "{refusal}");
+    assert!(refusal.contains("`search_tables`"), "{refusal}");
     for (tool, argument) in [("get_table_schema", "full_name"), ("get_table_lineage", "table_name")] {
         let refusal = house.refusal(tool, json!({ argument: "orders" })).await?;
         assert!(refusal.contains("`orders` is not a full name") && refusal.contains("`search_tables`"), "{refusal}");

@@ -222,6 +222,33 @@ async fn profiles_that_are_not_there_or_not_readable() -> Outcome {
 }
 
 #[tokio::test]
+async fn profiles_with_lines_that_do_not_count() -> Outcome {
+    let profiles = "[dev]\nHOST = https://dev.test\n[prod]\nhost = https://prod.test\n[dev]\ntoken dapi-0123456789-never-shown:1\ncluster_id = 1\n";
+    let setup = Setup { profiles, ..Setup::default() };
+    setup.with(&["--profile", "dev"]).shows("ignored_lines", Some("host")).await
+}
+
+#[tokio::test]
+async fn variables_that_the_client_did_not_expand() -> Outcome {
+    Setup::of("${DATABRICKS_HOST}").shows("unexpanded_host", Some("configuration")).await?;
+    let sandbox = Sandbox::start(Options::default()).await?;
+    let token = Setup::default().and("DATABRICKS_HOST", sandbox.url()).and("DATABRICKS_TOKEN", "{{token}}");
+    token.shows("unexpanded_token", Some("configuration")).await
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_named_pipe_as_the_configuration_file() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&path).status().await?.success());
+    let path = path.to_string_lossy();
+    let (text, code) = Setup::default().and("DATABRICKS_CONFIG_FILE", &path).examined().await?;
+    assert!(code == Some(1) && text.contains("it is not a regular file"), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_client_secret_that_has_expired() -> Outcome {
     let host = http(|path| match path {
         "/oidc/.well-known/oauth-authorization-server" => {

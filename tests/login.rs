@@ -168,6 +168,39 @@ async fn a_profile_is_written_and_leads_to_its_login() -> Outcome {
 }
 
 #[cfg(unix)]
+#[tokio::test]
+async fn a_login_is_kept_where_nobody_else_can_read_it() -> Outcome {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let person = Person::new().await?;
+    let host = person.workspace.url();
+    let told = person.log_in(&["--host", &host], "consent=yes").await?;
+    assert!(told.stderr.contains("Waiting for the browser"), "{told:?}");
+    let directory = person.home.path().join(".config/databricks-mcp-server/oauth");
+    let mut files = fs::read_dir(&directory)?.flatten().map(|entry| entry.path());
+    let file = files.find(|path| path.extension().is_some_and(|end| end == "json")).ok_or("no login")?;
+    fs::set_permissions(&file, Permissions::from_mode(0o644))?;
+    fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
+    person.log_in(&["--host", &host], "consent=yes").await?;
+    private(&file)?;
+    assert_eq!(directory.metadata()?.permissions().mode() & 0o777, 0o700);
+
+    let elsewhere = person.home.path().join("elsewhere");
+    fs::rename(&file, &elsewhere)?;
+    symlink(&elsewhere, &file)?;
+    let before = fs::read(&elsewhere)?;
+    let mut child = person.command(&["auth", "login", "--no-browser", "--host", &host], &[]).spawn()?;
+    let (url, _, _) = page(&mut child).await?;
+    browse(&format!("{url}&consent=yes")).await?;
+    let output = timeout(PATIENCE, child.wait_with_output()).await??;
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(output.status.code() == Some(1) && errors.contains("there is a link"), "{errors}");
+    assert_eq!(fs::read(&elsewhere)?, before);
+    Ok(())
+}
+
+#[cfg(unix)]
 fn private(path: &Path) -> Outcome {
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(path.metadata()?.permissions().mode() & 0o777, 0o600);

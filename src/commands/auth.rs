@@ -8,10 +8,10 @@ use databricks::{Attribute, Client, Config, KeptLogin, LoggedIn, Login, Storage}
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::commands::print;
 use crate::config::{AuthCommand, Options, StorageChoice};
 use crate::error::Error;
 use crate::pretty::pretty;
+use crate::terminal::{self, print};
 
 /// How a login is called where methods of authentication are named.
 const METHOD: &str = "external-browser";
@@ -47,6 +47,7 @@ async fn log_in(options: &Options, no_browser: bool, storage: StorageChoice, pat
             "It comes back to port {port} of this machine. From elsewhere, forward it first: `ssh -L {port}:localhost:{port} …`\n"
         ))?;
     }
+    terminal::tell(&format!("Waiting for the browser, at most {} s. Ctrl-C gives up.", patience.as_secs()));
     let finished = timeout(patience, login.finish()).await.map_err(|_| {
         Error::failed(format!("the browser did not come back within {} s", patience.as_secs()))
             .with_hint("log in again; `--timeout` gives more time")

@@ -78,6 +78,58 @@ fn a_file_appears_whole_or_not_at_all() {
     roots.place("deep").and_then(|place| place.create(true)).expect_err("a directory");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_with_several_names_is_not_read() {
+    let (home, roots) = roots();
+    fs::hard_link(home.path().join("secret"), home.path().join("open/deep/hard")).expect("a link");
+    let place = roots.place("deep/hard").expect("inside");
+    let error = place.content().expect_err("a link").to_string();
+    assert!(error.contains("several names (hard links)") && error.contains("make a copy"), "{error}");
+    place.digest().expect_err("a link");
+    let files = roots.place("").and_then(|place| place.files(10)).expect("a list");
+    assert_eq!((files.paths.len(), files.links), (2, 1));
+    // Writing replaces the name, and leaves the file elsewhere as it is.
+    let mut file = place.create(true).expect("may be replaced");
+    file.write(b"new").expect("written");
+    file.finish().expect("in place");
+    assert_eq!(fs::read_to_string(home.path().join("secret")).expect("text"), "s");
+}
+
+#[test]
+fn a_file_that_appears_meanwhile_is_not_replaced() {
+    let (home, roots) = roots();
+    let place = roots.place("late.txt").expect("inside");
+    let path = home.path().join("open/late.txt");
+    let mut file = place.create(false).expect("new");
+    file.write(b"download").expect("written");
+    fs::write(&path, "mine").expect("a file");
+    let error = file.finish().expect_err("it exists").to_string();
+    assert!(error.contains("exists already"), "{error}");
+    assert_eq!(fs::read_to_string(&path).expect("text"), "mine");
+    let left = fs::read_dir(home.path().join("open")).expect("a directory").count();
+    assert_eq!(left, 3, "a part is left");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_replaces_a_file_has_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let (home, roots) = roots();
+    let path = home.path().join("open/b.txt");
+    for mode in [0o600, 0o644, 0o755, 0o444] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("permissions");
+        let mut file = roots.place("b.txt").and_then(|place| place.create(true)).expect("may be replaced");
+        file.write(b"new").expect("written");
+        let part = fs::read_dir(home.path().join("open")).expect("a directory").flatten();
+        let mut part = part.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part"));
+        let part = part.next().expect("a part").metadata().expect("metadata").permissions().mode();
+        assert_eq!(part & 0o777 & !mode & 0o077, 0, "wider while it is written");
+        file.finish().expect("in place");
+        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, mode);
+    }
+}
+
 #[test]
 fn a_folder_of_too_many_files_is_refused() {
     let (_home, roots) = roots();

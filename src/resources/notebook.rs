@@ -1,19 +1,16 @@
 //! The source of a notebook, with the MIME type of its language.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{Contents, Reader};
 use crate::error::Error;
+use crate::tools::remote::exported;
 
 /// Reads the answer of `workspace.workspace.export`.
 pub(crate) static READER: Reader = Reader { read };
 
 fn read(answer: Value) -> Result<Contents, Error> {
-    let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
-    let bytes = STANDARD.decode(content).map_err(|_| Error::failed("the notebook's source is not in base64"))?;
-    let text = String::from_utf8(bytes).map_err(|_| Error::failed("the notebook's source is not text"))?;
+    let text = String::from_utf8(exported(&answer)?).map_err(|_| Error::failed("the notebook's source is not text"))?;
     let mime_type = match answer.get("file_type").and_then(Value::as_str) {
         Some("py") => "text/x-python",
         Some("sql") => "application/sql",
@@ -22,5 +19,5 @@ fn read(answer: Value) -> Result<Contents, Error> {
         Some("ipynb") => "application/x-ipynb+json",
         _ => "text/plain",
     };
-    Ok(Contents { mime_type: mime_type.to_owned(), text })
+    Ok(Contents { mime_type: mime_type.to_owned(), text, rest: None })
 }

@@ -106,7 +106,7 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
         (Some(question), None, None) => {
             let request = request.with(Location::Body, "content", question);
             let answer = context.json(&operations::DASHBOARDS_GENIE_START_CONVERSATION, request).await;
-            (answer.map_err(unanswered)?, None)
+            (answer?, None)
         }
         (Some(question), Some(conversation), None) => {
             let request = request.with(Location::Path, "conversation_id", conversation.as_str()).with(
@@ -115,7 +115,7 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
                 question,
             );
             let answer = context.json(&operations::DASHBOARDS_GENIE_CREATE_MESSAGE, request).await;
-            (answer.map_err(unanswered)?, Some(conversation))
+            (answer?, Some(conversation))
         }
         _ => {
             return Err(Error::failed("there is neither a question nor a message to wait for").with_hint(
@@ -128,16 +128,8 @@ async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
     let message = text(&answer, "message_id").or_else(|| text(&answer, "id")).map(str::to_owned);
     match (conversation, message) {
         (Some(conversation), Some(message)) => Ok(Place { space, conversation, message }),
-        _ => Err(Error::failed("Genie took the question and named no message to wait for")
+        _ => Err(Error::unclear("Genie took the question and named no message to wait for")
             .with_hint("look for its answer on the page of the space, or query with `execute_sql`")),
-    }
-}
-
-/// The API takes no token that would make a second question harmless, so none is asked by itself.
-fn unanswered(error: Error) -> Error {
-    match error.may_have_happened() {
-        true => error.with_hint("Genie may be at it nevertheless; to ask again asks a second time"),
-        false => error,
     }
 }
 

@@ -52,12 +52,11 @@ pub(crate) async fn send(
                 }
                 Err(match outcome {
                     Err(error) if !is_alone && is_gone(&error) => gone(&context_id),
-                    // An answer of the service says that it did not run; no answer says nothing.
-                    Err(error) if error.status().is_some() || error.is_called_off() => error.into(),
+                    Err(error) if !error.may_have_happened() => error.into(),
                     Err(error) => Error::from(error)
                         .after(format!("the code was sent to cluster `{cluster_id}`, and may have run or not"))
-                        .with_hint("see what it changed before you run it again"),
-                    Ok(_) => Error::failed("the answer names no command"),
+                        .with_outcome("see what it changed before you run it again"),
+                    Ok(_) => Error::unclear("the answer names no command"),
                 })
             }
         }
@@ -112,7 +111,7 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
         ),
         false => error.into(),
     })?;
-    let id = id_of(&answer).ok_or_else(|| Error::failed("the answer names no context"))?;
+    let id = id_of(&answer).ok_or_else(|| Error::unclear("the answer names no context"))?;
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Pending").to_owned();
     let poll = || {
         let request = Arguments::new().with(Location::Query, "clusterId", cluster_id).with(

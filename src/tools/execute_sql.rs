@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::read_only_sql::{self, Circumstances};
 use super::statement::{self, End, Export, Order};
-use super::{Composite, input, input_schema, read_only_sql, warehouse};
+use super::{Composite, input, input_schema, warehouse};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::error::Error;
@@ -62,12 +63,20 @@ struct Parameter {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let parameters: Vec<_> = input.parameters.into_iter().map(Parameter::plain).collect();
+    let circumstances = Circumstances {
+        parameters: parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value.clone())).collect(),
+        catalog: input.catalog.clone(),
+        no_user_functions: context.no_user_functions,
+    };
     if context.read_only || input.read_only {
         let way_out = match context.read_only {
             true => "this workspace is read-only on this server, which was started so; nothing was run",
             false => "nothing was run, as `read_only` is set",
         };
-        read_only_sql::check(&input.statement).map_err(|error| error.with_hint(way_out))?;
+        read_only_sql::check(&input.statement, circumstances.clone())
+            .await
+            .map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
     let export = match &input.save_to {
@@ -75,24 +84,20 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         None => None,
     };
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
-    let parameters = input.parameters.into_iter().map(|parameter| StatementParameterListItem {
-        // Markers are often named as they are written.
-        name: parameter.name.strip_prefix(':').map_or(parameter.name.clone(), str::to_owned),
-        value: parameter.value,
-        type_: parameter.r#type,
-    });
     let mut order = Order {
         sql: input.statement,
-        parameters: parameters.collect(),
+        parameters,
         catalog: input.catalog,
         schema: input.schema,
         row_limit: input.row_limit,
         by_links: input.large_result || export.is_some(),
     };
-    let end = statement::run(&context, &warehouse, &order, input.timeout_seconds).await;
-    let mut end = end.map_err(|error| several(error, &order.sql))?;
+    let mut end = match statement::run(&context, &warehouse, &order, input.timeout_seconds).await {
+        Ok(end) => end,
+        Err(error) => return Err(about_syntax(error, &order.sql).await),
+    };
     // That a result is too large shows only after it was computed. Computing a query once more changes nothing.
-    if matches!(end, End::TooLarge(_)) && read_only_sql::check(&order.sql).is_ok() {
+    if matches!(end, End::TooLarge(_)) && read_only_sql::check(&order.sql, circumstances).await.is_ok() {
         context.progress.report("the result is beyond 25 MiB: running the query again for delivery by links");
         order.by_links = true;
         let left = input.timeout_seconds.saturating_sub(started.elapsed().as_secs());
@@ -124,10 +129,20 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     Ok(answer)
 }
 
-/// Adds to a syntax error that one call takes one statement, where it may have been given more.
-fn several(error: Error, sql: &str) -> Error {
-    let is_ended = |sql: &str| sql.split_once(';').is_some_and(|(_, after)| !after.trim().is_empty());
-    match is_ended(sql) && error.message().contains("PARSE_SYNTAX_ERROR") {
+impl Parameter {
+    fn plain(self) -> StatementParameterListItem {
+        StatementParameterListItem {
+            // Markers are often named as they are written.
+            name: self.name.strip_prefix(':').map_or(self.name.clone(), str::to_owned),
+            value: self.value,
+            type_: self.r#type,
+        }
+    }
+}
+
+/// Says what is wrong with several statements in one call, which the workspace calls an error of syntax.
+async fn about_syntax(error: Error, sql: &str) -> Error {
+    match error.to_string().contains("PARSE_SYNTAX_ERROR") && read_only_sql::has_several_statements(sql).await {
         true => error.with_hint(
             "one call takes one statement: send each in a call of its own, or all as a script between `BEGIN` and `END`",
         ),

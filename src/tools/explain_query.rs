@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::read_only_sql::{self, Circumstances};
 use super::statement::{self, Order};
 use super::warehouse::{self, Warehouse};
-use super::{Composite, input, input_schema, read_only_sql, rest};
+use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -155,7 +156,12 @@ async fn planned(
         Error::failed("the text of the statement is hidden from you").with_hint("pass its text as `statement`")
     })?;
     let text = text.trim().trim_end_matches(';');
-    read_only_sql::check_planned(text)?;
+    let circumstances = Circumstances {
+        parameters: Vec::new(),
+        catalog: input.catalog.clone(),
+        no_user_functions: context.no_user_functions,
+    };
+    read_only_sql::check_planned(text, circumstances).await?;
     let warehouse = match query.and_then(|query| rest::text(query, "warehouse_id")) {
         Some(own) if input.warehouse_id.is_none() => of_query(context, own).await?,
         _ => warehouse::choose(context, input.warehouse_id.clone()).await?,

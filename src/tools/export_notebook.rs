@@ -1,22 +1,23 @@
 //! `export_notebook`: reads a notebook or workspace file, part by part where it is long.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::remote::{Remote, too_large};
+use super::remote::{Remote, exported, too_large};
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Budget};
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
     run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
+
+/// Characters of an answer besides its content and path.
+const ENVELOPE: usize = 250;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -56,9 +57,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     );
     let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await.map_err(too_large)?;
     let answer = answer.into_json().unwrap_or_default();
-    let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
-    let bytes = STANDARD.decode(content).map_err(|_| Error::failed("the answer's content is not base64"))?;
-    let Ok(text) = String::from_utf8(bytes) else {
+    let Ok(text) = String::from_utf8(exported(&answer)?) else {
         remote.check_is_file(&context).await?;
         return Err(Error::failed(format!("`{path}` is not text"))
             .with_hint("get the file with `download_file` (toolset `files`)"));
@@ -68,7 +67,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end"))
             .with_hint("it is read to its end; begin again without `offset`"));
     }
-    let (part, next) = part(&text, input.offset, context.budget.characters);
+    // The other fields of the answer need room too; what goes beyond the budget would be cut, and lost.
+    let room =
+        context.budget.characters.saturating_sub(path.chars().count() + ENVELOPE).max(context.budget.characters / 2);
+    let (part, next) = shape::part(&text, input.offset, Budget { characters: room });
     let mut result = json!({ "path": path, "content": part });
     if let Some(file_type) = answer.get("file_type").and_then(Value::as_str) {
         shape::put(&mut result, "file_type", file_type);
@@ -79,41 +81,4 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::put(&mut result, "next_offset", next);
     }
     Ok(result)
-}
-
-/// As much of a text from a character on as makes so many characters of JSON, and where the rest begins.
-fn part(text: &str, offset: usize, room: usize) -> (String, Option<usize>) {
-    let mut used = 0;
-    let mut part = String::new();
-    for (index, character) in text.chars().enumerate().skip(offset) {
-        used += match character {
-            '"' | '\\' | '\n' | '\r' | '\t' => 2,
-            character if character.is_control() => 6,
-            _ => 1,
-        };
-        if used > room {
-            return (part, Some(index));
-        }
-        part.push(character);
-    }
-    (part, None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::part;
-
-    #[test]
-    fn parts_make_the_whole() {
-        let text = "a\"é\n".repeat(50);
-        let (mut whole, mut offset, mut parts) = (String::new(), Some(0), 0);
-        while let Some(start) = offset {
-            let (part, next) = part(&text, start, 60);
-            assert!(serde_json::json!(part).to_string().chars().count() <= 62);
-            whole.push_str(&part);
-            offset = next;
-            parts += 1;
-        }
-        assert_eq!((whole, parts), (text, 5));
-    }
 }

@@ -36,8 +36,7 @@ struct Input {
     timeout_seconds: u64,
 }
 
-async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
-    input.full_name = unquoted(&input.full_name);
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
     table_name::check(&input.full_name)?;
     let request = Arguments::new()
         .with(Location::Path, "full_name", input.full_name.clone())
@@ -52,12 +51,6 @@ async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "select what you need from `information_schema.columns` with `execute_sql`");
     Ok(answer)
-}
-
-/// A name as the API takes it, of one that was taken from SQL.
-fn unquoted(name: &str) -> String {
-    let parts: Option<Vec<_>> = name.split('.').map(|part| part.strip_prefix('`')?.strip_suffix('`')).collect();
-    parts.map_or_else(|| name.to_owned(), |parts| parts.join(".").replace("``", "`"))
 }
 
 /// The facts of a table that has them; nothing is said of what it has not.

@@ -2,12 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::export_notebook::Format;
+use super::notebook_text::{self, Format, Language};
 use super::remote::Remote;
 use super::upload_file::{self, Given};
 use super::{Composite, input, input_schema};
@@ -28,24 +29,14 @@ struct Input {
     content: Option<String>,
     /// A file of the machine the server runs on, below its `--local-root`.
     local_path: Option<String>,
-    /// `SOURCE`: code; `JUPYTER`: .ipynb JSON; `HTML`: a notebook exported as HTML; `AUTO`: a plain workspace file, or a
-    /// notebook by its header.
-    #[serde(default)]
-    format: Format,
-    /// Language of the source; by the extension of the path if unset.
+    /// Told by content and file extension if unset. `SOURCE`: code; `JUPYTER`: .ipynb JSON; `HTML`, `DBC` and `R_MARKDOWN`:
+    /// exported notebooks; `AUTO`: a plain workspace file, or a notebook by its header.
+    format: Option<Format>,
+    /// Language of the source; told by its header and the file extension if unset.
     language: Option<Language>,
     /// Replace an existing item at this path.
     #[serde(default)]
     overwrite: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-enum Language {
-    Python,
-    Sql,
-    Scala,
-    R,
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
@@ -54,19 +45,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed("notebooks live in the workspace tree, not in volumes")
             .with_hint("give a workspace path, or put the file there with `upload_file`"));
     };
-    let language = match (input.format, input.language) {
-        (Format::Source, None) => {
-            let told = [Some(input.path.as_str()), input.local_path.as_deref()];
-            let language = told.into_iter().flatten().find_map(by_extension);
-            Some(language.ok_or_else(|| {
-                Error::failed("a source does not tell its language").with_hint("give `language`, e.g. `PYTHON`")
-            })?)
-        }
-        (Format::Source, language) => language,
-        // The other formats tell it themselves, and the API refuses both.
-        _ => None,
-    };
-    let bytes = match Given::new(&context, input.content, input.local_path)? {
+    let mut bytes: Bytes = match Given::new(&context, input.content, input.local_path.clone())? {
         Given::Text(text) => {
             remote.check_size(text.len() as u64)?;
             text.into_bytes().into()
@@ -77,9 +56,26 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             content.read().await?
         }
     };
+    let names: Vec<&str> = [Some(input.path.as_str()), input.local_path.as_deref()].into_iter().flatten().collect();
+    let told = notebook_text::told(&bytes, &names);
+    // Whoever names a language gives a source in it.
+    let format =
+        input.format.or(input.language.map(|_| Format::Source)).or(told.format).ok_or_else(unknown_language)?;
+    // The other formats tell the language themselves, and the API refuses both.
+    let language = match format {
+        Format::Source => Some(input.language.or(told.language).ok_or_else(unknown_language)?),
+        _ => None,
+    };
+    if matches!(format, Format::Source | Format::Jupyter | Format::Html | Format::RMarkdown) {
+        let text = notebook_text::source(&bytes).ok_or_else(|| {
+            Error::failed("the notebook is not text in UTF-8 or UTF-16")
+                .with_hint("save it as UTF-8; for an archive set `format: \"DBC\"`, for another file use `upload_file`")
+        })?;
+        bytes = text.into();
+    }
     let mut request = Arguments::new()
         .with(Location::Body, "path", path.as_str())
-        .with(Location::Body, "format", json!(input.format))
+        .with(Location::Body, "format", json!(format))
         .with(Location::Body, "content", STANDARD.encode(bytes))
         .with(Location::Body, "overwrite", input.overwrite)
         .idempotent(input.overwrite);
@@ -94,8 +90,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         }
         outcome => outcome,
     }
-    .map_err(|error| upload_file::exists(remote.unanswered(error.into()), input.overwrite))?;
-    let object = upload_file::object(&context, path).await?;
+    .map_err(|error| upload_file::exists(error.into(), input.overwrite))?;
+    let object = upload_file::object(&context, path).await;
+    let object = object.map_err(|error| error.after(format!("`{path}` was imported, and cannot be read yet")))?;
     let mut answer = shape::keep(&object, &["path", "object_type", "language", "object_id"]);
     if let Some(path) = object.get("path").and_then(Value::as_str) {
         shape::put(&mut answer, "url", format!("{}/#workspace{path}", context.client.host()));
@@ -104,12 +101,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     Ok(answer)
 }
 
-fn by_extension(path: &str) -> Option<Language> {
-    match path.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
-        "py" => Some(Language::Python),
-        "sql" => Some(Language::Sql),
-        "scala" => Some(Language::Scala),
-        "r" => Some(Language::R),
-        _ => None,
-    }
+fn unknown_language() -> Error {
+    Error::failed("neither the content nor a file extension tells the language of this notebook")
+        .with_hint("give `language`, e.g. `PYTHON`, for source code, or `format` for anything else")
 }

@@ -26,7 +26,8 @@ pub(crate) async fn run(
         return list(context, tool, risk, arguments, fields).await;
     }
     let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
-    let mut value = match context.client.execute(tool.operation, request).await? {
+    let answer = context.client.execute(tool.operation, request).await;
+    let mut value = match answer.map_err(|error| in_words_of_caller(tool, error))? {
         Payload::Empty => json!({}),
         Payload::Json(value) => value,
         Payload::Text { text, .. } => json!({ "text": text }),
@@ -34,6 +35,9 @@ pub(crate) async fn run(
     };
     shape::decode(&mut value, tool.result.decode);
     let next = next_page(tool, &value);
+    if risk != Risk::Read && tool.is_telling && value.as_object().is_some_and(Map::is_empty) {
+        return Err(Error::unclear("the workspace took the request, and its answer is empty"));
+    }
     let mut value = accepted(fields.of(value), risk);
     let cuts = shape::fit(&mut value, context.budget);
     let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
@@ -47,6 +51,19 @@ pub(crate) async fn run(
         shape::advise(&mut value, "there is more: pass `page_token`");
     }
     Ok(value)
+}
+
+/// Names the argument of the tool where the client refuses a parameter of the operation that has another name.
+fn in_words_of_caller(tool: &OperationTool, error: databricks::Error) -> Error {
+    let named = |argument: &&Argument| Some(argument.wire) == error.refused_parameter();
+    let name = tool.arguments.iter().find(named).and_then(|argument| match argument.source {
+        Source::Caller { name, .. } if name != argument.wire => Some(name),
+        _ => None,
+    });
+    match name {
+        Some(name) => Error::from(error).after(format!("`{name}` cannot be sent")),
+        None => error.into(),
+    }
 }
 
 /// The token for the rest of an object that comes in parts, whatever fields are asked for.
@@ -66,7 +83,7 @@ pub(crate) fn request<'a>(
         let value = match argument.source {
             Source::Fixed(text) => Some(json(text)),
             Source::Uuid => Some(Value::String(uuid::Uuid::new_v4().to_string())),
-            Source::Caller { name, default, encoding } => match given.remove(name).or_else(|| default.map(json)) {
+            Source::Caller { name, default, encoding, .. } => match given.remove(name).or_else(|| default.map(json)) {
                 Some(Value::String(text)) => Some(encoded(text, encoding)?),
                 value => value,
             },
@@ -182,7 +199,8 @@ pub(crate) async fn page_of(
         None => None,
     };
     if tool.operation.pagination.is_some() {
-        let page = context.client.page(tool.operation, request, position.as_ref()).await?;
+        let page = context.client.page(tool.operation, request, position.as_ref()).await;
+        let page = page.map_err(|error| in_words_of_caller(tool, error))?;
         let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
         return Ok((page.items, next));
     }

@@ -58,6 +58,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     context.progress.report(format!("asking `{}`", input.name));
     let request = body.into_iter().fold(path, |request, (name, value)| request.with(Location::Body, name, value));
     let request = request.with_retry_budget(COLD_START).with_idle_timeout(COLD_START);
+    let request = request.unavailable_is_refusal(is_starting(&endpoint));
     let operation = &operations::SERVING_SERVING_ENDPOINTS_QUERY;
     let answer = context.client.execute_with_header(operation, request, MODEL_HEADER).await;
     let (answer, model) = answer.map_err(|error| explain(error.into(), &endpoint))?;
@@ -72,6 +73,19 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "ask for less at once");
     Ok(answer)
+}
+
+/// Whether no model of the endpoint is up: then it turns questions away. One that was scaled to zero says READY, and
+/// tells it of its models only.
+fn is_starting(endpoint: &Value) -> bool {
+    let is_up = |entity: &Value| {
+        let message = shape::at(entity, "state.deployment_state_message").and_then(Value::as_str).unwrap_or_default();
+        let deployment = shape::at(entity, "state.deployment").and_then(Value::as_str);
+        deployment.is_none_or(|state| state == "DEPLOYMENT_READY") && !message.to_lowercase().contains("scaled to zero")
+    };
+    let entities = shape::at(endpoint, "config.served_entities").and_then(Value::as_array);
+    shape::at(endpoint, "state.ready").is_some_and(|ready| ready == "NOT_READY")
+        || entities.is_some_and(|entities| !entities.is_empty() && !entities.iter().any(is_up))
 }
 
 /// The request for a text, by the endpoint's task.
@@ -118,4 +132,24 @@ fn failure(endpoint: &Value) -> Option<&str> {
     let failed =
         states.find(|state| state.get("deployment").is_some_and(|deployment| deployment == "DEPLOYMENT_FAILED"));
     failed?.get("deployment_state_message")?.as_str().filter(|message| !message.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::is_starting;
+
+    #[test]
+    fn an_endpoint_without_a_model_that_is_up_is_starting() {
+        let entity = |deployment: &str, message: &str| json!({ "state": { "deployment": deployment, "deployment_state_message": message } });
+        let served = |entities: serde_json::Value| json!({ "state": { "ready": "READY" }, "config": { "served_entities": entities } });
+        assert!(is_starting(&json!({ "state": { "ready": "NOT_READY" } })));
+        assert!(is_starting(&served(json!([entity("DEPLOYMENT_READY", "Scaled to zero")]))));
+        assert!(is_starting(&served(json!([entity("DEPLOYMENT_CREATING", "")]))));
+        assert!(!is_starting(&served(json!([entity("DEPLOYMENT_READY", ""), entity("DEPLOYMENT_CREATING", "")]))));
+        assert!(!is_starting(&served(json!([{}]))));
+        assert!(!is_starting(&served(json!([]))));
+        assert!(!is_starting(&json!({})));
+    }
 }

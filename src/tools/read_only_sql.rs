@@ -1,179 +1,220 @@
 //! Tells queries from everything else, by parsing: what cannot be parsed counts as more than a query.
 //!
 //! The parser judges a plain text that [`plain`] makes: without comments, and with nothing inside of strings. So a
-//! text that Databricks and the parser would divide differently cannot hide a statement from either.
+//! text that Databricks and the parser would divide differently cannot hide a statement from either. Forms of
+//! Databricks SQL that the parser lacks come from a [`dialect`], or are [written](rewrite) as forms that it knows.
 //!
-//! A query changes nothing by itself, yet some functions reach out of it. Those that send a request to wherever
-//! their arguments say, ask a model or agent that may act, hand a text to another database, consume a subscription
-//! or call into the machine are refused (`EFFECTS`). Functions that read (`read_files`, `vector_search`) and those
-//! that only cost (`ai_summarize` and its like) pass. So do views and people's own functions: what those may do is
-//! decided by who may make them, and by the grants on them.
+//! A query changes nothing by itself, yet some functions reach out of it, so only those that are known to read or to
+//! compute are [allowed](functions). So is reading a table by its path, if that leads to the workspace's own
+//! [storage](names). Views pass: what they may do is decided by who may make them, and by the grants on them.
 
+mod constants;
+mod dialect;
+mod functions;
+mod identifiers;
+mod names;
 mod plain;
+mod query;
+mod rewrite;
+mod tells;
+mod thread;
+mod words;
 
-use std::ops::ControlFlow;
-
-use sqlparser::ast::{Select, Statement, Visit, Visitor};
-use sqlparser::dialect::DatabricksDialect;
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer, Word};
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::Error;
+use constants::Constants;
+use dialect::Databricks;
+use functions::Class;
+use plain::{Plain, Unclear};
+use query::{Allowed, Refusal};
+use words::{is_word, starts_with};
 
-/// Functions that do more than compute or read.
-const EFFECTS: [&str; 9] = [
-    "ai_query",
-    "http_request",
-    "java_method",
-    "python_exec",
-    "read_pubsub",
-    "read_pulsar",
-    "reflect",
-    "remote_query",
-    "try_reflect",
-];
+/// Bytes of a statement without its comments and the contents of its strings. A token takes much more memory than its
+/// text, so the text is bounded before it is divided.
+const MOST_TEXT: usize = 1024 * 1024;
 
 /// How a plan may be asked for.
-const PLANS: [&str; 4] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED"];
+const PLANS: [&str; 5] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED", "LOGICAL"];
 
 /// Statements that EXPLAIN only plans. Others it could run for what they hold: a text that is a statement itself.
-const PLANNED: [&str; 9] = ["CREATE", "DELETE", "FROM", "INSERT", "MERGE", "SELECT", "UPDATE", "VALUES", "WITH"];
+const PLANNED: [&str; 10] =
+    ["CREATE", "DELETE", "FROM", "INSERT", "MERGE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"];
+
+/// What decides about a statement besides its text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Circumstances {
+    /// The values of its markers, by name.
+    pub(crate) parameters: Vec<(String, Option<String>)>,
+    /// The catalog of names without one.
+    pub(crate) catalog: Option<String>,
+    /// Whether functions that people made are refused.
+    pub(crate) no_user_functions: bool,
+}
+
+impl Circumstances {
+    fn allowed(&self, writes: bool) -> Allowed {
+        let in_system = self.catalog.as_deref().is_some_and(|catalog| names::fold(catalog.trim()) == "system");
+        Allowed { writes, user_functions: !self.no_user_functions && !in_system }
+    }
+}
 
 /// Refuses every statement that is not a query, or shows or explains something.
-pub(crate) fn check(sql: &str) -> Result<(), Error> {
-    let unclear = |why: &str| {
-        let message = format!("only queries are allowed, and this statement is not understood well enough: {why}");
-        Error::failed(message).with_hint("write it as a plain SELECT, SHOW, DESCRIBE or EXPLAIN")
-    };
-    let tokens = tokens(sql).map_err(|error| unclear(&error))?;
-    if let Some(name) = effect(&tokens) {
-        let message = format!("only queries are allowed, and `{name}` can do more than read");
-        return Err(Error::failed(message));
-    }
-    if only_tells(&tokens) {
-        return Ok(());
-    }
-    let parser = Parser::new(&DatabricksDialect {}).with_tokens(without_plan(tokens));
-    let statements = parser_statements(parser).map_err(|error| unclear(&error))?;
-    match statements.visit(&mut Reading) {
-        ControlFlow::Continue(()) if statements.len() == 1 => Ok(()),
-        ControlFlow::Continue(()) => Err(Error::failed("give exactly one statement")),
-        ControlFlow::Break(what) => Err(Error::failed(format!("only queries are allowed, and this is {what}"))),
-    }
+pub(crate) async fn check(sql: &str, circumstances: Circumstances) -> Result<(), Error> {
+    let sql = sql.to_owned();
+    thread::run(move || only_reads(&sql, &circumstances)).await?
 }
 
 /// Refuses what EXPLAIN might do more with than plan it: a second statement behind the first, one that is made of text,
 /// one whose functions reach out, which planning may do too.
-pub(crate) fn check_planned(sql: &str) -> Result<(), Error> {
-    let refused = |why: String| Error::failed(format!("the statement is not planned: {why}"));
-    let tokens = tokens(sql).map_err(&refused)?;
-    if tokens.iter().skip_while(|token| **token != Token::SemiColon).any(|token| *token != Token::SemiColon) {
-        return Err(refused("it is not one whole statement".to_owned()));
+pub(crate) async fn check_planned(sql: &str, circumstances: Circumstances) -> Result<(), Error> {
+    let sql = sql.to_owned();
+    thread::run(move || only_plans(&sql, &circumstances)).await?
+}
+
+/// Whether a text holds more than one statement, as far as that can be told.
+pub(crate) async fn has_several_statements(sql: &str) -> bool {
+    let sql = sql.to_owned();
+    let several = thread::run(move || {
+        let plain = plain::plain(&sql, plain::Reading::default()).ok()?;
+        let tokens = tokens(&plain.text).ok()?;
+        // A script holds statements and is one.
+        let is_script = tokens.first().is_some_and(|first| is_word(first, &["BEGIN"]));
+        (!is_script && statement(&tokens).is_none()).then_some(())
+    });
+    several.await.is_ok_and(|several| several.is_some())
+}
+
+fn only_reads(sql: &str, circumstances: &Circumstances) -> Result<(), Error> {
+    let allowed = circumstances.allowed(false);
+    let refused = |refusal| match refusal {
+        Refusal::Denied(why) => Error::failed(format!("only queries are allowed, and {why}")),
+        Refusal::Unclear(why) => {
+            let message = format!("only queries are allowed, and this statement is not understood well enough: {why}");
+            Error::failed(message).with_hint("write it as a plain SELECT, SHOW, DESCRIBE or EXPLAIN")
+        }
+        Refusal::Several => {
+            Error::failed("give exactly one statement").with_hint("one call takes one statement, without `;` in it")
+        }
+    };
+    in_all_readings(sql, circumstances, |tokens, constants| reads(tokens, constants, allowed)).map_err(refused)
+}
+
+fn only_plans(sql: &str, circumstances: &Circumstances) -> Result<(), Error> {
+    let allowed = circumstances.allowed(true);
+    let refused = |refusal| {
+        let why = match refusal {
+            Refusal::Denied(why) | Refusal::Unclear(why) => why,
+            Refusal::Several => "it is not one whole statement".to_owned(),
+        };
+        Error::failed(format!("the statement is not planned: {why}"))
+    };
+    in_all_readings(sql, circumstances, |tokens, constants| {
+        if !tokens.iter().find(|token| **token != Token::LParen).is_some_and(|first| is_word(first, &PLANNED)) {
+            let why = "only queries and statements that write what a query gives have a plan";
+            return Err(Refusal::Denied(why.to_owned()));
+        }
+        match query::check(tokens, constants, allowed) {
+            // What the parser does not understand is planned if it names nothing that has to be looked at.
+            Err(Refusal::Unclear(_)) if !query::has_places(tokens) => Ok(()),
+            checked => checked,
+        }
+    })
+    .map_err(refused)
+}
+
+/// Judges a statement in each of its readings, and gives the first judgment that is against it.
+fn in_all_readings(
+    sql: &str,
+    circumstances: &Circumstances,
+    judge: impl Fn(&[Token], &Constants) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let usual = plain::plain(sql, plain::Reading::default());
+    let usual = usual.map_err(|unclear| Refusal::Unclear(unclear.reason().to_owned()))?;
+    let mut readings = vec![];
+    if usual.has_readings {
+        for (ends_comments, quotes_names) in [(true, false), (false, true), (true, true)] {
+            match plain::plain(sql, plain::Reading { ends_comments, quotes_names }) {
+                Ok(plain) => readings.push(plain),
+                // Nothing runs in this reading.
+                Err(Unclear::Unreadable(_)) => {}
+                Err(Unclear::Ambiguous(why)) => return Err(Refusal::Unclear(why.to_owned())),
+            }
+        }
     }
-    if let Some(name) = effect(&tokens) {
-        return Err(refused(format!("`{name}` can do more than read, and planning may call it")));
-    }
-    let first = tokens.iter().find(|token| **token != Token::LParen);
-    if !is_one_of(first, &PLANNED) {
-        return Err(refused("only queries and statements that write what a query gives have a plan".to_owned()));
+    for Plain { text, strings, .. } in [usual].into_iter().chain(readings) {
+        let constants = Constants::new(strings, &circumstances.parameters);
+        let tokens = tokens(&text).map_err(Refusal::Unclear)?;
+        let tokens = identifiers::resolve(tokens, &constants).map_err(Refusal::Denied)?;
+        if let Some(name) = effect(&tokens) {
+            return Err(Refusal::Denied(functions::acts(name)));
+        }
+        judge(statement(&tokens).ok_or(Refusal::Several)?, &constants)?;
     }
     Ok(())
 }
 
-/// The words and signs of a statement, or why nobody can be sure of them.
-fn tokens(sql: &str) -> Result<Vec<Token>, String> {
-    let sql = plain::plain(sql)?;
-    let tokens = Tokenizer::new(&DatabricksDialect {}, &sql).tokenize().map_err(|error| error.to_string())?;
-    Ok(tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect())
+/// The words and signs of a plain statement, or why nobody can be sure of them.
+fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    if text.len() > MOST_TEXT {
+        return Err(format!("it is longer than {MOST_TEXT} bytes, comments and texts not counted"));
+    }
+    let tokens = Tokenizer::new(&Databricks, text).tokenize().map_err(|error| error.to_string())?;
+    let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    match tokens.len() > thread::MOST_TOKENS {
+        true => Err(format!("it has {} words and signs, and at most {} are read", tokens.len(), thread::MOST_TOKENS)),
+        false => Ok(tokens),
+    }
 }
 
-fn parser_statements(mut parser: Parser) -> Result<Vec<Statement>, String> {
-    parser.parse_statements().map_err(|error| error.to_string())
+/// The one statement, without the semicolons that may end it. None if there are several.
+fn statement(tokens: &[Token]) -> Option<&[Token]> {
+    let end = tokens.iter().rposition(|token| *token != Token::SemiColon).map_or(0, |last| last + 1);
+    let statement = tokens.get(..end)?;
+    (!statement.contains(&Token::SemiColon)).then_some(statement)
 }
 
-fn word(token: Option<&Token>) -> Option<&Word> {
-    match token {
-        Some(Token::Word(word)) => Some(word),
+/// The first function that does more than read. It may be quoted and qualified, and the parser need not understand
+/// what it stands in.
+fn effect(tokens: &[Token]) -> Option<&str> {
+    tokens.windows(2).find_map(|pair| match pair {
+        [Token::Word(word), Token::LParen] => {
+            let does_more = functions::built_in(&word.value).is_some_and(|function| function.class == Class::Acts);
+            does_more.then_some(word.value.as_str())
+        }
         _ => None,
-    }
+    })
 }
 
-fn is_one_of(token: Option<&Token>, known: &[&str]) -> bool {
-    let word = word(token).filter(|word| word.quote_style.is_none());
-    word.is_some_and(|word| known.iter().any(|known| known.eq_ignore_ascii_case(&word.value)))
-}
-
-/// The first function that does more than read. It may be quoted, and qualified.
-fn effect(tokens: &[Token]) -> Option<String> {
-    let mut depths: Vec<bool> = Vec::new();
-    for (index, token) in tokens.iter().enumerate() {
-        let next = tokens.get(index + 1);
-        match token {
-            Token::Word(word) if next == Some(&Token::LParen) => {
-                if let Some(name) = EFFECTS.iter().find(|name| name.eq_ignore_ascii_case(&word.value)) {
-                    return Some((*name).to_owned());
-                }
+/// Refuses a statement that does more than read. One without any words runs nothing.
+fn reads(tokens: &[Token], constants: &Constants, allowed: Allowed) -> Result<(), Refusal> {
+    let Some((first, after)) = tokens.split_first() else { return Ok(()) };
+    match first {
+        first if is_word(first, &["SHOW"]) => tells::show(after, constants).map_err(Refusal::Unclear),
+        first if is_word(first, &["LIST"]) => tells::list(after, constants).map_err(Refusal::Denied),
+        first if is_word(first, &["DESC", "DESCRIBE"]) => {
+            let (query, is_query) = match starts_with(after, &["QUERY"]) && after.len() > 1 {
+                true => (after.get(1..).unwrap_or_default(), true),
+                false => (after, after.first().is_some_and(begins_query)),
+            };
+            match is_query {
+                true => query::check(query, constants, allowed),
+                false => tells::describe(after, constants).map_err(Refusal::Unclear),
             }
-            Token::LParen => {
-                let before = index.checked_sub(1).and_then(|before| tokens.get(before));
-                depths.push(is_one_of(before, &["IDENTIFIER"]));
-            }
-            // A name that is only computed could be any function's.
-            Token::RParen if depths.pop() == Some(true) && next == Some(&Token::LParen) => {
-                return Some("IDENTIFIER(…)(…)".to_owned());
-            }
-            _ => {}
         }
+        first if is_word(first, &["EXPLAIN"]) => {
+            let planned = match after.split_first() {
+                Some((plan, planned)) if is_word(plan, &PLANS) => planned,
+                _ => after,
+            };
+            query::check(planned, constants, allowed)
+        }
+        _ => query::check(tokens, constants, allowed),
     }
-    None
 }
 
-/// Whether it is one SHOW or DESCRIBE statement. These only tell something in all their forms, many of which
-/// the parser does not know.
-fn only_tells(tokens: &[Token]) -> bool {
-    // A semicolon may end the statement, and nothing may follow it.
-    is_one_of(tokens.first(), &["SHOW", "DESCRIBE", "DESC"])
-        && tokens.iter().skip_while(|token| **token != Token::SemiColon).nth(1).is_none()
-}
-
-/// What a plan is asked for, without the kinds of plan that the parser does not know.
-fn without_plan(mut tokens: Vec<Token>) -> Vec<Token> {
-    if is_one_of(tokens.first(), &["EXPLAIN"]) && is_one_of(tokens.get(1), &PLANS) {
-        tokens.remove(1);
-    }
-    tokens
-}
-
-struct Reading;
-
-impl Visitor for Reading {
-    type Break = &'static str;
-
-    /// Also sees statements inside others, such as `WITH … INSERT` and `EXPLAIN`.
-    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<&'static str> {
-        match statement {
-            Statement::Query(_)
-            | Statement::Explain { .. }
-            | Statement::ExplainTable { .. }
-            | Statement::ShowCatalogs { .. }
-            | Statement::ShowColumns { .. }
-            | Statement::ShowCreate { .. }
-            | Statement::ShowDatabases { .. }
-            | Statement::ShowFunctions { .. }
-            | Statement::ShowSchemas { .. }
-            | Statement::ShowTables { .. }
-            | Statement::ShowVariable { .. }
-            | Statement::ShowViews { .. } => ControlFlow::Continue(()),
-            _ => ControlFlow::Break("a statement that can change something"),
-        }
-    }
-
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<&'static str> {
-        match select.into {
-            Some(_) => ControlFlow::Break("a SELECT INTO, which makes a table"),
-            None => ControlFlow::Continue(()),
-        }
-    }
+fn begins_query(token: &Token) -> bool {
+    *token == Token::LParen || is_word(token, &["FROM", "SELECT", "VALUES", "WITH"])
 }
 
 #[cfg(test)]

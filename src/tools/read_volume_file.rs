@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::encoding::Encoding;
 use super::remote::Remote;
 use super::{Composite, input, input_schema};
 use crate::context::Context;
@@ -51,16 +52,30 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let skipped = usize::try_from(input.offset - start).unwrap_or(usize::MAX);
     let bytes = bytes.iter().skip(skipped).take(usize::try_from(length).unwrap_or(usize::MAX));
     let bytes: Vec<u8> = bytes.copied().collect();
-    // Whoever reads the end of a file cannot know where a character begins.
-    let within =
-        if input.offset > 0 { bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count() } else { 0 };
+    let encoding = match input.offset {
+        0 => Encoding::of(&bytes),
+        // Only the start of a file tells, and most files are in UTF-8.
+        _ if Encoding::Utf8.text(skipping(&bytes).1).is_some() => Encoding::Utf8,
+        _ => Encoding::of(&remote.read(&context, 0, 2, None).await?.bytes),
+    };
+    // Whoever reads from within a file cannot know where a character begins.
+    let (within, rest) = match encoding {
+        _ if input.offset == 0 => (0, bytes.as_slice()),
+        Encoding::Utf8 => skipping(&bytes),
+        _ => (usize::from(input.offset % 2 == 1), bytes.get(usize::from(input.offset % 2 == 1)..).unwrap_or_default()),
+    };
     let begin = input.offset + within as u64;
-    let Some((text, used)) = bytes.get(within..).and_then(text) else {
-        let error = format!("`{path}` is not text in UTF-8 at byte {}", input.offset);
+    let Some((text, used)) = encoding.text(rest) else {
+        let error = format!("`{path}` is not text in UTF-8 or UTF-16 at byte {}", input.offset);
         return Err(Error::failed(error).with_hint("get the file with `download_file`, or query it with `execute_sql`"));
     };
     let end = begin + used as u64;
+    // Its byte order mark says what `encoding` says.
+    let text = if encoding == Encoding::Utf8 { text } else { text.replacen('\u{feff}', "", 1) };
     let mut answer = json!({ "path": path, "offset": begin, "content": text });
+    if encoding != Encoding::Utf8 {
+        shape::put(&mut answer, "encoding", encoding.name());
+    }
     if let Some(total) = total {
         shape::put(&mut answer, "size", total);
     }
@@ -71,27 +86,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     Ok(answer)
 }
 
-/// The text that bytes begin with, and how many of them it takes. A part may end within a character; what else is not
-/// UTF-8, or holds a NUL, is no text.
-fn text(bytes: &[u8]) -> Option<(&str, usize)> {
-    let whole = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?,
-        Err(_) => return None,
-    };
-    (!whole.contains('\0')).then_some((whole, whole.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::text;
-
-    #[test]
-    fn a_part_may_end_within_a_character() {
-        assert_eq!(text("aé".as_bytes()), Some(("aé", 3)));
-        assert_eq!(text(&"aé".as_bytes()[..2]), Some(("a", 1)));
-        assert_eq!(text(b""), Some(("", 0)));
-        assert_eq!(text(b"a\xffb"), None);
-        assert_eq!(text(b"a\0b"), None);
-    }
+/// Bytes without those at their start that continue a character of UTF-8, and how many these are.
+fn skipping(bytes: &[u8]) -> (usize, &[u8]) {
+    let within = bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
+    (within, bytes.get(within..).unwrap_or_default())
 }

@@ -124,9 +124,11 @@ impl Remote {
     pub(crate) fn check_size(&self, bytes: u64) -> Result<(), Error> {
         let (most, hint) = match self {
             Self::Volume(_) => (LARGEST_VOLUME_FILE, "split the file"),
-            Self::Workspace(_) => {
-                (LARGEST_WORKSPACE_FILE, "put large files into a volume: `/Volumes/<catalog>/<schema>/<volume>/…`")
-            }
+            Self::Workspace(_) => (
+                LARGEST_WORKSPACE_FILE,
+                "put large files into a volume: `upload_file` from `local_path` to \
+                 `/Volumes/<catalog>/<schema>/<volume>/…`",
+            ),
         };
         if bytes > most {
             let error = format!("`{}`: {bytes} bytes are more than {most}", self.path());
@@ -149,7 +151,7 @@ impl Remote {
     }
 
     /// Adds to the failure of a write that nobody knows whether it happened where to look.
-    pub(crate) fn unanswered(&self, error: Error) -> Error {
+    fn unanswered(&self, error: Error) -> Error {
         if !error.may_have_happened() {
             return error;
         }
@@ -157,9 +159,9 @@ impl Remote {
             Self::Volume(_) => "list_volume_files",
             Self::Workspace(_) => "list_workspace_items",
         };
-        error.with_hint(format!(
-            "it may have arrived nevertheless: look with `{list}` before sending it again, or send it with \
-             `overwrite: true`"
+        error.with_outcome(format!(
+            "the file may have arrived although the answer was lost: look with `{list}` before you send it again, or send \
+             it with `overwrite: true`"
         ))
     }
 
@@ -215,13 +217,11 @@ impl Remote {
                 let range = offset..offset.saturating_add(length);
                 let operation = &operations::FILES_FILES_DOWNLOAD;
                 match context.client.read_part(operation, request, range, unmodified_since).await {
-                    // An empty file has no first byte.
+                    // An empty file has no first byte, and no file has one behind its last.
                     Err(error) if error.status() == Some(416) => {
-                        Ok(Part { bytes: Bytes::new(), start: offset, total: None, last_modified: None })
+                        Ok(Part { bytes: Bytes::new(), start: offset, total: None, last_modified: None, etag: None })
                     }
-                    Err(error) if error.status() == Some(412) => {
-                        Err(Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it anew"))
-                    }
+                    Err(error) if error.status() == Some(412) => Err(changed(path)),
                     part => Ok(part?),
                 }
             }
@@ -233,14 +233,28 @@ impl Remote {
                 );
                 let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await;
                 let answer = answer.map_err(too_large)?;
-                let answer = answer.into_json().unwrap_or_default();
-                let content = answer.get("content").and_then(Value::as_str).unwrap_or_default();
-                let bytes = STANDARD.decode(content);
-                let bytes = Bytes::from(bytes.map_err(|_| Error::failed("the answer's content is not base64"))?);
-                Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None })
+                let bytes = Bytes::from(exported(&answer.into_json().unwrap_or_default())?);
+                Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None, etag: None })
             }
         }
     }
+}
+
+/// The error for a file whose parts are of different contents.
+pub(crate) fn changed(path: &str) -> Error {
+    Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it anew")
+}
+
+/// The content that an export answers with. An answer without any is not an empty file: an agent would write it back.
+pub(crate) fn exported(answer: &Value) -> Result<Vec<u8>, Error> {
+    let content = answer.get("content").and_then(Value::as_str);
+    let content = content.ok_or_else(|| {
+        Error::failed("the answer of the export has no content").with_hint(
+            "the object may be too large to export, or have nothing to export: see its type and size with \
+             `list_workspace_items`",
+        )
+    })?;
+    STANDARD.decode(content).map_err(|_| Error::failed("the answer's content is not base64"))
 }
 
 /// Adds to the refusal of an export what still works. [Workspace API, limits]

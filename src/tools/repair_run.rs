@@ -30,7 +30,7 @@ struct Input {
     /// Also rerun the tasks that depend on them.
     #[serde(default)]
     rerun_dependent_tasks: bool,
-    /// Other values for job parameters.
+    /// Other values for job parameters, e.g. `{"day": "2026-01-31"}`.
     #[serde(default)]
     job_parameters: HashMap<String, String>,
     /// Wait for its end.

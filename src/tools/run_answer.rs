@@ -199,8 +199,8 @@ pub(crate) fn advice(run: &Run) -> &'static str {
 
 /// The error for an answer that does not say what it started.
 pub(crate) fn unnamed(what: &str, list: &str) -> Error {
-    Error::failed(format!("the answer names no {what}"))
-        .with_hint(format!("it may have started: look with `{list}` before you call this again"))
+    Error::unclear(format!("the answer names no {what}"))
+        .with_outcome(format!("it may have started: look with `{list}` before you call this again"))
 }
 
 /// The state of a run, for errors after which it goes on.

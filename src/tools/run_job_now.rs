@@ -25,7 +25,7 @@ struct Input {
     /// Values for job parameters, e.g. `{"day": "2026-01-31"}`; others keep their defaults.
     #[serde(default)]
     job_parameters: HashMap<String, String>,
-    /// Widget values, for jobs without job parameters.
+    /// Widget values, e.g. `{"day": "2026-01-31"}`, for jobs without job parameters.
     #[serde(default)]
     notebook_params: HashMap<String, String>,
     /// Only these task keys, from `get_job`.

@@ -89,10 +89,7 @@ async fn start(context: &Context, input: &Input) -> Result<String, Error> {
     }
     let answer = context.json(&operations::PIPELINES_PIPELINES_START_UPDATE, request).await?;
     let update = answer.get("update_id").and_then(Value::as_str);
-    update.map(str::to_owned).ok_or_else(|| {
-        Error::failed("the answer names no update")
-            .with_hint("it may have started: look with `get_pipeline` before you call this again")
-    })
+    update.map(str::to_owned).ok_or_else(|| Error::unclear("the answer names no update"))
 }
 
 /// A pipeline has one update at a time. One that goes on is told, and left alone: it is not of this call. The API takes no
@@ -106,7 +103,7 @@ async fn not_started(context: &Context, id: &str, before: Option<&str>, error: E
     let is_new = now.is_some_and(|now| identity(now) != before);
     let is_busy = error.api().is_some_and(databricks::Error::is_conflict);
     if is_new && (may_have_happened || is_busy) {
-        return error.with_hint(format!(
+        return error.with_outcome(format!(
             "its update `{update}`, now {state}, began during this call and may be the one asked for: look with \
              `get_pipeline` before you start another"
         ));
@@ -121,8 +118,10 @@ async fn not_started(context: &Context, id: &str, before: Option<&str>, error: E
         ));
     }
     if may_have_happened {
-        return error
-            .with_hint("it may have been started nevertheless: look with `get_pipeline` before you start another");
+        return error.with_outcome(
+            "the update may have been started although the answer was lost: look with `get_pipeline` before you start \
+             another",
+        );
     }
     error
 }

@@ -3,6 +3,7 @@
 mod chunks;
 mod rows;
 mod save;
+mod send;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use databricks::api::types::{
 use databricks::{Arguments, Client, Location, operations};
 use serde_json::{Value, json};
 
+use super::read_only_sql::{self, Circumstances};
 use super::wait::{Stand, Wait, watch};
 use super::warehouse::Warehouse;
 use crate::cleanup::{self, Begun, Guard};
@@ -155,9 +157,13 @@ async fn start(
     context: &Context,
     body: SqlStatementExecutionExecuteStatementBody,
 ) -> Result<(StatementResponse, Guard), Error> {
+    let looking = context.ahead().client;
     let start = async move |starting: Context| {
-        let answer = starting.client.api().sql_statement_execution_execute_statement(&body).await;
-        let statement = answer.map_err(|error| unsure(error.into()))?.into_inner();
+        // Only what surely reads may be sent twice, so functions that people made count as more.
+        let circumstances =
+            Circumstances { catalog: body.catalog.clone(), no_user_functions: true, ..Circumstances::default() };
+        let is_query = read_only_sql::check(&body.statement, circumstances).await.is_ok();
+        let statement = send::send(&starting.client, &looking, body, is_query).await?;
         let id = statement.statement_id.clone().unwrap_or_default();
         Ok(Begun { name: format!("statement {id}"), id: (id, state(&statement)), answer: statement })
     };
@@ -169,19 +175,6 @@ async fn start(
         _ => Ok(()),
     };
     cleanup::start(context, "statement", start, undo).await
-}
-
-/// The API takes no key that would tell a repeated statement from a new one. So one whose answer is lost is not
-/// sent again, and the caller must look before sending it.
-fn unsure(error: databricks::Error) -> Error {
-    let may_run = error.is_retryable() && error.status().is_none() && !error.is_unreachable();
-    let error = Error::from(error);
-    if may_run {
-        return error.with_hint(
-            "the statement may be running all the same: look for it with `list_query_history` before you send it again",
-        );
-    }
-    error
 }
 
 /// Asks the workspace to cancel a statement, which is best effort there.

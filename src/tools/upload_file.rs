@@ -56,7 +56,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     remote.write(&context, &content, input.overwrite).await.map_err(|error| exists(error, input.overwrite))?;
     let mut answer = json!({ "path": remote.path(), "size": size, "sha256": digest });
     if let Remote::Workspace(path) = &remote {
-        let object = object(&context, path).await?;
+        let object = object(&context, path).await;
+        let object = object.map_err(|error| error.after(format!("`{path}` was uploaded, and cannot be read yet")))?;
         for name in ["path", "object_type", "object_id", "language"] {
             if let Some(value) = object.get(name) {
                 shape::put(&mut answer, name, value.clone());

@@ -50,7 +50,7 @@ async fn output_is_text_a_table_an_image_or_an_error() -> Outcome {
     let answer = house.run("print(\"from r\")", json!({ "language": "r" })).await?;
     assert!(answer["output"].to_string().contains("from r"), "{answer}");
 
-    let result = house.call("run_code", on_cluster("plt.show()", json!({}))).await?;
+    let result = house.call("run_code", on_cluster("import matplotlib.pyplot as plt\nplt.show()", json!({}))).await?;
     let image = result.content.iter().find_map(|block| block.as_image()).ok_or("no image among the content")?;
     assert!(image.mime_type == "image/png" && image.data.starts_with("iVBOR"), "{}", image.mime_type);
     let told = result.structured_content.ok_or("no structured content")?;

@@ -199,7 +199,7 @@ async fn a_start_is_followed_by_its_states_and_joins_a_restart() -> Outcome {
 #[tokio::test]
 async fn events_of_a_cluster_come_page_by_page() -> Outcome {
     let house = House::whole().await?;
-    for _ in 0..3 {
+    for _ in 0..8 {
         house.answer("restart_cluster", json!({ "cluster_id": RUNNING })).await?;
     }
     let (all, _) = house.all("get_cluster_events", json!({ "cluster_id": RUNNING })).await?;
@@ -208,8 +208,8 @@ async fn events_of_a_cluster_come_page_by_page() -> Outcome {
             exchange.status = 400;
         }
     };
-    let small = House::twisted_with(&["compute", "compute_admin"], 200, twist).await?;
-    for _ in 0..3 {
+    let small = House::twisted_with(&["compute", "compute_admin"], 500, twist).await?;
+    for _ in 0..8 {
         small.answer("restart_cluster", json!({ "cluster_id": RUNNING })).await?;
     }
     let (paged, pages) = small.all("get_cluster_events", json!({ "cluster_id": RUNNING })).await?;
@@ -218,7 +218,7 @@ async fn events_of_a_cluster_come_page_by_page() -> Outcome {
     assert!(pages > 1, "{pages} pages");
     let (chosen, _) =
         house.all("get_cluster_events", json!({ "cluster_id": RUNNING, "event_types": ["RESTARTING"] })).await?;
-    assert_eq!(chosen.len(), 3, "{chosen:?}");
+    assert_eq!(chosen.len(), 8, "{chosen:?}");
     let missing = house.refusal("get_cluster_events", json!({ "cluster_id": "0000-000000-nothing0" })).await?;
     assert!(missing.contains("does not exist") && missing.contains("`list_clusters`"), "{missing}");
     Ok(())

@@ -162,6 +162,60 @@ async fn a_notebook_is_written_and_read_in_each_format() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_local_notebook_tells_its_format_and_language() -> Outcome {
+    let (house, home) = house(6_000).await?;
+    let book = json!({ "cells": [{ "cell_type": "code", "source": ["print(2)"] }], "nbformat": 4 }).to_string();
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain("SELECT 'ü'".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let header = "# Databricks notebook source\r\nprint(2)\r\n";
+    for (name, content, language, expected) in [
+        ("book.ipynb", book.as_bytes(), "PYTHON", "# Databricks notebook source\nprint(2)"),
+        ("plain.py", b"print(2)", "PYTHON", "# Databricks notebook source\nprint(2)"),
+        ("query.SQL", b"SELECT 1", "SQL", "-- Databricks notebook source\nSELECT 1"),
+        ("code.scala", b"val x = 1", "SCALA", "// Databricks notebook source\nval x = 1"),
+        ("code.r", b"x <- 1", "R", "# Databricks notebook source\nx <- 1"),
+        ("marked", format!("\u{feff}{header}").as_bytes(), "PYTHON", "# Databricks notebook source\nprint(2)"),
+        ("wide.sql", &wide, "SQL", "-- Databricks notebook source\nSELECT 'ü'"),
+    ] {
+        fs::write(home.path().join(name), content)?;
+        let path = format!("/Shared/told/{}", name.replace('.', "_"));
+        let made = house.answer("import_notebook", json!({ "path": path, "local_path": name })).await?;
+        assert_eq!((&made["object_type"], &made["language"]), (&json!("NOTEBOOK"), &json!(language)), "{name}: {made}");
+        let read = house.answer("export_notebook", json!({ "path": path })).await?;
+        assert_eq!(read["content"].as_str().map(str::trim_end), Some(expected), "{name}");
+    }
+    // What is said wins over what is told.
+    fs::write(home.path().join("said.py"), "SELECT 1")?;
+    let said = json!({ "path": "/Shared/told/said", "local_path": "said.py", "language": "SQL" });
+    assert_eq!(house.answer("import_notebook", said).await?["language"], "SQL");
+    fs::write(home.path().join("bytes.py"), b"\xff\x00\xfe")?;
+    let refusal =
+        house.refusal("import_notebook", json!({ "path": "/Shared/told/b", "local_path": "bytes.py" })).await?;
+    assert!(refusal.contains("not text in UTF-8 or UTF-16"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_in_utf_16_is_read_as_text() -> Outcome {
+    let (house, home) = house(6_000).await?;
+    let text = "Größe;Preis 😀\n".repeat(40);
+    let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
+    let bytes: Vec<u8> = units.flat_map(u16::to_be_bytes).collect();
+    fs::write(home.path().join("wide.csv"), &bytes)?;
+    let path = format!("{VOLUME}/wide.csv");
+    house.answer("upload_file", json!({ "path": path, "local_path": "wide.csv" })).await?;
+    let (mut whole, mut offset) = (String::new(), json!(0));
+    while offset.is_u64() {
+        let part = house.answer("read_volume_file", json!({ "path": path, "offset": offset, "length": 333 })).await?;
+        assert_eq!(part["encoding"], "UTF-16BE", "{part}");
+        whole += part["content"].as_str().ok_or("no text")?;
+        offset = part["next_offset"].clone();
+    }
+    assert_eq!(whole, text);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_long_notebook_comes_in_parts() -> Outcome {
     let (house, _home) = house(500).await?;
     let lines: Vec<String> = (0..500).map(|line| format!("print(\"{line}\")")).collect();

@@ -77,7 +77,7 @@ async fn a_lost_answer_of_an_upload_is_told_or_made_good() -> Outcome {
     let (house, _home) = house(json!([lost(IMPORT)])).await?;
     let notebook = json!({ "path": "/Shared/lost", "content": "print(1)", "language": "PYTHON" });
     let refusal = house.refusal("import_notebook", notebook.clone()).await?;
-    assert!(refusal.contains("may have arrived") && refusal.contains("list_workspace_items"), "{refusal}");
+    assert!(refusal.contains("was made although its answer was lost") && refusal.contains("`PYTHON`"), "{refusal}");
     let again = house.refusal("import_notebook", notebook).await?;
     assert!(again.contains("at this path already"), "{again}");
     assert!(house.answer("export_notebook", json!({ "path": "/Shared/lost" })).await?["content"].is_string());

@@ -62,6 +62,11 @@ impl House {
         Self::furnished(selection, tokens, LocalRoots::default()).await
     }
 
+    /// The token that the server authenticates with.
+    pub(crate) fn token(&self) -> String {
+        self.sandbox.token().to_owned()
+    }
+
     /// A server that may use local directories.
     pub(crate) async fn furnished(
         selection: Selection,

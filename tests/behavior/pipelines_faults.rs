@@ -46,7 +46,7 @@ fn newest_is(state: &'static str) -> impl Fn(&Value) -> bool {
 
 #[tokio::test]
 async fn a_start_whose_answer_is_lost_is_not_made_again() -> Outcome {
-    for (fault, sent) in [("connection_reset", 1), ("html_error", 1), ("internal_error", 1), ("unavailable", 2)] {
+    for fault in ["connection_reset", "html_error", "internal_error", "unavailable"] {
         let house = house(json!([{ "route": START, "fault": fault, "handled": true, "times": 1 }])).await?;
         let before = house.updates(PIPELINE).await?.len();
         let refusal = house.refusal("run_pipeline", call(json!({}))).await?;
@@ -56,7 +56,7 @@ async fn a_start_whose_answer_is_lost_is_not_made_again() -> Outcome {
         for expected in [update, "may be the one asked for", "`get_pipeline` before you start another"] {
             assert!(refusal.contains(expected), "{fault}: no {expected}: {refusal}");
         }
-        assert_eq!(house.faults().await?[0]["seen"], sent, "{fault}");
+        assert_eq!(house.faults().await?[0]["seen"], 1, "{fault}");
         let now = house.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
         assert_eq!(now["latest_updates"][0]["update_id"], update);
     }
@@ -71,7 +71,7 @@ async fn a_start_whose_answer_is_lost_is_not_made_again() -> Outcome {
 
 #[tokio::test]
 async fn a_start_that_is_turned_away_is_made_once_more() -> Outcome {
-    let house = house(json!([{ "route": START, "fault": "unavailable", "times": 2 }])).await?;
+    let house = house(json!([{ "route": START, "fault": "too_many_requests", "times": 2 }])).await?;
     let before = house.updates(PIPELINE).await?.len();
     let answer = house.answer("run_pipeline", call(json!({}))).await?;
     assert_eq!(answer["state"], "COMPLETED", "{answer}");

@@ -70,7 +70,7 @@ async fn a_call_reaches_the_workspace_it_names() -> Outcome {
         refusal,
         "cannot call `list_jobs`: problems with its arguments\n  \
          `workspace`: expected one of dev, prod, got `prd`; did you mean `prod`?\n  \
-         `limit`: expected a whole number from 1 to 100, got 0\nvalid: {}"
+         `limit`: expected a whole number of at least 1, got 0\nvalid: {}"
     );
     Ok(())
 }

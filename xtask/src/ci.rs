@@ -19,11 +19,12 @@ pub(crate) struct Arguments {
 /// A check: its name and its command line.
 type Check = (&'static str, &'static [&'static str]);
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     ("format", &["cargo", "fmt", "--all", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
     ("audit", &["cargo", "xtask", "audit"]),
+    ("dependencies", &["cargo", "xtask", "dependencies"]),
     ("generated docs", &["cargo", "xtask", "docs", "--check"]),
     ("specs", &["cargo", "xtask", "specs", "update", "--check"]),
     ("documentation", &["cargo", "doc", "--workspace", "--no-deps", "--locked", "--quiet"]),

@@ -2,8 +2,10 @@
 
 mod audit;
 mod ci;
+mod dependencies;
 mod docs;
 mod interop;
+mod release;
 mod specs;
 
 use std::io::Write as _;
@@ -27,10 +29,14 @@ enum Chore {
     Audit(audit::Arguments),
     /// Run every check that a change must pass
     Ci(ci::Arguments),
+    /// Check the licenses of what the binary is built from, and known vulnerabilities
+    Dependencies,
     /// Write the generated parts of the README
     Docs(docs::Arguments),
     /// Drive the real binary with real MCP clients
     Interop(interop::Arguments),
+    /// Build the release binary, without paths of this machine in it
+    Release(release::Arguments),
     /// Import the API's description, or compare two imports
     #[command(subcommand)]
     Specs(specs::Command),
@@ -52,8 +58,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.chore {
         Chore::Audit(arguments) => audit::run(&arguments),
         Chore::Ci(arguments) => ci::run(&arguments),
+        Chore::Dependencies => dependencies::run(),
         Chore::Docs(arguments) => docs::run(&arguments),
         Chore::Interop(arguments) => interop::run(&arguments),
+        Chore::Release(arguments) => release::run(&arguments),
         Chore::Specs(command) => specs::run(&command),
     }
 }

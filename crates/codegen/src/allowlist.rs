@@ -14,7 +14,11 @@ use crate::yaml::{self, Position, Problem};
 
 mod operation;
 mod read;
+mod verify;
 mod whole;
+
+pub(crate) use verify::items;
+pub use verify::{Look, Verify};
 
 /// The decisions of all toolset files.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +90,8 @@ pub struct Tool {
     pub guarded: bool,
     /// Other names of its arguments, which clients may use and no schema shows: other name to name.
     pub argument_aliases: BTreeMap<String, String>,
+    /// What shows whether it did its work, for a tool that changes something.
+    pub verify: Option<Verify>,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
     pub operation: Option<OperationTool>,
 }
@@ -161,6 +167,8 @@ pub struct Input {
     pub free_form: bool,
     /// How deep nested objects are spelled out.
     pub depth: usize,
+    /// Whether the value must not come back in any text.
+    pub secret: bool,
     /// How the value is written on the wire.
     pub encoding: Encoding,
     /// The argument says how many items a list returns; the service gives at most this many on one page.

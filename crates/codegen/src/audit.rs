@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::allowlist::{Allowlist, Decision};
+use crate::allowlist::{Allowlist, Decision, Tool};
 use crate::api::{Api, Location, Operation, Schema};
 
 /// Name of the lock file in the allowlist's directory.
@@ -80,6 +80,12 @@ fn block(operation: &Operation, decision: &Decision, allowlist: &Allowlist) -> S
     for name in decision.tool.iter().chain(&decision.used_by) {
         let risk = allowlist.tools.get(name).map_or("unknown", |tool| tool.risk.name());
         let _ = writeln!(text, "  {risk} tool {name}");
+    }
+    let looks = |tool: &&Tool| {
+        tool.verify.as_ref().and_then(|verify| verify.look.as_ref()).is_some_and(|look| look.operation == operation.id)
+    };
+    for tool in allowlist.tools.values().filter(looks) {
+        let _ = writeln!(text, "  read look of {}", tool.name);
     }
     if let Some(resource) = &decision.resource {
         let _ = writeln!(text, "  read resource {resource}");

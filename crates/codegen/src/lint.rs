@@ -9,7 +9,7 @@
 //! | L3 | property keys are 1 to 64 of `A-Za-z0-9_.-` | Anthropic, Bedrock |
 //! | L4 | tool names are 3 to 40 of `a-z0-9_`, and not alike | Cursor counts server and tool |
 //! | L5 | no `$ref`, no `$defs` | Gemini |
-//! | L6 | `type` is one text | many |
+//! | L6 | `type` is one text; an identifier is `anyOf` text and integer | many |
 //! | L7 | no boolean schemas | the Inspector, ADK |
 //! | L8 | arrays have `items` | OpenAI, VS Code |
 //! | L9 | no `const`, `oneOf` and their kin | Gemini, Cursor |
@@ -19,6 +19,7 @@
 //! | L13 | no `$schema` | |
 //! | L14 | descriptions of 1 to 1,024 characters; each parameter has one | OpenAI |
 //! | L15 | an input schema is shorter than 16,384 characters | Claude drops it |
+//! | L16 | an object inside has a property at least | Gemini refuses the whole list |
 //! | L17 | an output schema is an open object | the TypeScript SDK refuses the whole list |
 //! | L18 | a title, and all four annotations | clients ask before reads |
 
@@ -98,6 +99,13 @@ pub(crate) fn is_key(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.chars().all(legal)
 }
 
+/// Whether a schema takes an identifier as text and as a number.
+fn is_identifier(schema: &Map<String, Value>) -> bool {
+    let types = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<_> = types.map(|form| form.get("type").and_then(Value::as_str)).collect();
+    names == [Some("string"), Some("integer")]
+}
+
 struct Lint<'a> {
     tool: &'a str,
     violations: &'a mut Vec<Violation>,
@@ -170,13 +178,15 @@ impl Lint<'_> {
         let Some(object) = schema.as_object() else {
             return self.report("L7", path, "a schema is an object, never `true` or `false`");
         };
+        let is_identifier = is_identifier(object);
         for (key, rule) in FORBIDDEN {
-            if object.contains_key(key) {
+            if object.contains_key(key) && !(is_identifier && key == "anyOf") {
                 self.report(rule, &format!("{path}/{key}"), "no such keyword");
             }
         }
         match object.get("type") {
             Some(Value::String(name)) if TYPES.contains(&name.as_str()) => {}
+            None if is_identifier => {}
             _ => self.report("L6", &format!("{path}/type"), "`type` is one of the JSON types, as one text"),
         }
         if let Some(format) = object.get("format")
@@ -186,6 +196,10 @@ impl Lint<'_> {
         }
         if object.contains_key("description") {
             self.description(schema, path);
+        }
+        let is_empty = object.get("properties").and_then(Value::as_object).is_none_or(Map::is_empty);
+        if object.get("type").is_some_and(|name| name == "object") && is_empty && path.contains("/properties/") {
+            self.report("L16", path, "an object has a property; an example in its description gives it some");
         }
         self.enumeration(object, path);
         self.children(object, path);
@@ -212,7 +226,7 @@ impl Lint<'_> {
             None => {}
         }
         match object.get("additionalProperties") {
-            Some(values @ Value::Object(_)) if !object.contains_key("properties") => {
+            Some(values @ Value::Object(_)) if object.get("type").is_some_and(|name| name == "object") => {
                 self.schema(values, &format!("{path}/additionalProperties"));
             }
             Some(_) => {

@@ -129,7 +129,10 @@ impl Emitter<'_> {
         match schema {
             Schema::Any => json!({ "type": "object", "description": "Any JSON value." }),
             Schema::Boolean => json!({ "type": "boolean" }),
-            Schema::Integer { wide: true } if is_identifier(name) => json!({ "type": "string" }),
+            // Answers give numbers, as the API does, and some clients check what a model copies from them.
+            Schema::Integer { wide: true } if is_identifier(name) => {
+                json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] })
+            }
             Schema::Integer { .. } => json!({ "type": "integer" }),
             Schema::Number => json!({ "type": "number" }),
             Schema::String(Some(format)) if format == "date-time" => json!({ "type": "string", "format": "date-time" }),

@@ -71,6 +71,11 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
             "composites:\n  run_it: { risk: read, title: t, description: d, unknown: 1 }".to_owned(),
         ),
         (
+            "/$defs/verify/properties",
+            "composites:\n  run_it: { risk: write, title: t, description: d, verify: { note: look, unknown: 1 } }"
+                .to_owned(),
+        ),
+        (
             "/properties/exclude/items/properties",
             "exclude:\n  - { reason: r, operations: [jobs.jobs.list], unknown: 1 }".to_owned(),
         ),

@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
+use crate::mask::Mask;
 use crate::operation::Response;
 use crate::repair::{Repaired, repair};
 use crate::weight::{Room, Scale};
@@ -16,6 +18,8 @@ use crate::weight::{Room, Scale};
 const ERROR_BYTES: usize = 64 * 1024;
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
+/// A success longer than this is no error: errors are a few lines.
+const LARGEST_ERROR: usize = 64 * 1024;
 
 /// What was asked, as far as it matters for the meaning of the answer.
 #[derive(Debug)]
@@ -78,15 +82,15 @@ impl Answer {
         notes
     }
 
-    /// Lets a success pass and makes an error of everything else. `redact` takes credentials out of foreign text.
-    pub(crate) fn judge(self, question: &Question, redact: impl Fn(String) -> String) -> Result<Answer, Error> {
+    /// Lets a success pass and makes an error of everything else. `mask` takes credentials out of foreign text.
+    pub(crate) fn judge(self, question: &Question, mask: &Mask) -> Result<Answer, Error> {
         if self.status.is_redirection() {
             return Err(self.redirected(question));
         }
-        if !self.status.is_success() {
-            let body = redact(String::from_utf8_lossy(&self.bytes).into_owned());
+        if !self.status.is_success() || self.carries_error(question.expected) {
+            let body = String::from_utf8_lossy(&self.bytes);
             let Question { method, path, .. } = question;
-            return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body)));
+            return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body, mask)));
         }
         let may_be_page = matches!(question.expected, Response::Text | Response::Binary);
         let start = String::from_utf8_lossy(self.bytes.get(..START_BYTES).unwrap_or(&self.bytes));
@@ -96,13 +100,27 @@ impl Answer {
         Ok(self)
     }
 
+    /// Whether a success is an error all the same: no operation answers with an `error_code` of its own. What users
+    /// store, which comes as text or bytes, may look like anything.
+    fn carries_error(&self, expected: Response) -> bool {
+        if !matches!(expected, Response::Json | Response::Empty) || self.bytes.len() > LARGEST_ERROR {
+            return false;
+        }
+        let body: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        let code = body.get("error_code").or_else(|| body.get("errorCode"));
+        code.is_some_and(|code| {
+            code.as_str().is_some_and(|code| !code.is_empty()) || code.as_i64().is_some_and(|code| code != 0)
+        })
+    }
+
     /// The API itself never redirects: what comes is the way to a login page, or the refusal of a private link.
     fn redirected(&self, question: &Question) -> Error {
         let target = self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !target.contains("private-link-validation-error") {
             return Error::login_page(self.status.as_u16());
         }
-        let mut refusal = Refusal::read(&question.method, &question.path, self.status, &self.headers, "");
+        let mut refusal =
+            Refusal::read(&question.method, &question.path, self.status, &self.headers, "", &Mask::default());
         refusal.code = Some(PRIVATE_LINK_CODE.to_owned());
         refusal.message =
             "the workspace takes calls over its private link only, and this one came otherwise".to_owned();

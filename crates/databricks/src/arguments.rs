@@ -29,6 +29,7 @@ pub struct Arguments {
     body: Map<String, Value>,
     bytes: Option<Bytes>,
     idempotent: bool,
+    unavailable_is_refusal: bool,
     retry_budget: Option<Duration>,
     idle_timeout: Option<Duration>,
 }
@@ -69,6 +70,18 @@ impl Arguments {
     /// ```
     pub fn idempotent(mut self, idempotent: bool) -> Arguments {
         self.idempotent = idempotent;
+        self
+    }
+
+    /// Declares that the service answers 503 before it begins anything, so that the call is then repeated whatever it
+    /// does. In general a 503 may come from a gateway that does not know what the service behind it did.
+    ///
+    /// ```
+    /// // An endpoint that is still starting turns every question away.
+    /// let question = databricks::Arguments::new().unavailable_is_refusal(true);
+    /// ```
+    pub fn unavailable_is_refusal(mut self, is_refusal: bool) -> Arguments {
+        self.unavailable_is_refusal = is_refusal;
         self
     }
 
@@ -136,6 +149,10 @@ impl Arguments {
 
     pub(crate) fn is_idempotent(&self) -> bool {
         self.idempotent
+    }
+
+    pub(crate) fn is_unavailable_refusal(&self) -> bool {
+        self.unavailable_is_refusal
     }
 
     pub(crate) fn retry_budget(&self) -> Option<Duration> {

@@ -38,6 +38,7 @@ mod private_file;
 mod profile;
 mod program;
 mod settings;
+mod text_file;
 mod token;
 mod token_exchange;
 
@@ -46,7 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
 use crate::host::Host;
-use crate::secret::Secret;
+use crate::mask::Mask;
 
 pub use attribute::Attribute;
 pub(crate) use chain::Chosen;
@@ -59,18 +60,22 @@ pub use logins::{KeptLogin, Storage};
 pub(crate) use metadata::Metadata;
 pub(crate) use precedence::{MissingProfile, resolve};
 pub use settings::Settings;
-pub(crate) use settings::Source;
 
 /// Authenticates the calls of a client.
 pub(crate) struct Authenticator {
     context: Arc<Context>,
     /// The choice of a way of authenticating, under way or made.
     choice: Mutex<Option<Flight<Arc<Chosen>>>>,
+    /// The credentials that were sent last, which may be none of the settings.
+    sent: Mutex<Mask>,
 }
+
+/// So many credentials are remembered: those that are replaced while calls with them are under way.
+const REMEMBERED: usize = 4;
 
 impl Authenticator {
     pub(crate) fn new(context: Context) -> Authenticator {
-        Authenticator { context: Arc::new(context), choice: Mutex::default() }
+        Authenticator { context: Arc::new(context), choice: Mutex::default(), sent: Mutex::default() }
     }
 
     /// What is known of the host.
@@ -104,16 +109,18 @@ impl Authenticator {
         Ok(self.context.host())
     }
 
-    /// Replaces the secret settings in a text that came from outside, should somebody have echoed them.
-    pub(crate) fn redact(&self, text: String) -> String {
-        self.context.settings.secrets().fold(text, without)
+    /// Remembers the credentials of a request.
+    pub(crate) fn remember(&self, sent: &Mask) {
+        let mut all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = std::mem::take(&mut *all).and(sent);
+        all.keep_newest(REMEMBERED);
     }
-}
 
-/// A text with `***` in the place of a secret. Anything shorter is no secret of Databricks and may be a part of any
-/// word.
-pub(crate) fn without(text: String, secret: &Secret) -> String {
-    if secret.expose().len() > 6 { text.replace(secret.expose(), "***") } else { text }
+    /// Hides secret settings and credentials in what came from outside, should somebody have repeated them.
+    pub(crate) fn mask(&self) -> Mask {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.context.identity.mask().clone().and(&sent)
+    }
 }
 
 /// The settings, of which the secret ones are not shown.

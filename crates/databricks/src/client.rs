@@ -1,6 +1,7 @@
 //! The client: a configured transport and the executor of the operation table.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -17,6 +18,7 @@ use crate::departure::Terms;
 use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
+use crate::mask::Mask;
 use crate::operation::{Method, Operation, Response};
 use crate::patience::Patience;
 use crate::transport::{Call, Transport};
@@ -134,6 +136,28 @@ impl Client {
         self.transport.known_host().map_or("", Host::as_str)
     }
 
+    /// Hides what this client holds as secret in any text: secret settings, and the credentials that it sent last.
+    ///
+    /// ```
+    /// let client = databricks::Client::new(databricks::Config::new("acme.test", "dapi-very-secret")?)?;
+    /// assert_eq!(client.mask().text("no access for dapi-very-secret"), "no access for ***");
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn mask(&self) -> Mask {
+        self.transport.mask()
+    }
+
+    /// What time it is at the service, as its last answer told; `None` before the first answer, or where it tells none.
+    ///
+    /// ```
+    /// let client = databricks::Client::new(databricks::Config::new("acme.test", "dapi123")?)?;
+    /// assert_eq!(client.service_time(), None);
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn service_time(&self) -> Option<SystemTime> {
+        self.transport.clock().now()
+    }
+
     /// The transport, for the generated client.
     pub fn transport(&self) -> &Transport {
         &self.transport
@@ -196,7 +220,7 @@ impl Client {
     ) -> Result<(Payload, Option<String>), Error> {
         let told = |answer: Answer| {
             let header = answer.headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            Ok((payload(operation.response, answer)?, header))
+            Ok((payload(operation, answer)?, header))
         };
         let answer = self.send(operation, arguments, HeaderMap::new(), None).await;
         answer.and_then(told).map_err(|error| error.in_operation(operation.id))
@@ -242,7 +266,7 @@ impl Client {
     ) -> Result<Payload, Error> {
         let arguments = arguments.with_bytes(Bytes::new());
         let answer = self.send(operation, arguments, HeaderMap::new(), Some(content)).await;
-        answer.and_then(|answer| payload(operation.response, answer)).map_err(|error| error.in_operation(operation.id))
+        answer.and_then(|answer| payload(operation, answer)).map_err(|error| error.in_operation(operation.id))
     }
 
     /// Reads a part of a file: the bytes of `range`, counted from 0, its end excluded. `unmodified_since`, the time
@@ -280,7 +304,7 @@ impl Client {
             Ok(headers) => self.send(operation, arguments, headers, None).await,
             Err(error) => Err(error),
         };
-        answer.map(Part::read).map_err(|error| error.in_operation(operation.id))
+        answer.and_then(Part::read).map_err(|error| error.in_operation(operation.id))
     }
 
     async fn send(
@@ -292,8 +316,10 @@ impl Client {
     ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
         let (retry_budget, idle_timeout) = (arguments.retry_budget(), arguments.idle_timeout());
+        let unavailable_is_refusal = arguments.is_unavailable_refusal();
         let encoded = encode(operation, arguments, self.transport.account_id())?;
-        let call = Call { retry_budget, idle_timeout, ..Call::new(operation, encoded.repeatable) };
+        let call =
+            Call { retry_budget, idle_timeout, unavailable_is_refusal, ..Call::new(operation, encoded.repeatable) };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
         self.transport.send_content(request, content, call).await
@@ -304,7 +330,7 @@ impl Client {
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }
-        payload(operation.response, answer)
+        payload(operation, answer)
     }
 
     /// Downloads what a presigned URL of an answer points to, such as a chunk of a SQL result. No credentials are
@@ -355,8 +381,9 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
         return Err(Error::argument("a path parameter changes the path"));
     }
     if !encoded.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(encoded.query);
+        url.query_pairs_mut().extend_pairs(&encoded.query);
     }
+    encoded.check_length(&url)?;
     let mut request = Request::new(operation.method.into(), url);
     let accept = match operation.response {
         // A `HEAD` asks for whatever a `GET` would give.
@@ -374,14 +401,15 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
     Ok(request)
 }
 
-fn payload(expected: Response, answer: Answer) -> Result<Payload, Error> {
+fn payload(operation: &Operation, answer: Answer) -> Result<Payload, Error> {
     let media_type = answer.media_type();
-    Ok(match expected {
+    Ok(match operation.response {
         Response::Empty => Payload::Empty,
         Response::Json if answer.bytes.trim_ascii().is_empty() => Payload::Json(Map::new().into()),
         Response::Json => Payload::Json(serde_json::from_slice(&answer.bytes).map_err(|error| {
             // The position only: the answer may hold anything.
             Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
+                .with_outcome(operation.method != Method::Get)
         })?),
         Response::Text => Payload::Text { media_type, text: String::from_utf8_lossy(&answer.bytes).into_owned() },
         Response::Binary => Payload::Binary { media_type, bytes: answer.bytes },

@@ -1,10 +1,12 @@
 //! What a client needs to know, as one value that the caller builds.
 
+mod plausible;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::auth::{self, Attribute, Environment, MissingProfile, Settings, Source};
+use crate::auth::{self, Attribute, Environment, MissingProfile, Settings};
 use crate::error::Error;
 use crate::host::Host;
 use crate::limit::Limits;
@@ -50,6 +52,9 @@ pub struct Config {
     pub account_id: Option<String>,
     /// The other settings of unified authentication. Of what the fields above say as well, the fields count.
     pub settings: Settings,
+    /// What in the profile of the configuration file may be meant otherwise than it is taken, with file and line. Errors about a
+    /// missing host or credential repeat it.
+    pub remarks: Vec<String>,
     /// Where authentication looks for variables, files and programs.
     pub environment: Environment,
     /// Who is calling.
@@ -74,6 +79,7 @@ impl Default for Config {
             workspace_id: None,
             account_id: None,
             settings: Settings::default(),
+            remarks: Vec::new(),
             environment: Environment::default(),
             user_agent: UserAgent::default(),
             connect_timeout: Duration::from_secs(10),
@@ -117,10 +123,11 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// When the configuration file cannot be read, the profile named does not exist, the host is not a usable address,
-    /// or a limit not a number.
+    /// When the configuration file cannot be read, the profile named does not exist, a setting is a placeholder that nobody
+    /// has filled in, the host is not a usable address, the token cannot be one, or a limit is not a number.
     pub fn resolve(explicit: Settings, environment: Environment) -> Result<Config, Error> {
-        Config::from_settings(auth::resolve(explicit, &environment, MissingProfile::Refused)?, environment)
+        let (settings, remarks) = auth::resolve(explicit, &environment, MissingProfile::Refused)?;
+        Ok(Config { remarks, ..Config::from_settings(settings, environment)? })
     }
 
     /// As [`Config::resolve`], for a [`Login`](crate::Login): an explicitly named profile need not exist yet.
@@ -138,7 +145,8 @@ impl Config {
     /// # Errors
     /// As [`Config::resolve`].
     pub fn resolve_for_login(explicit: Settings, environment: Environment) -> Result<Config, Error> {
-        Config::from_settings(auth::resolve(explicit, &environment, MissingProfile::Allowed)?, environment)
+        let (settings, remarks) = auth::resolve(explicit, &environment, MissingProfile::Allowed)?;
+        Ok(Config { remarks, ..Config::from_settings(settings, environment)? })
     }
 
     /// Reads the variables of Databricks' unified authentication through `lookup`, such as `DATABRICKS_HOST` and
@@ -165,6 +173,7 @@ impl Config {
     }
 
     fn from_settings(settings: Settings, environment: Environment) -> Result<Config, Error> {
+        plausible::check(&settings)?;
         let text = |attribute| settings.get(attribute).map(str::to_owned);
         let mut config = Config {
             host: settings.get(Attribute::Host).map(str::parse).transpose()?,
@@ -219,10 +228,7 @@ impl Config {
 /// A setting that is a whole number.
 fn number(settings: &Settings, attribute: Attribute, meaning: &str) -> Result<Option<i64>, Error> {
     let Some(text) = settings.get(attribute) else { return Ok(None) };
-    let name = match settings.source(attribute) {
-        Some(Source::Variable(name)) => name,
-        _ => attribute.key(),
-    };
+    let name = settings.name(attribute);
     text.parse().map(Some).map_err(|_| {
         Error::configuration(format!("{name} is `{text}`, not a whole number"))
             .with_hint(format!("set {name} to {meaning}"))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::try_unfold;
 use http::HeaderMap;
-use http::header::{CONTENT_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE};
+use http::header::{CONTENT_RANGE, ETAG, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE};
 
 use crate::answer::Answer;
 use crate::error::Error;
@@ -152,6 +152,8 @@ pub struct Part {
     pub total: Option<u64>,
     /// When the file was changed last, as the service writes it; goes into the request for the next part.
     pub last_modified: Option<String>,
+    /// The tag of the file's content, where the service tells it: parts with different tags are of different contents.
+    pub etag: Option<String>,
 }
 
 impl Part {
@@ -167,16 +169,27 @@ impl Part {
         Ok(headers)
     }
 
-    pub(crate) fn read(answer: Answer) -> Part {
+    /// Reads an answer to a request with [`Part::headers`]. One with fewer or more bytes than it announces is an error.
+    pub(crate) fn read(answer: Answer) -> Result<Part, Error> {
         let text = |name| answer.headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         // `bytes 0-99/1234`; the total may be `*`.
         let range = text(CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes ")?.split_once('/'));
-        let start = range.and_then(|(range, _)| range.split_once('-')?.0.parse().ok()).unwrap_or(0);
+        let bounds = range.and_then(|(range, _)| range.split_once('-'));
+        let bounds = bounds.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
+        let length = answer.bytes.len() as u64;
+        if let Some((first, last)) = bounds
+            && last.checked_sub(first).and_then(|length| length.checked_add(1)) != Some(length)
+        {
+            return Err(Error::answer(format!(
+                "the answer announces bytes {first} to {last} and holds {length} bytes"
+            )));
+        }
+        let start = bounds.map_or(0, |(first, _)| first);
         let total = match range {
             Some((_, total)) => total.parse().ok(),
-            None => Some(answer.bytes.len() as u64),
+            None => Some(length),
         };
-        let last_modified = text(LAST_MODIFIED).map(str::to_owned);
-        Part { start, total, last_modified, bytes: answer.bytes }
+        let (last_modified, etag) = (text(LAST_MODIFIED).map(str::to_owned), text(ETAG).map(str::to_owned));
+        Ok(Part { start, total, last_modified, etag, bytes: answer.bytes })
     }
 }

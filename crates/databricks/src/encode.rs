@@ -4,6 +4,7 @@ mod path;
 mod query;
 
 use bytes::Bytes;
+use reqwest::Url;
 use serde_json::{Map, Value};
 
 use crate::arguments::Arguments;
@@ -12,6 +13,9 @@ use crate::operation::{Body, Location, Method, Operation, Parameter};
 
 pub(crate) use path::conform;
 pub(crate) use query::pairs as query_pairs;
+
+/// The longest URL that the HTTP client can send.
+const LONGEST_URL: usize = 65_534;
 
 /// A request without host and credentials.
 #[derive(Debug)]
@@ -24,6 +28,29 @@ pub(crate) struct Encoded {
     pub(crate) body: Option<(Bytes, &'static str)>,
     /// Whether sending it twice does no more than sending it once.
     pub(crate) repeatable: bool,
+    /// The longest value in the path or the query.
+    longest: Option<(String, Location, usize)>,
+}
+
+impl Encoded {
+    /// Refuses a URL that the HTTP client cannot send, and names the value that makes it so long.
+    pub(crate) fn check_length(&self, url: &Url) -> Result<(), Error> {
+        match &self.longest {
+            Some((name, location, bytes)) if url.as_str().len() > LONGEST_URL => {
+                let message = format!("the {} parameter `{name}` is too long: {bytes} bytes", location.word());
+                Err(Error::parameter(name, message).with_hint("give a shorter value: a URL takes 65,534 bytes in all"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn longest(arguments: &Arguments) -> Option<(String, Location, usize)> {
+    let length = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
+    let values = [Location::Path, Location::Query].into_iter().flat_map(|location| {
+        arguments.values(location).iter().map(move |(name, value)| (name.clone(), location, length(value)))
+    });
+    values.max_by_key(|(_, _, bytes)| *bytes)
 }
 
 /// Lays out one call. What the caller did not give and the table supplies (presets, UUIDs, the account) is filled in
@@ -34,6 +61,7 @@ pub(crate) fn encode(operation: &Operation, mut arguments: Arguments, account: O
         supply(parameter, &mut arguments, account)?;
     }
     Ok(Encoded {
+        longest: longest(&arguments),
         path: path::fill(operation, arguments.values(Location::Path))?,
         query: query_pairs(operation, arguments.values(Location::Query))?,
         body: body(operation, &arguments)?,

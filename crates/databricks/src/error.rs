@@ -54,6 +54,9 @@ struct Inner {
     kind: Kind,
     operation: Option<String>,
     hint: Option<Cow<'static, str>>,
+    may_have_happened: bool,
+    parameter: Option<Box<str>>,
+    turned_away: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +96,7 @@ struct ApiError {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     details: Vec<Value>,
+    is_private_link: bool,
 }
 
 /// Whether an attempt that ended in an error may be made again.
@@ -110,7 +114,14 @@ pub(crate) enum Repeat {
 
 impl Error {
     fn new(kind: Kind) -> Error {
-        Error(Box::new(Inner { kind, operation: None, hint: None }))
+        Error(Box::new(Inner {
+            kind,
+            operation: None,
+            hint: None,
+            may_have_happened: false,
+            parameter: None,
+            turned_away: false,
+        }))
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Error {
@@ -139,6 +150,13 @@ impl Error {
 
     pub(crate) fn argument(message: impl Into<String>) -> Error {
         Error::new(Kind::Argument(message.into()))
+    }
+
+    /// The value of this parameter does not fit.
+    pub(crate) fn parameter(name: &str, message: impl Into<String>) -> Error {
+        let mut error = Error::argument(message);
+        error.0.parameter = Some(name.into());
+        error
     }
 
     pub(crate) fn answer(message: impl Into<String>) -> Error {
@@ -180,6 +198,9 @@ impl Error {
     pub(crate) fn http(error: reqwest::Error) -> Error {
         let error = error.without_url();
         let cause = innermost(&error);
+        if error.is_builder() {
+            return Error::argument(format!("the request cannot be built: {cause}"));
+        }
         if !error.is_connect() {
             return Error::new(Kind::Interrupted(cause));
         }
@@ -193,7 +214,8 @@ impl Error {
     /// An error answer of the service.
     pub(crate) fn refused(refusal: Refusal) -> Error {
         let class = class::classify(&refusal);
-        let hint = class::hint(class, &refusal);
+        let is_private_link = class::is_private_link(&refusal);
+        let hint = class::hint(class, is_private_link);
         let error = Error::new(Kind::Api(ApiError {
             class,
             status: refusal.status,
@@ -202,6 +224,7 @@ impl Error {
             request_id: refusal.request_id,
             retry_after: refusal.retry_after,
             details: refusal.details,
+            is_private_link,
         }));
         match hint {
             Some(hint) => error.with_hint(hint),
@@ -220,12 +243,39 @@ impl Error {
         self
     }
 
+    /// Records whether a request that changes something may have been carried out although it ended in this error.
+    pub(crate) fn with_outcome(mut self, may_have_happened: bool) -> Error {
+        self.0.may_have_happened = may_have_happened;
+        self
+    }
+
+    /// Records that the service is known to have begun nothing, whatever its answer says in general.
+    pub(crate) fn turned_away(mut self) -> Error {
+        self.0.turned_away = true;
+        self
+    }
+
+    /// Whether one attempt that ended like this leaves it open if the service carried the request out.
+    pub(crate) fn leaves_open(&self) -> bool {
+        match &self.0.kind {
+            Kind::Interrupted(_) | Kind::TimedOut(_) | Kind::Answer(_) => true,
+            Kind::Api(_) if self.0.turned_away => false,
+            Kind::Api(error) => class::leaves_open(error.class, error.status, &error.message),
+            Kind::Configuration(_)
+            | Kind::Credentials { .. }
+            | Kind::Argument(_)
+            | Kind::Unreachable(_)
+            | Kind::Untrusted(_)
+            | Kind::CalledOff
+            | Kind::LoginPage { .. } => false,
+        }
+    }
+
     pub(crate) fn repeat(&self) -> Repeat {
         match &self.0.kind {
             Kind::Unreachable(_) => Repeat::Briefly,
-            Kind::Interrupted(_) | Kind::TimedOut(_) | Kind::OutOfTime { may_have_happened: true, .. } => {
-                Repeat::IfSafe
-            }
+            Kind::Interrupted(_) | Kind::TimedOut(_) => Repeat::IfSafe,
+            Kind::Api(_) if self.0.turned_away => Repeat::Always,
             Kind::Api(error) => class::repeat(error.class, error.status, &error.message),
             // What may go away has been repeated already, by itself.
             Kind::Configuration(_)
@@ -314,7 +364,7 @@ impl Error {
 
     /// The workspace takes calls over its private link only.
     pub fn is_private_link(&self) -> bool {
-        self.error_code() == Some(PRIVATE_LINK_CODE)
+        self.api().is_some_and(|error| error.is_private_link)
     }
 
     /// No answer came in time; the call may have happened nevertheless.
@@ -326,6 +376,19 @@ impl Error {
     /// gateway error the call may already have happened.
     pub fn is_retryable(&self) -> bool {
         self.repeat() != Repeat::Never || matches!(self.0.kind, Kind::Credentials { transient: true, .. })
+    }
+
+    /// The parameter, by its name on the wire, whose value was refused before anything was sent.
+    pub fn refused_parameter(&self) -> Option<&str> {
+        self.0.parameter.as_deref()
+    }
+
+    /// Whether the call may have changed something although it ended in this error: the answer of this or an earlier
+    /// attempt was lost, or does not say what was done. Never for a `GET` or `HEAD`.
+    ///
+    /// A call that was refused, or that never reached the service, has changed nothing.
+    pub fn may_have_happened(&self) -> bool {
+        self.0.may_have_happened
     }
 
     /// The HTTP status of the answer, where there was one.

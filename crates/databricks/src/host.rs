@@ -76,6 +76,11 @@ impl FromStr for Host {
                  to it and set DATABRICKS_HOST to `http://localhost:<port>`",
             ));
         }
+        // A URL takes characters that no name of a host has; such a name would be looked up until the retries end.
+        let is_of_names = |character: char| character.is_ascii_alphanumeric() || ".-_:[]".contains(character);
+        if !url.host_str().is_some_and(|name| name.chars().all(is_of_names)) {
+            return Err(unusable("its name contains characters that no host has"));
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(unusable("it contains a user name or password"));
         }
@@ -135,7 +140,18 @@ mod tests {
 
     #[test]
     fn unusable_hosts_are_refused_without_repeating_them() {
-        for text in ["", "  ", "ftp://acme.test", "https://user:hunter2@acme.test", "https://", "https://a b.test"] {
+        for text in [
+            "",
+            "  ",
+            "ftp://acme.test",
+            "https://user:hunter2@acme.test",
+            "https://",
+            "https://a b.test",
+            "https://${HOST}",
+            "{{host}}",
+            "\"acme.test\"",
+            "https://a$b.test",
+        ] {
             let error = text.parse::<Host>().unwrap_err();
             assert!(error.is_configuration(), "{text}");
             assert!(error.hint().unwrap().contains("DATABRICKS_HOST"));

@@ -26,6 +26,15 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Whether the operation belongs to an account rather than to a workspace.
+    ///
+    /// ```
+    /// assert!(!databricks::operations::JOBS_JOBS_LIST.is_of_account());
+    /// ```
+    pub fn is_of_account(&self) -> bool {
+        self.path.contains("/accounts/{")
+    }
+
     /// The parameter of this name at this place.
     ///
     /// ```

@@ -1,6 +1,6 @@
 //! When and how often a failed attempt is made again.
 //!
-//! A call that may have happened is repeated only when that does no harm. Dropping the future stops everything at once.
+//! A call that may have happened is repeated only when that does no harm, and its error tells that it may have. Dropping the future stops everything at once.
 
 use std::future::Future;
 use std::time::Duration;
@@ -47,7 +47,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Makes attempts until one succeeds, none may follow, or the budget is used up; then the last error is returned.
+    /// Makes attempts until one succeeds, none may follow, or the budget is used up; then the last error is returned. It
+    /// may have happened if any of the attempts may have.
     pub(crate) async fn run<T, F>(
         &self,
         repeatable: bool,
@@ -59,12 +60,14 @@ impl RetryPolicy {
     {
         let start = Instant::now();
         let mut made = 0;
+        let mut may_have_happened = false;
         loop {
             made += 1;
             let error = match attempt(made).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            may_have_happened |= error.leaves_open();
             let may_repeat = match error.repeat() {
                 Repeat::Always => true,
                 Repeat::Briefly => made < ATTEMPTS_TO_CONNECT,
@@ -73,11 +76,11 @@ impl RetryPolicy {
             };
             let pause = self.pause_after(made, error.retry_after());
             if !may_repeat || start.elapsed().saturating_add(pause) > self.budget {
-                return Err(error);
+                return Err(error.with_outcome(may_have_happened));
             }
             if terms.wait(sleep(pause)).await.is_err() {
                 // What the last attempt came to says more than that no other follows.
-                return Err(error);
+                return Err(error.with_outcome(may_have_happened));
             }
         }
     }

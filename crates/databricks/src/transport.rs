@@ -8,20 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::header::{self, CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::{Request, Url};
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
-use crate::auth::{Authenticator, Chosen, Context, Proof, without};
+use crate::auth::{Authenticator, Chosen, Context, Proof};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::Content;
 use crate::departure::{Terms, UnderWay};
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
 use crate::limit::Gate;
+use crate::mask::Mask;
 use crate::operation::{Operation, Response};
 use crate::patience::{Journal, Patience};
 use crate::retry::RetryPolicy;
@@ -31,6 +33,21 @@ use crate::user_agent::UserAgent;
 
 /// Routes a call to one of the workspaces behind a host.
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
+/// What a request carries by the client's own hand: with other values it would be another request, or two at once.
+const CLIENT_HEADERS: [HeaderName; 12] = [
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHORIZATION,
+    header::RANGE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::USER_AGENT,
+];
 /// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
 const SLOWEST_UPLOAD: u64 = 64 * 1024;
 /// What messages call the download of a presigned URL, which is no operation.
@@ -50,6 +67,7 @@ struct Shared {
     authenticator: Authenticator,
     http: reqwest::Client,
     gate: Gate,
+    clock: Clock,
     retry: RetryPolicy,
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -63,8 +81,12 @@ pub(crate) struct Call {
     pub(crate) operation: &'static str,
     /// Whether sending the request twice does no more than sending it once.
     pub(crate) repeatable: bool,
+    /// Whether a 503 means that nothing was begun.
+    pub(crate) unavailable_is_refusal: bool,
     /// Whether the call belongs to one workspace.
     pub(crate) workspace_routing: bool,
+    /// Whether the call belongs to an account.
+    pub(crate) is_of_account: bool,
     /// What a success carries; a web page instead of JSON is a login page.
     pub(crate) response: Response,
     /// Overrides the configured retry budget.
@@ -78,7 +100,9 @@ impl Call {
         Call {
             operation: operation.id,
             repeatable,
+            unavailable_is_refusal: false,
             workspace_routing: operation.workspace_routing,
+            is_of_account: operation.is_of_account(),
             response: operation.response,
             retry_budget: None,
             idle_timeout: None,
@@ -105,6 +129,7 @@ impl Transport {
                 authenticator,
                 http,
                 gate: Gate::new(config.limits),
+                clock: Clock::default(),
                 retry: config.retry,
                 connect_timeout: config.connect_timeout,
                 idle_timeout: config.idle_timeout,
@@ -158,12 +183,21 @@ impl Transport {
         self.context().account_id()
     }
 
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.shared.authenticator
     }
 
     pub(crate) fn context(&self) -> &Context {
         self.shared.authenticator.context()
+    }
+
+    /// Hides the secrets of the settings and the credentials sent last.
+    pub(crate) fn mask(&self) -> Mask {
+        self.shared.authenticator.mask()
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {
@@ -187,7 +221,7 @@ impl Transport {
     /// The host, or what must be set to have one.
     pub(crate) async fn host(&self) -> Result<&Host, Error> {
         let host = async { self.terms.wait(self.shared.authenticator.host()).await? };
-        self.limit(&Journal::new("host metadata"), host).await?.ok_or_else(no_host)
+        self.limit(&Journal::new("host metadata"), host).await?.ok_or_else(|| no_host(self.context()))
     }
 
     /// The workspace to route to: as set, else as the host has told.
@@ -218,6 +252,7 @@ impl Transport {
             // The credential is for this host alone.
             return Err(Error::argument("the request is for another host").in_operation(call.operation));
         }
+        self.check_level(host, call).await.map_err(|error| error.in_operation(call.operation))?;
         let lacks_body =
             request.body().is_none() && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
         let headers = request.headers_mut();
@@ -237,7 +272,8 @@ impl Transport {
                 let Ready { request, chosen, proof, slot } = ready;
                 let start = Instant::now();
                 let sent = sensitive(request.headers());
-                let result = self.attempt(request, journal, call.response, sent, idle).await;
+                self.shared.authenticator.remember(&sent);
+                let result = self.attempt(request, call.operation, call.response, sent, idle).await;
                 drop(slot);
                 tracing::debug!(
                     operation = call.operation,
@@ -256,13 +292,39 @@ impl Transport {
                         }
                         tracing::debug!(method = chosen.name, "replaced a credential that was refused");
                     }
+                    Err(error) if call.unavailable_is_refusal && error.status() == Some(503) => {
+                        return Err(error.turned_away());
+                    }
                     result => return result,
                 }
             }
         };
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let retry = self.retry(call.retry_budget);
         let outcome = self.limit(journal, retry.run(call.repeatable, &self.terms, attempt)).await;
-        outcome.map_err(|error| error.in_operation(call.operation))
+        outcome.map_err(|error| {
+            let may_have_happened = error.may_have_happened() && !reads;
+            error.with_outcome(may_have_happened).in_operation(call.operation)
+        })
+    }
+
+    /// Refuses a call for a workspace where the host serves an account, and the reverse: the service would answer that
+    /// there is no such path.
+    async fn check_level(&self, host: &Host, call: Call) -> Result<(), Error> {
+        let context = self.context();
+        if !call.is_of_account {
+            if context.is_account_host() && self.workspace_id().is_none() {
+                let message = format!("`{host}` is the host of an account, and the call is for a workspace");
+                return Err(Error::configuration(message).with_hint("set DATABRICKS_HOST to the workspace's URL"));
+            }
+        } else if context.is_workspace_host().await {
+            let message = format!("`{host}` is the host of a workspace, and the call is for an account");
+            return Err(Error::configuration(message).with_hint(
+                "set DATABRICKS_HOST to the account's URL, for example `https://accounts.cloud.databricks.com`, and \
+                 DATABRICKS_ACCOUNT_ID",
+            ));
+        }
+        Ok(())
     }
 
     /// Makes one attempt ready to leave: with a credential, and with its turn.
@@ -307,7 +369,7 @@ impl Transport {
             self.attempt(request, journal, Response::Binary, signature(url), self.shared.idle_timeout).await
         };
         let outcome = self.limit(journal, self.retry(None).run(true, &self.terms, attempt)).await;
-        outcome.map_err(|error| error.in_operation(operation))
+        outcome.map_err(|error| error.with_outcome(false).in_operation(operation))
     }
 
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
@@ -316,7 +378,7 @@ impl Transport {
         request: Request,
         journal: &Journal,
         expected: Response,
-        sent: Vec<Secret>,
+        sent: Mask,
         idle: Duration,
     ) -> Result<Answer, Error> {
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
@@ -334,14 +396,12 @@ impl Transport {
                 .await
                 .map_err(|_| Error::timed_out(patience))?
                 .map_err(Error::http)?;
+            self.shared.clock.hear(response.headers());
             Answer::receive(response, idle, self.shared.max_response_bytes, is_json).await
         };
         let raw = self.terms.exchange(request, exchange).await;
         under_way.end();
-        let judged = raw.and_then(|raw| {
-            raw.judge(&question, |text| sent.iter().fold(self.shared.authenticator.redact(text), without))
-        });
-        let mut answer = judged.inspect_err(|error| journal.failed(error))?;
+        let mut answer = raw?.judge(&question, &sent.and(&self.shared.authenticator.mask()))?;
         if expected == Response::Json {
             self.note(journal.operation(), answer.repair());
         }
@@ -351,7 +411,7 @@ impl Transport {
     /// Tells what was replaced in an answer so that it could be read.
     fn note(&self, operation: &str, repairs: Vec<String>) {
         for repair in repairs {
-            tracing::warn!(operation, repair, "a part of an answer was no JSON and was replaced");
+            tracing::warn!(operation, repair, "a part of an answer was not valid JSON and was replaced");
             if let Some(patience) = &self.patience {
                 patience.note(repair);
             }
@@ -374,6 +434,11 @@ fn presigned_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) 
         let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
         let (name, mut value) =
             header.ok_or_else(|| Error::answer("a header that belongs to the presigned URL is none"))?;
+        if CLIENT_HEADERS.contains(&name) {
+            return Err(Error::answer(format!(
+                "the presigned URL asks for the header `{name}`, which is the client's own"
+            )));
+        }
         value.set_sensitive(true);
         asked.insert(name, value);
     }
@@ -392,17 +457,17 @@ impl fmt::Debug for Transport {
 }
 
 /// The credentials of a request, each without its scheme.
-fn sensitive(headers: &HeaderMap) -> Vec<Secret> {
+fn sensitive(headers: &HeaderMap) -> Mask {
     let sent = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
-    sent.map(|value| value.rsplit(' ').next().unwrap_or(value).into()).collect()
+    Mask::credentials(sent.map(|value| Secret::from(value.rsplit(' ').next().unwrap_or(value))))
 }
 
 /// What makes a presigned URL a credential, as it is written there and as it is meant: storage services like to explain
 /// what they refuse.
-fn signature(url: &Url) -> Vec<Secret> {
+fn signature(url: &Url) -> Mask {
     let written = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let written = written.map(|(_, value)| Secret::from(value));
-    written.chain(url.query_pairs().map(|(_, value)| Secret::from(value.as_ref()))).collect()
+    Mask::credentials(written.chain(url.query_pairs().map(|(_, value)| Secret::from(value.as_ref()))))
 }
 
 /// A client without credentials. It follows no redirect: one of an API call leads to a login page, which is reported,
@@ -421,6 +486,9 @@ pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
         .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))
 }
 
-pub(crate) fn no_host() -> Error {
-    Error::configuration("no workspace host is set").with_hint("set DATABRICKS_HOST to the workspace's URL")
+pub(crate) fn no_host(context: &Context) -> Error {
+    Error::configuration(format!("no workspace host is set{}", context.remarks())).with_hint(
+        "set DATABRICKS_HOST or `--host` to the workspace's URL, or log in with `databricks-mcp-server auth login`; to try the \
+         server without a workspace, start it with `--sandbox`",
+    )
 }

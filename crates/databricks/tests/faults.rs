@@ -89,8 +89,7 @@ async fn what_was_turned_away_is_repeated_whatever_it_is() -> Checked {
     for fault in [
         json!({"fault": "too_many_requests"}),
         json!({"fault": "too_many_requests", "retry_after": 0}),
-        json!({"fault": "unavailable", "times": 3}),
-        json!({"fault": "html_error", "status": 503}),
+        json!({"fault": "too_many_requests", "times": 3}),
     ] {
         let attempts = fault["times"].as_u64().unwrap_or(1) + 1;
         let workspace = Workspace::new(LIST, fault.clone()).await?;
@@ -113,6 +112,9 @@ async fn what_was_turned_away_is_repeated_whatever_it_is() -> Checked {
 async fn what_may_have_happened_is_repeated_only_where_that_is_harmless() -> Checked {
     for (fault, expected, happened) in [
         (json!({"fault": "html_error"}), (Some(502), "other", true), 0),
+        (json!({"fault": "unavailable"}), (Some(503), "other", true), 0),
+        (json!({"fault": "html_error", "status": 503}), (Some(503), "other", true), 0),
+        (json!({"fault": "unavailable", "handled": true}), (Some(503), "other", true), 1),
         (json!({"fault": "html_error", "status": 504}), (Some(504), "timeout", true), 0),
         (json!({"fault": "connection_reset"}), (None, "other", true), 0),
         // Here the workspace did it, and the answer got lost.

@@ -24,6 +24,7 @@ pub(crate) mod mlflow;
 pub(crate) mod models;
 pub(crate) mod monitors;
 pub(crate) mod objects;
+pub(crate) mod oidc;
 pub(crate) mod outputs;
 pub(crate) mod permissions;
 pub(crate) mod pipelines;
@@ -77,6 +78,7 @@ pub(crate) fn routes() -> Vec<Route> {
         models::ROUTES,
         monitors::ROUTES,
         objects::ROUTES,
+        oidc::ROUTES,
         permissions::ROUTES,
         pipelines::ROUTES,
         policies::ROUTES,

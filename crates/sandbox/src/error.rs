@@ -70,6 +70,11 @@ impl ApiError {
         )
     }
 
+    /// No secret can be made.
+    pub(crate) fn no_secret(error: getrandom::Error) -> Self {
+        Self::new(500, "INTERNAL_ERROR", format!("The sandbox cannot make a secret: {error}"))
+    }
+
     pub(crate) fn conflict(code: &str, message: impl Into<String>) -> Self {
         Self::new(409, code, message)
     }

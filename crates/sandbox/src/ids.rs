@@ -1,8 +1,15 @@
-//! Ids that look like Databricks' own and are the same at every start.
+//! Ids that look like Databricks' own and are the same at every start, and secrets, which are not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+
+/// 32 hexadecimal digits that nobody can guess.
+pub(crate) fn secret() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
 
 #[derive(Debug)]
 pub(crate) struct Ids(AtomicU64);

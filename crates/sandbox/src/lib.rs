@@ -3,7 +3,7 @@
 //! Start one with [`Sandbox::start`], point any Databricks client at [`Sandbox::url`] with
 //! [`Sandbox::token`], and drop it to stop it. Two sandboxes in one process share nothing.
 //!
-//! The way through the crate: `server` takes a request off the wire, `faults` may spoil it, `contract`
+//! The way through the crate: `server` takes a request off the wire, `loopback` turns away web pages, `faults` may spoil it, `contract`
 //! checks it against the specs, `router` finds its handler in the tables of `areas`, each area keeps its
 //! state in `workspace` or as JSON in `store`, `synthesize` answers for operations without a handler, `sql` is the engine that
 //! the catalog, statements and jobs share, and `seed` fills a new workspace.
@@ -18,6 +18,7 @@ mod form;
 mod ids;
 mod json;
 mod line;
+mod loopback;
 mod page;
 mod pattern;
 mod reply;
@@ -26,6 +27,7 @@ mod router;
 mod seed;
 mod server;
 mod sql;
+mod stack;
 mod store;
 mod synthesize;
 mod system;
@@ -45,9 +47,6 @@ use crate::router::Router;
 pub use crate::seed::Seed;
 use crate::workspace::Workspace;
 
-/// The token of a sandbox whose [`Options`] name none.
-pub const DEFAULT_TOKEN: &str = "dapi-sandbox-0000000000000000";
-
 /// The instant at which a sandbox's clock starts unless told otherwise: 2026-03-02T09:00:00Z.
 ///
 /// Seeds and the clock hang on it, so two starts of a sandbox tell the same story.
@@ -61,8 +60,8 @@ pub struct Options {
     pub port: u16,
     /// How fast clusters start and runs end.
     pub speed: Speed,
-    /// The bearer token that every request has to carry.
-    pub token: String,
+    /// The bearer token that every request has to carry; none makes one that nobody can guess.
+    pub token: Option<String>,
     /// What the sandbox's clock shows when it starts, in milliseconds since 1970 (UTC).
     pub epoch_millis: i64,
     /// What goes wrong from the start; more can be asked for at `/__sandbox/faults`.
@@ -76,7 +75,7 @@ impl Default for Options {
         Self {
             port: 0,
             speed: Speed::Fast,
-            token: DEFAULT_TOKEN.to_owned(),
+            token: None,
             epoch_millis: DEFAULT_EPOCH_MILLIS,
             faults: Faults::default(),
             seed: None,
@@ -99,10 +98,10 @@ impl Options {
         self
     }
 
-    /// The same options with another token.
+    /// The same options with a token that is known before the start.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
-        self.token = token.into();
+        self.token = Some(token.into());
         self
     }
 
@@ -151,6 +150,8 @@ impl Error {
 enum Kind {
     #[error("cannot listen on `127.0.0.1:{port}`: {source}")]
     Listen { port: u16, source: std::io::Error },
+    #[error("cannot make a token: {0}")]
+    Token(getrandom::Error),
     #[error("{0}")]
     Faults(String),
     #[error("seed: {0}")]
@@ -174,7 +175,9 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the port is taken, or something of the seed does not fit.
-    pub async fn start(options: Options) -> Result<Self, Error> {
+    pub async fn start(mut options: Options) -> Result<Self, Error> {
+        let made = || ids::secret().map(|secret| format!("dapi-sandbox-{secret}"));
+        options.token = Some(options.token.take().map_or_else(made, Ok).map_err(Kind::Token)?);
         let port = options.port;
         let listen = |source| Error(Kind::Listen { port, source });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

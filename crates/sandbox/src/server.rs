@@ -17,10 +17,12 @@ use crate::control::{control, is_control};
 use crate::error::ApiError;
 use crate::faults::{self, Kind as Fault, Target, UnderWay};
 use crate::line::{Cutter, Lines};
+use crate::loopback;
 use crate::reply::{Content, Reply};
 use crate::request::Request;
 use crate::router::{Bound, Handler, Route, Router};
 use crate::synthesize;
+use crate::text::http_date;
 use crate::workspace::Workspace;
 
 /// Larger than any body the API takes inline.
@@ -58,12 +60,16 @@ async fn answer(
         true => ApiError::into_scim_reply,
         false => ApiError::into_reply,
     };
+    // The API goes by the workspace's clock, as the times of its objects do; what tells of the host goes by the machine's.
+    let keeps_own_time = request.uri().path().starts_with("/api/");
     let mut under_way = UnderWay::default();
     let reply = contained(Box::pin(dispatch(&surface, request, &mut under_way)), refused).await;
     let fault = under_way.answered();
     if fault == Some(Fault::ConnectionReset) {
         cutter.cut();
     }
+    let reply =
+        if keeps_own_time { reply.with_header("date", http_date(surface.workspace.clock.now())) } else { reply };
     respond(reply, &request_id, head, surface.workspace.id(), fault)
 }
 
@@ -100,6 +106,7 @@ async fn dispatch(
     let workspace = &surface.workspace;
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method.as_str(), parts.uri.path());
+    loopback::check(&parts.headers)?;
     let routed = surface.router.find(method, path);
     if !routed.as_ref().is_some_and(|(route, _)| route.public) {
         authenticate(&parts.headers, workspace)?;
@@ -224,7 +231,9 @@ fn authenticate(headers: &HeaderMap, workspace: &Workspace) -> Result<(), ApiErr
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match given {
         Some((_, given))
-            if given.trim() == workspace.token() || crate::areas::tokens::is_valid(workspace, given.trim()) =>
+            if given.trim() == workspace.token()
+                || crate::areas::tokens::is_valid(workspace, given.trim())
+                || crate::areas::oidc::is_valid(workspace, given.trim()) =>
         {
             Ok(())
         }

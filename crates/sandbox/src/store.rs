@@ -35,7 +35,12 @@ pub(crate) struct Store(Mutex<Shelves>);
 impl Kind {
     /// Puts an object in, or another one in its place.
     pub(crate) fn put(&self, workspace: &Workspace, id: &str, object: Value) {
-        self.add_unless(workspace, id, object, |_, _| false);
+        let mut store = lock(&workspace.store.0);
+        store.count += 1;
+        let count = store.count;
+        let shelf = store.shelves.entry(self.name).or_default();
+        let place = shelf.get(id).map_or(count, |(place, _)| *place);
+        shelf.insert(id.to_owned(), (place, object));
     }
 
     /// Puts an object in, and the oldest out where there are more than `most`: for what reading leaves behind.

@@ -62,7 +62,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn new(options: &Options, url: String) -> Self {
         Self {
-            token: options.token.clone(),
+            token: options.token.clone().unwrap_or_default(),
             url,
             clock: Clock::new(options.speed, options.epoch_millis),
             ids: Ids::new(),
@@ -108,6 +108,7 @@ impl Workspace {
     /// Lets everything that is due happen. Called before each request is answered.
     pub(crate) fn tick(&self) {
         crate::areas::runs::advance(self);
+        crate::areas::pipelines::tables::advance(self);
     }
 }
 

@@ -1,6 +1,15 @@
 //! Statements of every kind, and statements that pretend to be of another.
 
-use super::{check, check_planned};
+use super::{Circumstances, functions, names, thread};
+use crate::error::Error;
+
+fn check(sql: &str) -> Result<(), Error> {
+    super::only_reads(sql, &Circumstances::default())
+}
+
+fn check_planned(sql: &str) -> Result<(), Error> {
+    super::only_plans(sql, &Circumstances::default())
+}
 
 #[test]
 fn queries_pass() {
@@ -193,12 +202,6 @@ fn statements_that_do_something_are_refused() {
         "START REPLICA",
         "SIGNAL SQLSTATE '45000'",
         "not sql at all",
-        "",
-        "   ",
-        ";",
-        ";;",
-        "-- nothing",
-        "/* SELECT */",
     ] {
         assert!(check(sql).is_err(), "{sql}");
     }
@@ -338,7 +341,6 @@ fn what_reads_in_two_ways_is_refused() {
         "/* /* */ DROP TABLE t /* */ */ SELECT 1",
         "/* SELECT */ DROP TABLE t",
         "/*/ DROP TABLE t /*/ SELECT 1",
-        "/*! DROP TABLE t */",
         "/* SELECT 1",
         "SELECT 1 /*",
         "SELECT /*+ x -- */ 1, \n */ http_request('c')",
@@ -406,9 +408,149 @@ fn what_has_a_plan_is_told_from_what_explain_could_run() {
         "SHOW TABLES",
         "SELECT http_request('c')",
         "INSERT INTO t SELECT ai_query('agent', 'do it')",
+        "INSERT INTO t SELECT new_function(1)",
+        "SELECT * FROM csv.`https://elsewhere.test/x`",
+        "INSERT INTO t REPLACE WHERE a = 1 SELECT * FROM csv.`https://elsewhere.test/x`",
+        "INSERT INTO t REPLACE WHERE a = 1 SELECT * FROM read_files('https://elsewhere.test/x')",
         "SELECT * FROM remote_query('c', query => 'DELETE FROM t')",
         "SELECT IDENTIFIER(:name)('c')",
     ] {
         assert!(check_planned(sql).is_err(), "{sql}");
     }
+}
+
+/// Chains that the parser makes into trees as deep as the chains are long: as many links as a statement may have, and
+/// more. A stack that overflows would end this test. The threads of the runtime have small stacks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn no_chain_ends_the_server() {
+    for (start, link) in CHAINS {
+        let longest = (thread::MOST_TOKENS - 10) / super::tokens(link).expect(link).len();
+        for (count, is_too_long) in [(longest, false), (1_000_000, true)] {
+            let sql = format!("{start}{}", link.repeat(count));
+            let checked = tokio::spawn(async move { super::check(&sql, Circumstances::default()).await })
+                .await
+                .expect("no panic");
+            let error = checked.map_or_else(|error| error.to_string(), |()| String::new());
+            let told = error.contains("words and signs") || error.contains("bytes");
+            assert_eq!(told, is_too_long, "{count} times {link:?}: {error}");
+        }
+    }
+}
+
+/// What a chain begins with, and what repeats.
+const CHAINS: [(&str, &str); 30] = [
+    ("SELECT 1", "+1"),
+    ("SELECT 1", "/1"),
+    ("SELECT 1", " OR 1"),
+    ("SELECT 1", " AND 1"),
+    ("SELECT 1", "||1"),
+    ("SELECT 1", "&1"),
+    ("SELECT 1", "=1"),
+    ("SELECT 1", "::INT"),
+    ("SELECT 1", " IS NULL"),
+    ("SELECT 1", " IS NOT DISTINCT FROM 1"),
+    ("SELECT 1", " LIKE 1"),
+    ("SELECT 1", " BETWEEN 1 AND 1"),
+    ("SELECT 1", " IN (1)"),
+    ("SELECT 1", " COLLATE x"),
+    ("SELECT a", ":b"),
+    ("SELECT a", ".b"),
+    ("SELECT a", "[0]"),
+    ("SELECT a", "(1)"),
+    ("SELECT ", "NOT "),
+    ("SELECT ", "- "),
+    ("SELECT ", "("),
+    ("SELECT ", "CASE WHEN 1 THEN "),
+    ("SELECT ", "x -> "),
+    ("SELECT ", "f("),
+    ("SELECT CAST(1 AS ", "ARRAY<"),
+    ("SELECT 1", " UNION ALL SELECT 1"),
+    ("SELECT 1", " EXCEPT SELECT 1"),
+    ("SELECT * FROM t", " JOIN t"),
+    ("FROM t", " |> WHERE a"),
+    ("", "EXPLAIN "),
+];
+
+/// The statements of a data file.
+fn statements(file: &'static str) -> impl Iterator<Item = String> {
+    file.lines().filter(|line| !line.starts_with("# ")).map(|line| line.replace("\\n", "\n"))
+}
+
+#[test]
+fn whatever_reads_passes() {
+    let refused: Vec<_> = statements(include_str!("reads.sql"))
+        .filter_map(|sql| Some(format!("{sql}: {}", check(&sql).err()?)))
+        .collect();
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn what_holds_no_statement_runs_nothing() {
+    for sql in ["", "   ", ";", ";;", "-- nothing", "/* SELECT */"] {
+        assert!(check(sql).is_ok(), "{sql}");
+        assert!(check_planned(sql).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_reading_is_refused() {
+    let passed: Vec<_> = statements(include_str!("attacks.sql")).filter(|sql| check(sql).is_ok()).collect();
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
+
+#[test]
+fn the_table_of_functions_is_sorted_and_whole() {
+    let lines: Vec<_> = functions::TABLE.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.windows(2).all(|pair| pair[0].split('\t').next() < pair[1].split('\t').next()), "sorted and unique");
+    for line in lines {
+        let (name, function) = functions::entry(line).unwrap_or_else(|| panic!("`{line}` has no known class or rule"));
+        assert_eq!(names::fold(name), name, "names are written as they compare");
+        assert!(function.class != functions::Class::Acts || function.rule == functions::Rule::Any, "{name}");
+    }
+}
+
+#[test]
+fn values_of_markers_decide() {
+    let with = |name: &str, value: Option<&str>| Circumstances {
+        parameters: vec![(name.to_owned(), value.map(str::to_owned))],
+        ..Circumstances::default()
+    };
+    // A function that is named by a marker is judged by the value that the marker is given. Without one it is refused,
+    // as nobody can tell which function it is.
+    for (sql, name, value, passes) in [
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "f", Some("upper"), true),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "F", Some("upper"), true),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "f", Some("main.tools.discount"), true),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "f", Some("http_request"), false),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "f", Some("system.ai.python_exec"), false),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "f", Some("upper(a), secret"), false),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "f", None, false),
+        ("SELECT IDENTIFIER(:f)(a) FROM t", "g", Some("upper"), false),
+        ("SELECT * FROM IDENTIFIER('main.' || :s || '.orders')", "s", Some("sales"), true),
+        ("SELECT * FROM IDENTIFIER(:t)", "t", Some("jdbc.`jdbc:mysql://db.test/x`"), false),
+        ("SELECT * FROM IDENTIFIER(:t)", "t", Some("csv.`/Volumes/a/b/c`"), true),
+        ("SELECT * FROM read_files(:path)", "path", Some("/Volumes/a/b/c"), true),
+        ("SELECT * FROM read_files(:path)", "path", Some("s3://elsewhere/x"), false),
+        ("LIST :path", "path", Some("/Volumes/a/b/c"), false),
+    ] {
+        let checked = super::only_reads(sql, &with(name, value));
+        assert_eq!(checked.is_ok(), passes, "{sql} with {value:?}: {checked:?}");
+    }
+}
+
+#[test]
+fn functions_that_people_made_pass_unless_the_server_refuses_them() {
+    let refusing = Circumstances { no_user_functions: true, ..Circumstances::default() };
+    let in_system = Circumstances { catalog: Some("System".to_owned()), ..Circumstances::default() };
+    for (sql, refused) in [
+        ("SELECT main.tools.f(1)", true),
+        ("SELECT tools.f(1)", true),
+        ("SELECT upper('a')", false),
+        ("SELECT builtin.upper('a')", false),
+    ] {
+        assert!(check(sql).is_ok(), "{sql}");
+        assert_eq!(super::only_reads(sql, &refusing).is_err(), refused, "{sql}");
+    }
+    assert!(check("SELECT ai.send_mail('x')").is_ok(), "a schema of one's own");
+    assert!(super::only_reads("SELECT ai.send_mail('x')", &in_system).is_err());
 }

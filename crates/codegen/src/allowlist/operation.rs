@@ -160,6 +160,7 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
     let mut bound = |key| entry.take(key).map(Node::integer).transpose();
     let (minimum, maximum, page_size) = (bound("minimum")?, bound("maximum")?, bound("page_size")?);
     let free_form = entry.boolean("free_form", false)?;
+    let secret = entry.boolean("secret", false)?;
     // A misspelt key is named before anything is missed because of it.
     entry.finish()?;
     let input = Input {
@@ -172,6 +173,7 @@ fn source(api: &Api, parameter: &Parameter, entry: &mut Mapping) -> Result<Sourc
         values,
         free_form,
         depth: depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(DEPTH),
+        secret,
         encoding,
         page_size: page_size.and_then(|size| u64::try_from(size).ok()),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation, whole};
+use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation, verify, whole};
 use crate::api::{Api, Operation};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
@@ -141,6 +141,7 @@ impl<'a> Reader<'a> {
         let idempotent = entry.optional_boolean("idempotent");
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
         let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
+        let shown_by = entry.take("verify");
         let aliases = entry.strings("alias");
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
@@ -152,6 +153,7 @@ impl<'a> Reader<'a> {
         if let Some(lists) = &lists {
             self.lists.push((position.clone(), lists.resource.clone()));
         }
+        let verify = verify::read(&name, risk, &position, shown_by)?;
         let (id, elsewhere) = (source.id.clone(), elsewhere?);
         let operation = Some(OperationTool { id, arguments, result, filters, elsewhere, lists });
         Ok(Tool {
@@ -165,6 +167,7 @@ impl<'a> Reader<'a> {
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: false,
             argument_aliases,
+            verify,
             operation,
         })
     }
@@ -174,9 +177,11 @@ impl<'a> Reader<'a> {
         let (risk, title, description) = (risk(&mut entry, None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
+        let shown_by = entry.take("verify");
         entry.finish()?;
         let risk = risk?;
         self.add_tool(Tool {
+            verify: verify::read(&key.text, risk, &key.position, shown_by)?,
             name: key.text,
             position: key.position,
             toolset: toolset.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::read::changes;
-use super::{Allowlist, Risk, Tool};
+use super::{Allowlist, Risk, Tool, verify};
 use crate::api::Api;
 use crate::nearest::did_you_mean;
 use crate::yaml::{Position, Problem};
@@ -32,6 +32,7 @@ pub(super) fn check(allowlist: &Allowlist, api: &Api, lists: &[(Position, String
             problems.push(tool.position.problem(format!("no tool is named `{other}`{hint}")));
         }
         problems.extend(unbound(allowlist, tool));
+        problems.extend(verify::check(allowlist, api, tool));
     }
     problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
     problems

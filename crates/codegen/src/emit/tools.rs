@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use super::names;
 use super::operations::{location, option};
 use crate::allowlist::{
-    Allowlist, Argument, Encoding, Filter, Lists, OperationTool, Resource, Risk, Shape, Source, Tool,
+    self, Allowlist, Argument, Encoding, Filter, Lists, Look, OperationTool, Resource, Risk, Shape, Source, Tool,
+    Verify,
 };
-use crate::api::{Api, Operation};
+use crate::api::{Api, Operation, Response, Schema};
+use crate::examples;
 use crate::lint::lint;
 use crate::schema::{self, FULL_SCHEMA_TOOL};
 
@@ -26,7 +28,7 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         let crate::allowlist::Toolset { name, title, description, default } = toolset;
         quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
     });
-    let tools = allowlist.tools.values().map(|tool| self::tool(api, tool)).collect::<Result<Vec<_>>>()?;
+    let tools = allowlist.tools.values().map(|tool| self::tool(api, allowlist, tool)).collect::<Result<Vec<_>>>()?;
     let resources = allowlist.resources.values().map(resource).collect::<Result<Vec<_>>>()?;
     let excluded = allowlist.decisions.iter().filter_map(|(id, decision)| {
         let reason = decision.excluded.as_ref()?.trim();
@@ -58,7 +60,10 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
     let mut definitions = Vec::new();
     for tool in allowlist.tools.values() {
         let Some(plain) = &tool.operation else { continue };
-        let (schema, full) = schema::input(api, operation(api, &plain.id)?, plain);
+        let (mut schema, full) = schema::input(api, operation(api, &plain.id)?, plain);
+        if let Some(schema) = schema.as_object_mut() {
+            examples::show(schema);
+        }
         definitions.push(json!({
             "name": tool.name,
             "title": tool.title,
@@ -89,7 +94,7 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
     api.operations.get(id).with_context(|| format!("no operation `{id}`"))
 }
 
-fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
+fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
     let Tool { name, aliases, toolset, title, idempotent, guarded, .. } = tool;
     let description = description(tool, tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain)));
     let risk = match tool.risk {
@@ -108,6 +113,13 @@ fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
             quote!(Action::Composite(&crate::tools::#module::COMPOSITE))
         }
     };
+    let verify = match &tool.verify {
+        Some(verify) => {
+            let verify = self::verify(api, allowlist, verify)?;
+            quote!(Some(#verify))
+        }
+        None => quote!(None),
+    };
     Ok(quote! {
         ToolDefinition {
             name: #name,
@@ -119,9 +131,61 @@ fn tool(api: &Api, tool: &Tool) -> Result<TokenStream> {
             idempotent: #idempotent,
             guarded: #guarded,
             argument_aliases: &[#(#argument_aliases),*],
+            verify: #verify,
             action: #action,
         }
     })
+}
+
+fn verify(api: &Api, allowlist: &Allowlist, verify: &Verify) -> Result<TokenStream> {
+    let (tool, note) = (option(verify.tool.as_deref()), option(verify.note.as_deref().map(str::trim)));
+    let look = match &verify.look {
+        Some(look) => {
+            let look = self::look(api, allowlist, look)?;
+            quote!(Some(#look))
+        }
+        None => quote!(None),
+    };
+    Ok(quote!(Verify { tool: #tool, note: #note, look: #look }))
+}
+
+fn look(api: &Api, allowlist: &Allowlist, look: &Look) -> Result<TokenStream> {
+    let source = operation(api, &look.operation)?;
+    let operation = names::operation(&look.operation)?;
+    let bind = look.places(source).into_iter().map(|(wire, place, template)| {
+        let place = location(place);
+        quote!((#place, #wire, #template))
+    });
+    // Without anything to match, the answer is the object itself.
+    let items = allowlist::items(allowlist, source).filter(|_| !look.matches.is_empty());
+    let (items, created) = (option(items.as_deref()), option(look.created.as_deref()));
+    let [matches, gone] = [&look.matches, &look.gone].map(|pairs| {
+        let pairs = pairs.iter().map(|(field, value)| quote!((#field, #value)));
+        quote!(&[#(#pairs),*])
+    });
+    let (removes, show) = (look.removes, &look.show);
+    Ok(quote! {
+        Look {
+            operation: &operations::#operation,
+            bind: &[#(#bind),*],
+            items: #items,
+            matches: #matches,
+            removes: #removes,
+            gone: #gone,
+            created: #created,
+            show: &[#(#show),*],
+        }
+    })
+}
+
+/// Whether a success of the operation has something to tell.
+fn is_telling(api: &Api, operation: &Operation) -> bool {
+    match &operation.response {
+        Response::Json(schema) => {
+            matches!(api.resolve(schema), Schema::Object(properties) if !properties.is_empty())
+        }
+        _ => false,
+    }
 }
 
 fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
@@ -129,6 +193,7 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
     let (input_schema, full_schema) = schema::input(api, self::operation(api, &tool.id)?, tool);
     let input_schema = input_schema.to_string();
     let full_schema = option(full_schema.map(|schema| schema.to_string()).as_deref());
+    let is_telling = is_telling(api, self::operation(api, &tool.id)?);
     // The size of a page follows from what is asked for.
     let arguments = tool.arguments.iter().filter(|argument| limit(argument).is_none()).map(argument);
     let result = shape(&tool.result);
@@ -153,6 +218,7 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
             operation: &operations::#operation,
             input_schema: #input_schema,
             full_schema: #full_schema,
+            is_telling: #is_telling,
             arguments: &[#(#arguments),*],
             result: #result,
             limit: #limit,
@@ -186,7 +252,8 @@ fn argument(argument: &Argument) -> TokenStream {
                 Encoding::Path => quote!(Encoding::Path),
                 Encoding::DbfsPath => quote!(Encoding::DbfsPath),
             };
-            quote!(Source::Caller { name: #name, default: #default, encoding: #encoding })
+            let secret = input.secret;
+            quote!(Source::Caller { name: #name, default: #default, encoding: #encoding, secret: #secret })
         }
         Source::Fixed(value) => {
             let value = value.to_string();

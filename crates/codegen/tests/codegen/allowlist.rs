@@ -58,9 +58,9 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, alias
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, used_by, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, verify
         allowlist/jobs.yaml:7:5: `reason` is missing
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, composites, exclude
         ",
@@ -68,8 +68,8 @@ fn unknown_keys() {
     check_entry("params: { name: { required: true } }", "3:21: `description` is missing");
     check_entry(
         "params: { name: { descripton: Name. } }",
-        "3:23: unknown key `descripton`; did you mean `description`?; keys here: fixed, auto, enum, default, encode, required, \
-         depth, as, description, minimum, maximum, free_form",
+        "3:23: unknown key `descripton`; did you mean `description`?; keys here: alias, fixed, auto, enum, default, encode, \
+         required, depth, as, description, minimum, maximum, page_size, free_form, secret",
     );
     check_entry(
         "result: { item: jobs }",
@@ -282,6 +282,57 @@ fn risks_that_the_method_belies() {
 }
 
 #[test]
+fn changes_that_nothing_shows() {
+    check(
+        "
+        operations:
+          jobs.jobs.run_now: { tool: run_job, risk: write, title: Run, description: Runs., params: { job_id: { description: Id. } } }
+          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., verify: { tool: list_jobs } }
+        composites:
+          run_notebook: { risk: write, title: Run, description: Runs. }
+          run_twice: { risk: write, title: Run, description: Runs., verify: { read: jobs.jobs.list } }
+          run_often: { risk: write, title: Run, description: Runs., verify: { tool: list_jobs, show: [job_id] } }
+        ",
+        "
+        allowlist/jobs.yaml:2:30: `run_job` changes something: add `verify: { tool: … }`, the tool that shows whether it did when its answer is lost
+        allowlist/jobs.yaml:3:96: `list_jobs` changes nothing: remove `verify`
+        allowlist/jobs.yaml:5:3: `run_notebook` changes something: add `verify: { tool: … }`, the tool that shows whether it did when its answer is lost
+        allowlist/jobs.yaml:6:69: `verify` needs a `tool` that shows whether it was done, or a `note`
+        allowlist/jobs.yaml:7:69: without `read` there is nothing to look at
+        ",
+    );
+    check(
+        "
+        operations:
+          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs., result: { items: jobs } }
+          jobs.jobs.delete:
+            tool: delete_job
+            risk: destructive
+            title: Delete
+            description: Deletes.
+            params: { job_id: { description: Id. } }
+            verify: { tool: list_job, read: jobs.jobs.get, bind: { job_id: \"{job_id}\" }, removes: true }
+          jobs.jobs.run_now:
+            tool: run_job
+            risk: write
+            title: Run
+            description: Runs.
+            params: { job_id: { description: Id. } }
+            verify: { tool: delete_job, read: jobs.jobs.list, bind: { nam: \"{name}\" }, match: { settings.nme: job_id }, show: [id] }
+        ",
+        "
+        allowlist/jobs.yaml:9:13: no tool is named `list_job`; did you mean `list_jobs`?
+        allowlist/jobs.yaml:9:13: `jobs.jobs.get` is no GET that the allowlist exposes; did you mean `jobs.jobs.list`?
+        allowlist/jobs.yaml:16:13: `delete_job` changes something itself: it cannot show what `run_job` did
+        allowlist/jobs.yaml:16:13: `jobs.jobs.list` has no parameter `nam`
+        allowlist/jobs.yaml:16:13: what `jobs.jobs.list` gives has no field `settings.nme`
+        allowlist/jobs.yaml:16:13: what `jobs.jobs.list` gives has no field `id`
+        allowlist/jobs.yaml:16:13: `run_job` has no argument `name`
+        ",
+    );
+}
+
+#[test]
 fn decisions_that_are_none_or_several() {
     check(
         "
@@ -291,7 +342,7 @@ fn decisions_that_are_none_or_several() {
           jobs.jobs.run_now: { exclude: Too dangerous., typed: true }
           jobs.jobs.list: { used_by: [run_notebook] }
         composites:
-          run_notebook: { risk: write, title: Run, description: Runs. }
+          run_notebook: { risk: write, title: Run, description: Runs., verify: { note: Look. } }
         exclude:
           - { reason: Why., operations: [jobs.jobs.list] }
         ",
@@ -321,7 +372,7 @@ fn names_that_are_taken() {
           jobs.jobs.list: { tool: list_jobs, alias: [jobs, run_job], risk: read, title: List jobs, description: Jobs. }
         composites:
           find_job: { alias: [jobs], risk: read, title: Find job, description: Jobs. }
-          run_job: { risk: write, title: Run job, description: Jobs. }
+          run_job: { risk: write, title: Run job, description: Jobs., verify: { note: Look. } }
         ",
         "
         allowlist/jobs.yaml:2:27: the alias `jobs` of `list_jobs` is a name of `find_job` already
@@ -347,7 +398,7 @@ fn unknown_composites() {
           jobs.jobs.delete: { used_by: [list_jobs] }
           jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs. }
         composites:
-          run_notebook: { risk: write, title: Run, description: Runs. }
+          run_notebook: { risk: write, title: Run, description: Runs., verify: { note: Look. } }
         ",
         "
         allowlist/jobs.yaml:2:3: no composite is named `run_notebok`; did you mean `run_notebook`?
@@ -362,7 +413,7 @@ fn functions_that_are_missing() {
         &api(JOBS),
         &format!(
             "operations:\n  jobs.jobs.get: {{ resource: {{ read: notebook, {JOB_RESOURCE} }} }}\n\
-             composites:\n  run_notebook: {{ risk: write, title: Run, description: Runs. }}"
+             composites:\n  run_notebook: {{ risk: write, title: Run, description: Runs., verify: {{ note: Look. }} }}"
         ),
     );
     let names = |name: &str| vec![name.to_owned()];

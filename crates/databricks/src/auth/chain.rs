@@ -121,7 +121,7 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
     if let Some(chosen) = chosen? {
         return Ok(chosen);
     }
-    let message = format!("{}: no credentials found{tried}", cannot(context, None));
+    let message = format!("{}: no credentials found{tried}{}", cannot(context, None), context.remarks());
     Err(match failure {
         Some(failure) => {
             let hint = failure.hint().unwrap_or("correct the settings of the method that failed").to_owned();

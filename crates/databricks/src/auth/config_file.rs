@@ -1,11 +1,14 @@
 //! `.databrickscfg`: its grammar, which is that of the Databricks CLI and the Go SDK, and the choice of a profile.
 //!
 //! Written by hand because no crate reads it the same way: a comment needs a space before it, quotes around a value
-//! are taken off, `DEFAULT` is a profile like any other, and keys are told apart by case.
+//! are taken off, `DEFAULT` is a profile like any other, and keys are told apart by case. What the grammar allows but hardly
+//! anybody means, such as a key in capitals, becomes a remark.
 
 use std::io;
 use std::path::Path;
 
+use crate::auth::attribute::Attribute;
+use crate::auth::text_file;
 use crate::error::Error;
 
 /// The section that is no profile: the CLI keeps its own settings there.
@@ -21,18 +24,34 @@ pub(crate) struct ConfigFile {
 
 struct Section {
     name: String,
+    /// The line of its head; 0 for keys before any head.
+    line: usize,
     values: Vec<(String, String)>,
+    remarks: Vec<Remark>,
+}
+
+/// What a reader of the file may take otherwise than this program does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remark {
+    line: usize,
+    text: String,
 }
 
 /// A profile with its values.
 pub(crate) struct Profile<'a> {
     pub(crate) name: &'a str,
     pub(crate) values: &'a [(String, String)],
+    remarks: &'a [Remark],
 }
 
 impl Profile<'_> {
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// What its writer may have meant otherwise, as ``line 3 of `~/.databrickscfg`: …``.
+    pub(crate) fn remarks(&self, path: &Path) -> impl Iterator<Item = String> {
+        self.remarks.iter().map(|remark| format!("line {} of `{}`: {}", remark.line, path.display(), remark.text))
     }
 }
 
@@ -40,7 +59,7 @@ impl ConfigFile {
     /// Reads a file; `None` if there is none.
     pub(crate) fn load(path: &Path) -> Result<Option<ConfigFile>, Error> {
         let shown = path.display();
-        match std::fs::read_to_string(path) {
+        match text_file::read(path) {
             Ok(text) => ConfigFile::parse(&text)
                 .map(Some)
                 .map_err(|(line, why)| Error::configuration(format!("cannot read `{shown}`: {why} in line {line}"))),
@@ -52,7 +71,7 @@ impl ConfigFile {
     /// An error is the line's number and what is wrong with it. The line itself may hold a secret.
     fn parse(text: &str) -> Result<ConfigFile, (usize, &'static str)> {
         let mut file = ConfigFile::default();
-        let mut current = DEFAULT.to_owned();
+        let mut current = (DEFAULT.to_owned(), 0);
         let mut lines = text.trim_start_matches('\u{feff}').lines().zip(1..);
         while let Some((line, number)) = lines.next() {
             let line = line.trim();
@@ -61,8 +80,13 @@ impl ConfigFile {
             }
             if let Some(rest) = line.strip_prefix('[') {
                 let (name, _) = rest.rsplit_once(']').ok_or((number, "a section without `]`"))?;
-                current = name.trim().to_owned();
-                file.section(&current);
+                current = (name.trim().to_owned(), number);
+                let section = file.section(&current);
+                if section.line != number {
+                    let text =
+                        format!("the profile `{}` began in line {} and goes on here", section.name, section.line);
+                    section.remarks.push(Remark { line: number, text });
+                }
                 continue;
             }
             let (key, rest) = line.split_once(['=', ':']).ok_or((number, "neither a section nor `key = value`"))?;
@@ -73,19 +97,35 @@ impl ConfigFile {
                 raw.push_str(next.trim());
             }
             let value = value(&raw).ok_or((number, "a quoted value without its end"))?;
-            let values = &mut file.section(&current).values;
+            let section = file.section(&current);
             let key = key.trim().trim_matches('"');
-            values.retain(|(name, _)| name != key);
-            values.push((key.to_owned(), value.to_owned()));
+            if key.contains(char::is_whitespace) {
+                // The words may hold a secret, so they are not repeated.
+                let text = "it is ignored, as it has no `=` behind the key".to_owned();
+                section.remarks.push(Remark { line: number, text });
+                continue;
+            }
+            let is_known = section.values.iter().any(|(name, _)| name == key);
+            let text = if let Some(known) = misspelt(key) {
+                Some(format!("`{key}` is ignored: write the key as `{known}`"))
+            } else if section.line == 0 && section.values.is_empty() {
+                Some(format!("keys before the first `[profile]` belong to the profile `{DEFAULT}`"))
+            } else {
+                is_known.then(|| "this key is set a second time in its profile, and this value counts".to_owned())
+            };
+            section.remarks.extend(text.map(|text| Remark { line: number, text }));
+            section.values.retain(|(name, _)| name != key);
+            section.values.push((key.to_owned(), value.to_owned()));
         }
         Ok(file)
     }
 
-    /// The section of this name; a second one continues the first.
-    fn section(&mut self, name: &str) -> &mut Section {
-        let index = self.sections.iter().position(|section| section.name == name).unwrap_or(self.sections.len());
+    /// The section of this name, which begins in this line if it is new; a second one continues the first.
+    fn section(&mut self, (name, line): &(String, usize)) -> &mut Section {
+        let index = self.sections.iter().position(|section| section.name == *name).unwrap_or(self.sections.len());
         if index == self.sections.len() {
-            self.sections.push(Section { name: name.to_owned(), values: Vec::new() });
+            let section = Section { name: name.clone(), line: *line, values: Vec::new(), remarks: Vec::new() };
+            self.sections.push(section);
         }
         #[expect(clippy::indexing_slicing, reason = "the section was found or added just now")]
         &mut self.sections[index]
@@ -98,7 +138,7 @@ impl ConfigFile {
 
     fn find(&self, name: &str) -> Option<Profile<'_>> {
         let section = self.sections.iter().find(|section| section.name == name && !section.values.is_empty())?;
-        Some(Profile { name: &section.name, values: &section.values })
+        Some(Profile { name: &section.name, values: &section.values, remarks: &section.remarks })
     }
 
     /// The profile asked for; else the default that the CLI has stored; else `DEFAULT`, if there is one.
@@ -135,6 +175,13 @@ impl ConfigFile {
         }
         format!("name one of {}", names.join(", "))
     }
+}
+
+/// The key that was meant by one that is none, for its case or its dashes.
+fn misspelt(key: &str) -> Option<&'static str> {
+    let plain = key.to_ascii_lowercase().replace('-', "_");
+    let known = Attribute::all().flat_map(|attribute| attribute.keys().iter().copied());
+    known.filter(|known| *known != key).find(|known| *known == plain)
 }
 
 /// A value without its quotes and the comment behind it; `None` where a quote has no end.
@@ -183,6 +230,45 @@ mod tests {
             ("password = ü\u{a0}", "ü"),
         ] {
             assert_eq!(get(&format!("[p]\n{line}\n"), "p", "password").as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_meant_otherwise_is_remarked() {
+        let remarks = |text: &str, profile: &str| {
+            let file = ConfigFile::parse(text).ok().unwrap();
+            let profile = file.find(profile).unwrap();
+            profile.remarks(Path::new("cfg")).collect::<Vec<_>>()
+        };
+        for (text, profile, expected) in [
+            ("[p]\nhost = x\ntoken = y\n", "p", vec![]),
+            ("[p]\nHOST = x\n", "p", vec!["line 2 of `cfg`: `HOST` is ignored: write the key as `host`"]),
+            (
+                "[p]\nauth-type = pat",
+                "p",
+                vec!["line 2 of `cfg`: `auth-type` is ignored: write the key as `auth_type`"],
+            ),
+            ("[p]\njobs-api-version = 2.1", "p", vec![]),
+            (
+                "host = x\n",
+                "DEFAULT",
+                vec!["line 1 of `cfg`: keys before the first `[profile]` belong to the profile `DEFAULT`"],
+            ),
+            (
+                "[p]\nhost = x\n[q]\n[p]\nhost = y\n",
+                "p",
+                vec![
+                    "line 4 of `cfg`: the profile `p` began in line 1 and goes on here",
+                    "line 5 of `cfg`: this key is set a second time in its profile, and this value counts",
+                ],
+            ),
+            (
+                "[p]\nhost = x\ntoken dapi123:4\n",
+                "p",
+                vec!["line 3 of `cfg`: it is ignored, as it has no `=` behind the key"],
+            ),
+        ] {
+            assert_eq!(remarks(text, profile), expected, "{text}");
         }
     }
 

@@ -15,6 +15,7 @@ use crate::auth::token::Token;
 use crate::config::Config;
 use crate::error::Error;
 use crate::host::Host;
+use crate::mask::Mask;
 use crate::probe::DeclinedMethod;
 use crate::secret::Secret;
 use crate::tls;
@@ -32,15 +33,16 @@ pub(crate) struct Context {
     endpoints: OnceCell<Endpoints>,
     /// The ways of authenticating that were not taken at the last choice, with the reasons.
     declined: Mutex<Vec<DeclinedMethod>>,
+    remarks: Vec<String>,
 }
 
 impl Context {
     pub(crate) fn new(config: &Config, http: reqwest::Client) -> Context {
         let user_agent = config.user_agent.header(None);
         let settings = config.effective_settings();
-        let secrets = settings.secrets().cloned().collect();
+        let mask = Mask::credentials(settings.secrets().cloned());
         Context {
-            identity: Identity::new(http, user_agent, config.retry, config.environment.clone(), secrets),
+            identity: Identity::new(http, user_agent, config.retry, config.environment.clone(), mask),
             settings,
             environment: config.environment.clone(),
             host: config.host.clone().map(OnceLock::from).unwrap_or_default(),
@@ -48,6 +50,7 @@ impl Context {
             metadata: OnceCell::new(),
             endpoints: OnceCell::new(),
             declined: Mutex::default(),
+            remarks: config.remarks.clone(),
         }
     }
 
@@ -110,6 +113,11 @@ impl Context {
         *self.declined.lock().unwrap_or_else(PoisonError::into_inner) = declined;
     }
 
+    /// What of the configuration file may be meant otherwise, as further lines of an error about what is missing.
+    pub(crate) fn remarks(&self) -> String {
+        self.remarks.iter().map(|remark| format!("\n  {remark}")).collect()
+    }
+
     /// The host's OAuth endpoints.
     pub(crate) async fn endpoints(&self) -> Result<&Endpoints, Error> {
         self.endpoints.get_or_try_init(|| Endpoints::discover(self)).await
@@ -128,6 +136,15 @@ impl Context {
     /// The same as its name tells.
     pub(crate) fn is_named_account_host(&self) -> bool {
         self.host_name().starts_with("accounts.") || self.host_name().starts_with("accounts-dod.")
+    }
+
+    /// Whether the host serves one workspace and no account; it is asked for that.
+    pub(crate) async fn is_workspace_host(&self) -> bool {
+        match self.metadata().await.and_then(|metadata| metadata.host_type.as_deref()) {
+            Some(told) => told.eq_ignore_ascii_case("workspace"),
+            // Older hosts tell nothing; workspaces of theirs have these names.
+            None => ["dbc-", "adb-"].iter().any(|start| self.host_name().starts_with(start)),
+        }
     }
 
     /// A cache for the tokens that `fetch` gets.

@@ -159,11 +159,13 @@ impl Environment {
         }
     }
 
-    /// Where a program is on `PATH`.
+    /// Where a program is on `PATH`. Directories that depend on the working directory are passed over: whoever can write there,
+    /// as into a checked-out repository, would decide what runs.
     pub(crate) fn find_program(&self, name: &str) -> Option<PathBuf> {
         let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd", ".bat"] } else { &[""] };
         let path = self.variable("PATH")?;
         std::env::split_paths(&path)
+            .filter(|directory| directory.is_absolute())
             .flat_map(|directory| endings.iter().map(move |ending| directory.join(format!("{name}{ending}"))))
             .find(|candidate| candidate.is_file())
     }
@@ -229,6 +231,17 @@ mod tests {
         let environment = Environment::default().with_home(Some("/home/me".into()));
         assert_eq!(environment.expand("~/.databrickscfg"), PathBuf::from("/home/me/.databrickscfg"));
         assert_eq!(environment.expand("/x~"), PathBuf::from("/x~"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_of_the_working_directory_are_not_run() {
+        // Cargo runs tests in the directory of their package, where this file is.
+        for path in ["", ".", ":", "src:", "./src", ":.:src/auth"] {
+            let environment = Environment::default().with_variables(move |_| Some(path.to_owned()));
+            assert_eq!(environment.find_program("Cargo.toml"), None, "{path}");
+            assert_eq!(environment.find_program("environment.rs"), None, "{path}");
+        }
     }
 
     #[cfg(unix)]

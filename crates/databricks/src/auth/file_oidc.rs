@@ -6,6 +6,7 @@ use crate::auth::attribute::Attribute;
 use crate::auth::chain::Declined;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
+use crate::auth::text_file;
 use crate::auth::token_exchange;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -18,7 +19,7 @@ pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Decli
 
 async fn read(context: Arc<Context>) -> Result<Secret, Error> {
     let path = context.environment.expand(context.settings.get(Attribute::OidcTokenFilepath).unwrap_or_default());
-    let token = std::fs::read_to_string(&path)
+    let token = text_file::read(&path)
         .map_err(|error| Error::credentials(format!("cannot read `{}`: {error}", path.display())))?;
     match token.trim() {
         "" => Err(Error::credentials(format!("`{}` is empty", path.display()))),

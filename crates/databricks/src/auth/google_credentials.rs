@@ -7,6 +7,7 @@ use crate::auth::chain::Declined;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::google::{self, ServiceAccount};
+use crate::auth::text_file;
 use crate::error::Error;
 
 pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
@@ -29,7 +30,7 @@ fn read(context: &Context, given: &str) -> Result<serde_json::Value, Error> {
         given.to_owned()
     } else {
         // The path stays out of the message: it may be half of a key.
-        std::fs::read_to_string(context.environment.expand(given)).map_err(|error| {
+        text_file::read(&context.environment.expand(given)).map_err(|error| {
             Error::credentials(format!("the file that GOOGLE_CREDENTIALS names cannot be read: {error}"))
         })?
     };

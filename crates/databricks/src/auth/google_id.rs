@@ -16,6 +16,7 @@ use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::google::{self, SCOPES, ServiceAccount, TOKEN_URL};
 use crate::auth::identity::Ask;
+use crate::auth::text_file;
 use crate::auth::token::{Token, parse_time, text};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -125,7 +126,7 @@ fn file(context: &Context) -> Result<Option<(String, String)>, Error> {
     let usual = usual.map(|directory| directory.join("application_default_credentials.json"));
     let Some(path) = named.or_else(|| usual.filter(|path| path.is_file())) else { return Ok(None) };
     let shown = path.display().to_string();
-    match std::fs::read_to_string(&path) {
+    match text_file::read(&path) {
         Ok(json) => Ok(Some((shown, json))),
         Err(error) => Err(Error::credentials(format!("cannot read `{shown}`: {error}"))),
     }

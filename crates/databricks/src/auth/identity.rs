@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use crate::answer::Answer;
 use crate::auth::environment::Environment;
-use crate::auth::without;
 use crate::departure::Terms;
 use crate::error::{Error, Refusal};
 use crate::host::is_loopback;
+use crate::mask::Mask;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 
@@ -36,8 +36,8 @@ pub(crate) struct Identity {
     user_agent: HeaderValue,
     retry: RetryPolicy,
     environment: Environment,
-    /// What must not come back in an error.
-    secrets: Vec<Secret>,
+    /// Hides what must not come back in an error.
+    mask: Mask,
 }
 
 /// A request to an identity provider.
@@ -135,12 +135,9 @@ impl Ask {
     }
 
     fn refuse(&self, answer: &Answer, identity: &Identity) -> Error {
-        let mut body = String::from_utf8_lossy(&answer.bytes).into_owned();
-        for secret in self.secrets.iter().chain(&identity.secrets) {
-            body = without(body, secret);
-        }
-        let body = flattened(body);
-        Error::refused(Refusal::read(&self.method, self.url.path(), answer.status, &answer.headers, &body))
+        let body = flattened(String::from_utf8_lossy(&answer.bytes).into_owned());
+        let mask = Mask::credentials(self.secrets.iter().cloned()).and(&identity.mask);
+        Error::refused(Refusal::read(&self.method, self.url.path(), answer.status, &answer.headers, &body, &mask))
     }
 }
 
@@ -150,10 +147,15 @@ impl Identity {
         user_agent: HeaderValue,
         retry: RetryPolicy,
         environment: Environment,
-        secrets: Vec<Secret>,
+        mask: Mask,
     ) -> Identity {
         let retry = RetryPolicy { budget: retry.budget.min(BUDGET), ..retry };
-        Identity { http, user_agent, retry, environment, secrets }
+        Identity { http, user_agent, retry, environment, mask }
+    }
+
+    /// Hides the secret settings.
+    pub(crate) fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// The JSON of a successful answer.

@@ -162,7 +162,7 @@ impl Login {
         // A code is good for one use.
         let ask = Ask::form(&token_endpoint, &fields)?.once();
         let token = Token::read(&self.context.identity.ask(ask).await?, asked)?;
-        let purpose = Purpose::of(&self.context).ok_or_else(transport::no_host)?;
+        let purpose = Purpose::of(&self.context).ok_or_else(|| transport::no_host(&self.context))?;
         let (login, keyring_failure) = self.logins.keep(&purpose, &token, self.storage).await?;
         let written = self.draft.as_ref().map(|draft| draft.write(&self.context)).transpose()?.flatten();
         Ok(LoggedIn { login, keyring_failure, written })
@@ -193,7 +193,7 @@ impl Login {
     /// When no host is set, several logins would do, or there is no home directory.
     pub fn find(config: &Config) -> Result<Option<KeptLogin>, Error> {
         let context = context(config)?;
-        logins(&config.environment)?.find(&Purpose::of(&context).ok_or_else(transport::no_host)?)
+        logins(&config.environment)?.find(&Purpose::of(&context).ok_or_else(|| transport::no_host(&context))?)
     }
 
     /// Forgets a login; `false` if it has been forgotten meanwhile.

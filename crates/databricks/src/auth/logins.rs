@@ -256,7 +256,7 @@ impl Logins {
         let record = Record { tokens: (!in_keyring).then(|| Tokens::of(token)), login };
         let text = serde_json::to_vec(&record).map_err(io::Error::from);
         let directory = private_file::create_directory(&self.directory);
-        let written = directory.and(text).and_then(|text| private_file::replace(&self.path(purpose), &text));
+        let written = directory.and(text).and_then(|text| private_file::replace_secret(&self.path(purpose), &text));
         written.map_err(|error| self.failed("write", &record.login, &error))?;
         Ok((record.login, reason))
     }

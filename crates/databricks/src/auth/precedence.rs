@@ -28,16 +28,16 @@ pub(crate) enum MissingProfile {
     Allowed,
 }
 
-/// Completes explicit settings from variables and the configuration file.
+/// Completes explicit settings from variables and the configuration file, and adds what in that file may be meant otherwise.
 pub(crate) fn resolve(
     mut settings: Settings,
     environment: &Environment,
     missing: MissingProfile,
-) -> Result<Settings, Error> {
+) -> Result<(Settings, Vec<String>), Error> {
     let lookup = |name: &str| environment.variable(name);
     let is_named = settings.get(Attribute::Profile).is_some();
     settings.fill_from_variables(lookup, |attribute| !is_named || attribute == Attribute::ConfigFile);
-    fill_from_profile(&mut settings, environment, is_named, missing)?;
+    let remarks = fill_from_profile(&mut settings, environment, is_named, missing)?;
     if is_named {
         let groups = settings.groups();
         // Nor with settings of another way of authenticating, which would only contradict the profile's.
@@ -46,7 +46,7 @@ pub(crate) fn resolve(
             None => !OF_THE_PROFILE.contains(&attribute),
         });
     }
-    Ok(settings)
+    Ok((settings, remarks))
 }
 
 fn fill_from_profile(
@@ -54,22 +54,22 @@ fn fill_from_profile(
     environment: &Environment,
     is_named: bool,
     missing: MissingProfile,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     let asked = settings.get(Attribute::Profile);
     if asked.is_none() && (!settings.groups().is_empty() || settings.get(Attribute::Host).is_some()) {
         // Somebody who says where to go or who he is does not mean the default profile.
-        return Ok(());
+        return Ok(Vec::new());
     }
     let path = environment.expand(settings.get(Attribute::ConfigFile).unwrap_or("~/.databrickscfg"));
     let file = match ConfigFile::load(&path)? {
         Some(file) => file,
         None if is_named => ConfigFile::default(),
-        None => return Ok(()),
+        None => return Ok(Vec::new()),
     };
     if missing == MissingProfile::Allowed && asked.is_some_and(|name| !file.has(name)) {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let Some(profile) = file.profile(asked, &path)? else { return Ok(()) };
+    let Some(profile) = file.profile(asked, &path)? else { return Ok(Vec::new()) };
     let source = Source::Profile(profile.name.to_owned());
     settings.fill(Attribute::Profile, profile.name, source.clone());
     for attribute in Attribute::all() {
@@ -77,5 +77,5 @@ fn fill_from_profile(
             settings.fill(attribute, value, source.clone());
         }
     }
-    Ok(())
+    Ok(profile.remarks(&path).collect())
 }

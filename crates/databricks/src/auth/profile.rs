@@ -8,6 +8,7 @@ use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
 use crate::auth::private_file;
 use crate::auth::settings::Source;
+use crate::auth::text_file;
 use crate::error::Error;
 use crate::host::Host;
 
@@ -88,7 +89,7 @@ impl Draft {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    match std::fs::read_to_string(path) {
+    match text_file::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         result => result,
     }

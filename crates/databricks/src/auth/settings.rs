@@ -112,6 +112,15 @@ impl Settings {
         Some(&self.0.get(&attribute)?.source)
     }
 
+    /// The name under which a value was given: its variable, or its key in a profile.
+    pub(crate) fn name(&self, attribute: Attribute) -> String {
+        match self.source(attribute) {
+            Some(Source::Variable(name)) => (*name).to_owned(),
+            Some(Source::Profile(profile)) => format!("`{}` in profile `{profile}`", attribute.key()),
+            Some(Source::Explicit) | None => attribute.key().to_owned(),
+        }
+    }
+
     /// Whether a switch is on. The words are those that Go's `strconv.ParseBool` takes.
     pub(crate) fn is_on(&self, attribute: Attribute) -> bool {
         matches!(self.get(attribute), Some("1" | "t" | "T" | "true" | "TRUE" | "True"))

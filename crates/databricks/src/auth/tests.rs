@@ -36,7 +36,7 @@ async fn the_token_is_sent_and_never_shown() {
     let proof = chosen.proof(authenticator.context()).await.unwrap();
     assert_eq!(proof.headers.get("authorization").unwrap(), "Bearer dapi123");
     assert!(!format!("{proof:?} {authenticator:?} {chosen:?} {config:?}").contains("dapi123"));
-    assert_eq!(authenticator.redact("token dapi123 is bad".to_owned()), "token *** is bad");
+    assert_eq!(authenticator.mask().text("token dapi123 is bad"), "token *** is bad");
     assert!(!chosen.renew(authenticator.context(), &proof).await.unwrap());
 }
 

@@ -135,5 +135,5 @@ fn climbs(segment: &str) -> bool {
 }
 
 fn refusal(name: &str, why: &str) -> Error {
-    Error::argument(format!("the path parameter `{name}` {why}"))
+    Error::parameter(name, format!("the path parameter `{name}` {why}"))
 }

@@ -41,7 +41,7 @@ fn scalar(name: &str, value: &Value) -> Result<Option<String>, Error> {
         Value::Number(number) => Some(number.to_string()),
         Value::String(text) => Some(text.clone()),
         Value::Array(_) | Value::Object(_) => {
-            return Err(Error::argument(format!("the query parameter `{name}` takes single values only")));
+            return Err(Error::parameter(name, format!("the query parameter `{name}` takes single values only")));
         }
     })
 }

@@ -6,6 +6,8 @@ use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
+use crate::mask::Mask;
+
 /// A message is cut after this many characters.
 const MESSAGE_LENGTH: usize = 2_000;
 /// Details beyond this many bytes of JSON are dropped: they are for programs, not for reading.
@@ -27,8 +29,15 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// Reads an answer to `method` `path` that is not a success.
-    pub(crate) fn read(method: &Method, path: &str, status: StatusCode, headers: &HeaderMap, body: &str) -> Refusal {
+    /// Reads an answer to `method` `path` that is not a success. `mask` hides the secrets that it repeats.
+    pub(crate) fn read(
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &str,
+        mask: &Mask,
+    ) -> Refusal {
         let mut refusal = Refusal {
             method: method.clone(),
             path: path.to_owned(),
@@ -41,12 +50,22 @@ impl Refusal {
             refusal.message = text(headers, "x-databricks-reason-phrase")
                 .unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
         }
-        refusal.message = plain_text(&refusal.message);
         refusal.retry_after = retry_after(headers).max(retry_delay(&refusal.details));
         if refusal.request_id.is_none() {
             refusal.request_id = detail(&refusal.details, "RequestInfo", "request_id");
         }
+        refusal.hide(mask);
         refusal
+    }
+
+    /// Takes secrets out of everything that the answer says, once it is decoded and before it is cut: a part of a secret would
+    /// not be recognized.
+    fn hide(&mut self, mask: &Mask) {
+        self.message = plain_text(&mask.text(&self.message));
+        for told in [&mut self.code, &mut self.request_id].into_iter().flatten() {
+            *told = plain_text(&mask.text(told));
+        }
+        self.details.iter_mut().for_each(|detail| mask.json(detail));
     }
 
     fn read_body(&mut self, status: StatusCode, headers: &HeaderMap, body: &str) {

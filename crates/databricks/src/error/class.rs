@@ -1,6 +1,7 @@
 //! What an error answer means: the mapping of codes and statuses that the official SDKs agree on.
 
 use http::Method;
+use serde_json::Value;
 
 use super::{Refusal, Repeat};
 
@@ -54,7 +55,24 @@ pub(super) fn classify(refusal: &Refusal) -> Class {
     if rejects_token(refusal) {
         return Class::Unauthenticated;
     }
-    refusal.code.as_deref().and_then(by_code).unwrap_or_else(|| by_status(refusal.status))
+    if is_private_link(refusal) {
+        return Class::PermissionDenied;
+    }
+    let code = refusal.code.as_deref();
+    // The status of a success says nothing about the error that its body carries.
+    let by_status =
+        if refusal.status < 300 { code.map_or(Class::Other, by_code_alone) } else { by_status(refusal.status) };
+    code.and_then(by_code).unwrap_or(by_status)
+}
+
+/// Whether a private link refused the call: the redirect of the official clients, or an error of the API that has this
+/// code as its own, as the reason of a detail, or in its text.
+pub(super) fn is_private_link(refusal: &Refusal) -> bool {
+    let is_reason = |detail: &Value| detail.get("reason").is_some_and(|reason| reason == PRIVATE_LINK_CODE);
+    let is_refused = matches!(refusal.status, 300..=399 | 401 | 403);
+    refusal.code.as_deref() == Some(PRIVATE_LINK_CODE)
+        || refusal.details.iter().any(is_reason)
+        || (is_refused && refusal.message.contains(PRIVATE_LINK_CODE))
 }
 
 /// A wrong or expired token is a 403 as well, which says nothing about what its owner may do.
@@ -88,9 +106,25 @@ fn by_code(code: &str) -> Option<Class> {
         "ABORTED" | "ALREADY_EXISTS" | "RESOURCE_ALREADY_EXISTS" => Class::Conflict,
         "RESOURCE_EXHAUSTED" | "REQUEST_LIMIT_EXCEEDED" => Class::RateLimited,
         "UNKNOWN" | "DATA_LOSS" => Class::Internal,
-        PRIVATE_LINK_CODE => Class::PermissionDenied,
         _ => return None,
     })
+}
+
+/// The codes that otherwise only go with a status of the same meaning.
+fn by_code_alone(code: &str) -> Class {
+    match code {
+        "BAD_REQUEST" | "INVALID_ARGUMENT" | "MALFORMED_REQUEST" | "FAILED_PRECONDITION" => Class::BadRequest,
+        "UNAUTHENTICATED" | "UNAUTHORIZED" | "401" => Class::Unauthenticated,
+        "PERMISSION_DENIED" | "FORBIDDEN" | "403" => Class::PermissionDenied,
+        "NOT_FOUND" | "RESOURCE_NOT_FOUND" | "404" => Class::NotFound,
+        "RESOURCE_CONFLICT" | "409" => Class::Conflict,
+        "TOO_MANY_REQUESTS" | "429" => Class::RateLimited,
+        "INTERNAL_ERROR" | "500" => Class::Internal,
+        "NOT_IMPLEMENTED" | "FEATURE_DISABLED" | "501" => Class::NotImplemented,
+        "TEMPORARILY_UNAVAILABLE" | "SERVICE_UNDER_MAINTENANCE" | "503" => Class::Unavailable,
+        "DEADLINE_EXCEEDED" | "504" => Class::DeadlineExceeded,
+        _ => Class::Other,
+    }
 }
 
 fn by_status(status: u16) -> Class {
@@ -121,23 +155,45 @@ const NOT_STARTED: [&str; 7] = [
     "ClusterNotReadyException",
 ];
 
-/// Said when something broke under way. The official clients repeat any call on these too; we repeat only what is safe.
+/// Said when something broke under way. The official clients repeat any call on these, and on 503, too; we repeat only
+/// what is safe.
 const BROKE_UNDER_WAY: [&str; 4] =
     ["Unexpected error", "Please try again later or try a faster operation.", "Timed out after ", "deadline exceeded"];
 
 pub(super) fn repeat(class: Class, status: u16, message: &str) -> Repeat {
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-    if class == Class::RateLimited || matches!(status, 429 | 503) || says(&NOT_STARTED) {
+    let broke = || BROKE_UNDER_WAY.iter().any(|phrase| message.contains(phrase));
+    if is_not_started(class, message) {
         Repeat::Always
-    } else if matches!(status, 502 | 504) || (status >= 500 && says(&BROKE_UNDER_WAY)) {
+    } else if matches!(status, 502..=504) || class == Class::Unavailable || (status >= 500 && broke()) {
         Repeat::IfSafe
     } else {
         Repeat::Never
     }
 }
 
-pub(super) fn hint(class: Class, refusal: &Refusal) -> Option<&'static str> {
-    if refusal.code.as_deref() == Some(PRIVATE_LINK_CODE) {
+fn is_not_started(class: Class, message: &str) -> bool {
+    class == Class::RateLimited || NOT_STARTED.iter().any(|phrase| message.contains(phrase))
+}
+
+/// Whether an error answer leaves it open if the request was carried out. A gateway that gives up (502, 503, 504) does
+/// not know what the service behind it does.
+pub(super) fn leaves_open(class: Class, status: u16, message: &str) -> bool {
+    if is_not_started(class, message) || class == Class::NotImplemented {
+        return false;
+    }
+    match status {
+        500.. | 408 => true,
+        // A refusal, unless its code says that the service broke off.
+        300..=499 => matches!(class, Class::Internal | Class::Cancelled | Class::DeadlineExceeded),
+        _ => matches!(
+            class,
+            Class::Internal | Class::Cancelled | Class::DeadlineExceeded | Class::Unavailable | Class::Other
+        ),
+    }
+}
+
+pub(super) fn hint(class: Class, is_private_link: bool) -> Option<&'static str> {
+    if is_private_link {
         return Some("call it from a network that the workspace's private link settings allow");
     }
     (class == Class::Unauthenticated)

@@ -1,19 +1,51 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::*;
+use crate::mask::Mask;
+use crate::secret::Secret;
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
 }
 
 fn refused(path: &str, status: u16, pairs: &[(&'static str, &str)], body: &str) -> Error {
+    refused_masked(path, status, pairs, body, &Mask::default())
+}
+
+fn refused_masked(path: &str, status: u16, pairs: &[(&'static str, &str)], body: &str, mask: &Mask) -> Error {
     let status = StatusCode::from_u16(status).unwrap();
     let method = if ["/get", "/list", "/x"].iter().any(|end| path.ends_with(end)) { Method::GET } else { Method::POST };
-    Error::refused(Refusal::read(&method, path, status, &headers(pairs), body))
+    Error::refused(Refusal::read(&method, path, status, &headers(pairs), body, mask))
 }
 
 fn answer(status: u16, body: &str) -> Error {
     refused("/api/2.0/x", status, &[], body)
+}
+
+#[test]
+fn a_secret_that_the_service_repeats_is_hidden_wherever_it_stands() {
+    const TOKEN: &str = "dapi0123456789abcdef";
+    let mask = Mask::new([Secret::from(TOKEN)]);
+    let split = "dapi01234\\u000056789abcdef";
+    for (pairs, body) in [
+        (vec![("x-databricks-reason-phrase", TOKEN)], String::new()),
+        (vec![("x-request-id", TOKEN)], String::new()),
+        (vec![], format!(r#"{{"error_code":"X","message":"near {split}"}}"#)),
+        (vec![], r#"{"error_code":"X","message":"near \u0064api0123456789abcdef"}"#.to_owned()),
+        (vec![], format!(r#"{{"error_code":"{TOKEN}","message":"m"}}"#)),
+        (vec![], format!("<html><pre>dapi&#48;123456789abcdef or {TOKEN}</pre></html>")),
+        (vec![], format!("{}{TOKEN}", "x".repeat(1_990))),
+        (
+            vec![],
+            format!(
+                r#"{{"message":"m","details":[{{"@type":"a.RequestInfo","request_id":"{TOKEN}","{TOKEN}":"{TOKEN}"}}]}}"#
+            ),
+        ),
+    ] {
+        let error = refused_masked("/api/2.0/x", 400, &pairs, &body, &mask);
+        let shown = format!("{error} {error:?} {:?}", error.details()).replace(|seen: char| seen.is_control(), "");
+        assert!(shown.contains("***") && !shown.contains("dapi0"), "{body}: {shown}");
+    }
 }
 
 #[test]
@@ -134,7 +166,8 @@ fn a_missing_object_reported_as_bad_request_is_not_found() {
 fn what_may_be_repeated() {
     for (status, message, expected) in [
         (429, "m", Repeat::Always),
-        (503, "m", Repeat::Always),
+        (503, "ClusterNotReadyException: wait", Repeat::Always),
+        (503, "m", Repeat::IfSafe),
         (500, "SCIM: REQUEST_LIMIT_EXCEEDED", Repeat::Always),
         (400, "ClusterNotReadyException: wait", Repeat::Always),
         (502, "m", Repeat::IfSafe),

@@ -15,7 +15,7 @@ fn status(status: u16, retry_after: Option<&'static str>) -> Error {
     let mut headers = HeaderMap::new();
     headers.extend(retry_after.map(|after| (http::header::RETRY_AFTER, HeaderValue::from_static(after))));
     let status = StatusCode::from_u16(status).unwrap();
-    Error::refused(Refusal::read(&Method::POST, "/", status, &headers, ""))
+    Error::refused(Refusal::read(&Method::POST, "/", status, &headers, "", &crate::mask::Mask::default()))
 }
 
 /// Attempts that fail with the same error until the given one; returns their number and how it ended.
@@ -35,7 +35,8 @@ async fn attempts(policy: RetryPolicy, repeatable: bool, succeed_at: u32, error:
 async fn a_call_that_may_have_happened_is_repeated_only_when_safe() {
     for (error, repeatable, expected) in [
         (status(429, None), false, (3, true)),
-        (status(503, None), false, (3, true)),
+        (status(503, None), false, (1, false)),
+        (status(503, None), true, (3, true)),
         (status(502, None), false, (1, false)),
         (status(502, None), true, (3, true)),
         (status(504, None), false, (1, false)),
@@ -46,6 +47,25 @@ async fn a_call_that_may_have_happened_is_repeated_only_when_safe() {
     ] {
         assert_eq!(attempts(POLICY, repeatable, 3, error.clone()).await, expected, "{error:?} {repeatable}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_may_have_happened_is_not_forgotten() {
+    let run = |errors: Vec<Error>| async move {
+        let errors = std::cell::RefCell::new(errors.into_iter());
+        let attempt = |_| {
+            let error = errors.borrow_mut().next().unwrap();
+            async { Err::<(), _>(error) }
+        };
+        POLICY.run(true, &Terms::Usual, attempt).await.unwrap_err().may_have_happened()
+    };
+    // The second attempt may fail for what the first one did.
+    assert!(run(vec![status(502, None), status(404, None)]).await);
+    assert!(run(vec![status(503, None), Error::configuration("x")]).await);
+    assert!(run(vec![Error::timed_out(Duration::ZERO), status(409, None)]).await);
+    assert!(run(vec![status(429, None), status(500, None)]).await);
+    assert!(!run(vec![status(429, None), status(404, None)]).await);
+    assert!(!run(vec![Error::configuration("x")]).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +88,7 @@ async fn pauses_grow_up_to_the_longest() {
 #[tokio::test(start_paused = true)]
 async fn the_budget_ends_it_with_the_last_error() {
     let start = Instant::now();
-    let (made, ok) = attempts(POLICY, false, 1_000, status(503, None)).await;
+    let (made, ok) = attempts(POLICY, true, 1_000, status(503, None)).await;
     assert!(!ok && made > 5, "{made}");
     assert!(start.elapsed() <= POLICY.budget);
     // A longer wait than the budget is not begun.

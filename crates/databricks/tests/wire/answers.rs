@@ -183,12 +183,58 @@ async fn login_pages_are_recognised() {
 }
 
 #[tokio::test]
-async fn a_private_link_is_told() {
-    let location = "https://acme.test/login.html?error=private-link-validation-error:123";
-    let workspace = Workspace::always(302, &[("location", location)], "").await.unwrap();
-    let error = call(&workspace.client().unwrap(), &LIST).await.unwrap_err();
-    assert!(error.is_permission_denied());
-    assert_eq!(error.error_code(), Some("PRIVATE_LINK_VALIDATION_ERROR"));
+async fn a_private_link_is_told_however_it_is_said() {
+    let location = [("location", "https://acme.test/login.html?error=private-link-validation-error:123")];
+    for (status, headers, body) in [
+        (302, &location[..], ""),
+        (403, &[], r#"{"error_code":"PRIVATE_LINK_VALIDATION_ERROR","message":"m"}"#),
+        (400, &[], r#"{"error_code":"PRIVATE_LINK_VALIDATION_ERROR","message":"m"}"#),
+        (200, &[], r#"{"error_code":"PRIVATE_LINK_VALIDATION_ERROR","message":"m"}"#),
+        (403, &[], r#"{"error_code":"PERMISSION_DENIED","message":"PRIVATE_LINK_VALIDATION_ERROR: not from here"}"#),
+        (403, &[], "PRIVATE_LINK_VALIDATION_ERROR: not from here"),
+        (
+            403,
+            &[],
+            r#"{"message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"PRIVATE_LINK_VALIDATION_ERROR"}]}"#,
+        ),
+    ] {
+        let workspace = Workspace::always(status, headers, body).await.unwrap();
+        let error = call(&workspace.client().unwrap(), &LIST).await.unwrap_err();
+        assert!(error.is_permission_denied() && error.is_private_link(), "{body}: {error:?}");
+        assert!(error.hint().unwrap().contains("private link"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_success_is_an_error() {
+    for (body, expected) in [
+        (
+            r#"{"error_code":"MAX_NOTEBOOK_SIZE_EXCEEDED","message":"too large"}"#,
+            " | MAX_NOTEBOOK_SIZE_EXCEEDED | too large | no id | 0 details",
+        ),
+        (
+            r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"gone"}"#,
+            "not found | RESOURCE_DOES_NOT_EXIST | gone | no id | 0 details",
+        ),
+        (r#"{"error_code":403,"message":"no"}"#, "permission denied | 403 | no | no id | 0 details"),
+        (r#"{"errorCode":"INTERNAL_ERROR","message":"m"}"#, " | INTERNAL_ERROR | m | no id | 0 details"),
+    ] {
+        let workspace = Workspace::always(200, &[], body).await.unwrap();
+        for operation in [&LIST, &CREATE, &SILENT] {
+            let error = call(&workspace.client().unwrap(), operation).await.unwrap_err();
+            assert_eq!((asked(&error).as_str(), error.status()), (expected, Some(200)));
+        }
+        let api = workspace.client().unwrap().api();
+        let error = databricks::Error::from(api.jobs_jobs_get_run(None, None, None, 1).await.unwrap_err());
+        assert_eq!(asked(&error), expected, "typed");
+        // What somebody has stored may look like anything.
+        let arguments = Arguments::new().with(Location::Path, "file_path", "/f");
+        workspace.client().unwrap().execute(&DOWNLOAD, arguments).await.unwrap();
+    }
+    for body in [r#"{"error_code":"","message":"m"}"#, r#"{"error_code":null}"#, r#"{"jobs":[{"error_code":"X"}]}"#] {
+        let workspace = Workspace::always(200, &[], body).await.unwrap();
+        call(&workspace.client().unwrap(), &LIST).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -240,6 +286,13 @@ async fn presigned_urls_get_no_credentials_and_are_never_shown() {
         .unwrap();
     let request = storage.requests().remove(1);
     assert_eq!((request.header("x-ms-blob-type"), request.header("authorization")), (Some("BlockBlob"), None));
+
+    for name in ["Content-Length", "host", "Transfer-Encoding", "User-Agent"] {
+        let url = format!("{}/chunk", storage.url());
+        let error = client.download_presigned_with(&url, [(name, "1")]).await.unwrap_err();
+        assert!(error.message().contains(&format!("`{}`", name.to_ascii_lowercase())), "{error}");
+    }
+    assert_eq!(storage.requests().len(), 2, "nothing is sent with such a header");
 
     let expired = Workspace::always(403, &[], "<html><pre>Request has expired</pre></html>").await.unwrap();
     let url = format!("{}/chunk?sig=s3cret", expired.url());

@@ -28,7 +28,7 @@ async fn an_upload_is_read_anew_for_each_attempt() {
     let bytes: Vec<u8> = (0_u32..1_000_003).map(|number| (number % 251) as u8).collect();
     let file = file(&bytes).unwrap();
     let content = content(&file, bytes.len() as u64);
-    let uploaded = workspace.client().unwrap().upload(&UPLOAD, to("/f"), &content).await.unwrap();
+    let uploaded = workspace.client().unwrap().upload(&UPLOAD, to("/f").idempotent(true), &content).await.unwrap();
     assert_eq!(uploaded, Payload::Empty);
     let requests = workspace.requests();
     assert_eq!(requests.len(), 2);

@@ -19,23 +19,63 @@ async fn recovering(status: u16) -> io::Result<Workspace> {
 
 #[tokio::test]
 async fn a_refused_call_is_repeated_whatever_it_does() {
-    for status in [429, 503] {
-        for operation in [&LIST, &CREATE, &KEYED] {
-            let workspace = recovering(status).await.unwrap();
-            call(&workspace.client().unwrap(), operation).await.unwrap();
-            assert_eq!(workspace.requests().len(), 3, "{status} {}", operation.id);
-        }
+    for operation in [&LIST, &CREATE, &KEYED] {
+        let workspace = recovering(429).await.unwrap();
+        call(&workspace.client().unwrap(), operation).await.unwrap();
+        assert_eq!(workspace.requests().len(), 3, "{}", operation.id);
     }
 }
 
 #[tokio::test]
 async fn a_call_that_may_have_happened_is_repeated_only_when_harmless() {
-    for (operation, idempotent, expected) in
-        [(&LIST, false, 3), (&CREATE, false, 1), (&CREATE, true, 3), (&KEYED, false, 3)]
-    {
-        let workspace = recovering(502).await.unwrap();
-        let result = workspace.client().unwrap().execute(operation, Arguments::new().idempotent(idempotent)).await;
-        assert_eq!((workspace.requests().len(), result.is_ok()), (expected, expected == 3), "{}", operation.id);
+    for status in [502, 503, 504] {
+        for (operation, idempotent, expected) in
+            [(&LIST, false, 3), (&CREATE, false, 1), (&CREATE, true, 3), (&KEYED, false, 3)]
+        {
+            let workspace = recovering(status).await.unwrap();
+            let result = workspace.client().unwrap().execute(operation, Arguments::new().idempotent(idempotent)).await;
+            assert_eq!((workspace.requests().len(), result.is_ok()), (expected, expected == 3), "{}", operation.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_open_outcome_is_told_where_something_may_have_changed() {
+    for (status, body, open) in [
+        (200, "not JSON", true),
+        (200, r#"{"error_code":"INTERNAL_ERROR","message":"m"}"#, true),
+        (200, r#"{"error_code":"PERMISSION_DENIED","message":"m"}"#, false),
+        (400, "{}", false),
+        (403, "{}", false),
+        (404, "{}", false),
+        (408, "{}", true),
+        (409, "{}", false),
+        (429, "{}", false),
+        (500, "{}", true),
+        (500, r#"{"error_code":"INTERNAL_ERROR","message":"REQUEST_LIMIT_EXCEEDED"}"#, false),
+        (501, "{}", false),
+        (502, "", true),
+        (503, "", true),
+        (504, "", true),
+        (302, "", false),
+    ] {
+        let workspace = Workspace::always(status, &[], body).await.unwrap();
+        let arguments = || Arguments::new().with_retry_budget(std::time::Duration::ZERO);
+        let client = workspace.client().unwrap();
+        let error = client.execute(&CREATE, arguments()).await.unwrap_err();
+        assert_eq!(error.may_have_happened(), open, "{status} {body}: {error}");
+        let error = client.execute(&LIST, arguments()).await.unwrap_err();
+        assert!(!error.may_have_happened(), "{status} {body}: reading changes nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_503_that_is_known_to_refuse_is_repeated_whatever_the_call_does() {
+    for (status, expected) in [(503, 3), (502, 1)] {
+        let workspace = recovering(status).await.unwrap();
+        let arguments = Arguments::new().unavailable_is_refusal(true);
+        let result = workspace.client().unwrap().execute(&CREATE, arguments).await;
+        assert_eq!((workspace.requests().len(), result.is_ok()), (expected, expected == 3), "{status}");
     }
 }
 
@@ -98,6 +138,7 @@ async fn a_broken_connection_counts_as_perhaps_happened() {
         let client = Client::new(Config { retry, ..Config::new(&url, TOKEN).unwrap() }).unwrap();
         let error = call(&client, operation).await.unwrap_err();
         assert!(!error.is_unreachable() && error.is_retryable() && error.status().is_none(), "{error}");
+        assert_eq!(error.may_have_happened(), operation.id != LIST.id, "{error}");
         assert_eq!(count.load(Ordering::SeqCst) > 1, repeated, "{}", operation.id);
     }
 }
@@ -109,7 +150,7 @@ async fn an_unreachable_host_is_told_soon() {
     drop(listener);
     let client = Client::new(Config { retry: quick(), ..Config::new(&url, TOKEN).unwrap() }).unwrap();
     let error = call(&client, &CREATE).await.unwrap_err();
-    assert!(error.is_unreachable(), "{error}");
+    assert!(error.is_unreachable() && !error.may_have_happened(), "{error}");
     assert!(error.hint().unwrap().contains("DATABRICKS_HOST"));
     assert!(error.to_string().starts_with("cannot call `jobs.jobs.create`: no connection to the host: "), "{error}");
 }

@@ -1,9 +1,9 @@
 //! The shape of requests.
 
-use databricks::{Arguments, Body, Client, Config, Limits, Location, Operation, Payload, UserAgent};
+use databricks::{Arguments, Body, Client, Config, Error, Limits, Location, Operation, Payload, UserAgent};
 use serde_json::json;
 
-use crate::workspace::{CREATE, DOWNLOAD, LIST, METADATA, TOKEN, UPLOAD, Workspace, call};
+use crate::workspace::{CREATE, DOWNLOAD, LIST, METADATA, TOKEN, UPLOAD, Workspace, call, json as answer};
 
 #[tokio::test]
 async fn a_read_carries_credentials_routing_and_query() {
@@ -168,4 +168,78 @@ fn nothing_shows_the_token_or_the_values() {
     let shown = format!("{config:?} {config} {arguments:?} {:?}", Client::new(config.clone()).unwrap());
     assert!(!shown.contains(TOKEN) && !shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("string_value") && shown.contains("https://acme.test"));
+}
+
+#[tokio::test]
+async fn what_no_url_can_carry_is_refused_at_once_and_named() {
+    let workspace = Workspace::always(200, &[], "{}").await.unwrap();
+    let client = workspace.client().unwrap();
+    let list = |length: usize| Arguments::new().with(Location::Query, "name", "x".repeat(length));
+    client.execute(&LIST, list(60_000)).await.unwrap();
+    let error = client.execute(&LIST, list(65_536).with(Location::Query, "limit", 1)).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot call `jobs.jobs.list`: the query parameter `name` is too long: 65536 bytes");
+    assert!(error.is_bad_request() && !error.is_retryable() && error.hint().unwrap().contains("shorter"));
+    let file = Arguments::new().with(Location::Path, "file_path", format!("/{}", "x".repeat(65_536)));
+    for operation in [&DOWNLOAD, &METADATA] {
+        let error = client.execute(operation, file.clone()).await.unwrap_err();
+        assert_eq!(error.message(), "the path parameter `file_path` is too long: 65537 bytes");
+        assert_eq!(error.refused_parameter(), Some("file_path"));
+    }
+    let request =
+        client.transport().http_client().get(format!("{}{}?name={}", workspace.url(), LIST.path, "x".repeat(65_536)));
+    let response = client.transport().exec(request.build().unwrap(), &LIST).await.unwrap();
+    let error = Error::from(progenitor_client::Error::<()>::UnexpectedResponse(response));
+    assert!(error.message().starts_with("the request cannot be built: ") && !error.is_retryable(), "{error}");
+    assert_eq!(workspace.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_for_the_other_kind_of_host_is_not_sent() {
+    static ACCOUNT: Operation = Operation {
+        id: "iam.account_groups.list",
+        path: "/api/2.0/accounts/{account_id}/scim/v2/Groups",
+        parameters: &[databricks::Parameter {
+            name: "account_id",
+            location: Location::Path,
+            required: true,
+            from_config: true,
+            ..LIST.parameters[0]
+        }],
+        workspace_routing: false,
+        ..LIST
+    };
+    let of = |host: &str| {
+        let config = Config { retry: crate::workspace::quick(), ..Config::new(host, TOKEN).unwrap() };
+        Client::new(Config { account_id: Some("a-1".to_owned()), ..config }).unwrap()
+    };
+    let error = call(&of("accounts.acme.test"), &LIST).await.unwrap_err();
+    assert!(error.is_configuration() && error.message().contains("is the host of an account"), "{error}");
+    assert!(error.hint().unwrap().contains("DATABRICKS_HOST"));
+
+    for (told, refused) in [("workspace", true), ("unified", false), ("account", false)] {
+        let workspace = Workspace::start(move |number| {
+            if number > 0 {
+                return answer(200, "{}");
+            }
+            answer(
+                200,
+                match told {
+                    "workspace" => r#"{"host_type":"workspace"}"#,
+                    "unified" => r#"{"host_type":"unified"}"#,
+                    _ => r#"{"host_type":"account"}"#,
+                },
+            )
+        })
+        .await
+        .unwrap();
+        let result = call(&of(&workspace.url()), &ACCOUNT).await;
+        assert_eq!(workspace.requests().len(), if refused { 1 } else { 2 }, "{told}");
+        match result {
+            Err(error) => {
+                assert!(refused && error.is_configuration(), "{told}: {error}");
+                assert!(error.message().contains("is the host of a workspace"), "{error}");
+            }
+            Ok(_) => assert!(!refused, "{told}"),
+        }
+    }
 }

@@ -6,7 +6,7 @@
 mod languages;
 mod results;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ const START: Lapse = Lapse::new(200, 5_000);
 const RUN: Lapse = Lapse::new(150, 1_000);
 /// So many contexts a cluster has at once, as documented.
 const MOST_CONTEXTS: usize = 145;
+/// Commands that are remembered.
+const KEPT: usize = 500;
 const LANGUAGES: [&str; 4] = ["python", "sql", "scala", "r"];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -60,6 +62,8 @@ struct Command {
 pub(crate) struct Commands {
     contexts: BTreeMap<String, Context>,
     commands: BTreeMap<String, Command>,
+    /// Their ids, oldest first.
+    order: VecDeque<String>,
 }
 
 fn refused(status: u16, message: impl Into<String>) -> Outcome {
@@ -171,6 +175,12 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         }
         let kept = Command { context: id, begins, done: begins + lasts, canceled: false, results };
         commands.commands.insert(command.clone(), kept);
+        commands.order.push_back(command.clone());
+        if commands.order.len() > KEPT
+            && let Some(oldest) = commands.order.pop_front()
+        {
+            commands.commands.remove(&oldest);
+        }
         Ok(Reply::json(json!({"id": command})))
     })
 }

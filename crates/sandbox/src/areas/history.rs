@@ -27,25 +27,35 @@ pub(crate) struct Entry {
     pub(crate) status: &'static str,
     pub(crate) rows: usize,
     pub(crate) error: Option<String>,
+    /// What the request tagged it with.
+    pub(crate) tags: Vec<Value>,
 }
 
 /// Newest first.
 #[derive(Debug, Default)]
 pub(crate) struct History(pub(crate) VecDeque<Entry>);
 
-pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str) {
+pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str, started: i64) {
     let mut history = lock(&workspace.history);
     history.0.push_front(Entry {
         id: id.to_owned(),
         sql: sql.to_owned(),
         warehouse: warehouse.to_owned(),
-        started: workspace.clock.now(),
+        started,
         ended: None,
         status: "RUNNING",
         rows: 0,
         error: None,
+        tags: Vec::new(),
     });
     history.0.truncate(KEPT);
+}
+
+/// Adds what a request tagged a statement with.
+pub(crate) fn tag(workspace: &Workspace, id: &str, tags: Vec<Value>) {
+    if let Some(entry) = lock(&workspace.history).0.iter_mut().find(|entry| entry.id == id) {
+        entry.tags = tags;
+    }
 }
 
 /// `state` is the state of the statement.
@@ -125,6 +135,9 @@ fn json(entry: &Entry, now: i64, metrics: bool) -> Value {
         "warehouse_id": entry.warehouse, "endpoint_id": entry.warehouse, "is_final": entry.ended.is_some(),
         "statement_type": kind(&entry.sql), "plans_state": "EXISTS", "client_application": "databricks-sandbox",
     });
+    if !entry.tags.is_empty() {
+        json.set("query_tags", json!(entry.tags));
+    }
     if let Some(ended) = entry.ended {
         json.set("query_end_time_ms", json!(ended));
         json.set("execution_end_time_ms", json!(ended));

@@ -23,7 +23,7 @@ fn discovery(workspace: &Workspace, _: &Request) -> Outcome {
     let url = workspace.url();
     Ok(Reply::json(json!({
         "issuer": format!("{url}/oidc"), "authorization_endpoint": format!("{url}/oidc/v1/authorize"),
-        "token_endpoint": format!("{url}/oidc/v1/token"), "grant_types_supported": ["client_credentials", "authorization_code", "refresh_token"],
+        "token_endpoint": format!("{url}/oidc/v1/token"), "grant_types_supported": ["authorization_code", "refresh_token"],
         "response_types_supported": ["code"], "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["all-apis", "offline_access"],
     })))

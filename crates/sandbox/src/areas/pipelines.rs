@@ -4,6 +4,8 @@
 //! until it is stopped; all others succeed. Derived: the texts of events, how long each phase takes, and that an update
 //! which is stopped is STOPPING for a while, in which no other one can be started.
 
+pub(crate) mod tables;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -23,6 +25,8 @@ use crate::workspace::{USER, Workspace, lock};
 const PHASE: Lapse = Lapse::new(250, 15_000);
 /// How long an update takes to stop.
 const STOP: Lapse = Lapse::new(300, 10_000);
+/// Updates that a pipeline remembers.
+const KEPT: usize = 100;
 const PHASES: [&str; 4] = ["WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING"];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -49,6 +53,8 @@ struct Update {
     /// Of a continuous pipeline: it ends when it is stopped.
     is_endless: bool,
     request: Map<String, Value>,
+    /// Whether its tables were made, or it has ended without any.
+    made: bool,
 }
 
 #[derive(Debug)]
@@ -86,6 +92,8 @@ impl Pipelines {
             failure,
             is_endless: false,
             request: Map::new(),
+            // The samples do not have its tables.
+            made: true,
         });
         self.0.insert(id.to_owned(), pipeline);
     }
@@ -166,11 +174,17 @@ impl Pipeline {
             "health": if healthy { "HEALTHY" } else { "UNHEALTHY" }, "latest_updates": latest, "last_modified": self.modified})
     }
 
-    fn tables(&self) -> Vec<String> {
+    /// The catalog and the schema that its tables are in.
+    fn place(&self) -> [String; 2] {
         let place = |name| self.settings.get(name).and_then(Value::as_str).map(str::to_owned);
         let catalog = place("catalog").unwrap_or_else(|| "main".to_owned());
         let schema = place("schema").or_else(|| place("target")).unwrap_or_else(|| "default".to_owned());
-        ["bronze_orders", "silver_orders"].map(|table| format!("{catalog}.{schema}.{table}")).into()
+        [catalog, schema]
+    }
+
+    fn tables(&self) -> Vec<String> {
+        let place = self.place().join(".");
+        ["bronze_orders", "silver_orders"].map(|table| format!("{place}.{table}")).into()
     }
 
     /// What happened so far, oldest first.
@@ -325,8 +339,12 @@ fn start(workspace: &Workspace, request: &Request) -> Outcome {
             is_endless: pipeline.settings.get("continuous") == Some(&json!(true))
                 && asked.get("validate_only") != Some(&json!(true)),
             request: asked,
+            made: false,
         };
         let reply = json!({"update_id": update.id});
+        if pipeline.updates.len() >= KEPT {
+            pipeline.updates.remove(0);
+        }
         pipeline.updates.push(update);
         Ok(Reply::json(reply))
     })

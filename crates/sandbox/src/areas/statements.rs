@@ -16,6 +16,7 @@ use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
 use super::warehouses::Readiness;
+use crate::clock::Lapse;
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
@@ -28,8 +29,12 @@ use sessions::Place;
 
 /// Finished statements that are remembered.
 const KEPT: usize = 500;
+/// Bytes of results that are kept, besides the newest two.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// How long a result is kept, in milliseconds.
 const RESULT_LIFE: i64 = 3_600_000;
+/// How long a statement of a job, an alert or a dashboard took.
+const USUAL: Lapse = Lapse::new(120, 2_000);
 /// Bytes of a result that may leave by links; the sandbox keeps them in memory.
 const LINKED_BYTES: usize = 100 * 1024 * 1024;
 
@@ -87,6 +92,38 @@ pub(crate) struct Statements {
     sessions: BTreeMap<String, Place>,
 }
 
+impl Statements {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Keeps a statement, and forgets the oldest where there are too many or their results take too much memory.
+    fn keep(&mut self, id: &str, statement: Statement) {
+        self.by_id.insert(id.to_owned(), statement);
+        self.order.push_back(id.to_owned());
+        while self.order.len() > KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+        let mut bytes = 0;
+        for id in self.order.iter().rev().skip(1) {
+            let Some(statement) = self.by_id.get(id) else { continue };
+            statement.state.send_if_modified(|state| {
+                if let State::Succeeded(table, _) = state {
+                    bytes += table.bytes();
+                }
+                let is_too_much = bytes > KEPT_BYTES && matches!(state, State::Succeeded(..));
+                if is_too_much {
+                    *state = State::Closed;
+                }
+                is_too_much
+            });
+        }
+    }
+}
+
 /// What a request asks to run.
 struct Order {
     sql: String,
@@ -99,6 +136,7 @@ struct Order {
     session: crate::sql::Session,
     /// The SQL session to which a USE belongs.
     session_id: Option<String>,
+    tags: Vec<Value>,
 }
 
 impl Order {
@@ -123,15 +161,10 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
             let sending = Sending { delivery: order.delivery, seed, whole };
             let warehouse = order.warehouse.clone();
             let statement = Statement { warehouse, state: state.clone(), cancel: cancel.clone(), sending };
-            statements.by_id.insert(id.clone(), statement);
-            statements.order.push_back(id.clone());
-            if statements.order.len() > KEPT
-                && let Some(oldest) = statements.order.pop_front()
-            {
-                statements.by_id.remove(&oldest);
-            }
+            statements.keep(&id, statement);
         }
-        super::history::begin(&workspace, &id, &order.sql, &order.warehouse);
+        super::history::begin(&workspace, &id, &order.sql, &order.warehouse, workspace.clock.now());
+        super::history::tag(&workspace, &id, order.tags.clone());
         let (wait, cancel_on_timeout) = (order.wait, order.cancel_on_timeout);
         tokio::spawn(run(Arc::clone(&workspace), id.clone(), order, state, cancel.clone(), ready_at));
         if wait.is_zero() {
@@ -146,10 +179,11 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
     })
 }
 
-/// Enters a statement that another area ran; gives its id.
-pub(super) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: Result<Table, SqlError>) -> String {
+/// Enters a statement that another area has just run; gives its id.
+pub(crate) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: Result<Table, SqlError>) -> String {
     let id = workspace.ids.statement();
-    super::history::begin(workspace, &id, sql, warehouse);
+    let started = workspace.clock.now() - workspace.clock.lapse(USUAL);
+    super::history::begin(workspace, &id, sql, warehouse, started);
     let (state, rows, message) = match outcome {
         Ok(table) => {
             let rows = table.rows.len();
@@ -161,9 +195,7 @@ pub(super) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: 
     let (state, _) = watch::channel(state);
     let sending = Sending { delivery: Delivery::Inline, seed: 0, whole: false };
     let statement = Statement { warehouse: warehouse.to_owned(), state, cancel: Cancel::default(), sending };
-    let mut statements = lock(&workspace.statements);
-    statements.by_id.insert(id.clone(), statement);
-    statements.order.push_back(id.clone());
+    lock(&workspace.statements).keep(&id, statement);
     id
 }
 
@@ -277,7 +309,8 @@ fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
         session.parameters.insert(name, value);
     }
     let wait = wait(fields.text("wait_timeout")?.unwrap_or("10s"))?;
-    Ok(Order { sql, warehouse, wait, cancel_on_timeout, delivery, row_limit, byte_limit, session, session_id })
+    let tags = fields.array("query_tags")?.to_vec();
+    Ok(Order { sql, warehouse, wait, cancel_on_timeout, delivery, row_limit, byte_limit, session, session_id, tags })
 }
 
 fn limit(fields: &Fields, name: &str) -> Result<Option<usize>, ApiError> {

@@ -1,7 +1,6 @@
 //! What a task does when it runs, by simple rules.
 //!
-//! SQL notebooks and SQL tasks run on the engine; of a Python source, the lines count that `python` knows, and `%sql`
-//! cells. `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only
+//! SQL notebooks and SQL tasks run on the engine, and so do `%sql` cells; `python` runs the others. `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only
 //! in the first attempt of runs with an odd number; with `# sandbox: driver out of memory` the driver dies.
 //!
 //! Derived: tasks of other kinds succeed without doing anything, and say so in their logs.
@@ -14,7 +13,8 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::objects::{Kind, cells, normal};
-use super::python::{Names, Script};
+use super::python::{self, Cell, Names};
+use super::queries::QUERIES;
 use super::runs::{Values, plain};
 use crate::clock::Lapse;
 use crate::json::Members;
@@ -92,6 +92,9 @@ pub(crate) struct Call<'a> {
 /// How long a statement of a task may take; all requests wait for it.
 const LONGEST: Duration = Duration::from_secs(3);
 
+/// Rows of a statement that a task runs, at most.
+const ROWS: usize = 1_000;
+
 const USUAL: Lapse = Lapse::new(300, 20_000);
 
 /// The source that a task runs, with its language.
@@ -136,7 +139,7 @@ pub(super) fn sleep_in(source: &str) -> i64 {
 pub(super) fn run_statements(workspace: &Workspace, source: &str) -> Result<Option<Table>, SqlError> {
     let mut last = None;
     for statement in sql_statements(source) {
-        last = Some(run_sql(workspace, &statement, &BTreeMap::new())?);
+        last = Some(run_sql(workspace, &statement, &BTreeMap::new(), ROWS)?);
     }
     Ok(last)
 }
@@ -203,12 +206,14 @@ fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Sess
     session
 }
 
-pub(super) fn run_sql(
+/// Runs one statement; gives up to so many rows.
+pub(crate) fn run_sql(
     workspace: &Workspace,
     sql: &str,
     parameters: &BTreeMap<String, String>,
+    rows: usize,
 ) -> Result<Table, SqlError> {
-    let limits = Limits { rows: Some(1000), ..Limits::default() };
+    let limits = Limits { rows: Some(rows), ..Limits::default() };
     workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, limits, &Cancel::within(LONGEST))
 }
 
@@ -232,11 +237,17 @@ fn sql_statements(source: &str) -> Vec<String> {
 
 fn sql_source(workspace: &Workspace, source: &str, parameters: &BTreeMap<String, String>) -> Done {
     for statement in sql_statements(source) {
-        if let Err(error) = run_sql(workspace, &statement, parameters) {
+        if let Err(error) = run_sql(workspace, &statement, parameters, ROWS) {
             return sql_failure(&error);
         }
     }
     Done::success()
+}
+
+/// The text of a saved query that is not in the trash.
+fn saved_query(workspace: &Workspace, id: &str) -> Option<String> {
+    let query = QUERIES.find(workspace, id).filter(|query| query.text_at("lifecycle_state") == "ACTIVE")?;
+    Some(query.text_at("query_text").to_owned())
 }
 
 fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
@@ -252,15 +263,33 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     for (name, value) in task.at("parameters").as_object().into_iter().flatten() {
         parameters.insert(name.clone(), plain(value));
     }
-    let Some((source, _)) = source(workspace, call.spec) else {
-        return Done::refused(
-            "RESOURCE_NOT_FOUND",
-            "The sandbox runs SQL tasks from files of the workspace only; there is no such file",
-        );
+    let query = task.at("query").at("query_id").as_str();
+    let source = match query {
+        Some(id) => saved_query(workspace, id),
+        None => source(workspace, call.spec).map(|(source, _)| source),
     };
-    let mut done = sql_source(workspace, &source, &parameters);
+    let Some(source) = source else {
+        let message = match query {
+            Some(id) => format!("The query {id} does not exist."),
+            None => "The sandbox runs SQL tasks of saved queries and of files of the workspace; this one names neither"
+                .to_owned(),
+        };
+        return Done::refused("RESOURCE_NOT_FOUND", message);
+    };
+    let mut done = Done::success();
+    let mut statements = Vec::new();
+    for statement in sql_statements(&source) {
+        let outcome = run_sql(workspace, &statement, &parameters, ROWS);
+        let failure = outcome.as_ref().err().map(sql_failure);
+        let id = super::statements::enter(workspace, &statement, warehouse, outcome);
+        statements.push(json!({"lookup_key": id}));
+        if let Some(failure) = failure {
+            done = failure;
+            break;
+        }
+    }
     let output = json!({"query_output": {"warehouse_id": warehouse, "endpoint_id": warehouse, "query_text": source,
-        "sql_statements": sql_statements(&source).iter().map(|_| json!({"lookup_key": workspace.ids.hex16()})).collect::<Vec<_>>()}});
+        "sql_statements": statements}});
     done.extra.insert("sql_output".to_owned(), output);
     done
 }
@@ -279,27 +308,39 @@ fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) 
         return driver_died();
     }
     let armed = !has("# sandbox: flaky") || (call.run_number % 2 == 1 && call.attempt == 0);
-    let mut names = Names::default();
-    let mut script = Script::new(workspace, call, &mut names, armed);
-    let mut failed = None;
-    for cell in cells(source) {
-        if let Some(sql) = cell.strip_prefix("# MAGIC %sql") {
-            let sql: Vec<_> = sql.lines().map(|line| line.trim_start_matches("# MAGIC")).collect();
-            let done = sql_source(workspace, &sql.join("\n"), &call.parameters);
-            if done.result != "SUCCESS" {
-                failed = Some(done);
-                break;
-            }
-        } else if !script.cell(&cell) {
-            break;
-        }
-    }
-    let ran = script.finish();
-    let mut done = failed.unwrap_or(ran.done);
+    let cells = cells(source);
+    let cells = cells.iter().filter_map(|cell| python_cell(workspace, cell, &call.parameters));
+    let ran = python::run(workspace, call, &mut Names::default(), armed, cells);
+    let mut done = ran.done;
     // Notebooks have no logs, scripts no exit value.
     if !notebook {
         done.logs = Some(ran.logs);
         done.exit = None;
     }
     done
+}
+
+/// A cell as it runs; nothing of one that is text.
+fn python_cell<'c>(
+    workspace: &'c Workspace,
+    cell: &'c str,
+    parameters: &'c BTreeMap<String, String>,
+) -> Option<Cell<'c>> {
+    let command = |line: &'c str| line.strip_prefix("# MAGIC ").filter(|rest| rest.starts_with(['%', '!']));
+    let mut code = cell.lines().skip_while(|line| line.is_empty() || line.starts_with("# DBTITLE"));
+    let first = code.next().and_then(command);
+    let Some(first) = first.or_else(|| code.find_map(command)) else { return Some(Cell::Python(cell)) };
+    let (name, rest) = first.split_once(char::is_whitespace).unwrap_or((first, ""));
+    match name {
+        "%md" => None,
+        "%sql" => {
+            let lines = std::iter::once(rest).chain(code.map(|line| line.trim_start_matches("# MAGIC")));
+            let sql = lines.collect::<Vec<_>>().join("\n");
+            Some(Cell::Other(Box::new(move || {
+                let done = sql_source(workspace, &sql, parameters);
+                (done.result != "SUCCESS").then_some(done)
+            })))
+        }
+        name => Some(Cell::Other(Box::new(move || Some(python::refused(name, cell))))),
+    }
 }

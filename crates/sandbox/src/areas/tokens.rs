@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::scim::SERVICE_PRINCIPALS;
 use crate::error::ApiError;
+use crate::ids::secret;
 use crate::json::Members;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
@@ -51,7 +52,7 @@ fn make(workspace: &Workspace, fields: &Fields, owner: i64, owner_name: &str) ->
         Some(_) => return Err(ApiError::invalid_parameter("lifetime_seconds must be positive, or -1 for no expiry")),
     };
     let hex = || workspace.ids.uuid().replace('-', "");
-    let (id, value) = (format!("{}{}", hex(), hex()), format!("dapi{}", hex()));
+    let (id, value) = (format!("{}{}", hex(), hex()), format!("dapi{}", secret().map_err(ApiError::no_secret)?));
     let token = json!({"token_id": id, "comment": fields.text("comment")?.unwrap_or_default(), "creation_time": now, "expiry_time": expiry,
         "created_by_id": USER_ID, "created_by_username": USER, "owner_id": owner, "owner": owner_name, "workspace_id": workspace.id(), "value": value});
     TOKENS.put(workspace, &id, token.clone());

@@ -20,6 +20,8 @@ pub(crate) const ROUTES: &[Route] = &[
         template: "/oidc/.well-known/oauth-authorization-server",
         reason: "clients discover the token endpoints there",
     },
+    Route { method: "GET", template: "/oidc/v1/authorize", reason: "the browser goes there to log in" },
+    Route { method: "POST", template: "/oidc/v1/token", reason: "a client gets its tokens there" },
     Route {
         method: "GET",
         template: "/api/2.0/sql/warehouses/default",

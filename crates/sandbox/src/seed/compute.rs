@@ -109,7 +109,7 @@ fn history(workspace: &Workspace) {
         };
         let rows = if status == "FINISHED" { produced } else { 0 };
         let ended = Some(started + 80 + pick(index, 3, 4_000));
-        Entry { id: workspace.ids.statement(), sql: sql.to_owned(), warehouse: WAREHOUSE.to_owned(), started, ended, status, rows, error }
+        Entry { id: workspace.ids.statement(), sql: sql.to_owned(), warehouse: WAREHOUSE.to_owned(), started, ended, status, rows, error, tags: Vec::new() }
     });
     lock(&workspace.history).0.extend(entries);
 }

@@ -105,3 +105,37 @@ async fn jobs_runs_and_clusters_answer_as_the_specs_say() {
     }
     assert!(outputs > 60, "{outputs} outputs");
 }
+
+/// A sandbox that is used for long costs as much at its end as at its start.
+#[tokio::test]
+async fn what_requests_leave_behind_is_bounded() {
+    let served = Served::new();
+    let workspace = &served.workspace;
+    let notebook = json!({"notebook_task": {"notebook_path": "/Shared/etl/load_orders"}, "task_key": "a"});
+    let pipeline = "/api/2.0/pipelines/0a1b2c3d-0001-4000-8000-000000000001/updates";
+    let body = |value: Value| Bytes::from(value.to_string());
+    let ask = async |path: &str, value: Value| {
+        perform(workspace, &served.router, "POST", path, body(value)).await.unwrap();
+    };
+    let cluster = json!({"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 1});
+    for round in 0..1_300 {
+        let mut task = notebook.clone();
+        if round % 10 == 0 {
+            task["new_cluster"] = cluster.clone();
+        }
+        ask("/api/2.2/jobs/runs/submit", json!({"tasks": [task], "idempotency_token": round.to_string()})).await;
+        areas::statements::enter(workspace, "SELECT 1", "w", Ok(crate::sql::Table::default()));
+        areas::oidc::give(workspace, json!({"kind": "code"})).unwrap();
+        if round % 10 == 0 {
+            ask(pipeline, json!({})).await;
+        }
+        workspace.clock.advance(Duration::from_secs(60));
+    }
+    let jobs = crate::workspace::lock(&workspace.jobs);
+    assert!(jobs.runs.len() <= 1_001 && jobs.tokens.len() <= 1_001, "{} {}", jobs.runs.len(), jobs.tokens.len());
+    assert!(jobs.runs.values().all(|run| run.ended.is_some() || run.started > workspace.clock.now() - 120_000));
+    assert!(crate::workspace::lock(&workspace.statements).len() <= 500);
+    assert!(crate::workspace::lock(&workspace.history).0.len() <= 2_000);
+    let clusters = crate::workspace::lock(&workspace.clusters);
+    assert!(clusters.0.len() < 130, "{}", clusters.0.len());
+}

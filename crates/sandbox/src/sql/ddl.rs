@@ -88,6 +88,8 @@ impl Work<'_> {
         if !exists {
             lock(self.catalog).history.insert(name.clone(), Vec::new());
         }
+        // What went into a table before it was made anew is gone.
+        lock(self.catalog).flows.remove(&name);
         if keys.is_empty() {
             lock(self.catalog).keys.remove(&name);
         } else {

@@ -1,16 +1,19 @@
 //! Runs statements: one SQLite database in memory, used by one statement at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::limits::Limit;
 use rusqlite::types::Value;
-use sqlparser::ast::Statement;
+use sqlparser::ast::{ObjectName, Statement, TableObject, visit_relations};
 use sqlparser::tokenizer::Token;
 
-use crate::workspace::catalog::Catalog;
+use crate::stack::on_large_stack;
+use crate::workspace::catalog::{Catalog, Flow, Name};
 use crate::workspace::lock;
 
 use super::compile::{Compiled, Compiler, identifier};
@@ -23,8 +26,8 @@ use super::{commands, parse, render, rewrite, runtime};
 const ROW_LIMIT: usize = 1_000_000;
 /// Bytes of a result by default: the limit of INLINE results.
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
-/// Only the part that is used takes memory.
-const STACK: usize = 64 * 1024 * 1024;
+/// Bytes of a text or of a row, at most.
+const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 10_000;
 
@@ -89,6 +92,13 @@ impl Table {
         }
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let width = self.columns.len() * size_of::<Option<String>>();
+        let texts = self.rows.iter().flatten().flatten().map(String::len).sum::<usize>();
+        texts + self.rows.len() * width
+    }
+
     /// The counts of a DML statement.
     pub(crate) fn of_counts(counts: &[(&str, usize)]) -> Self {
         Self {
@@ -141,14 +151,6 @@ impl Cancel {
 #[derive(Debug, Default)]
 pub(crate) struct Engine {
     connection: Mutex<Option<Connection>>,
-}
-
-/// Does what goes as deep as a statement does; nothing where there is no thread for it.
-pub(super) fn on_large_stack<T: Send>(body: impl FnOnce() -> T + Send) -> Option<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, body);
-        thread.ok()?.join().ok()
-    })
 }
 
 /// A statement at work: the connection it has for itself, and the shared catalog.
@@ -237,6 +239,7 @@ fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
         let connection = Connection::open_in_memory().map_err(internal)?;
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
         runtime::register(&connection).map_err(internal)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
         *slot = Some(connection);
     }
     slot.as_mut().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
@@ -281,12 +284,28 @@ impl Work<'_> {
         let view_comment = parse::take_view_comment(&mut tokens);
         let properties = parse::take_properties(&mut tokens)?;
         let inserting = rewrite::take_inserting(&mut tokens)?;
-        match parse::statement(self.sql, tokens)? {
+        let statement = parse::statement(self.sql, tokens)?;
+        let flow = self.flow(&statement);
+        let result = self.execute_statement(statement, properties, view_comment, &inserting)?;
+        if let Some((target, flow)) = flow {
+            lock(self.catalog).add_flow(target, flow);
+        }
+        Ok(result)
+    }
+
+    fn execute_statement(
+        &self,
+        statement: Statement,
+        properties: BTreeMap<String, String>,
+        view_comment: Option<String>,
+        inserting: &rewrite::Inserting,
+    ) -> Result<Table, SqlError> {
+        match statement {
             Statement::Query(query) => {
                 let compiled = Compiler::new(&lock(self.catalog), self.session).query(&query, None, &Ctes::new())?;
                 self.fetch(&compiled)
             }
-            Statement::Insert(insert) => self.insert(&insert, &inserting),
+            Statement::Insert(insert) => self.insert(&insert, inserting),
             Statement::Update(update) => self.update(&update),
             Statement::Delete(delete) => self.delete(&delete),
             Statement::Merge(merge) => self.merge(&merge),
@@ -300,6 +319,31 @@ impl Work<'_> {
                 Err(SqlError::unsupported(format!("the statement {}", words.join(" "))))
             }
         }
+    }
+
+    /// What goes into a table by CREATE TABLE AS and INSERT.
+    fn flow(&self, statement: &Statement) -> Option<(Name, Flow)> {
+        let (target, query) = match statement {
+            Statement::CreateTable(create) => (&create.name, create.query.as_deref()?),
+            Statement::Insert(insert) => match &insert.table {
+                TableObject::TableName(name) => (name, insert.source.as_deref()?),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let catalog = lock(self.catalog);
+        let compiler = Compiler::new(&catalog, self.session);
+        let full = |name: &ObjectName| compiler.qualify(&parse::parts(name).ok()?).ok();
+        let mut sources = BTreeSet::new();
+        let _ = visit_relations(query, |name| {
+            sources.extend(full(name));
+            ControlFlow::<()>::Continue(())
+        });
+        let target = full(target)?;
+        sources.retain(|name| catalog.table(name).is_some());
+        let is_kept = matches!(statement, Statement::CreateTable(create) if create.if_not_exists)
+            && catalog.table(&target).is_some();
+        (!sources.is_empty() && !is_kept).then(|| (target, Flow { query: query.to_string(), sources }))
     }
 
     /// The rows of a compiled query, as text.
@@ -377,6 +421,9 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
     }
     if text == "interrupted" {
         return SqlError::unsupported("statements that run this long here");
+    }
+    if text == "string or blob too big" {
+        return SqlError::unsupported("strings this long");
     }
     if text.contains("integer overflow") {
         return runtime::overflow();

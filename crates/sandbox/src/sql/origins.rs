@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, SelectItem, SetExpr, Statement, TableFactor, visit_expressions};
 
-use super::engine::on_large_stack;
 use super::parse::{parts, statement, tokens};
+use crate::stack::on_large_stack;
 
 /// What the columns of a SELECT are made of.
 #[derive(Debug, Default)]

@@ -11,13 +11,24 @@ use super::dialect::Databricks;
 use super::error::SqlError;
 use super::quotes;
 
+/// Bytes of a statement, at most: each may become a token, which takes a hundred bytes.
+const BYTES: usize = 4 * 1024 * 1024;
 /// Tokens of a statement, at most.
 const TOKENS: usize = 100_000;
+/// Tokens between two commas on one level of parentheses, at most. The parser reads `1 + 1 + …`, `x IS NULL IS NULL …`
+/// and other chains in a loop, so it does not guard against them, but each step nests the tree of the statement
+/// one level deeper. All code that walks, copies or drops the tree recurses as deep.
+const CHAIN: usize = 4_000;
+/// UNION, INTERSECT and EXCEPT in a statement, at most: they chain across commas.
+const SET_OPERATIONS: usize = 400;
 /// ARRAY, MAP and STRUCT types in a statement, at most.
 const NESTED_TYPES: usize = 100;
 
 /// The significant tokens of a statement, without a final semicolon.
 pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+    if sql.len() > BYTES {
+        return Err(SqlError::unsupported("statements this large"));
+    }
     let tokens = Tokenizer::new(&Databricks, sql).tokenize_with_location().map_err(|error| {
         let near = sql.lines().nth(usize::try_from(error.location.line).unwrap_or(1).saturating_sub(1));
         let column = usize::try_from(error.location.column).unwrap_or(1).saturating_sub(1);
@@ -33,14 +44,34 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     Ok(quotes::whole(tokens, sql))
 }
 
-/// The parser guards itself against nested expressions and queries, but not against nested types,
-/// and long chains of operators make trees as deep as they are long.
+/// The parser guards itself against nested expressions and queries, but not against nested types or long chains.
 fn check_size(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let nested = |pair: &&[TokenWithSpan]| matches!(pair, [a, b] if b.token == Token::Lt && matches!(word(&a.token).as_deref(), Some("ARRAY" | "MAP" | "STRUCT")));
     if tokens.len() > TOKENS || tokens.windows(2).filter(nested).count() > NESTED_TYPES {
         return Err(SqlError::unsupported("statements this large"));
     }
+    let combines = |token: &&TokenWithSpan| {
+        matches!(word(&token.token).as_deref(), Some("UNION" | "INTERSECT" | "EXCEPT" | "MINUS"))
+    };
+    if longest_chain(tokens) > CHAIN || tokens.iter().filter(combines).count() > SET_OPERATIONS {
+        return Err(SqlError::unsupported("chains of operators this long"));
+    }
     Ok(())
+}
+
+/// The most tokens between two commas on one level of parentheses.
+fn longest_chain(tokens: &[TokenWithSpan]) -> usize {
+    let (mut longest, mut chain, mut outer) = (0, 0, Vec::new());
+    for token in tokens {
+        match token.token {
+            Token::LParen | Token::LBracket | Token::LBrace => outer.push(std::mem::take(&mut chain)),
+            Token::RParen | Token::RBracket | Token::RBrace => chain = outer.pop().unwrap_or_default() + 1,
+            Token::Comma => chain = 0,
+            _ => chain += 1,
+        }
+        longest = longest.max(chain);
+    }
+    longest
 }
 
 /// Parses exactly one statement.

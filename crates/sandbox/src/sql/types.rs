@@ -9,6 +9,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use super::dialect::Databricks;
+use super::parse::tokens;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Type {
@@ -74,14 +75,19 @@ impl Type {
 
     /// From its own text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let parser = Parser::new(&Databricks).try_with_sql(text);
-        parser.and_then(|mut parser| parser.parse_data_type()).ok().and_then(|kind| Self::from_ast(&kind))
+        let mut parser = Self::parser(text)?;
+        Self::from_ast(&parser.parse_data_type().ok()?)
+    }
+
+    /// A parser over a text that is not too large for it.
+    fn parser(text: &str) -> Option<Parser<'static>> {
+        Some(Parser::new(&Databricks).with_tokens_with_locations(tokens(text).ok()?))
     }
 
     /// From a schema in DDL: a type, or the fields of a struct.
     pub(crate) fn schema(text: &str) -> Option<Self> {
         let read = |text: &str| {
-            let mut parser = Parser::new(&Databricks).try_with_sql(text).ok()?;
+            let mut parser = Self::parser(text)?;
             let kind = parser.parse_data_type().ok()?;
             (parser.peek_token_ref().token == Token::EOF).then(|| Self::from_ast(&kind)).flatten()
         };

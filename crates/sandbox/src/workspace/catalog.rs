@@ -48,6 +48,13 @@ pub(crate) struct Version {
     pub(crate) metrics: Map<String, Value>,
 }
 
+/// A query whose rows went into a table, and the relations it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) query: String,
+    pub(crate) sources: BTreeSet<Name>,
+}
+
 /// A key of a table: its primary key, or one that refers to another table.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
@@ -75,6 +82,8 @@ pub(crate) struct Catalog {
     /// The versions of tables that were changed, oldest first.
     pub(crate) history: BTreeMap<Name, Vec<Version>>,
     pub(crate) keys: BTreeMap<Name, Vec<Key>>,
+    /// What tables were made of, by the tables that were made.
+    pub(crate) flows: BTreeMap<Name, Vec<Flow>>,
     /// Assignments of tags as they are told, of objects of the workspace too.
     pub(crate) tags: BTreeMap<TagKey, Value>,
     /// Tables whose rows the engine has yet to drop.
@@ -110,6 +119,15 @@ impl Catalog {
             && !self.models.keys().any(inside)
     }
 
+    /// Remembers what went into a table: a few queries of each.
+    pub(crate) fn add_flow(&mut self, target: Name, flow: Flow) {
+        const KEPT: usize = 10;
+        let flows = self.flows.entry(target).or_default();
+        if !flows.contains(&flow) && flows.len() < KEPT {
+            flows.push(flow);
+        }
+    }
+
     pub(crate) fn drop_table(&mut self, name: &Name) -> Option<Table> {
         let table = self.tables.remove(name)?;
         if table.view_definition.is_none() {
@@ -118,6 +136,7 @@ impl Catalog {
         self.grants.remove(&("table".to_owned(), table.full_name()));
         self.history.remove(name);
         self.keys.remove(name);
+        self.flows.remove(name);
         self.forget_tags(&table.full_name());
         Some(table)
     }

@@ -49,7 +49,7 @@ pub(crate) async fn raw(sandbox: &Sandbox, bytes: &[u8]) -> Result<Reply, Box<dy
 
 pub(crate) async fn send(sandbox: &Sandbox, method: &str, path: &str, body: &[u8]) -> Result<Reply, Box<dyn Error>> {
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n",
         sandbox.token(),
         body.len()
     );
@@ -72,8 +72,7 @@ pub(crate) async fn patch(sandbox: &Sandbox, path: &str, body: Value) -> Result<
 pub(crate) async fn follow(sandbox: &Sandbox, method: &str, url: &str, body: &[u8]) -> Result<Reply, Box<dyn Error>> {
     let path = url.strip_prefix(sandbox.url()).unwrap_or(url);
     let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
-    );
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     raw(sandbox, &[head.as_bytes(), body].concat()).await
 }

@@ -8,17 +8,18 @@ use crate::client::{Checked, get, raw, send, start};
 async fn tokens_are_checked() -> Checked {
     let sandbox = start().await?;
     let none =
-        raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: x.test\r\nconnection: close\r\n\r\n").await?;
+        raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await?;
     assert_eq!(none.status, 401);
     assert_eq!(
         none.json(),
         json!({"error_code": 401, "message": "Credential was not sent or was of an unsupported type for this API."})
     );
     assert!(none.head.contains("www-authenticate: Bearer"));
-    let wrong = raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: x.test\r\nauthorization: Bearer nope\r\nconnection: close\r\n\r\n").await?;
+    let wrong = raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer nope\r\nconnection: close\r\n\r\n").await?;
     assert_eq!((wrong.status, wrong.json()), (403, json!({"error_code": 403, "message": "Invalid access token."})));
     let public =
-        raw(&sandbox, b"GET /.well-known/databricks-config HTTP/1.1\r\nhost: x.test\r\nconnection: close\r\n\r\n")
+        raw(&sandbox, b"GET /.well-known/databricks-config HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             .await?;
     assert_eq!(public.status, 200);
     Ok(())

@@ -172,7 +172,8 @@ async fn what_takes_too_long_is_timed_out() -> Checked {
 #[tokio::test]
 async fn run_if_and_conditions_choose_what_runs() -> Checked {
     let sandbox = manual().await?;
-    notebooks(&sandbox, &[("good", "dbutils.jobs.taskValues.set('rows', 7)\n"), ("bad", "raise E('x')\n")]).await?;
+    notebooks(&sandbox, &[("good", "dbutils.jobs.taskValues.set('rows', 7)\n"), ("bad", "raise ValueError('x')\n")])
+        .await?;
     let after = |key: &str, on: &[&str], run_if: &str| {
         let on: Vec<_> = on.iter().map(|key| json!({"task_key": key})).collect();
         with(notebook(key, "good"), json!({"depends_on": on, "run_if": run_if}))
@@ -217,7 +218,7 @@ async fn run_if_and_conditions_choose_what_runs() -> Checked {
 #[tokio::test]
 async fn runs_queue_for_their_turn() -> Checked {
     let sandbox = manual().await?;
-    notebooks(&sandbox, &[("slow", "time.sleep(10)\n")]).await?;
+    notebooks(&sandbox, &[("slow", "import time\ntime.sleep(10)\n")]).await?;
     let job = create(
         &sandbox,
         json!({"tasks": [notebook("slow", "slow")], "max_concurrent_runs": 2, "queue": {"enabled": true}}),
@@ -307,7 +308,7 @@ async fn jobs_run_jobs_and_are_stopped_with_them() -> Checked {
     let sandbox = manual().await?;
     notebooks(
         &sandbox,
-        &[("echo", "dbutils.notebook.exit(dbutils.widgets.get('day'))\n"), ("slow", "time.sleep(100)\n")],
+        &[("echo", "dbutils.notebook.exit(dbutils.widgets.get('day'))\n"), ("slow", "import time\ntime.sleep(100)\n")],
     )
     .await?;
     let inner =
@@ -404,7 +405,7 @@ async fn failed_runs_have_clusters_that_tell_why() -> Checked {
 #[tokio::test]
 async fn large_runs_stay_quick() -> Checked {
     let sandbox = manual().await?;
-    notebooks(&sandbox, &[("once", "# sandbox: flaky\nraise E('x')\n")]).await?;
+    notebooks(&sandbox, &[("once", "# sandbox: flaky\nraise ValueError('x')\n")]).await?;
     let inputs: Vec<_> = (0..600).map(|index| index % 2).collect();
     let inner = with(notebook("one", "once"), json!({"max_retries": 1}));
     let mut tasks: Vec<_> = (1..300)

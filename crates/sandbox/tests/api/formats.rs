@@ -438,7 +438,7 @@ async fn ten_megabytes_are_the_most() -> Checked {
         ]
         .concat();
         let head = format!(
-            "POST {WORKSPACE}/import HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: {}\r\n\r\n",
+            "POST {WORKSPACE}/import HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: {}\r\n\r\n",
             sandbox.token(),
             form.len()
         );

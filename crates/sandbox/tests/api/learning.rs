@@ -309,7 +309,7 @@ async fn an_index_follows_its_table_when_synced() -> Checked {
     let sandbox = start().await?;
     let index = "/api/2.0/vector-search/indexes/main.default.support_articles_index";
     crate::sql::run(&sandbox, "INSERT INTO main.default.support_articles VALUES (11, 'Zebra crossings', 'delivery', 'Drivers stop at zebras.')").await?;
-    let body = json!({"columns": ["id"], "query_text": "zebra"});
+    let body = json!({"columns": ["id"], "query_text": "zebra", "query_type": "FULL_TEXT"});
     assert_eq!(post(&sandbox, &format!("{index}/query"), body.clone()).await?.at("/result/row_count"), 0);
     assert_eq!(post(&sandbox, &format!("{index}/sync"), json!({})).await?.status, 200);
     assert_eq!(post(&sandbox, &format!("{index}/query"), body).await?.at("/result/data_array/0/0"), 11);

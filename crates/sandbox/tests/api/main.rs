@@ -1,6 +1,7 @@
 //! The sandbox as a client sees it: over HTTP, one module per area.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
+mod agreement;
 mod areas;
 mod catalog;
 mod changes;
@@ -22,6 +23,7 @@ mod operations;
 mod people;
 mod queries;
 mod results;
+mod safety;
 mod seeds;
 mod semantics;
 mod sql;

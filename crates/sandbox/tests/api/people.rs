@@ -46,7 +46,8 @@ async fn users_are_found_changed_and_deleted() -> Checked {
     assert!(wrong.status == 400 && text(&wrong.at("/detail")).contains("userNmae"), "{}", wrong.json());
     assert_eq!(get(&sandbox, &format!("{users}?filter=userName")).await?.status, 400);
     let refused =
-        raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
+        raw(&sandbox, b"GET /api/2.0/preview/scim/v2/Me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await?;
     assert_eq!((refused.status, refused.at("/error_code")), (401, json!(401)));
     Ok(())
 }
@@ -99,7 +100,7 @@ async fn tokens_open_the_workspace_until_they_are_gone() -> Checked {
     assert!(!String::from_utf8_lossy(&listed.body).contains(&value));
     let try_it = || async {
         let request = format!(
-            "GET /api/2.0/token/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {value}\r\nconnection: close\r\n\r\n"
+            "GET /api/2.0/token/list HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {value}\r\nconnection: close\r\n\r\n"
         );
         raw(&sandbox, request.as_bytes()).await.map(|reply| reply.status)
     };

@@ -21,7 +21,7 @@ async fn ask(sandbox: &Sandbox, disposition: &str, format: &str, sql: &str) -> R
 /// What is behind a link, asked for without a token.
 async fn follow(sandbox: &Sandbox, link: &Value) -> Result<Vec<u8>, Box<dyn Error>> {
     let path = link["external_link"].as_str().unwrap_or_default().trim_start_matches(sandbox.url()).to_owned();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let found = raw(sandbox, request.as_bytes()).await?;
     assert_eq!(found.status, 200, "{}", found.head);
     Ok(found.body)

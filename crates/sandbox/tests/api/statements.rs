@@ -139,7 +139,7 @@ async fn external_links_carry_results_without_a_token() -> Checked {
     let link = &reply["result"]["external_links"][0];
     assert_eq!((&link["row_count"], &link["next_chunk_index"]), (&json!(1000), &json!(1)));
     let path = link["external_link"].as_str().unwrap_or_default().trim_start_matches(sandbox.url()).to_owned();
-    let bare = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: sandbox.test\r\nconnection: close\r\n\r\n");
+    let bare = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let found = raw(&sandbox, bare(&path).as_bytes()).await?;
     let csv = String::from_utf8_lossy(&found.body).into_owned();
     assert!(csv.starts_with("trip_id,text,nothing\r\n1,\"a,b\",null\r\n"), "{csv}");

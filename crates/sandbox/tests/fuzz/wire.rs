@@ -53,7 +53,7 @@ impl Wire {
 
     async fn exchange(&mut self, sent: &Sent) -> Result<Answer, String> {
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nhost: sandbox.test\r\ncontent-length: {}\r\n",
+            "{} {} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
             sent.method,
             sent.path,
             sent.body.len()
@@ -120,7 +120,7 @@ fn check(sent: &Sent, answer: &Answer) -> Result<(), String> {
 pub(crate) fn garbage(random: &mut Random, token: &str) -> Vec<u8> {
     let body = "{\"job_id\": 1}";
     let whole = format!(
-        "POST /api/2.2/jobs/run-now HTTP/1.1\r\nhost: sandbox.test\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /api/2.2/jobs/run-now HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut bytes = whole.into_bytes();

@@ -8,6 +8,8 @@ use crate::json::Members;
 use crate::workspace::USER;
 
 /// So many workers are told one by one.
+/// Events that a cluster remembers.
+const KEPT_EVENTS: usize = 500;
 const MOST_EXECUTORS: i64 = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +105,9 @@ impl Cluster {
     }
 
     pub(super) fn event(&mut self, at: i64, kind: &str, details: Value) {
+        if self.events.len() >= KEPT_EVENTS {
+            self.events.drain(..KEPT_EVENTS / 10);
+        }
         self.events.push(json!({"timestamp": at, "type": kind, "details": details}));
     }
 

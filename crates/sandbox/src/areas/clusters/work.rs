@@ -10,6 +10,8 @@ use super::{START, missing};
 use crate::areas::tasks::Done;
 use crate::workspace::{Workspace, lock};
 
+/// Terminated clusters of runs that are remembered.
+const KEPT: usize = 100;
 /// Clusters of this node type cannot be launched.
 const NOT_FOR_SALE: &str = "p3.2xlarge";
 pub(super) const NO_NODES: &str = "The instance type is not available in this zone.";
@@ -60,6 +62,15 @@ pub(crate) fn of_run(workspace: &Workspace, owner: (i64, String), name: &str, sp
     cluster.launch(at, ready);
     let id = workspace.ids.cluster(at);
     clusters.0.insert(id.clone(), cluster);
+    // Clusters of runs are forgotten after a time; those that a person made stay.
+    let ended = clusters.0.iter().filter(|(_, known)| known.of_run.is_some() && known.state == State::Terminated);
+    let mut ended: Vec<_> = ended.map(|(id, known)| (known.started, id.clone())).collect();
+    if ended.len() > KEPT {
+        ended.sort_unstable();
+        for (_, id) in ended.into_iter().take(KEPT / 10) {
+            clusters.0.remove(&id);
+        }
+    }
     (id, ready)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::languages;
-use crate::areas::python::{Names, Script};
+use crate::areas::python::{self, Cell, Names};
 use crate::areas::runs::Values;
 use crate::areas::tasks::{self, Call, Done};
 use crate::sql::Table;
@@ -34,9 +34,7 @@ pub(super) fn of(workspace: &Workspace, language: &str, source: &str, mut names:
 fn python(workspace: &Workspace, source: &str, names: &mut Names) -> Value {
     let spec = Map::new();
     let call = Call { spec: &spec, parameters: BTreeMap::new(), values: Values::default(), run_number: 1, attempt: 0 };
-    let mut script = Script::new(workspace, &call, names, true);
-    script.cell(source);
-    let ran = script.finish();
+    let ran = python::run(workspace, &call, names, true, [Cell::Python(source)]);
     match ran.done {
         Done { error: Some(summary), trace, .. } => return error(&summary, &trace.unwrap_or_default()),
         Done { exit: Some(value), .. } => return text(&format!("Notebook exited: {value}")),

@@ -1,4 +1,5 @@
-//! What is made of what: the flows of the seeded jobs, dashboards and pipelines, and what views read.
+//! What is made of what: the flows of the seeded jobs, dashboards and pipelines, what views read, and what CREATE
+//! TABLE AS and INSERT wrote.
 //!
 //! The routes of lineage and the `system.access` tables tell of these, and of nothing else.
 
@@ -112,7 +113,37 @@ pub(crate) fn edges(catalog: &Catalog) -> Vec<Edge> {
             columns: origins.as_ref().map_or_else(|| kept(table, view), |origins| made(table, view, origins)),
         })
     });
-    flows.chain(views).collect()
+    flows.chain(views).chain(written(catalog)).collect()
+}
+
+/// What statements wrote from one table into another.
+fn written(catalog: &Catalog) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    for (target, flows) in &catalog.flows {
+        let Some(target) = catalog.table(target) else { continue };
+        for flow in flows {
+            let origins = Origins::of(&flow.query);
+            for source in flow.sources.iter().filter_map(|name| catalog.table(name)) {
+                let full_name = source.full_name();
+                // Of the seeded flows it is known who wrote them.
+                let is_told = FLOWS
+                    .iter()
+                    .any(|flow| flow.source == full_name && flow.target == Some(target.full_name().as_str()));
+                if is_told || full_name == target.full_name() {
+                    continue;
+                }
+                edges.push(Edge {
+                    source: full_name,
+                    target: Some(target.full_name()),
+                    entities: &[],
+                    columns: origins
+                        .as_ref()
+                        .map_or_else(|| kept(source, target), |origins| made(source, target, origins)),
+                });
+            }
+        }
+    }
+    edges
 }
 
 fn find<'a>(catalog: &'a Catalog, full_name: &str) -> Option<&'a Table> {

@@ -17,6 +17,8 @@ use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
 const QUEUE: Lapse = Lapse::new(200, 5_000);
+/// Runs that are remembered.
+const KEPT: usize = 1_000;
 /// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
 const MOST_RETRIES: i64 = 50;
 
@@ -62,7 +64,21 @@ pub(crate) fn advance(workspace: &Workspace) {
             break;
         }
     }
+    forget(&mut jobs);
     jobs.due = jobs.runs.values().filter_map(|run| next(run, now)).min().unwrap_or(i64::MAX);
+}
+
+/// Forgets the runs that ended first where there are too many, and with them the tokens that made them.
+fn forget(jobs: &mut Jobs) {
+    let Some(surplus) = jobs.runs.len().checked_sub(KEPT).filter(|surplus| *surplus > 0) else { return };
+    let mut ended: Vec<_> = jobs.runs.values().filter_map(|run| Some((run.ended?, run.id))).collect();
+    ended.sort_unstable();
+    // Some more than there must be, so that it is not done with each run.
+    for (_, id) in ended.into_iter().take(surplus + KEPT / 10) {
+        jobs.runs.remove(&id);
+    }
+    let Jobs { runs, tokens, .. } = jobs;
+    tokens.retain(|_, run| runs.contains_key(run));
 }
 
 /// When something happens next to a run that is open.

@@ -162,11 +162,12 @@ pub(super) fn query(workspace: &Workspace, request: &Request) -> Outcome {
     let filter = Filter::read(&filters, &known)?;
     let least = fields.get("score_threshold").and_then(Value::as_f64);
     let scored = scores(&index, &fields)?;
+    let by_words = fields.text("query_type")?.is_some_and(|kind| kind.eq_ignore_ascii_case("FULL_TEXT"));
     let mut found: Vec<_> = rows(&index)
         .iter()
         .zip(scored)
-        // What shares no word with the question is no result; of vectors every angle is.
-        .filter(|(row, score)| least.map_or(*score != 0.0, |least| *score >= least) && filter.passes(row))
+        // A search for words finds what has one; any other gives the nearest, however far they are.
+        .filter(|(row, score)| least.map_or(!by_words || *score != 0.0, |least| *score >= least) && filter.passes(row))
         .collect();
     found.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let count = fields.integer("num_results")?.unwrap_or(10);

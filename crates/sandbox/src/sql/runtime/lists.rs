@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use rusqlite::types::Value;
 use serde_json::Value as Json;
 
-use super::strings::value as value_of;
+use super::strings::{check_length, value as value_of};
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 use crate::sql::temporal;
@@ -70,7 +70,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_list_repeat", |a| match a.integer(1) {
         times if times > MOST => Err(SqlError::unsupported("arrays of more than a million items")),
-        times => joined(vec![json_of(a.get(0)); usize::try_from(times.max(0)).unwrap_or_default()]),
+        times => {
+            let times = usize::try_from(times.max(0)).unwrap_or_default();
+            check_length(a.text(0).len().saturating_mul(times))?;
+            joined(vec![json_of(a.get(0)); times])
+        }
     }),
     ("dbx_list_compact", |a| joined(list(a, 0).into_iter().filter(|item| !item.is_null()).collect())),
     ("dbx_list_insert", |a| {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use regex::Regex;
 use rusqlite::types::Value;
 
-use super::strings::{count, flag, text};
+use super::strings::{check_length, count, flag, text};
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 
@@ -19,7 +19,17 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         let skip = if from < 1 { return text(a.text(0)) } else { count(from - 1) };
         let start = a.text(0).char_indices().nth(skip).map_or(a.text(0).len(), |(at, _)| at);
         let (kept, rest) = a.text(0).split_at(start);
-        text(format!("{kept}{}", regex.replace_all(rest, replacement.as_str())))
+        let mut replaced = kept.to_owned();
+        let mut end = 0;
+        for found in regex.captures_iter(rest) {
+            let Some(whole) = found.get(0) else { continue };
+            replaced.push_str(rest.get(end..whole.start()).unwrap_or_default());
+            found.expand(&replacement, &mut replaced);
+            end = whole.end();
+            check_length(replaced.len())?;
+        }
+        replaced.push_str(rest.get(end..).unwrap_or_default());
+        text(replaced)
     }),
     ("dbx_regexp_extract", |a| {
         let regex = pattern(a.text(1))?;

@@ -7,8 +7,13 @@ use rusqlite::types::Value;
 use super::{Arguments, Definition, Outcome, formats};
 use crate::sql::error::SqlError;
 
-/// A result may not outgrow this.
+/// Bytes of a text that a function makes longer than what it is given, at most.
 const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Refuses a result of so many bytes before it takes the memory.
+pub(super) fn check_length(bytes: usize) -> Result<(), SqlError> {
+    if bytes > LONGEST { Err(SqlError::unsupported("strings this long")) } else { Ok(()) }
+}
 
 pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_upper", |a| text(a.text(0).to_uppercase())),
@@ -80,16 +85,20 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_repeat", |a| {
         let times = count(a.integer(1));
-        if a.text(0).len().saturating_mul(times) > LONGEST {
-            Err(SqlError::unsupported("strings this long"))
-        } else {
-            text(a.text(0).repeat(times))
-        }
+        check_length(a.text(0).len().saturating_mul(times))?;
+        text(a.text(0).repeat(times))
     }),
-    (
-        "dbx_replace",
-        |a| if a.text(1).is_empty() { text(a.text(0)) } else { text(a.text(0).replace(a.text(1), a.text(2))) },
-    ),
+    ("dbx_replace", |a| {
+        let (whole, from, to) = (a.text(0), a.text(1), a.text(2));
+        if from.is_empty() {
+            return text(whole);
+        }
+        if to.len() > from.len() {
+            let longer = whole.matches(from).count().saturating_mul(to.len() - from.len());
+            check_length(whole.len().saturating_add(longer))?;
+        }
+        text(whole.replace(from, to))
+    }),
     ("dbx_lpad", |a| pad(a, true)),
     ("dbx_rpad", |a| pad(a, false)),
     ("dbx_reverse", |a| text(a.text(0).chars().rev().collect::<String>())),
@@ -100,7 +109,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_endswith", |a| flag(a.text(0).ends_with(a.text(1)))),
     ("dbx_like", |a| like(a, false)),
     ("dbx_ilike", |a| like(a, true)),
-    ("dbx_space", |a| text(" ".repeat(count(a.integer(0)).min(LONGEST)))),
+    ("dbx_space", |a| {
+        let length = count(a.integer(0));
+        check_length(length)?;
+        text(" ".repeat(length))
+    }),
     ("dbx_base64", |a| text(STANDARD.encode(a.text(0)))),
     ("dbx_unbase64", |a| {
         STANDARD.decode(a.text(0)).map(Value::Blob).map_err(|_| {
@@ -139,6 +152,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
             .filter(|item| !item.is_null())
             .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
             .collect();
+        check_length(a.text(0).len().saturating_add(a.text(1).len().saturating_mul(items.len())))?;
         text(items.join(a.text(1)))
     }),
     ("dbx_map_get", |a| Ok(member(a.text(0), a.text(1)))),
@@ -152,6 +166,8 @@ pub(super) const LENIENT: &[Definition] = &[
             .iter()
             .filter_map(|part| if let Value::Text(part) = part { Some(part.as_str()) } else { None })
             .collect();
+        let length = parts.iter().map(|part| part.len() + separator.len()).sum();
+        check_length(length)?;
         text(parts.join(separator))
     }),
 ];
@@ -186,9 +202,7 @@ fn substring(a: &Arguments) -> Outcome {
 
 fn pad(a: &Arguments, left: bool) -> Outcome {
     let width = count(a.integer(1));
-    if width > LONGEST {
-        return Err(SqlError::unsupported("strings this long"));
-    }
+    check_length(width)?;
     let fill = if a.len() > 2 { a.text(2) } else { " " };
     let length = a.text(0).chars().count();
     if length >= width {
@@ -256,11 +270,14 @@ fn split_part(a: &Arguments) -> Outcome {
 }
 
 fn translate(a: &Arguments) -> Outcome {
-    let to: Vec<char> = a.text(2).chars().collect();
-    let replaced = a.text(0).chars().filter_map(|letter| match a.text(1).chars().position(|from| from == letter) {
-        Some(place) => to.get(place).copied(),
-        None => Some(letter),
-    });
+    let mut to = a.text(2).chars();
+    let mut places = std::collections::HashMap::new();
+    for from in a.text(1).chars() {
+        // Each letter takes its place, but only the first of equal ones counts.
+        let to = to.next();
+        places.entry(from).or_insert(to);
+    }
+    let replaced = a.text(0).chars().filter_map(|letter| places.get(&letter).copied().unwrap_or(Some(letter)));
     text(replaced.collect::<String>())
 }
 

@@ -1,0 +1,79 @@
+//! The secrets among the arguments of a call, which must not come back in an answer, an error or a log.
+
+use databricks::{Mask, Secret};
+use serde_json::{Map, Value};
+
+use crate::definition::{Action, Source, ToolDefinition};
+
+/// How the names of settings end that hold secrets, such as the Spark setting `spark.hadoop.fs.s3a.secret.key`.
+const ENDINGS: [&str; 8] =
+    ["password", "secret", "private_key", "secret_key", "account_key", "api_key", "access_token", "access_key"];
+
+/// Hides what the call gives as secret: arguments that the allowlist marks with `secret`, and settings whose names say so.
+/// Arguments count as the caller wrote them, since an error about them may quote them.
+pub(crate) fn mask(definition: &ToolDefinition, arguments: &Map<String, Value>) -> Mask {
+    let marked = |name: &str| match &definition.action {
+        Action::Operation(plain) => plain
+            .arguments
+            .iter()
+            .any(|argument| matches!(argument.source, Source::Caller { name: own, secret: true, .. } if own == name)),
+        Action::Composite(_) => false,
+    };
+    let mut secrets = Vec::new();
+    for (name, value) in arguments {
+        collect(value, marked(name) || is_secret(name), &mut secrets);
+    }
+    Mask::new(secrets)
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['.', '-'], "_");
+    // Azure's setting for the key of a storage account ends with the name of the account.
+    ENDINGS.iter().any(|ending| name.ends_with(ending)) || name.contains("account_key_")
+}
+
+fn collect(value: &Value, secret: bool, secrets: &mut Vec<Secret>) {
+    match value {
+        // A reference to a secret, `{{secrets/scope/key}}`, says where it is kept and nothing more.
+        Value::String(text) if secret && !text.starts_with("{{secrets/") => secrets.push(text.as_str().into()),
+        Value::Number(number) if secret => secrets.push(number.to_string().into()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, secret, secrets)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| collect(field, secret || is_secret(name), secrets));
+        }
+        Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::registry::{Registry, Selection};
+
+    fn hidden(tool: &str, arguments: Value, text: &str) -> String {
+        let registry = Registry::new(&Selection { toolsets: vec!["all".to_owned()], ..Selection::default() });
+        let registry = registry.expect("a registry");
+        let Value::Object(arguments) = arguments else { panic!("no object") };
+        mask(registry.tool(tool).expect("a tool").definition, &arguments).text(text).into_owned()
+    }
+
+    #[test]
+    fn marked_arguments_and_telling_names_are_hidden() {
+        let put = json!({ "scope": "prod", "key": "k", "string_value": "correct horse" });
+        assert_eq!(hidden("put_secret", put, "prod: correct horse"), "prod: ***");
+        assert_eq!(hidden("put_secret", json!({ "string_value": 12345678 }), "12345678?"), "***?");
+        let conf = json!({ "spark_conf": {
+            "spark.executor.memory": "open",
+            "fs.azure.account.key.acme.dfs.core.windows.net": "c2VjcmV0",
+            "spark.password": "hunter2hunter2",
+            "javax.PASSWORD": "{{secrets/prod/db}}",
+        } });
+        assert_eq!(
+            hidden("create_cluster", conf, "open hunter2hunter2 c2VjcmV0 {{secrets/prod/db}}"),
+            "open *** *** {{secrets/prod/db}}"
+        );
+        assert_eq!(hidden("list_jobs", json!({ "page_token": "abcdefghij" }), "abcdefghij"), "abcdefghij");
+    }
+}

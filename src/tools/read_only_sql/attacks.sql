@@ -1,0 +1,86 @@
+# Statements that reach out, change something or reveal a secret, though they look like reading; one a line, `\n` is a
+# line break.
+SELECT ai_parse_document(content, map('imageOutputPath', '/Volumes/a/b/c')) FROM t
+SELECT ai_parse_document(content, map('version', '2.0', 'imageOutputPath', '/Volumes/a/b/c')) FROM t
+SELECT ai_parse_document(content, map('IMAGEOUTPUTPATH', '/Volumes/a/b/c')) FROM t
+SELECT ai_parse_document(content, map(concat('image', 'OutputPath'), '/Volumes/a/b/c')) FROM t
+SELECT ai_parse_document(content, map('image' 'OutputPath', '/Volumes/a/b/c')) FROM t
+SELECT ai_parse_document(content, map('image\u004futputPath', '/Volumes/a/b/c')) FROM t
+SELECT ai_parse_document(content, options) FROM t
+SELECT ai_parse_document(content, map_from_arrays(array('imageOutputPath'), array('/Volumes/x'))) FROM t
+SELECT secret('scope', 'key')
+SELECT try_secret('scope', 'key')
+SELECT `try_secret`('scope', 'key')
+SELECT * FROM read_kafka(bootstrapServers => 'h:9092', subscribe => 't')
+SELECT * FROM `read_K`afka(x => 1)
+SELECT * FROM `read_Kafka`(bootstrapServers => 'h:9092')
+SELECT * FROM read_kinesis(streamName => 's')
+SELECT to_avro(a, 'subject', 'https://registry.test') FROM t
+SELECT from_avro(a, 'subject', 'https://registry.test') FROM t
+SELECT from_avro(a, '{}', map('schema.registry.address', 'https://registry.test')) FROM t
+SELECT from_avro(a, '{}', options) FROM t
+SELECT to_protobuf(a, map('schema.registry.address', 'https://registry.test')) FROM t
+SELECT from_protobuf(a, 'm', 'https://files.test/x.desc') FROM t
+SELECT * FROM read_files('s3://elsewhere/x')
+SELECT * FROM read_files('https://elsewhere.test/x')
+SELECT * FROM read_files('file:/etc/passwd')
+SELECT * FROM read_files('//elsewhere.test/x')
+SELECT * FROM read_files(path => 's3://elsewhere/x')
+SELECT * FROM read_files(concat('s3:', '//elsewhere/x'))
+SELECT * FROM read_files('/Volumes/a/b/c', badRecordsPath => '/Volumes/a/b/d')
+SELECT * FROM read_files('/Volumes/a/b/c', path => 's3://elsewhere/x')
+SELECT * FROM read_files(:path)
+SELECT * FROM csv.`https://elsewhere.test/x`
+SELECT * FROM csv.`s3://elsewhere/x`
+SELECT * FROM text.`file:/etc/passwd`
+SELECT * FROM jdbc.`jdbc:postgresql://db.test/x`
+SELECT * FROM jdbc.`x`
+SELECT * FROM `org.apache.spark.sql.jdbc`.`jdbc:mysql://db.test/x`
+SELECT * FROM delta.`https://elsewhere.test/x`
+SELECT * FROM IDENTIFIER('csv.`https://elsewhere.test/x`')
+SELECT * FROM IDENTIFIER(concat('csv.`https:', '//elsewhere.test/x`'))
+SELECT * FROM t JOIN csv.`https://elsewhere.test/x` ON true
+TABLE csv.`https://elsewhere.test/x`
+SELECT * FROM csv.`/Volumes/a/b/c` WITH ('badRecordsPath' = '/Volumes/a/b/d')
+SELECT ai_agent('do it')
+SELECT system.ai.python_exec('import os')
+SELECT system.ai.send_mail('x')
+SELECT mcp_call('server', 'tool', '{}')
+SELECT system.ai.mcp_call('server', 'tool', '{}')
+SELECT new_function(1)
+SELECT `new_function`(1)
+SELECT session.f(1)
+SELECT * FROM new_table_function(1)
+SELECT * FROM t LATERAL VIEW new_function(x) AS y
+SELECT transform(xs, x -> new_function(x)) FROM t
+SELECT IDENTIFIER(:f)(a) FROM t
+SELECT IDENTIFIER('http_' || 'request')('c')
+SELECT * FROM IDENTIFIER('read_kafka')(subscribe => 't')
+SELECT * FROM IDENTIFIER(:f)(1)
+SELECT upper(IDENTIFIER(:f)(a)) FROM t
+DESCRIBE QUERY EXECUTE IMMEDIATE 'DROP TABLE t'
+DESC EXECUTE IMMEDIATE 'DROP TABLE t'
+DESCRIBE EXECUTE IMMEDIATE :sql
+DESCRIBE CALL p()
+DESCRIBE t DROP TABLE t
+DESCRIBE TABLE t; DROP TABLE t
+DESCRIBE QUERY SELECT secret('a', 'b')
+DESCRIBE HISTORY t DELETE FROM t
+DESC csv.`https://elsewhere.test/x`
+SHOW CALL p()
+SHOW TABLES DROP TABLE t
+SHOW TABLES IN s DROP TABLE t
+SHOW TABLES LIKE DROP TABLE t
+SHOW TABLES LIKE concat('a', 'b')
+SHOW CREATE TABLE t DROP TABLE t
+SHOW EXECUTE IMMEDIATE 'DROP TABLE t'
+SHOW PARTITIONS t PARTITION (d = f())
+LIST 'https://elsewhere.test/x'
+LIST 's3://elsewhere/x'
+LIST '/Volumes/a' DROP TABLE t
+FROM t |> CALL f()
+SELECT * FROM t |> CALL main.tools.f(1)
+SELECT * FROM t FOR UPDATE
+SELECT * FROM t FOR SHARE
+SELECT 'a' || "say \" , http_request('c') -- "
+-- note \\nSELECT secret('a', 'b')

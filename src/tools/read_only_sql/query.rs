@@ -1,0 +1,164 @@
+//! A query, as the parser understands it: what may stand in it, and what its functions and tables may be.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArguments, ObjectName, ObjectNamePart, PipeOperator, Query, Select, Statement,
+    TableFactor, Visit, Visitor,
+};
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
+
+use super::constants::Constants;
+use super::dialect::Databricks;
+use super::functions::{self, Rule};
+use super::names::{fold, table_refusal};
+use super::rewrite::rewrite;
+
+/// Why a statement is refused.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The parser does not understand it.
+    Unclear(String),
+    /// It does more than is allowed.
+    Denied(String),
+    /// There are several statements.
+    Several,
+}
+
+/// What is allowed in a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed {
+    /// Statements that write, as these are only planned.
+    pub(super) writes: bool,
+    /// Functions that people made.
+    pub(super) user_functions: bool,
+}
+
+/// Refuses whatever is not one query, and a query that reaches out.
+pub(super) fn check(tokens: &[Token], constants: &Constants, allowed: Allowed) -> Result<(), Refusal> {
+    let ruled = tokens.windows(2).filter(|pair| matches!(pair, [name, Token::LParen] if has_rule(name))).count();
+    let parser = Parser::new(&Databricks).with_tokens(rewrite(tokens));
+    let statements = { parser }.parse_statements().map_err(|error| Refusal::Unclear(error.to_string()))?;
+    let mut reading = Reading { constants, allowed, ruled: 0 };
+    match statements.visit(&mut reading) {
+        ControlFlow::Break(why) => Err(Refusal::Denied(*why)),
+        ControlFlow::Continue(()) if statements.len() != 1 => Err(Refusal::Unclear("it is no statement".to_owned())),
+        // A call that the parser takes for something else has not been looked at.
+        ControlFlow::Continue(()) if reading.ruled != ruled => {
+            Err(Refusal::Unclear("it uses the name of a built-in function for something else".to_owned()))
+        }
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// Whether the tokens name a function whose arguments matter, or what may be the path of files.
+pub(super) fn has_places(tokens: &[Token]) -> bool {
+    let is_path = |token: &Token| matches!(token, Token::Word(word) if word.value.contains(['/', ':', '\\']));
+    tokens.iter().any(|token| has_rule(token) || is_path(token))
+}
+
+fn has_rule(token: &Token) -> bool {
+    let Token::Word(word) = token else { return false };
+    functions::built_in(&word.value).is_some_and(|function| function.rule != Rule::Any)
+}
+
+struct Reading<'a> {
+    constants: &'a Constants,
+    allowed: Allowed,
+    /// Calls of functions whose arguments matter.
+    ruled: usize,
+}
+
+/// Boxed, as the visitor recurses with it.
+type Flow = ControlFlow<Box<String>>;
+
+fn denied(what: &str) -> Flow {
+    ControlFlow::Break(Box::new(what.to_owned()))
+}
+
+impl Reading<'_> {
+    fn call(&mut self, name: &ObjectName, arguments: &[FunctionArg]) -> Flow {
+        let parts = name.0.iter().map(|part| match part {
+            ObjectNamePart::Identifier(identifier) => Some(identifier.value.as_str()),
+            ObjectNamePart::Function(_) => None,
+        });
+        let Some(parts) = parts.collect::<Option<Vec<_>>>() else {
+            return denied("this calls a function whose name is computed");
+        };
+        if let [.., name] = parts.as_slice()
+            && functions::built_in(name).is_some_and(|function| function.rule != Rule::Any)
+        {
+            self.ruled += 1;
+        }
+        // `TABLE(t)` is an argument and `LIKE ALL (…)` an operator, which are functions to the parser.
+        if matches!(parts.as_slice(), [name] if matches!(fold(name).as_str(), "table" | "all")) {
+            return ControlFlow::Continue(());
+        }
+        match functions::refusal(&parts, arguments, self.constants, self.allowed.user_functions) {
+            Some(why) => ControlFlow::Break(Box::new(why)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn table(&self, name: &ObjectName) -> Flow {
+        let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
+        if parts.len() != name.0.len() {
+            return denied("this reads a table whose name is computed");
+        }
+        match table_refusal(&parts) {
+            Some(why) => ControlFlow::Break(Box::new(why)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Visitor for Reading<'_> {
+    type Break = Box<String>;
+
+    /// Also sees statements inside others, such as `WITH … INSERT`.
+    fn pre_visit_statement(&mut self, statement: &Statement) -> Flow {
+        match statement {
+            Statement::Query(_) => ControlFlow::Continue(()),
+            _ if self.allowed.writes => ControlFlow::Continue(()),
+            _ => denied("this is a statement that can change something"),
+        }
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> Flow {
+        if !query.locks.is_empty() {
+            return denied("`FOR UPDATE` and `FOR SHARE` lock rows");
+        }
+        match query.pipe_operators.iter().any(|operator| matches!(operator, PipeOperator::Call { .. })) {
+            true => denied("`|> CALL` calls something that may do more than read"),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> Flow {
+        match select.into {
+            Some(_) => denied("this is a SELECT INTO, which makes a table"),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> Flow {
+        match table {
+            TableFactor::Table { name, args: Some(arguments), .. } => self.call(name, &arguments.args),
+            TableFactor::Table { with_hints, .. } if !with_hints.is_empty() => {
+                denied("a table is read with options, which can do more than read")
+            }
+            TableFactor::Table { name, .. } => self.table(name),
+            TableFactor::Function { name, args, .. } => self.call(name, args),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> Flow {
+        let Expr::Function(Function { name, args, .. }) = expression else { return ControlFlow::Continue(()) };
+        match args {
+            FunctionArguments::List(list) => self.call(name, &list.args),
+            FunctionArguments::None | FunctionArguments::Subquery(_) => self.call(name, &[]),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! How clients reach the server: what arrives is turned into messages, within bounds, and what cannot be one is
+//! answered here.
+
+mod envelope;
+mod message;
+pub mod stdio;

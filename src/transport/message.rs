@@ -1,0 +1,161 @@
+//! One JSON-RPC message, or what is wrong with it.
+
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData};
+use serde_json::{Value, json};
+
+use super::envelope::Envelope;
+
+/// More messages than this are no batch: its answers are held until the last one is there.
+const MOST_IN_BATCH: usize = 100;
+
+/// What came from a client.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// A message of the protocol.
+    Message(Box<ClientJsonRpcMessage>),
+    /// Several of them in a list.
+    Batch(Vec<Received>),
+    /// A request that is answered with an error.
+    Refused(Refusal),
+    /// Nothing that anybody waits for.
+    Nothing,
+}
+
+/// An error as the answer to a request.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// The `id` of the request as it was sent, where it can be read. It may be a number that rmcp cannot hold.
+    pub(crate) id: Option<Value>,
+    /// Why.
+    pub(crate) error: ErrorData,
+}
+
+impl Refusal {
+    /// The request is no request of JSON-RPC.
+    pub(crate) fn invalid_request(id: Option<Value>, message: impl Into<String>) -> Self {
+        Self { id, error: ErrorData::invalid_request(message.into(), None) }
+    }
+
+    /// The answer as JSON. Without a readable `id` it has none.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.id {
+            Some(id) => json!({ "jsonrpc": "2.0", "id": id, "error": self.error }),
+            None => json!({ "jsonrpc": "2.0", "error": self.error }),
+        }
+    }
+}
+
+/// Reads the text of a message or batch. Its depth is bounded by the parser, its length by the caller.
+pub(crate) fn read(text: &[u8]) -> Received {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
+    if text.is_empty() {
+        return Received::Nothing;
+    }
+    // rmcp's own reader gives no answer to what is not JSON, and one without an id to what is no message:
+    // https://github.com/modelcontextprotocol/rust-sdk/issues/938 decided that. This one goes when rmcp names the id.
+    match serde_json::from_slice(text) {
+        Ok(Value::Array(messages)) => batch(messages),
+        Ok(message) => single(message),
+        Err(error) => unreadable(&Envelope::of(text), &format!("the message cannot be read as JSON: {error}")),
+    }
+}
+
+/// The answer to a message that cannot be parsed.
+pub(crate) fn unreadable(envelope: &Envelope, reason: &str) -> Received {
+    if envelope.is_answer || envelope.is_notification() {
+        tracing::debug!(reason, "a message is ignored");
+        return Received::Nothing;
+    }
+    let error = ErrorData::new(ErrorCode::PARSE_ERROR, reason.to_owned(), None);
+    Received::Refused(Refusal { id: envelope.id.clone(), error })
+}
+
+fn batch(messages: Vec<Value>) -> Received {
+    match messages.len() {
+        0 => Received::Refused(Refusal::invalid_request(None, "the batch is empty")),
+        1..=MOST_IN_BATCH => Received::Batch(messages.into_iter().map(single).collect()),
+        length => {
+            let message = format!("the batch has {length} messages; at most {MOST_IN_BATCH} are taken at once");
+            Received::Refused(Refusal::invalid_request(None, message))
+        }
+    }
+}
+
+fn single(message: Value) -> Received {
+    let is_answer = message.get("result").is_some() || message.get("error").is_some();
+    let id = message.get("id").cloned();
+    match message.get("method") {
+        Some(_) if id.is_some() => {}
+        Some(_) => return without_answer(message),
+        None if is_answer => return without_answer(message),
+        None => {
+            let reason = match &message {
+                Value::Object(_) => "the message has no `method`".to_owned(),
+                other => format!("a message is a JSON object, and this is {}", kind(other)),
+            };
+            return Received::Refused(Refusal::invalid_request(id.filter(is_id), reason));
+        }
+    }
+    match fault(&message) {
+        Some(error) => Received::Refused(Refusal { id: id.filter(is_id), error }),
+        None => match serde_json::from_value(message) {
+            Ok(message) => Received::Message(Box::new(message)),
+            Err(error) => Received::Refused(Refusal::invalid_request(id.filter(is_id), error.to_string())),
+        },
+    }
+}
+
+/// A notification, or an answer to a request of the server: nobody waits for an error.
+fn without_answer(message: Value) -> Received {
+    match serde_json::from_value(message) {
+        Ok(message) => Received::Message(Box::new(message)),
+        Err(error) => {
+            tracing::debug!(%error, "a message is ignored");
+            Received::Nothing
+        }
+    }
+}
+
+/// What is wrong with a request, whatever its method is.
+fn fault(message: &Value) -> Option<ErrorData> {
+    let invalid = |message: String| Some(ErrorData::invalid_request(message, None));
+    let not = |name: &str, value: &Value, expected: &str| format!("`{name}` is {}; expected {expected}", kind(value));
+    let field = |name: &str| message.get(name).unwrap_or(&Value::Null);
+    let (id, method, params) = (field("id"), field("method"), field("params"));
+    if field("jsonrpc") != "2.0" {
+        return invalid("`jsonrpc` is not \"2.0\"".to_owned());
+    }
+    if !method.is_string() {
+        return invalid(not("method", method, "text"));
+    }
+    if !is_id(id) {
+        return invalid(not("id", id, "text or a whole number"));
+    }
+    if id.as_f64().is_some_and(|number| number.fract() != 0.0) || id.as_u64().is_some_and(|id| id > i64::MAX as u64) {
+        return invalid(format!("`id` is {id}; expected text or a whole number of 64 bits"));
+    }
+    if !(params.is_object() || params.is_null()) {
+        return Some(ErrorData::invalid_params(not("params", params, "an object"), None));
+    }
+    let meta = params.get("_meta").unwrap_or(&Value::Null);
+    if !(meta.is_object() || meta.is_null()) {
+        return Some(ErrorData::invalid_params(not("params._meta", meta, "an object"), None));
+    }
+    None
+}
+
+fn is_id(id: &Value) -> bool {
+    id.is_string() || id.is_number()
+}
+
+/// A value's type as a message names it.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,306 @@
+//! MCP on stdin and stdout: one message a line.
+//!
+//! Nothing that a client sends ends the server but the end of its input. Every request with a readable `id` is answered
+//! with that `id`, each id has one request at a time, and what is read and what waits to be written is bounded. rmcp's
+//! own transport does none of this, so this one stands in its place; rmcp has what is behind it.
+
+mod lines;
+mod outbox;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::io;
+
+use rmcp::ErrorData;
+use rmcp::model::{
+    CancelledNotification, ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
+    ProtocolVersion, RequestId, ServerConfig, ServerJsonRpcMessage, ServerResult,
+};
+use rmcp::service::{
+    NotificationContext, RequestContext, RoleServer, RxJsonRpcMessage, Service, TxJsonRpcMessage, serve_directly,
+};
+use rmcp::transport::Transport;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::sync::mpsc;
+
+use self::lines::{Line, Lines};
+use self::outbox::Outbox;
+use self::session::{Batch, NotTaken, Session};
+use super::message::{self, Received, Refusal};
+use crate::error::Error;
+use crate::server::Server;
+
+/// A longer line is refused. It has room for a notebook of 20 MB, whose line breaks and quotes are escaped.
+const MOST_LINE_BYTES: usize = 32 << 20;
+/// `-32000` to `-32019` are left to servers.
+const BUSY: rmcp::model::ErrorCode = rmcp::model::ErrorCode(-32_000);
+
+/// Serves a client until its input ends, or nobody reads the answers any more.
+pub async fn serve(
+    server: Server,
+    input: impl AsyncRead + Unpin + Send + 'static,
+    output: impl AsyncWrite + Unpin + Send + 'static,
+) -> Result<(), Error> {
+    let (session, outbox) = (Session::default(), Outbox::open(output));
+    let (inbox, messages) = mpsc::channel(1);
+    let reader = Reader { session: session.clone(), outbox: outbox.clone(), inbox };
+    tokio::spawn(reader.run(Lines::new(BufReader::new(input), MOST_LINE_BYTES)));
+    let transport = Stdio { session: session.clone(), outbox: outbox.clone(), messages };
+    // Without rmcp's handshake, which ends the server at any notification that comes first. It answers `initialize`
+    // all the same: https://github.com/modelcontextprotocol/rust-sdk/issues/613 was the first case of this kind.
+    let running = serve_directly(Watched { server, session }, transport, None);
+    // A task, as dropping it ends the calls one by one. The caller first sees to it that nothing starts any more.
+    let ended = tokio::spawn(running.waiting());
+    tokio::select! {
+        ended = ended => match ended.and_then(|ended| ended) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::failed(format!("the server stopped: {error}"))),
+        },
+        () = outbox.broken() => Ok(()),
+    }
+}
+
+/// The side of the connection that rmcp sees.
+#[derive(Debug)]
+struct Stdio {
+    session: Session,
+    outbox: Outbox,
+    messages: mpsc::Receiver<ClientJsonRpcMessage>,
+}
+
+impl Transport<RoleServer> for Stdio {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        let written = self.take(&message).map(|line| line.map(|line| self.outbox.push(line)));
+        async move {
+            match written? {
+                Some(written) => written.await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        self.messages.recv().await
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        Ok(())
+    }
+}
+
+impl Stdio {
+    /// The line for a message, unless it is held back for its batch.
+    fn take(&self, message: &ServerJsonRpcMessage) -> io::Result<Option<Vec<u8>>> {
+        let id = match message {
+            JsonRpcMessage::Response(response) => {
+                if let ServerResult::InitializeResult(result) = &response.result {
+                    self.session.agree(result.protocol_version.clone());
+                }
+                Some(&response.id)
+            }
+            JsonRpcMessage::Error(error) => error.id.as_ref(),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+        };
+        match id.and_then(|id| self.session.answered(id)) {
+            None => Ok(Some(serde_json::to_vec(message)?)),
+            Some(batch) => match batch.settle(Some(serde_json::to_value(message)?)) {
+                Some(answers) => Ok(Some(serde_json::to_vec(&answers)?)),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// The side of the connection that reads.
+struct Reader {
+    session: Session,
+    outbox: Outbox,
+    inbox: mpsc::Sender<ClientJsonRpcMessage>,
+}
+
+impl Reader {
+    async fn run<R: AsyncRead + Unpin>(self, mut lines: Lines<BufReader<R>>) {
+        tokio::select! {
+            () = self.read(&mut lines) => {}
+            () = self.outbox.broken() => {}
+        }
+    }
+
+    async fn read<R: AsyncRead + Unpin>(&self, lines: &mut Lines<BufReader<R>>) {
+        loop {
+            self.outbox.room().await;
+            let received = match lines.next().await {
+                Ok(Some(Line::Whole(line))) => message::read(line),
+                Ok(Some(Line::TooLong(envelope, length))) => message::unreadable(&envelope, &too_long(length)),
+                Ok(None) => return,
+                Err(error) => return tracing::error!(%error, "stdin cannot be read"),
+            };
+            match received {
+                Received::Batch(messages) => self.take_batch(messages).await,
+                received => self.settle(received, None).await,
+            }
+        }
+    }
+
+    async fn take_batch(&self, messages: Vec<Received>) {
+        if self.session.version() != Some(ProtocolVersion::V_2025_03_26) {
+            let reason = "batches are only in revision 2025-03-26 of the protocol; send one message a line";
+            return self.refuse(&Refusal::invalid_request(None, reason), None);
+        }
+        let batch = Batch::of(messages.len());
+        for message in messages {
+            self.settle(message, Some(&batch)).await;
+        }
+    }
+
+    async fn settle(&self, received: Received, batch: Option<&Batch>) {
+        match received {
+            Received::Message(message) => match *message {
+                JsonRpcMessage::Request(request) => match self.admit(&request.request, &request.id, batch).await {
+                    None => self.forward(JsonRpcMessage::Request(request)).await,
+                    Some(refusal) => self.refuse(&refusal, batch),
+                },
+                message => {
+                    if let Some(id) = cancelled(&message)
+                        && let Some(other) = self.session.cancelled(id)
+                    {
+                        self.complete(&other, None);
+                    }
+                    self.forward(message).await;
+                    self.without_answer(batch);
+                }
+            },
+            Received::Refused(refusal) => self.refuse(&refusal, batch),
+            Received::Batch(_) => {
+                self.refuse(&Refusal::invalid_request(None, "a batch cannot be in a batch"), batch);
+            }
+            Received::Nothing => self.without_answer(batch),
+        }
+    }
+
+    /// Takes a request, or gives the error that answers it.
+    async fn admit(&self, request: &ClientRequest, id: &RequestId, batch: Option<&Batch>) -> Option<Refusal> {
+        let refused = |error| Some(Refusal { id: Some(json!(id)), error });
+        let is_initialize = request.method() == "initialize";
+        if is_initialize && batch.is_some() {
+            return refused(ErrorData::invalid_request("`initialize` cannot be in a batch", None));
+        }
+        let needs_no_session = is_initialize || matches!(request, ClientRequest::PingRequest(_));
+        if !needs_no_session && self.session.version().is_none() && request.get_meta().protocol_version().is_none() {
+            return refused(ErrorData::invalid_params(
+                "the session has not begun: send `initialize` first, or name the revision of the protocol in each \
+                 request by `params._meta[\"io.modelcontextprotocol/protocolVersion\"]`",
+                None,
+            ));
+        }
+        match self.session.begin(id, batch).await {
+            Ok(()) => None,
+            Err(NotTaken::Duplicate) => {
+                let message = format!("a request with the id `{id}` is under way; give each request its own id");
+                refused(ErrorData::invalid_request(message, None))
+            }
+            Err(NotTaken::Busy) => {
+                let message = "too many requests are under way; send this one again when others are answered";
+                refused(ErrorData::new(BUSY, message, None))
+            }
+        }
+    }
+
+    /// Passes a message on. What follows `initialize` waits for its answer, which decides how it is understood.
+    async fn forward(&self, message: ClientJsonRpcMessage) {
+        let handshake = match &message {
+            JsonRpcMessage::Request(request) if request.request.method() == "initialize" => Some(request.id.clone()),
+            _ => None,
+        };
+        // Nobody takes it when the server is about to end.
+        if self.inbox.send(message).await.is_ok()
+            && let Some(id) = handshake
+        {
+            self.session.answer_of(&id).await;
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal, batch: Option<&Batch>) {
+        tracing::debug!(error = %refusal.error, "a request is refused");
+        match batch {
+            Some(batch) => self.complete(batch, Some(refusal.to_json())),
+            None => self.write(&refusal.to_json()),
+        }
+    }
+
+    fn without_answer(&self, batch: Option<&Batch>) {
+        if let Some(batch) = batch {
+            self.complete(batch, None);
+        }
+    }
+
+    fn complete(&self, batch: &Batch, answer: Option<Value>) {
+        if let Some(answers) = batch.settle(answer) {
+            self.write(&answers);
+        }
+    }
+
+    fn write(&self, value: &Value) {
+        // Nobody waits for it: `Outbox::room` does, for all.
+        drop(self.outbox.push(value.to_string().into_bytes()));
+    }
+}
+
+fn cancelled(message: &ClientJsonRpcMessage) -> Option<&RequestId> {
+    let JsonRpcMessage::Notification(notification) = message else { return None };
+    let ClientNotification::CancelledNotification(CancelledNotification { params, .. }) = &notification.notification
+    else {
+        return None;
+    };
+    params.request_id.as_ref()
+}
+
+fn too_long(bytes: usize) -> String {
+    format!(
+        "the message has {bytes} bytes, and at most {MOST_LINE_BYTES} are taken; pass a large file by `local_path` \
+         instead of `content` (the server's `--local-root` allows it)"
+    )
+}
+
+/// The server, whose session learns when a handler has ended.
+struct Watched {
+    server: Server,
+    session: Session,
+}
+
+impl Service<RoleServer> for Watched {
+    async fn handle_request(
+        &self,
+        request: ClientRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ServerResult, ErrorData> {
+        let id = context.id.clone();
+        let result = Service::handle_request(&self.server, request, context).await;
+        self.session.ended(&id);
+        result
+    }
+
+    async fn handle_notification(
+        &self,
+        notification: ClientNotification,
+        context: NotificationContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Service::handle_notification(&self.server, notification, context).await
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        Service::get_info(&self.server)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Service::supported_protocol_versions(&self.server)
+    }
+}

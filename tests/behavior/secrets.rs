@@ -1,0 +1,65 @@
+//! Secrets do not come back: neither those that a call gives nor those that the client holds, however the service quotes them.
+
+use serde_json::json;
+
+use crate::house::{House, Outcome};
+
+#[tokio::test]
+async fn a_value_that_is_stored_does_not_come_back_in_the_error() -> Outcome {
+    for value in ["correct horse \"battery\" staple", "line one\nline two of a private key", "pin 4711"] {
+        let house = House::scripted(|target, body| {
+            target.starts_with("POST /api/2.0/secrets/put").then(|| {
+                let message = format!("Could not parse request object near: {body}");
+                json!({ "error_code": "MALFORMED_REQUEST", "message": message })
+            })
+        })
+        .await?;
+        let arguments = json!({ "scope": "prod", "key": "db", "string_value": value });
+        let refusal = house.refusal("put_secret", arguments).await?;
+        assert!(refusal.contains("MALFORMED_REQUEST") && refusal.contains("***"), "{refusal}");
+        for part in ["horse", "battery", "line two", "4711"] {
+            assert!(!refusal.contains(part), "{refusal}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_argument_that_does_not_fit_is_not_quoted_if_it_is_secret() -> Outcome {
+    let house = House::scripted(|_, _| None).await?;
+    let arguments = json!({ "scope": "prod", "key": "db", "string_value": ["hunter2-hunter2"] });
+    let refusal = house.refusal("put_secret", arguments).await?;
+    assert!(refusal.contains("string_value") && !refusal.contains("hunter2"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_token_does_not_come_back_in_answers_and_errors() -> Outcome {
+    let token = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+    let told = std::sync::Arc::clone(&token);
+    let house = House::scripted(move |target, _| {
+        let token = told.get()?;
+        let (start, end) = token.split_at(4);
+        if target.starts_with("GET /api/2.2/jobs/list") {
+            let name = format!("{start}\u{200b}{end}");
+            let settings = json!({ "name": name, "description": token });
+            return Some(json!({ "jobs": [{ "job_id": 1, "settings": settings, "creator_user_name": token }] }));
+        }
+        target.starts_with("GET /api/2.2/jobs/get").then(|| {
+            let message = format!("invalid credential {start}\u{7}{end} ({})", token.replace('-', "\\u002d"));
+            json!({ "error_code": token, "message": message })
+        })
+    })
+    .await?;
+    token.set(house.token()).map_err(|_| "it was set before")?;
+    let listed = house.answer("list_jobs", json!({ "fields": ["*"] })).await?.to_string();
+    assert!(listed.contains("***") && !visible(&listed).contains(&house.token()), "{listed}");
+    let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
+    assert!(refusal.contains("invalid credential *** (***)"), "{refusal}");
+    Ok(())
+}
+
+/// A text as it is seen, without what hides in it.
+fn visible(text: &str) -> String {
+    text.replace("\\u200b", "").replace('\u{200b}', "")
+}

@@ -1,0 +1,380 @@
+//! Changes whose answer is lost: nothing is done twice, and the error says what became of it or how to find out.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use databricks_mcp_server::definition::{Action, Risk};
+use databricks_mcp_server::local::LocalRoots;
+use databricks_mcp_server::registry::Registry;
+use serde_json::{Value, json};
+
+use crate::house::{House, Outcome};
+
+type Failure = Box<dyn std::error::Error>;
+
+const RUNNING: &str = "0301-081500-etlmain1";
+const TERMINATED: &str = "0227-143000-adhoc001";
+const WAREHOUSE: &str = "a1b2c3d4e5f60718";
+const STOPPED_WAREHOUSE: &str = "b2c3d4e5f6071829";
+const PIPELINE: &str = "0a1b2c3d-0001-4000-8000-000000000001";
+const SPACE: &str = "01f0aaaa00001111a2b2c3d4e5f60718";
+const JOB: i64 = 620_114_300_000_104;
+
+/// How an answer is lost: with the work done, and without.
+fn losses() -> Vec<Value> {
+    let mut losses = vec![json!({ "fault": "truncated_body" })];
+    for handled in [true, false] {
+        for loss in [
+            json!({ "fault": "connection_reset" }),
+            json!({ "fault": "internal_error" }),
+            json!({ "fault": "unavailable" }),
+            json!({ "fault": "html_error", "status": 502 }),
+            json!({ "fault": "html_error", "status": 504 }),
+        ] {
+            let mut loss = loss;
+            loss["handled"] = json!(handled);
+            losses.push(loss);
+        }
+    }
+    losses
+}
+
+/// A composite that changes something, arguments for it, the operation by which it does, and whether a second request
+/// does no more than the first.
+fn composites() -> Vec<(&'static str, Value, &'static str, bool)> {
+    let task = "/Shared/etl/load_orders";
+    vec![
+        (
+            "ask_genie",
+            json!({ "space_id": SPACE, "question": "How many?" }),
+            "dashboards.genie.start_conversation",
+            false,
+        ),
+        (
+            "query_endpoint",
+            json!({ "name": "sandbox-chat", "prompt": "Hi" }),
+            "POST /serving-endpoints/*/invocations",
+            false,
+        ),
+        ("start_cluster", json!({ "cluster_id": TERMINATED, "wait": false }), "compute.clusters.start", true),
+        ("stop_cluster", json!({ "cluster_id": RUNNING, "wait": false }), "compute.clusters.delete", true),
+        ("restart_cluster", json!({ "cluster_id": RUNNING, "wait": false }), "compute.clusters.restart", false),
+        ("run_code", json!({ "cluster_id": RUNNING, "code": "print(1)" }), "compute.command_execution.execute", false),
+        ("run_job_now", json!({ "job_id": JOB }), "jobs.jobs.run_now", true),
+        ("run_notebook", json!({ "notebook_path": task }), "jobs.jobs.submit", true),
+        ("cancel_run", json!({ "run_id": "RUN", "wait": false }), "jobs.jobs.cancel_run", true),
+        ("repair_run", json!({ "run_id": "FAILED" }), "jobs.jobs.repair_run", false),
+        ("run_pipeline", json!({ "pipeline_id": PIPELINE, "wait": false }), "pipelines.pipelines.start_update", false),
+        ("stop_pipeline", json!({ "pipeline_id": PIPELINE }), "pipelines.pipelines.stop", true),
+        ("start_warehouse", json!({ "warehouse_id": STOPPED_WAREHOUSE, "wait": false }), "sql.warehouses.start", true),
+        ("stop_warehouse", json!({ "warehouse_id": WAREHOUSE, "wait": false }), "sql.warehouses.stop", true),
+        (
+            "execute_sql",
+            json!({ "statement": "INSERT INTO main.default.unsure VALUES (1)", "warehouse_id": WAREHOUSE }),
+            "sql.statement_execution.execute_statement",
+            false,
+        ),
+        ("cancel_sql", json!({ "statement_id": "STATEMENT" }), "sql.statement_execution.cancel_execution", true),
+        (
+            "upload_file",
+            json!({ "path": "/Volumes/main/default/landing/x", "content": "x" }),
+            "files.files.upload",
+            false,
+        ),
+        (
+            "upload_folder",
+            json!({ "path": "/Volumes/main/default/landing", "local_path": "up" }),
+            "files.files.upload",
+            false,
+        ),
+        (
+            "import_notebook",
+            json!({ "path": "/Shared/x", "content": "1", "language": "PYTHON" }),
+            "workspace.workspace.import",
+            false,
+        ),
+    ]
+}
+
+/// Only this changes nothing in the workspace.
+const LOCAL: &str = "download_file";
+
+/// What says what became of it, or how to find out.
+const TOLD: [&str; 4] =
+    ["although its answer was lost", "although the answer was lost", "does not seem to have", "may have run"];
+
+/// A house in which rules come and go.
+struct Ground {
+    house: House,
+    _home: tempfile::TempDir,
+}
+
+impl Ground {
+    async fn new() -> Result<Self, Failure> {
+        let home = tempfile::tempdir()?;
+        fs::create_dir(home.path().join("up"))?;
+        fs::write(home.path().join("up/one.txt"), "one")?;
+        let house = House::impatient(json!([]), LocalRoots::open(&[home.path().to_owned()])?).await?;
+        Ok(Self { house, _home: home })
+    }
+
+    /// Calls a tool while an operation loses its answers; gives how it ended and how often the operation was asked for.
+    async fn lose(
+        &self,
+        tool: &'static str,
+        call: &Value,
+        route: &str,
+        loss: &Value,
+    ) -> Result<(bool, String, u64), Failure> {
+        let mut rule = loss.clone();
+        rule["route"] = json!(route);
+        self.house.direct("POST", "/__sandbox/faults", Some(json!([rule]))).await?;
+        let answer = self.house.call(tool, call.clone()).await?;
+        let seen = self.house.faults().await?[0]["seen"].as_u64().unwrap_or_default();
+        self.house.direct("DELETE", "/__sandbox/faults", None).await?;
+        Ok((answer.is_error == Some(true), crate::house::text(&answer), seen))
+    }
+}
+
+/// The arguments that the error of an empty call gives as an example, with values of the right type.
+async fn example(house: &House, tool: &'static str) -> Result<Value, Failure> {
+    let answer = house.call(tool, json!({ "no_such_argument": 1 })).await?;
+    let text = crate::house::text(&answer);
+    let (_, valid) = text.split_once("\nvalid: ").ok_or_else(|| format!("{tool}: no example in {text}"))?;
+    let valid = valid.lines().next().unwrap_or_default().replace("<path>", "/Volumes/main/default/landing/unsure");
+    Ok(serde_json::from_str(&valid)?)
+}
+
+#[tokio::test]
+async fn no_plain_tool_repeats_a_change_or_leaves_its_outcome_unsaid() -> Outcome {
+    let ground = Ground::new().await?;
+    for tool in Registry::all() {
+        let definition = tool.definition;
+        let (Action::Operation(plain), true) = (&definition.action, definition.risk != Risk::Read) else { continue };
+        let call = example(&ground.house, definition.name).await?;
+        for loss in losses() {
+            let case = format!("{} {call}, {loss}", definition.name);
+            let (is_error, text, seen) = ground.lose(definition.name, &call, plain.operation.id, &loss).await?;
+            assert_eq!(seen, 1, "{case}: {text}");
+            // A truncated body without content is whole. What the example names may not exist: then the work is refused,
+            // and the fault does not come.
+            let is_whole = !is_error && loss["fault"] == "truncated_body";
+            if is_whole || (loss["handled"] == true && text.contains("(status 4")) {
+                continue;
+            }
+            assert!(is_error && TOLD.iter().any(|told| text.contains(told)), "{case}: {text}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_composite_repeats_a_change_or_leaves_its_outcome_unsaid() -> Outcome {
+    let known: BTreeSet<_> = composites().iter().map(|(tool, ..)| *tool).chain([LOCAL]).collect();
+    let all = Registry::all();
+    let changing = all.iter().map(|tool| tool.definition).filter(|tool| tool.risk != Risk::Read);
+    let composite: BTreeSet<_> =
+        changing.filter(|tool| matches!(tool.action, Action::Composite(_))).map(|tool| tool.name).collect();
+    assert_eq!(known, composite, "each composite that changes something has its line here");
+    for (tool, call, route, harmless) in composites() {
+        for loss in losses() {
+            let ground = Ground::new().await?;
+            let call = with_ids(&ground.house, call.clone()).await?;
+            let (is_error, text, seen) = ground.lose(tool, &call, route, &loss).await?;
+            let case = format!("{tool}, {loss}: {text}");
+            assert!(seen >= 1 && (harmless || seen == 1), "asked for {seen} times: {case}");
+            // What was sent once may end well where the statement is found in the history, or where an answer without
+            // content has nothing to be cut off.
+            let is_done = loss["handled"] == true || loss["fault"] == "truncated_body";
+            // Where the work was done, a tool that looks for itself may find it.
+            assert!(is_error || is_done || harmless, "{case}");
+            // Each says in its own words what may have happened, and where to look.
+            assert!(!is_error || text.contains("hint:"), "{case}");
+        }
+    }
+    Ok(())
+}
+
+/// Puts ids of things that are there in the place of words for them.
+async fn with_ids(house: &House, mut call: Value) -> Result<Value, Failure> {
+    if call["statement"].is_string() {
+        house.answer("execute_sql", json!({ "statement": "CREATE TABLE main.default.unsure (n INT)" })).await?;
+    }
+    if call["statement_id"] == "STATEMENT" {
+        call["statement_id"] =
+            house.answer("execute_sql", json!({ "statement": "SELECT 1" })).await?["statement_id"].clone();
+    }
+    if call["run_id"] == "RUN" {
+        call["run_id"] = house.answer("run_job_now", json!({ "job_id": JOB })).await?["run_id"].clone();
+    }
+    if call["run_id"] == "FAILED" {
+        let runs = house.answer("list_runs", json!({ "completed_only": true, "fields": ["run_id", "state"] })).await?;
+        let runs = runs["items"].as_array().cloned().unwrap_or_default();
+        let failed = runs.iter().find(|run| run["state"]["result_state"] == "FAILED").ok_or("no failed run")?;
+        call["run_id"] = failed["run_id"].clone();
+    }
+    Ok(call)
+}
+
+#[test]
+fn every_look_takes_arguments_that_its_tool_has() {
+    let mut looks = 0;
+    for tool in Registry::all() {
+        let Some(look) = tool.definition.verify.as_ref().and_then(|verify| verify.look.as_ref()) else { continue };
+        let templates = look.bind.iter().flat_map(|(_, _, template)| template.split('{').skip(1));
+        let bound = templates.filter_map(|rest| rest.split('}').next());
+        let matched = look.matches.iter().filter_map(|(_, argument)| argument.split('.').next());
+        for argument in bound.chain(matched) {
+            let known = tool.input_schema["properties"].get(argument).is_some();
+            assert!(known, "`{}` has no argument `{argument}`", tool.definition.name);
+        }
+        looks += 1;
+    }
+    assert!(looks > 10, "{looks} looks");
+}
+
+#[tokio::test]
+async fn the_server_looks_by_itself_whether_it_was_done() -> Outcome {
+    let cluster = json!({ "cluster_name": "unsure", "spark_version": "15.4.x-scala2.12", "num_workers": 1 });
+    let job = json!({ "name": "unsure", "tasks": [{ "task_key": "a", "notebook_task": { "notebook_path": "/Shared/etl/load_orders" } }] });
+    let query = json!({ "query": { "display_name": "unsure", "query_text": "SELECT 1", "warehouse_id": WAREHOUSE } });
+    for (tool, call, route, shown) in [
+        ("create_cluster", cluster, "compute.clusters.create", "`cluster_id` `"),
+        ("create_job", job, "jobs.jobs.create", "`job_id` `"),
+        (
+            "create_schema",
+            json!({ "catalog_name": "main", "schema_name": "unsure" }),
+            "catalog.schemas.create",
+            "`created_at` `20",
+        ),
+        ("create_saved_query", query, "sql.queries.create", "`id` `"),
+        (
+            "create_workspace_folder",
+            json!({ "path": "/Shared/unsure" }),
+            "workspace.workspace.mkdirs",
+            "an object of that name",
+        ),
+        ("delete_job", json!({ "job_id": JOB }), "jobs.jobs.delete", "no longer exists"),
+        (
+            "delete_workspace_item",
+            json!({ "path": "/Shared/etl", "recursive": true }),
+            "workspace.workspace.delete",
+            "no longer exists",
+        ),
+    ] {
+        for handled in [true, false] {
+            let ground = Ground::new().await?;
+            let loss = json!({ "fault": "connection_reset", "handled": handled });
+            let (is_error, text, seen) = ground.lose(tool, &call, route, &loss).await?;
+            assert!(is_error && seen == 1, "{tool} {handled}: {text}");
+            let done = text.contains("the change was made although its answer was lost") && text.contains(shown);
+            let undone = text.contains("the change does not seem to have been made");
+            assert_eq!((done, undone), (handled, !handled), "{tool}: {text}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_is_found_again_by_its_tag() -> Outcome {
+    for (fault, runs) in [
+        (json!({ "fault": "connection_reset", "handled": true }), true),
+        (json!({ "fault": "unavailable", "handled": true }), true),
+        (json!({ "fault": "truncated_body" }), true),
+        (json!({ "fault": "unavailable" }), false),
+        (json!({ "fault": "connection_reset" }), false),
+    ] {
+        let ground = Ground::new().await?;
+        ground.house.answer("execute_sql", json!({ "statement": "CREATE TABLE main.default.unsure (n INT)" })).await?;
+        let insert = json!({ "statement": "INSERT INTO main.default.unsure VALUES (1)" });
+        let route = "sql.statement_execution.execute_statement";
+        let (is_error, text, seen) = ground.lose("execute_sql", &insert, route, &fault).await?;
+        assert_eq!((is_error, seen), (!runs, 1), "{fault}: {text}");
+        assert!(runs || text.contains("does not seem to have run") && text.contains("`list_query_history`"), "{text}");
+        let count = json!({ "statement": "SELECT count(*) FROM main.default.unsure" });
+        let rows = ground.house.answer("execute_sql", count.clone()).await?["rows"].clone();
+        assert_eq!(rows, json!([[i32::from(runs)]]), "{fault}");
+
+        // A query changes nothing, so it is sent again.
+        let mut passing = fault.clone();
+        passing["times"] = json!(1);
+        let (is_error, text, seen) = ground.lose("execute_sql", &count, route, &passing).await?;
+        assert_eq!((is_error, seen), (false, 2), "{fault}: {text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_history_that_cannot_be_read_leaves_it_open() -> Outcome {
+    let ground = Ground::new().await?;
+    ground
+        .house
+        .direct(
+            "POST",
+            "/__sandbox/faults",
+            Some(json!([{ "route": "sql.query_history.list", "fault": "permission_denied" }])),
+        )
+        .await?;
+    let statement = json!({ "route": "sql.statement_execution.execute_statement", "fault": "connection_reset" });
+    ground.house.direct("POST", "/__sandbox/faults", Some(json!([statement]))).await?;
+    let refusal =
+        ground.house.refusal("execute_sql", json!({ "statement": "DROP TABLE main.default.nothing" })).await?;
+    assert!(refusal.contains("may have run") && refusal.contains("query tag `mcp_statement` = `"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_in_a_success_and_a_missing_content_are_errors() -> Outcome {
+    let house = House::scripted(|target, _| match target {
+        target if target.starts_with("GET /api/2.0/workspace/export") && target.contains("empty") => Some(json!({})),
+        target if target.starts_with("GET /api/2.0/workspace/export") => {
+            Some(json!({ "errorCode": "MAX_NOTEBOOK_SIZE_EXCEEDED", "message": "too large" }))
+        }
+        target if target.ends_with("/jobs/delete") => {
+            Some(json!({ "errorCode": "PERMISSION_DENIED", "message": "not yours" }))
+        }
+        target if target.ends_with("/jobs/create") => Some(json!({})),
+        _ => None,
+    })
+    .await?;
+    let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/etl/load_orders" })).await?;
+    assert!(refusal.contains("MAX_NOTEBOOK_SIZE_EXCEEDED") && refusal.contains("10 MB"), "{refusal}");
+    let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/etl/empty" })).await?;
+    assert!(refusal.contains("has no content"), "{refusal}");
+    let read = house.read("databricks://notebooks/Shared/etl/empty").await.err().ok_or("an empty notebook was read")?;
+    assert!(read.to_string().contains("has no content"), "{read}");
+    let refusal = house.refusal("delete_job", json!({ "job_id": JOB })).await?;
+    assert!(refusal.contains("PERMISSION_DENIED") && !refusal.contains("although its answer"), "{refusal}");
+    let task = json!({ "task_key": "a", "notebook_task": { "notebook_path": "/Shared/etl/load_orders" } });
+    let refusal = house.refusal("create_job", json!({ "name": "unsure", "tasks": [task] })).await?;
+    assert!(refusal.contains("its answer is empty") && refusal.contains("`list_jobs`"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_private_link_has_its_own_advice() -> Outcome {
+    let house = House::scripted(|target, _| {
+        let refusal = json!({ "error_code": "PRIVATE_LINK_VALIDATION_ERROR", "message": "not from here" });
+        target.contains("/jobs/list").then_some(refusal)
+    })
+    .await?;
+    let refusal = house.refusal("list_jobs", json!({})).await?;
+    assert!(refusal.contains("private link settings allow") && !refusal.contains("lacks the permission"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_no_url_can_carry_is_refused_at_once() -> Outcome {
+    let house = House::whole().await?;
+    let long = "x".repeat(65_536);
+    let refusal = house.refusal("list_jobs", json!({ "name": long })).await?;
+    assert!(refusal.contains("`name` is too long: 65536 bytes"), "{refusal}");
+    let refusal = house.refusal("get_saved_query", json!({ "query_id": long })).await?;
+    assert!(
+        refusal.starts_with("`query_id` cannot be sent: ") && refusal.contains("is too long: 65536 bytes"),
+        "{refusal}"
+    );
+    let read = house.read(&format!("databricks://tables/{long}")).await.err().ok_or("it was read")?;
+    assert!(read.to_string().contains("too long"), "{}", read.to_string().get(..300).unwrap_or_default());
+    Ok(())
+}

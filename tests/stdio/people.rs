@@ -1,0 +1,118 @@
+//! What people see at a terminal, and what they pass to a call.
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::wire::{Outcome, Wire, binary, binary_of, request};
+
+const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}job\u{9b}1m\u{202e}cod.exe\rfake\nline";
+
+fn hides(text: &str) -> bool {
+    let is_hiding = |letter: char| {
+        (letter.is_control() && !"\n\r\t".contains(letter)) || ('\u{202a}'..='\u{202e}').contains(&letter)
+    };
+    text.contains(is_hiding)
+}
+
+#[tokio::test]
+async fn no_name_of_a_workspace_moves_the_cursor_or_hides_text() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let mut wire = Wire::legacy(binary_of(&sandbox, &["--toolsets", "jobs"])).await?;
+    let task = json!({ "task_key": "a", "notebook_task": { "notebook_path": "/Users/a" } });
+    let call = |id: u32, name: &str, arguments: Value| {
+        request(id, "tools/call", json!({ "name": name, "arguments": arguments }))
+    };
+    let made = wire.ask(&call(1, "create_job", json!({ "name": HOSTILE, "tasks": [task] }))).await?;
+    let job_id = made["result"]["structuredContent"]["job_id"].clone();
+    assert!(!job_id.is_null(), "{made}");
+    let got = wire.ask(&call(2, "get_job", json!({ "job_id": job_id }))).await?;
+    let name = got["result"]["structuredContent"]["settings"]["name"].as_str().unwrap_or_default();
+    assert_eq!(name, "[2J]0;ownedjob1mcod.exe\rfake\nline", "{got}");
+    let hint = got["result"]["structuredContent"]["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("control characters"), "{got}");
+    let listed = wire.ask(&request(3, "resources/list", json!({}))).await?;
+    assert!(listed.to_string().contains("[2J]0;ownedjob1mcod.exe fake line"), "{listed}");
+    let uri = format!("databricks://jobs/{}", job_id.as_str().map_or(job_id.to_string(), str::to_owned));
+    let read = wire.ask(&request(4, "resources/read", json!({ "uri": uri }))).await?;
+    let text = read["result"]["contents"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains("ownedjob") && !text.contains("\\u001b") && !hides(text), "{text}");
+    let failed = wire.ask(&call(5, "get_job", json!({ "job_id": HOSTILE }))).await?;
+    let text = failed["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains("owned") && !hides(text), "{text:?}");
+
+    let arguments = json!({ "job_id": job_id }).to_string();
+    for command in [
+        &["resources", "list"][..],
+        &["call", "get_job", &arguments],
+        &["call", "list_jobs"],
+        &["resources", "read", &uri],
+    ] {
+        let output = binary_of(&sandbox, command).output().await?;
+        let text = String::from_utf8(output.stdout)?;
+        assert!(text.contains("owned") && !hides(&text), "{command:?}: {text:?}");
+    }
+    let output = binary_of(&sandbox, &["call", HOSTILE]).output().await?;
+    let text = String::from_utf8(output.stderr)?;
+    assert!(text.contains("owned") && !hides(&text), "{text:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn arguments_come_from_stdin() -> Outcome {
+    let mut child = binary(&["--sandbox", "call", "execute_sql", "-"]).spawn()?;
+    let mut stdin = child.stdin.take().ok_or("no stdin")?;
+    stdin.write_all(b"{\"statement\": \"SELECT 1\"}\n").await?;
+    drop(stdin);
+    let output = child.wait_with_output().await?;
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout)?["rows"], json!([[1]]));
+
+    for (given, words) in [("", "no arguments on stdin"), ("[1]", "not a JSON object")] {
+        let mut child = binary(&["--sandbox", "call", "execute_sql", "-"]).spawn()?;
+        let mut stdin = child.stdin.take().ok_or("no stdin")?;
+        stdin.write_all(given.as_bytes()).await?;
+        drop(stdin);
+        let output = child.wait_with_output().await?;
+        let text = String::from_utf8(output.stderr)?;
+        assert!(output.status.code() == Some(1) && text.contains(words), "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_long_resource_comes_in_parts_that_say_how_to_read_on() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let mut wire = Wire::legacy(binary_of(&sandbox, &["--max-result-tokens", "1000"])).await?;
+    let source: String = (0..2_000).map(|line| format!("# line {line}: \"é\"\n")).collect();
+    let arguments = json!({ "path": "/Users/long", "content": source, "language": "PYTHON" });
+    let made =
+        wire.ask(&request(1, "tools/call", json!({ "name": "import_notebook", "arguments": arguments }))).await?;
+    assert_eq!(made["result"]["isError"], false, "{made}");
+    let (mut whole, mut uri, mut parts) = (String::new(), "databricks://notebooks/Users/long".to_owned(), 0);
+    loop {
+        let read = wire.ask(&request(2, "resources/read", json!({ "uri": uri }))).await?;
+        let contents = read["result"]["contents"].as_array().ok_or("no contents")?;
+        let part = contents[0]["text"].as_str().ok_or("no text")?;
+        assert!(part.chars().count() <= 3_000, "{}", part.len());
+        assert_eq!(contents[0]["uri"], uri);
+        whole.push_str(part);
+        parts += 1;
+        let Some(notice) = contents.get(1) else { break };
+        uri = notice["uri"].as_str().ok_or("no uri")?.to_owned();
+        let notice: Value = serde_json::from_str(notice["text"].as_str().ok_or("no notice")?)?;
+        assert_eq!((&notice["truncated"], &notice["next_offset"]), (&json!(true), &json!(whole.chars().count())));
+        assert_eq!(notice["hint"], format!("read on with `{uri}`"));
+    }
+    assert!(parts > 10 && whole.ends_with(source.trim_end()), "{parts} parts of {} characters", whole.len());
+    let past = wire
+        .ask(&request(3, "resources/read", json!({ "uri": "databricks://notebooks/Users/long?offset=9999999" })))
+        .await?;
+    assert!(past["error"]["message"].as_str().is_some_and(|text| text.contains("past its end")), "{past}");
+
+    // A person gets all of it.
+    let output =
+        binary_of(&sandbox, &["--max-result-tokens", "1000", "resources", "read", "databricks://notebooks/Users/long"]);
+    let output = { output }.output().await?;
+    assert_eq!(String::from_utf8(output.stdout)?.trim_end(), whole.trim_end());
+    Ok(())
+}

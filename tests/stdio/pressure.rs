@@ -1,0 +1,99 @@
+//! A client that does not read what the server writes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::wire::{Outcome, PATIENCE, Wire, binary, binary_of, request};
+
+#[tokio::test]
+async fn unread_logs_stop_nothing_and_are_counted() -> Outcome {
+    // More than a pipe and the queue of the log hold.
+    const REQUESTS: usize = 4_000;
+    let mut wire = Wire::legacy(binary(&[])).await?;
+    for id in 0..REQUESTS {
+        let answer = wire.ask(&request(id, "nothing/at_all", json!({}))).await?;
+        assert_eq!(answer["id"], id);
+    }
+    let (code, stderr) = wire.end().await?;
+    assert_eq!(code, Some(0));
+    let (lines, notices): (Vec<_>, Vec<_>) = stderr.lines().partition(|line| !line.contains("were dropped"));
+    let dropped: usize = notices.iter().filter_map(|line| line.split(' ').next()?.parse::<usize>().ok()).sum();
+    assert!(dropped > 0, "{} lines", lines.len());
+    assert!(lines.len() + dropped >= REQUESTS, "{} lines and {dropped} dropped", lines.len());
+    Ok(())
+}
+
+/// The most memory that a process has had, in MiB.
+#[cfg(target_os = "linux")]
+fn peak_memory(id: Option<u32>) -> Result<u64, Box<dyn std::error::Error>> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", id.ok_or("it has ended")?))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no peak")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1_024)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn unread_answers_take_little_memory_and_none_is_lost() -> Outcome {
+    // Their answers would be over 100 MiB.
+    const REQUESTS: usize = 3_000;
+    let mut wire = Wire::legacy(binary(&[])).await?;
+    let before = peak_memory(wire.child.id())?;
+    let mut stdin = wire.stdin;
+    let writing = tokio::spawn(async move {
+        for id in 1..=REQUESTS {
+            stdin.write_all(format!("{}\n", request(id, "tools/list", json!({}))).as_bytes()).await?;
+        }
+        Ok::<_, std::io::Error>(stdin)
+    });
+    // The server reads no more while its answers are not read, so a part of the requests waits in the pipe.
+    let mut writing = Box::pin(writing);
+    assert!(timeout(Duration::from_secs(5), &mut writing).await.is_err(), "all requests were read");
+    let mut ids = std::collections::BTreeSet::new();
+    while ids.len() < REQUESTS {
+        let line = timeout(PATIENCE, wire.stdout.next_line()).await??.ok_or("stdout ended early")?;
+        let answer: Value = serde_json::from_str(&line)?;
+        assert!(answer["result"]["tools"].is_array(), "{line:.200}");
+        assert!(ids.insert(answer["id"].as_u64()), "twice: {}", answer["id"]);
+    }
+    let after = peak_memory(wire.child.id())?;
+    assert!(after - before < 64, "{before} MiB, then {after} MiB");
+    drop(writing.await??);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broken_stdout_ends_the_server_and_undoes_what_runs() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let mut wire = Wire::legacy(binary_of(&sandbox, &[])).await?;
+    let call = |id: u32, name: &str, arguments: Value| {
+        let params = json!({ "name": name, "arguments": arguments, "_meta": { "progressToken": id } });
+        request(id, "tools/call", params)
+    };
+    let source = json!({ "path": "/Users/slow", "content": "import time\ntime.sleep(3600)\n", "language": "PYTHON" });
+    wire.ask(&call(1, "import_notebook", source)).await?;
+    wire.send(&call(2, "run_notebook", json!({ "notebook_path": "/Users/slow" }))).await?;
+    let run_id = loop {
+        let state = wire.next().await?["params"]["message"].as_str().ok_or("no progress")?.to_owned();
+        if state.contains("RUNNING") {
+            break state.split([' ', ':']).nth(1).ok_or("no id")?.to_owned();
+        }
+    };
+    let Wire { mut child, mut stdin, stdout } = wire;
+    drop(stdout);
+    stdin.write_all(format!("{}\n", request(3, "ping", json!({}))).as_bytes()).await?;
+    // Its input is still open.
+    let status = timeout(PATIENCE, child.wait()).await??;
+    let mut stderr = String::new();
+    child.stderr.take().ok_or("no stderr")?.read_to_string(&mut stderr).await?;
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    drop(stdin);
+
+    let mut wire = Wire::legacy(binary_of(&sandbox, &[])).await?;
+    let answer = wire.ask(&call(1, "get_run", json!({ "run_id": run_id }))).await?;
+    assert_eq!(answer["result"]["structuredContent"]["state"]["result_state"], "CANCELED", "{answer}");
+    Ok(())
+}
