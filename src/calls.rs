@@ -220,15 +220,8 @@ async fn run(
             // Before anything is cut, as a part of a secret is not recognized.
             mask.json(&mut answer);
             // Tools cut their answers where they know best. Whatever they did not think of ends here.
-            // A list was cut between its items already: what was cut here would lie behind its cursor, and be lost.
-            let items = answer.get("returned").is_some().then(|| answer.get_mut("items").map(Value::take)).flatten();
-            let taken = items.as_ref().map_or(0, |items| items.to_string().chars().count());
-            let room = Budget { characters: context.budget.characters.saturating_sub(taken).max(LEAST_ROOM) };
-            let cuts = shape::fit(&mut answer, room);
+            let cuts = shape::fit_around_page(&mut answer, context.budget);
             shape::notice(&mut answer, cuts, "ask for less");
-            if let (Some(items), Some(place)) = (items, answer.get_mut("items")) {
-                *place = items;
-            }
             Ok(answer)
         }
         Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {

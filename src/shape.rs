@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 pub(crate) use fields::Fields;
-pub(crate) use fit::{fit, fit_row};
+pub(crate) use fit::{fit, fit_around_page, fit_row};
 pub(crate) use part::part;
 
 /// How much one answer may hold.

@@ -32,6 +32,33 @@ pub(crate) fn fit_row(row: &mut Value, budget: Budget) -> Vec<String> {
     })
 }
 
+/// The parts of an answer that a cursor or an offset continues.
+const PAGES: [&str; 3] = ["items", "rows", "content"];
+/// What an answer says that has such a part.
+const PAGED: [&str; 4] = ["returned", "offset", "next_offset", "next_page_token"];
+/// The cursor and the hints of a page are not cut, however small the budget is.
+const BESIDE_PAGE: usize = 1_000;
+
+/// As [`fit`], for an answer whose tool made its page fit: the page stays whole, as what was cut from its end would lie
+/// before its cursor, and be lost.
+pub(crate) fn fit_around_page(answer: &mut Value, budget: Budget) -> Vec<String> {
+    if size(answer, budget.characters).is_some() {
+        return Vec::new();
+    }
+    let Some(fields) = answer.as_object_mut().filter(|fields| PAGED.iter().any(|name| fields.contains_key(*name)))
+    else {
+        return fit(answer, budget);
+    };
+    let pages: Vec<_> = PAGES.iter().filter_map(|name| Some((*name, fields.get_mut(*name)?.take()))).collect();
+    let taken: usize = pages.iter().filter_map(|(_, page)| size(page, usize::MAX)).sum();
+    let room = Budget { characters: budget.characters.saturating_sub(taken).max(BESIDE_PAGE) };
+    let cuts = fit(answer, room);
+    for (name, page) in pages {
+        super::put(answer, name, page);
+    }
+    cuts
+}
+
 fn fit_with(
     value: &mut Value,
     budget: Budget,

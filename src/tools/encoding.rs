@@ -44,6 +44,14 @@ impl Encoding {
         };
         (!text.contains('\0')).then_some((text, used))
     }
+
+    /// How many bytes a text has in this encoding.
+    pub(crate) fn length(self, text: &str) -> usize {
+        match self {
+            Self::Utf8 => text.len(),
+            Self::Utf16Le | Self::Utf16Be => 2 * text.encode_utf16().count(),
+        }
+    }
 }
 
 /// A whole text, without its byte order mark; `None` where the bytes are none.

@@ -10,7 +10,7 @@ use super::remote::Remote;
 use super::{Composite, input, input_schema};
 use crate::context::Context;
 use crate::error::Error;
-use crate::shape;
+use crate::shape::{self, Budget};
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
@@ -40,9 +40,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed(format!("`{}` is not in a volume", input.path))
             .with_hint("read notebooks and workspace files with `export_notebook`"));
     };
-    // Escapes make the answer longer than the text. Less than a character would lead nowhere.
-    let room = (context.budget.characters / 2) as u64;
-    let length = input.length.min(room).max(4);
+    // Less than a character would lead nowhere.
+    let most = context.budget.for_items().characters;
+    let length = input.length.min(most as u64).max(4);
     let Part { bytes, start, total, .. } = remote.read(&context, input.offset, length, None).await?;
     if start > input.offset || (bytes.is_empty() && input.offset > 0) {
         return Err(Error::failed(format!("`{path}` ends before byte {}", input.offset))
@@ -69,6 +69,14 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         let error = format!("`{path}` is not text in UTF-8 or UTF-16 at byte {}", input.offset);
         return Err(Error::failed(error).with_hint("get the file with `download_file`, or query it with `execute_sql`"));
     };
+    // Characters that JSON escapes take more room than their bytes; the rest is for the next call.
+    let (text, used, is_cut) = match shape::part(&text, 0, Budget { characters: most }) {
+        (_, None) => (text, used, false),
+        (part, Some(_)) => {
+            let used = encoding.length(&part);
+            (part, used, true)
+        }
+    };
     let end = begin + used as u64;
     // Its byte order mark says what `encoding` says.
     let text = if encoding == Encoding::Utf8 { text } else { text.replacen('\u{feff}', "", 1) };
@@ -79,7 +87,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if let Some(total) = total {
         shape::put(&mut answer, "size", total);
     }
-    if total.map_or((within + used) as u64 == length, |total| end < total) {
+    if total.map_or(is_cut || (within + used) as u64 == length, |total| end < total) {
         shape::put(&mut answer, "truncated", true);
         shape::put(&mut answer, "next_offset", end);
     }

@@ -82,6 +82,21 @@ async fn a_hundred_thousand_rows_come_whole_through_the_cursor() -> Outcome {
 }
 
 #[tokio::test]
+async fn no_row_is_lost_however_small_the_answers_are() -> Outcome {
+    let sandbox = Arc::new(Sandbox::start(Options::default()).await?);
+    for tokens in [200, 350, 500, 700, 1_000] {
+        let house = House::beside(&sandbox, Selection::default(), tokens, LocalRoots::default()).await?;
+        let query = format!("SELECT n FROM ({}) WHERE n < 700", hundred_thousand("NULL"));
+        let answer = house.answer("execute_sql", json!({ "statement": query })).await?;
+        let (rows, pages) = house.rows(answer).await?;
+        let expected: Vec<_> = (0..700).map(|number| json!([number])).collect();
+        assert!(rows == expected, "{} rows in {pages} pages of {tokens} tokens", rows.len());
+        assert!(pages > 1, "{tokens} tokens");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_result_beyond_the_inline_limit_comes_whole_by_links() -> Outcome {
     let (_sandbox, house) = beside(Options::default(), &[], 1_500_000).await?;
     let query = hundred_thousand("repeat('x', 270)");

@@ -190,7 +190,7 @@ async def check_errors(report, client, era):
     await refused("a resource that is gone", missing, client.read_resource("databricks://jobs/987654321"))
     await failed("an unknown argument", "get_job", {"jobid": "1"}, "`jobid`", "`job_id`", "valid:")
     await failed("an argument of another type", "list_jobs", {"limit": "many"}, "`limit`")
-    await failed("an argument out of range", "list_jobs", {"limit": 1_000}, "`limit`", "100")
+    await failed("an argument out of range", "list_jobs", {"limit": 0}, "`limit`", "1")
     await failed("a foreign page token", "list_jobs", {"page_token": "foreign"}, "`page_token`")
     await failed("a job that does not exist", "get_job", {"job_id": "987654321"}, "hint: ", "`list_jobs`")
     await failed("SQL that is wrong", "execute_sql", {"statement": "SELEC 1"}, "SELEC")
