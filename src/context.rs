@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use databricks::{Arguments, Client, Operation, Patience};
+use databricks::{Arguments, Client, Deadline, Operation};
 use serde_json::Value;
 
 use crate::cleanup::Cleanup;
@@ -57,16 +57,20 @@ impl Context {
         Self { client: self.client.ahead(), ..self.clone() }
     }
 
-    /// The same context, all of whose requests have to end in time. What takes long is told as progress.
-    pub(crate) fn in_time(&self, time: Duration) -> Self {
-        let progress = self.progress.clone();
-        let patience = Patience::lasting(time).telling(move |news| progress.report(news));
-        Self { client: self.client.with_patience(patience), ..self.clone() }
+    /// The same context, whose requests end within this time. Those that take long are reported as progress.
+    pub(crate) fn within(&self, time: Duration) -> Self {
+        self.until(Deadline::after(time))
     }
 
-    /// The same context without a limit of time: for what takes as long as it is large.
-    pub(crate) fn unhurried(&self) -> Self {
-        Self { client: self.client.with_patience(None), ..self.clone() }
+    /// The same context without a deadline: for what takes as long as its data is large.
+    pub(crate) fn unlimited(&self) -> Self {
+        self.until(Deadline::unlimited())
+    }
+
+    fn until(&self, deadline: Deadline) -> Self {
+        let progress = self.progress.clone();
+        let deadline = deadline.reporting_to(move |text| progress.report(text));
+        Self { client: self.client.within(deadline), ..self.clone() }
     }
 
     /// Calls an operation that answers with JSON.

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use databricks::Deadline;
 use tokio::time::{Instant, timeout};
 
 use crate::context::Context;
@@ -15,8 +16,8 @@ pub(crate) fn default_seconds() -> u64 {
 }
 
 /// How much longer than the wait one poll may take, so that an ailing workspace cannot hold up the answer.
-const GRACE: Duration = Duration::from_secs(8);
-/// So many polls in a row may fail for what may pass.
+const GRACE: Duration = Duration::from_secs(6);
+/// So many polls in a row may fail for a reason that may pass.
 const FAILED_POLLS: u32 = 5;
 
 /// A wait with a deadline.
@@ -51,10 +52,10 @@ impl Wait {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Makes it end so early that a last poll still fits into the limits of the call.
+    /// Makes it end so early that a last poll still comes before the deadline of the call.
     fn fit(&mut self, context: &Context) {
-        if let Some(patience) = context.client.patience() {
-            self.deadline = self.deadline.min(Instant::now() + patience.left().saturating_sub(GRACE));
+        if let Some(left) = context.client.deadline().and_then(Deadline::left) {
+            self.deadline = self.deadline.min(Instant::now() + left.saturating_sub(GRACE));
         }
     }
 
@@ -103,9 +104,9 @@ where
             (Ok(Err(error)), before) if failures < FAILED_POLLS && may_pass(&error, before.is_some()) => {
                 failures += 1;
                 let why: String = error.message().chars().take(200).collect();
-                context.progress.report(format!("{name}: its state is not known, as a request failed: {why}"));
+                context.progress.report(format!("{name}: its state could not be read: {why}"));
                 if !wait.pause().await {
-                    return before.ok_or(error);
+                    return before.filter(|_| !is_refusal(&error)).ok_or(error);
                 }
                 last = before;
                 continue;
@@ -144,14 +145,17 @@ where
     }
 }
 
-/// Whether a poll that failed so may succeed later. A credential that was good for the polls before is so again, once
-/// what stands between is.
+/// Whether a poll that failed like this may succeed later. A refusal of the credential may pass only if the credential was
+/// good for a poll before.
 fn may_pass(error: &Error, has_passed: bool) -> bool {
-    error.api().is_some_and(|error| {
-        let is_refusal = error.is_login_page() || matches!(error.status(), Some(401 | 403));
-        let is_failure = error.status().is_some_and(|status| status >= 500);
-        is_failure || error.is_retryable() || error.is_timeout() || (is_refusal && has_passed)
-    })
+    let is_failure = |error: &databricks::Error| error.status().is_some_and(|status| status >= 500);
+    error.api().is_some_and(|error| is_failure(error) || error.is_retryable() || error.is_timeout())
+        || (is_refusal(error) && has_passed)
+}
+
+/// Whether the credential was refused, by the service or by what stands before it.
+fn is_refusal(error: &Error) -> bool {
+    error.api().is_some_and(|error| error.is_login_page() || matches!(error.status(), Some(401 | 403)))
 }
 
 #[cfg(test)]
@@ -246,6 +250,7 @@ mod tests {
             let url = format!("http://{}", listener.local_addr().expect("an address"));
             tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.expect("a connection");
+                tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
                 let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
                 tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.expect("an answer");
                 tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await.ok();
@@ -284,7 +289,7 @@ mod tests {
             drop(context);
             let mut failures = 0;
             while let Some(step) = told.recv().await {
-                failures += usize::from(step.state.contains("its state is not known"));
+                failures += usize::from(step.state.contains("its state could not be read"));
             }
             let failed = statuses.iter().filter(|status| **status != 200).count();
             assert_eq!(failures, failed - usize::from(outcome.is_err()), "{statuses:?}");

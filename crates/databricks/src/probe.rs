@@ -20,6 +20,7 @@ use crate::error::{Error, is_html};
 use crate::host::Host;
 use crate::operation::{Body, Method, Operation, Response};
 use crate::tls;
+use crate::weight::Form;
 
 /// The variables that say which proxy to use, the host's own kind first.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -186,7 +187,7 @@ impl Client {
         let response =
             timeout(patience, transport.http_client().execute(request)).await.map_err(late)?.map_err(Error::http)?;
         let protocol = format!("{:?}", response.version());
-        let answer = Answer::receive(response, patience, LARGEST_GREETING, false).await?;
+        let answer = Answer::receive(response, patience, LARGEST_GREETING, Form::Bytes).await?;
         Ok(Greeting::read(&answer, protocol))
     }
 

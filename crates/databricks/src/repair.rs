@@ -1,10 +1,11 @@
-//! JSON that is not quite JSON: one odd value in one item must not make a whole list unreadable.
-//!
-//! What no JSON text may hold is replaced, and each replacement is noted.
+//! Replaces what makes a JSON text invalid, so that one odd value in one item does not make a whole list unreadable.
+//! Each replacement is noted.
 
 use std::str;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// A number with fewer digits and no exponent is within the range of a float.
+const LONG_NUMBER: usize = 300;
 /// So many replacements are noted one by one.
 const MOST_NOTES: usize = 5;
 
@@ -35,11 +36,30 @@ pub(crate) fn repair(bytes: &[u8]) -> Option<Repaired> {
     (marked.is_some() || !notes.is_empty()).then(|| Repaired { bytes: written.into_bytes(), notes })
 }
 
-/// Whether there may be half of a surrogate pair or a number with an exponent. Most texts hold neither.
+/// Whether there may be half of a surrogate pair or a number beyond every float. Most texts hold nothing of the kind, and
+/// this pass is much faster than the one that replaces.
 fn is_suspicious(text: &[u8]) -> bool {
-    text.windows(3).any(|window| {
-        matches!(window, [b'\\', b'u', b'd' | b'D']) || matches!(window, [b'e' | b'E', b'+' | b'0'..=b'9', _])
-    })
+    let (mut is_in_text, mut digits) = (false, 0);
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_in_text = !is_in_text,
+            b'\\' if bytes.next() == Some(&b'u') && matches!(bytes.as_slice(), [b'd' | b'D', ..]) => return true,
+            _ if is_in_text => {}
+            b'0'..=b'9' | b'.' => {
+                digits += 1;
+                if digits >= LONG_NUMBER {
+                    return true;
+                }
+                continue;
+            }
+            // An exponent: the letters of `true` and `false` follow no digit.
+            b'e' | b'E' if digits > 0 => return true,
+            _ => {}
+        }
+        digits = 0;
+    }
+    false
 }
 
 struct Scanner<'a> {
@@ -167,13 +187,16 @@ mod tests {
             &json!({ "size": "1e400", "n": "-1E+999" }),
             &["a number out of range, given as text in `size`", "a number out of range, given as text in `n`"],
         );
+        let long = "9".repeat(400);
+        let noted = &["a number out of range, given as text"];
+        check(format!("[{long}]").as_bytes(), &json!([long]), noted);
     }
 
     #[test]
     fn what_is_json_stays_as_it_is() {
         for text in [
             r#"{"a":"\ud83d\ude00","b":1e10,"c":"1e400 \\ud83d","d":[-0.5e-7]}"#,
-            r#"{"e1": 12345678901234567890123, "f":"e+5\""}"#,
+            r#"{"e1": 12345678901234567890123, "f":"e+5\"", "g": true}"#,
             "",
             "[]",
         ] {

@@ -1,13 +1,13 @@
 //! How much memory answers take: JSON can grow a hundredfold when it is parsed.
 //!
-//! The text is weighed while it arrives, before anything is parsed, so that one bound holds for every reader. A
-//! bound for the whole process lets answers wait for each other.
+//! An answer is weighed while it arrives, before anything is parsed, so that one bound holds for whatever parses it. A
+//! second bound, over all answers of the process, makes answers wait for each other.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::Error;
 
-/// What one answer may take, in KiB. It is more than the largest result that the API gives inline.
+/// What one answer may take, in KiB: more than the largest result that the API gives inline.
 const ANSWER_KIB: u32 = 512 * 1024;
 /// What all answers under way may take together, in KiB.
 const PROCESS_KIB: usize = 1024 * 1024;
@@ -23,18 +23,35 @@ const OBJECT: usize = 128;
 
 static ALL_ANSWERS: Semaphore = Semaphore::const_new(PROCESS_KIB);
 
-/// The estimate of what a JSON text takes once it is parsed, fed part by part.
-#[derive(Debug, Default)]
+/// The estimate of what an answer takes once it is read, fed part by part.
+#[derive(Debug)]
 pub(crate) struct Scale {
+    form: Form,
     bytes: usize,
     is_in_text: bool,
     is_escaped: bool,
 }
 
+/// What becomes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// It is parsed.
+    Json,
+    /// It is kept as it came.
+    Bytes,
+}
+
 impl Scale {
-    /// Weighs the next part of a JSON text.
-    pub(crate) fn add_json(&mut self, part: &[u8]) {
+    pub(crate) fn new(form: Form) -> Scale {
+        Scale { form, bytes: 0, is_in_text: false, is_escaped: false }
+    }
+
+    /// Weighs the next part.
+    pub(crate) fn add(&mut self, part: &[u8]) {
         self.bytes = self.bytes.saturating_add(part.len());
+        if self.form == Form::Bytes {
+            return;
+        }
         for byte in part {
             if self.is_in_text {
                 match byte {
@@ -60,21 +77,23 @@ impl Scale {
         }
     }
 
-    /// Weighs what is kept as it came.
-    pub(crate) fn add_bytes(&mut self, part: &[u8]) {
-        self.bytes = self.bytes.saturating_add(part.len());
-    }
-
     fn kib(&self) -> u32 {
         u32::try_from(self.bytes / 1024).unwrap_or(u32::MAX)
     }
 }
 
 /// The room that an answer has taken; given back when it is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Room {
+    all: &'static Semaphore,
     held: Option<SemaphorePermit<'static>>,
     kib: u32,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { all: &ALL_ANSWERS, held: None, kib: 0 }
+    }
 }
 
 impl Room {
@@ -84,7 +103,7 @@ impl Room {
         if kib <= LIGHT_KIB.max(self.kib) {
             return Ok(());
         }
-        let more = ALL_ANSWERS.acquire_many(kib - self.kib).await.ok();
+        let more = self.all.acquire_many(kib - self.kib).await.ok();
         self.kib = kib;
         match (&mut self.held, more) {
             (Some(held), Some(more)) => held.merge(more),
@@ -108,8 +127,8 @@ mod tests {
     use super::*;
 
     fn weigh(parts: &[&str]) -> usize {
-        let mut scale = Scale::default();
-        parts.iter().for_each(|part| scale.add_json(part.as_bytes()));
+        let mut scale = Scale::new(Form::Json);
+        parts.iter().for_each(|part| scale.add(part.as_bytes()));
         scale.bytes
     }
 
@@ -128,11 +147,32 @@ mod tests {
     #[test]
     fn the_estimate_is_no_less_than_what_values_take() {
         assert!(weigh(&[&"{\"a\":0},".repeat(1_000)]) > 1_000 * 250);
-        let mut scale = Scale::default();
+        let mut scale = Scale::new(Form::Json);
         let part = "0,".repeat(1 << 20);
         while Room::check(&scale).is_ok() {
-            scale.add_json(part.as_bytes());
+            scale.add(part.as_bytes());
         }
         assert!(Room::check(&scale).unwrap_err().to_string().contains("512 MB"));
+    }
+
+    #[tokio::test]
+    async fn answers_wait_for_the_room_of_others() {
+        static FEW: Semaphore = Semaphore::const_new(1_000);
+        let taken = |kib: usize| {
+            let mut scale = Scale::new(Form::Bytes);
+            scale.add(&vec![0; kib * 1024]);
+            let mut room = Room { all: &FEW, ..Room::default() };
+            async move { room.grow(&scale).await.map(|()| room) }
+        };
+        let first = taken(700).await.unwrap();
+        // A light one always has room.
+        let light = taken(64).await.unwrap();
+        let mut second = Box::pin(taken(400));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop((first, light));
+        let second = second.await.unwrap();
+        assert_eq!(FEW.available_permits(), 600);
+        drop(second);
+        assert_eq!(FEW.available_permits(), 1_000);
     }
 }

@@ -10,6 +10,11 @@ use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape::{self, Budget};
 
+/// What the rows of one table may take in memory: far more than the queries of composites give.
+const LARGEST_TABLE: usize = 256 * 1024 * 1024;
+/// What a cell takes besides its text.
+const CELL: usize = size_of::<Option<String>>();
+
 /// All rows of a result.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -22,8 +27,12 @@ impl Table {
     pub(super) async fn read(context: &Context, statement: StatementResponse) -> Result<Self, Error> {
         let mut chunks = Chunks::new(statement);
         let columns = chunks.columns().iter().map(|column| column.name.clone().unwrap_or_default()).collect();
-        let mut rows = Vec::new();
+        let (mut rows, mut size) = (Vec::new(), 0);
         while let Some(chunk) = chunks.next(context).await? {
+            size += chunk.rows.iter().flatten().map(|cell| CELL + cell.as_ref().map_or(0, String::len)).sum::<usize>();
+            if size > LARGEST_TABLE {
+                return Err(Error::failed(format!("the rows take more than {} MB", LARGEST_TABLE / 1024 / 1024)));
+            }
             rows.extend(chunk.rows);
         }
         chunks.check_complete()?;
