@@ -88,7 +88,12 @@ impl House {
     /// A house of every toolset with faults and local directories, whose client gives up soon: what lasts shall show.
     pub(crate) async fn impatient(faults: Value, local: LocalRoots) -> Result<Self, Box<dyn Error>> {
         let faults = databricks_sandbox::Faults::parse(&faults.to_string())?;
-        let sandbox = Sandbox::start(Options::default().with_faults(faults)).await?;
+        Self::impatient_in(Options::default().with_faults(faults), local).await
+    }
+
+    /// As [`Self::impatient`], in a sandbox of these options.
+    pub(crate) async fn impatient_in(options: Options, local: LocalRoots) -> Result<Self, Box<dyn Error>> {
+        let sandbox = Sandbox::start(options).await?;
         let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
         let (pause, budget) = (Duration::from_millis(10), Duration::from_millis(1_500));
         config.retry = databricks::RetryPolicy { budget, pause, longest_pause: Duration::from_millis(50) };

@@ -72,8 +72,13 @@ def compare(specs, operation, recorder, ours, theirs, shown, uncalled):
     """Calls one operation with all mixes through both; the number of calls that are the same."""
     from clients import Uncallable
     from deviations import UNCALLABLE
-    from values import MIXES, call
+    from values import MIXES, call, climbing
 
+    recorder.take()
+    for made in climbing(call(specs, operation, MIXES[0])):
+        answer = ours.call(made)
+        is_refused = "bad_request" in answer.get("error", {}).get("classes", [])
+        expect(is_refused and not recorder.take(), f"not refused: {made.path}, {brief(answer)}")
     same = 0
     for mix in MIXES:
         made = call(specs, operation, mix)

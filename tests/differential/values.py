@@ -2,16 +2,17 @@
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PLAIN = ["alpha", "beta-2", "gamma_3"]
+# Ours refuses them in a path: a proxy may take them for the directory above.
+CLIMBING = ["../up", "%2e%2e%2F"]
 ODD = [
     "a b/c",
     "Zürich ☕ 東京",
     "50% of #1?",
     "a+b&c=d",
-    "../up",
-    "%2e%2e%2F",
+    *CLIMBING,
     'quote " back \\ tick `',
     "semi;colon,comma@at:colon",
     "x~y-z_w.v!*'()[]{}|^<>$",
@@ -107,6 +108,14 @@ def call(specs, operation, mix):
     return made
 
 
+def climbing(made):
+    """The call with each text of its path in turn replaced by one that leads out of it."""
+    for name, value in made.path.items():
+        if isinstance(value, str):
+            for text in CLIMBING:
+                yield replace(made, path={**made.path, name: text})
+
+
 def twins(operation, made):
     """A body property that the SDK takes from the same argument as a path parameter has the same value."""
     places = {parameter.python: parameter for parameter in operation.at("path")}
@@ -126,7 +135,7 @@ class Maker:
 
     def path(self, parameter):
         # An empty path parameter is refused before anything is sent.
-        strings = PLAIN if self.mix.empty else self.mix.strings
+        strings = PLAIN if self.mix.empty else [text for text in self.mix.strings if text not in CLIMBING]
         package, schema = self.specs.resolve(self.operation.package, parameter.schema)
         if schema.get("type") == "integer":
             return self.mix.wide if not self.mix.empty else 0
@@ -134,7 +143,7 @@ class Maker:
             return self.pick(schema["enum"], parameter.name)
         if not parameter.many_segments:
             return self.pick(strings, parameter.name)
-        # A slash within a segment would be another segment, and `..` is refused.
+        # A slash within a segment would be another segment.
         segments = [text.replace("/", "|") for text in strings]
         if parameter.name.endswith("_path"):
             return "/Volumes/main/default/" + self.pick(segments, parameter.name) + "/file.csv"
