@@ -9,9 +9,9 @@ pub(crate) mod time;
 
 use serde_json::{Map, Number, Value, json};
 
-use crate::nearest::did_you_mean;
+use crate::nearest::{did_you_mean, shortened};
 
-/// So many faults are told. To look for what was meant by each of any number of names takes long.
+/// So many unknown names are told: the search for what was meant takes long for each of them.
 const MOST_FAULTS: usize = 20;
 
 pub(crate) use names::meant;
@@ -132,7 +132,7 @@ impl Checker<'_> {
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
         let mut checked = Map::new();
         for (name, value) in given {
-            let path = join(path, &name);
+            let path = join(path, shortened(&name));
             match properties.get(&name) {
                 // What is left out is written as `null` by many clients, at any depth.
                 Some(_) if value.is_null() => {}

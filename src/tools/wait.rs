@@ -160,7 +160,6 @@ fn is_refusal(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::time::Duration;
 
@@ -244,21 +243,19 @@ mod tests {
         assert!(error.to_string().contains("how work stands"), "{error}");
     }
 
-    fn refused(status: u16) -> impl Future<Output = Error> {
-        async move {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let url = format!("http://{}", listener.local_addr().expect("an address"));
-            tokio::spawn(async move {
-                let (mut stream, _) = listener.accept().await.expect("a connection");
-                tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
-                let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.expect("an answer");
-                tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await.ok();
-            });
-            let client = Client::new(Config::new(&url, "token").expect("a config")).expect("a client");
-            let request = databricks::Arguments::new();
-            client.execute(&databricks::operations::JOBS_JOBS_LIST, request).await.expect_err("a refusal").into()
-        }
+    async fn refused(status: u16) -> Error {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
+            let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.expect("an answer");
+            tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await.ok();
+        });
+        let client = Client::new(Config::new(&url, "token").expect("a config")).expect("a client");
+        let request = databricks::Arguments::new();
+        client.execute(&databricks::operations::JOBS_JOBS_LIST, request).await.expect_err("a refusal").into()
     }
 
     #[tokio::test]

@@ -203,8 +203,8 @@ async fn chunks_without_end_come_to_an_end() -> Outcome {
         None => Reply::json(&json!({})),
     })
     .await?;
-    // The page is full before.
     let page = house.answer("execute_sql", json!({ "statement": "SELECT n FROM t", "timeout_seconds": 5 })).await?;
+    assert_eq!((&page["returned"], &page["truncated"]), (&json!(100), &json!(true)), "{page}");
     assert!(page["next_page_token"].is_string(), "{page}");
     asked.store(0, Relaxed);
     let start = Instant::now();
@@ -215,32 +215,37 @@ async fn chunks_without_end_come_to_an_end() -> Outcome {
     Ok(())
 }
 
+/// What comes of a statement whose result begins like this, and whose further chunks never come whole.
+async fn dripping(first: Value, save_to: Option<&str>) -> Result<Value, Box<dyn std::error::Error>> {
+    let house = with_statement(first, |target| match asked_chunk(target) {
+        Some(_) => Reply::Blanks,
+        None => Reply::json(&json!({})),
+    })
+    .await?;
+    let arguments =
+        json!({ "statement": "SELECT n FROM t", "timeout_seconds": 0, "save_to": save_to, "overwrite": true });
+    let start = Instant::now();
+    let result = house.call("execute_sql", arguments).await?;
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+    Ok(result.structured_content.clone().unwrap_or_else(|| json!(crate::house::text(&result))))
+}
+
 #[tokio::test]
 async fn a_chunk_that_never_comes_whole_ends_with_the_call() -> Outcome {
-    let linked = |target: &str| {
-        json!({ "external_links": [{
-            "chunk_index": 0, "external_link": format!("{target}/rows"), "expiration": "2030-01-01T00:00:00Z",
-        }] })
-    };
-    // In the answers, behind a link of the storage, and in a file.
-    let silent = TcpListener::bind("127.0.0.1:0").await?;
-    let link = linked(&format!("http://{}", silent.local_addr()?));
-    for (first, save) in [(chunk(0, &json!([["1"]])), false), (link, false), (chunk(0, &json!([["1"]])), true)] {
-        let house = with_statement(first, |target| match asked_chunk(target) {
-            Some(_) => Reply::Blanks,
-            None => Reply::json(&json!({})),
-        })
-        .await?;
-        let mut arguments = json!({ "statement": "SELECT n FROM t", "timeout_seconds": 0 });
-        if save {
-            arguments["save_to"] = json!("/Volumes/main/sales/files/rows.csv");
-            arguments["overwrite"] = json!(true);
-        }
-        let start = Instant::now();
-        let refusal = house.refusal("execute_sql", arguments).await?;
-        assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
-        assert!(refusal.contains("ran out of time after 20 s waiting for the workspace to answer"), "{refusal}");
-        assert!(refusal.contains("`s1` succeeded") && refusal.contains("get_sql_result"), "{refusal}");
+    let (rows, nothing) = (chunk(0, &json!([["1"]])), chunk(0, &json!([])));
+    let storage = TcpListener::bind("127.0.0.1:0").await?;
+    let link = format!("http://{}/rows", storage.local_addr()?);
+    let linked = json!({ "external_links": [{ "chunk_index": 0, "external_link": link }] });
+    let file = "/Volumes/main/sales/files/rows.csv";
+    let (some, refusals) = tokio::try_join!(dripping(rows.clone(), None), async {
+        tokio::try_join!(dripping(nothing, None), dripping(linked, None), dripping(rows, Some(file)))
+    })?;
+    assert_eq!((&some["rows"], &some["truncated"]), (&json!([["1"]]), &json!(true)), "{some}");
+    assert!(some["hint"].as_str().is_some_and(|hint| hint.contains("did not give the next rows in time")), "{some}");
+    for refusal in [refusals.0, refusals.1, refusals.2] {
+        let text = refusal.as_str().ok_or("a result that is not whole")?;
+        assert!(text.contains("ran out of time after 20 s waiting for the workspace to answer"), "{text}");
+        assert!(text.contains("`s1` succeeded") && text.contains("get_sql_result"), "{text}");
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ use crate::weight::{Form, Room, Scale};
 const ERROR_BYTES: usize = 64 * 1024;
 /// The slowest rate, in bytes a second, at which a body may come once the idle timeout has passed.
 const SLOWEST_RATE: usize = 1024;
+/// How long an answer waits for room. It holds what it has meanwhile, so that answers could wait for each other.
+const ROOM_WAIT: Duration = Duration::from_secs(10);
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
 /// A success longer than this is no error: errors are a few lines.
@@ -71,7 +73,7 @@ impl Answer {
             }
             scale.add(&chunk);
             Room::check(&scale)?;
-            timeout(idle, room.grow(&scale)).await.map_err(|_| Error::no_room())??;
+            timeout(ROOM_WAIT, room.grow(&scale)).await.map_err(|_| Error::no_room())??;
             bytes.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());

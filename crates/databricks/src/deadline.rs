@@ -22,6 +22,9 @@ const MOST_REQUESTS: u32 = 2_000;
 /// Where the work has no deadline, a single request is repeated for no longer than this.
 const LONGEST_RETRIES: Duration = Duration::from_secs(60);
 
+/// Takes what a request waits for.
+type Report = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The deadline of one piece of work, such as a call of a tool, that makes any number of requests.
 ///
 /// Every wait of a request counts: for a credential, for its turn under the rate limit, for the connection, for the
@@ -43,7 +46,7 @@ pub struct Deadline {
     at: Option<Instant>,
     requests: Arc<AtomicU32>,
     repairs: Arc<Mutex<Vec<String>>>,
-    report: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    report: Option<Report>,
 }
 
 impl Deadline {
