@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::mask::Mask;
 use crate::operation::{Method, Operation, Response};
+use crate::scope::Scope;
 use crate::transport::{Call, Transport};
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
@@ -100,6 +101,24 @@ impl Client {
     /// ```
     pub fn ahead(&self) -> Client {
         Client { transport: self.transport.on_terms(Terms::Ahead) }
+    }
+
+    /// The same client, which may call only these operations. Clients made from it may call no others either.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), databricks::Error> {
+    /// # let client = databricks::Client::new(databricks::Config::new("https://acme.test", "dapi123")?)?;
+    /// use databricks::{Arguments, Scope, operations};
+    ///
+    /// let reader = client.within(Scope { holder: "reader", operations: &[&operations::JOBS_JOBS_LIST] });
+    /// let error = reader.execute(&operations::JOBS_JOBS_DELETE, Arguments::new()).await.unwrap_err();
+    /// assert!(error.to_string().contains("`reader` does not declare"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn within(&self, scope: Scope) -> Client {
+        Client { transport: self.transport.within(scope) }
     }
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.

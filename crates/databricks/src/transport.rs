@@ -25,6 +25,7 @@ use crate::limit::Gate;
 use crate::mask::Mask;
 use crate::operation::{Operation, Response};
 use crate::retry::RetryPolicy;
+use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::tls;
 use crate::user_agent::UserAgent;
@@ -55,6 +56,7 @@ pub struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
     terms: Terms,
+    scope: Option<Scope>,
 }
 
 struct Shared {
@@ -118,6 +120,7 @@ impl Transport {
         Ok(Transport {
             user_agent: Arc::new(config.user_agent),
             terms: Terms::default(),
+            scope: None,
             shared: Arc::new(Shared {
                 workspace_id: workspace_id.transpose()?,
                 authenticator,
@@ -141,6 +144,11 @@ impl Transport {
     /// The same transport, whose requests leave on other terms.
     pub(crate) fn on_terms(&self, terms: Terms) -> Transport {
         Transport { terms, ..self.clone() }
+    }
+
+    /// The same transport, which may call only these operations.
+    pub(crate) fn within(&self, scope: Scope) -> Transport {
+        Transport { scope: Some(scope), ..self.clone() }
     }
 
     /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
@@ -216,6 +224,9 @@ impl Transport {
         content: Option<&Content>,
         call: Call,
     ) -> Result<Answer, Error> {
+        if let Some(scope) = &self.scope {
+            scope.check(call.operation).map_err(|error| error.in_operation(call.operation))?;
+        }
         let host = self.host().await.map_err(|error| error.in_operation(call.operation))?;
         if request.url().origin().ascii_serialization() != host.as_str() {
             // The credential is for this host alone.
