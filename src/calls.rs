@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use databricks::{Deadline, Mask};
+use databricks::{Deadline, Mask, Scope};
 use serde_json::{Map, Value};
 
 use crate::arguments::{self, Rules};
@@ -158,7 +158,12 @@ async fn run(
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
-            let context = Context { read_only: context.read_only || registry.is_read_only(), ..context.clone() };
+            let scope = Scope { holder: definition.name, operations: definition.uses };
+            let context = Context {
+                client: context.client.within(scope),
+                read_only: context.read_only || registry.is_read_only(),
+                ..context.clone()
+            };
             (composite.run)(context, arguments).await
         }
     };

@@ -70,7 +70,7 @@ impl Context {
     fn until(&self, deadline: Deadline) -> Self {
         let progress = self.progress.clone();
         let deadline = deadline.reporting_to(move |text| progress.report(text));
-        Self { client: self.client.within(deadline), ..self.clone() }
+        Self { client: self.client.with_deadline(deadline), ..self.clone() }
     }
 
     /// Calls an operation that answers with JSON.

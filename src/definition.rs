@@ -43,6 +43,8 @@ pub struct ToolDefinition {
     pub argument_aliases: &'static [(&'static str, &'static str)],
     /// What shows whether it did its work, for a tool that changes something.
     pub verify: Option<Verify>,
+    /// The operations that it may call.
+    pub uses: &'static [&'static Operation],
     /// What a call does.
     pub action: Action,
 }

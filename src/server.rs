@@ -158,7 +158,8 @@ impl ServerHandler for Server {
                 () = self.stop.cancelled() => Err(Error::failed("the server was told to stop")),
                 outcome = async {
                     let _turn = self.turns.take().await?;
-                    calls::call(&self.registry, &workspaces, &call.name, arguments).await
+                    // On the heap, as the next two: rmcp keeps the futures of all requests on its stack.
+                    Box::pin(calls::call(&self.registry, &workspaces, &call.name, arguments)).await
                 } => outcome,
             }
         });
@@ -201,7 +202,7 @@ impl ServerHandler for Server {
         let listed = reporting(&request, self.workspaces(&request), async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
-            resources::list(&self.registry, &workspaces, cursor.as_deref()).await
+            Box::pin(resources::list(&self.registry, &workspaces, cursor.as_deref())).await
         });
         let (listed, next) = listed.await.map_err(protocol_error)?;
         let resources = listed.into_iter().map(|listed| {
@@ -245,7 +246,7 @@ impl ServerHandler for Server {
         let contents = reporting(&request, self.workspaces(&request), async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
-            resources::read(&self.registry, &workspaces, &read.uri).await
+            Box::pin(resources::read(&self.registry, &workspaces, &read.uri)).await
         });
         let contents = tokio::select! {
             contents = contents => contents.map_err(|error| {

@@ -82,6 +82,8 @@ mod times;
 mod twist;
 #[path = "behavior/unsure.rs"]
 mod unsure;
+#[path = "behavior/uses.rs"]
+mod uses;
 #[path = "behavior/waiting.rs"]
 mod waiting;
 #[path = "behavior/warehouses.rs"]

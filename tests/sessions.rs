@@ -78,13 +78,16 @@ fn replay(session: &str) -> Result<String, Box<dyn Error>> {
     Ok(replayed)
 }
 
-/// The text without what differs from run to run: ports, times and durations.
+/// The text without what differs from run to run, ports, times and durations, and without ids, which every change of
+/// what the sandbox starts with gives anew.
 fn steady(text: &str) -> Result<String, Box<dyn Error>> {
     let mut steady = text.to_owned();
     for (pattern, instead) in [
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
         (r#"_ms": \d+"#, "_ms\": DURATION"),
+        (r"01f0[0-9a-f]{4}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+        (r#"_id": \d+"#, "_id\": ID"),
     ] {
         steady = regex::Regex::new(pattern)?.replace_all(&steady, instead).into_owned();
     }

@@ -118,6 +118,7 @@ impl House {
 
     /// A client of this server, whose sandbox lasts as long.
     pub(crate) async fn of(server: Server, sandbox: impl Into<Arc<Sandbox>>) -> Result<Self, Box<dyn Error>> {
+        crate::uses::record();
         let sandbox = sandbox.into();
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {

@@ -74,7 +74,9 @@ async fn pass(
     sandbox.write_all(asked.as_bytes()).await?;
     sandbox.write_all(&body).await?;
     let (head, answered) = message(&mut sandbox).await?;
-    let Ok(answer) = serde_json::from_slice(&answered) else {
+    let is_empty = answered.is_empty();
+    let answer = if is_empty { Ok(Value::Null) } else { serde_json::from_slice(&answered) };
+    let Ok(answer) = answer else {
         stream.write_all(head.as_bytes()).await?;
         return Ok(stream.write_all(&answered).await?);
     };
@@ -82,6 +84,9 @@ async fn pass(
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let mut exchange = Exchange { target, body, status, answer };
     twist(&mut exchange);
+    if is_empty && exchange.answer.is_null() {
+        return Ok(stream.write_all(head.as_bytes()).await?);
+    }
     let (status, answer) = (exchange.status, exchange.answer.to_string());
     let head = format!(
         "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

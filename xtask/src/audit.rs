@@ -1,5 +1,6 @@
 //! What is exposed, what is excluded, and what nobody has decided on: `cargo xtask audit`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +21,9 @@ pub(crate) struct Arguments {
     /// Name every undecided operation, not just those of packages that must be decided
     #[arg(long)]
     undecided: bool,
+    /// Check also that the behavior tests, which ran before, made each composite call every operation that it uses
+    #[arg(long)]
+    exercised: bool,
     /// The OpenAPI documents (`specs` of this repository)
     #[arg(long, value_name = "DIR")]
     specs: Option<PathBuf>,
@@ -53,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if findings > 0 {
         writeln!(
             report,
-            "{findings} operation(s) of packages that must be decided are not: give each a `tool`, a `resource` or `used_by` in \
+            "{findings} operation(s) of packages that must be decided are not: give each a `tool` or a `resource`, or name it in `uses` of a composite, in \
              a file of `{}`, or name it under `exclude` with a reason",
             directory.display()
         )?;
@@ -74,9 +78,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         total(|package| package.excluded),
         total(|package| package.undecided.len()),
     )?;
+    let strayed = if arguments.exercised { exercised(&allowlist)? } else { Vec::new() };
+    strayed.iter().try_for_each(|line| writeln!(report, "{line}"))?;
     print(&report)?;
-    let passed = findings == 0 && differences.is_empty();
+    let passed = findings == 0 && differences.is_empty() && strayed.is_empty();
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Where what the behavior tests made composites call differs from what the allowlist says that they use.
+fn exercised(allowlist: &Allowlist) -> Result<Vec<String>> {
+    let path = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let path = path.join("tmp/uses.tsv");
+    let used = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read `{}`, which `cargo test --test behavior` writes", path.display()))?;
+    let used: BTreeSet<_> = used.lines().filter_map(|line| line.split_once('\t')).collect();
+    let composites = allowlist.tools.values().filter(|tool| tool.operation.is_none());
+    let uses = composites.flat_map(|tool| tool.uses.iter().map(|id| (tool.name.as_str(), id.as_str())));
+    let declared: BTreeSet<_> = uses.collect();
+    let idle = declared
+        .difference(&used)
+        .map(|(tool, id)| format!("`{tool}` has `{id}` under `uses`, and no behavior test makes it call that"));
+    let refused = used
+        .difference(&declared)
+        .map(|(tool, id)| format!("`{tool}` calls `{id}`, which it has not under `uses`; the client refuses that"));
+    Ok(idle.chain(refused).collect())
 }
 
 /// The differences to the lock file; none where it is accepted, as it is written anew.

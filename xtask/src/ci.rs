@@ -23,7 +23,7 @@ const CHECKS: [Check; 12] = [
     ("format", &["cargo", "fmt", "--all", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
-    ("audit", &["cargo", "xtask", "audit"]),
+    ("audit", &["cargo", "xtask", "audit", "--exercised"]),
     ("dependencies", &["cargo", "xtask", "dependencies"]),
     ("generated docs", &["cargo", "xtask", "docs", "--check"]),
     ("specs", &["cargo", "xtask", "specs", "update", "--check"]),

@@ -33,6 +33,8 @@ pub struct Allowlist {
     pub packages: BTreeSet<String>,
     /// What was decided on each operation, by operation id.
     pub decisions: BTreeMap<String, Decision>,
+    /// Operations that the specs lack, by operation id.
+    pub undocumented: BTreeMap<String, Operation>,
 }
 
 /// A named group of tools: one file of the allowlist.
@@ -67,6 +69,13 @@ pub struct Decision {
     pub typed: bool,
 }
 
+impl Decision {
+    /// Whether a tool, a resource or a composite calls it.
+    pub fn is_exposed(&self) -> bool {
+        self.tool.is_some() || self.resource.is_some() || !self.used_by.is_empty()
+    }
+}
+
 /// One tool.
 #[derive(Debug, Clone)]
 pub struct Tool {
@@ -92,6 +101,8 @@ pub struct Tool {
     pub argument_aliases: BTreeMap<String, String>,
     /// What shows whether it did its work, for a tool that changes something.
     pub verify: Option<Verify>,
+    /// Ids of the operations that it may call, in order: the one of a plain tool, any number of a composite.
+    pub uses: Vec<String>,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
     pub operation: Option<OperationTool>,
 }
@@ -330,6 +341,11 @@ impl Allowlist {
     /// Ids of the operations that a tool or a resource calls through the operation table.
     pub fn table(&self) -> impl Iterator<Item = &str> {
         self.decisions.iter().filter(|(_, decision)| decision.excluded.is_none()).map(|(id, _)| id.as_str())
+    }
+
+    /// An operation of the specs, or one that they lack.
+    pub fn operation<'a>(&'a self, api: &'a Api, id: &str) -> Option<&'a Operation> {
+        api.operations.get(id).or_else(|| self.undocumented.get(id))
     }
 
     /// How an operation's list is continued: as the specs say, or else as its tool's entry does.

@@ -49,7 +49,7 @@ pub fn lock(api: &Api, allowlist: &Allowlist) -> String {
     let mut text =
         String::from("# Written by `cargo xtask audit --accept`; a difference is an API change to review.\n");
     for (id, decision) in &allowlist.decisions {
-        let Some(operation) = api.operations.get(id).filter(|_| decision.excluded.is_none()) else { continue };
+        let Some(operation) = allowlist.operation(api, id).filter(|_| decision.excluded.is_none()) else { continue };
         text.push('\n');
         text.push_str(&block(operation, decision, allowlist));
     }
@@ -92,6 +92,9 @@ fn block(operation: &Operation, decision: &Decision, allowlist: &Allowlist) -> S
     }
     if operation.deprecated {
         text.push_str("  deprecated\n");
+    }
+    if allowlist.undocumented.contains_key(&operation.id) {
+        text.push_str("  undocumented\n");
     }
     for parameter in &operation.parameters {
         let location = match parameter.location {

@@ -76,6 +76,11 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
                 .to_owned(),
         ),
         (
+            "/properties/undocumented/additionalProperties/properties",
+            "undocumented:\n  jobs.jobs.lost: { reason: r, method: GET, path: /api/2.0/lost, query: {}, unknown: 1 }"
+                .to_owned(),
+        ),
+        (
             "/properties/exclude/items/properties",
             "exclude:\n  - { reason: r, operations: [jobs.jobs.list], unknown: 1 }".to_owned(),
         ),

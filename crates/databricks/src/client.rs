@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::mask::Mask;
 use crate::operation::{Method, Operation, Response};
+use crate::scope::Scope;
 use crate::transport::{Call, Transport};
 use crate::weight::Form;
 
@@ -102,12 +103,12 @@ impl Client {
     /// use databricks::Deadline;
     ///
     /// # let client = databricks::Client::new(databricks::Config::default())?;
-    /// let client = client.within(Deadline::after(Duration::from_secs(40)));
+    /// let client = client.with_deadline(Deadline::after(Duration::from_secs(40)));
     /// assert!(client.deadline().is_some() && client.ahead().deadline().is_none());
     /// # Ok::<(), databricks::Error>(())
     /// ```
-    pub fn within(&self, deadline: Deadline) -> Client {
-        Client { transport: self.transport.within(deadline) }
+    pub fn with_deadline(&self, deadline: Deadline) -> Client {
+        Client { transport: self.transport.with_deadline(deadline) }
     }
 
     /// The deadline of this client's requests.
@@ -125,6 +126,24 @@ impl Client {
     /// ```
     pub fn ahead(&self) -> Client {
         Client { transport: self.transport.on_terms(Terms::Ahead) }
+    }
+
+    /// The same client, which may call only these operations. Clients made from it may call no others either.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), databricks::Error> {
+    /// # let client = databricks::Client::new(databricks::Config::new("https://acme.test", "dapi123")?)?;
+    /// use databricks::{Arguments, Scope, operations};
+    ///
+    /// let reader = client.within(Scope { holder: "reader", operations: &[&operations::JOBS_JOBS_LIST] });
+    /// let error = reader.execute(&operations::JOBS_JOBS_DELETE, Arguments::new()).await.unwrap_err();
+    /// assert!(error.to_string().contains("`reader` does not declare"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn within(&self, scope: Scope) -> Client {
+        Client { transport: self.transport.within(scope) }
     }
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.

@@ -37,7 +37,7 @@ type Report = Arc<dyn Fn(&str) + Send + Sync>;
 ///
 /// let client = Client::new(Config::new("acme.test", "dapi123")?)?;
 /// let deadline = Deadline::after(Duration::from_secs(40)).reporting_to(|text| eprintln!("{text}"));
-/// let client = client.within(deadline);
+/// let client = client.with_deadline(deadline);
 /// # Ok::<(), databricks::Error>(())
 /// ```
 #[derive(Clone)]

@@ -112,11 +112,11 @@ mod pages;
 mod probe;
 mod repair;
 mod retry;
+mod scope;
 mod secret;
 mod tls;
 mod transport;
 mod typed;
-pub mod unlisted;
 mod user_agent;
 mod weight;
 
@@ -134,6 +134,7 @@ pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Pa
 pub use pages::{Bookmark, Cursor, Listing, Page};
 pub use probe::{Authentication, DeclinedMethod, Greeting, Route};
 pub use retry::RetryPolicy;
+pub use scope::Scope;
 pub use secret::Secret;
 pub use transport::Transport;
 pub use user_agent::UserAgent;

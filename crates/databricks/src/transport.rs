@@ -29,6 +29,7 @@ use crate::limit::Gate;
 use crate::mask::Mask;
 use crate::operation::{Operation, Response};
 use crate::retry::RetryPolicy;
+use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::tls;
 use crate::user_agent::UserAgent;
@@ -45,6 +46,7 @@ pub struct Transport {
     user_agent: Arc<UserAgent>,
     terms: Terms,
     deadline: Option<Deadline>,
+    scope: Option<Scope>,
 }
 
 struct Shared {
@@ -109,6 +111,7 @@ impl Transport {
             user_agent: Arc::new(config.user_agent),
             terms: Terms::default(),
             deadline: None,
+            scope: None,
             shared: Arc::new(Shared {
                 workspace_id: workspace_id.transpose()?,
                 authenticator,
@@ -137,7 +140,7 @@ impl Transport {
     }
 
     /// The same transport, whose requests have this deadline.
-    pub(crate) fn within(&self, deadline: Deadline) -> Transport {
+    pub(crate) fn with_deadline(&self, deadline: Deadline) -> Transport {
         Transport { deadline: Some(deadline), ..self.clone() }
     }
 
@@ -165,6 +168,11 @@ impl Transport {
         let budget = budget.unwrap_or(self.shared.retry.budget);
         let budget = self.deadline.as_ref().map_or(budget, |deadline| deadline.retry_budget(budget));
         RetryPolicy { budget, ..self.shared.retry }
+    }
+
+    /// The same transport, which may call only these operations.
+    pub(crate) fn within(&self, scope: Scope) -> Transport {
+        Transport { scope: Some(scope), ..self.clone() }
     }
 
     /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
@@ -262,6 +270,9 @@ impl Transport {
         call: Call,
         attempts: &Attempts,
     ) -> Result<Answer, Error> {
+        if let Some(scope) = &self.scope {
+            scope.check(call.operation)?;
+        }
         self.count()?;
         let host = self.known_or_asked_host().await?;
         if request.url().origin().ascii_serialization() != host.as_str() {

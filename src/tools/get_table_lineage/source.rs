@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use databricks::{Arguments, Location, unlisted};
+use databricks::{Arguments, Location, operations};
 use serde_json::Value;
 
 use super::graph::{Direction, Edge, Node};
@@ -135,11 +135,11 @@ async fn ask(context: &Context, node: &Node) -> Result<Value, Error> {
     match &node.column {
         Some(column) => {
             let request = request.with(Location::Query, "column_name", column.clone());
-            rest::get(context, &unlisted::COLUMN_LINEAGE, request).await
+            rest::get(context, &operations::LINEAGE_TRACKING_COLUMN_LINEAGE, request).await
         }
         None => {
             let request = request.with(Location::Query, "include_entity_lineage", true);
-            rest::get(context, &unlisted::TABLE_LINEAGE, request).await
+            rest::get(context, &operations::LINEAGE_TRACKING_TABLE_LINEAGE, request).await
         }
     }
 }

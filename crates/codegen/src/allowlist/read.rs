@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation, verify, whole};
-use crate::api::{Api, Operation};
+use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
 
@@ -13,11 +13,21 @@ pub(super) struct Reader<'a> {
     allowlist: Allowlist,
     /// Resources that lists name, checked once all files are read.
     lists: Vec<(Position, String)>,
+    /// Operations that composites use, looked up once all files are read.
+    uses: Vec<Use>,
+}
+
+/// A composite and an operation that it uses.
+struct Use {
+    position: Position,
+    toolset: String,
+    composite: String,
+    operation: String,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(api: &'a Api) -> Self {
-        Self { api, problems: Vec::new(), allowlist: Allowlist::default(), lists: Vec::new() }
+        Self { api, problems: Vec::new(), allowlist: Allowlist::default(), lists: Vec::new(), uses: Vec::new() }
     }
 
     pub(super) fn file(&mut self, stem: &str, node: Node) {
@@ -26,12 +36,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Allowlist, Problems> {
+    pub(super) fn finish(mut self) -> Result<Allowlist, Problems> {
         if !self.problems.is_empty() {
             // What an unread entry would have defined would only seem to be missing elsewhere.
             return Err(Problems(self.problems));
         }
-        let problems = whole::check(&self.allowlist, self.api, &self.lists);
+        for used in std::mem::take(&mut self.uses) {
+            self.collect(|reader| reader.decide_by_use(used));
+        }
+        let mut problems = self.problems;
+        problems.extend(whole::check(&self.allowlist, self.api, &self.lists));
+        problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
         if problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(problems)) }
     }
 
@@ -57,6 +72,11 @@ impl<'a> Reader<'a> {
         if let Some(operations) = file.take("operations") {
             for (key, entry) in operations.mapping("operation ids and what is decided on them")?.into_entries() {
                 self.collect(|reader| reader.operation(&name, key, entry));
+            }
+        }
+        if let Some(undocumented) = file.take("undocumented") {
+            for (key, entry) in undocumented.mapping("operation ids and what is known of them")?.into_entries() {
+                self.collect(|reader| reader.undocumented(key, entry));
             }
         }
         if let Some(composites) = file.take("composites") {
@@ -99,7 +119,7 @@ impl<'a> Reader<'a> {
             tool: None,
             resource: None,
             typed: entry.boolean("typed", false)?,
-            used_by: entry.strings("used_by")?,
+            used_by: Vec::new(),
         };
         if let Some(resource) = entry.take("resource") {
             if changes(source) {
@@ -116,21 +136,62 @@ impl<'a> Reader<'a> {
             self.add_tool(tool)?;
         }
         entry.finish()?;
-        let exposed = decision.tool.is_some() || decision.resource.is_some() || !decision.used_by.is_empty();
-        match (&decision.excluded, exposed) {
-            (Some(_), _) if exposed || decision.typed => {
-                return Err(key.position.problem(format!("`{}` is both exposed and excluded", key.text)));
-            }
-            (None, false) => {
-                let message = format!(
-                    "nothing is decided on `{}`: give it a `tool`, a `resource`, `used_by` or `exclude`",
-                    key.text
-                );
-                return Err(key.position.problem(message));
-            }
-            _ => {}
+        if decision.excluded.is_some() && (decision.is_exposed() || decision.typed) {
+            return Err(key.position.problem(format!("`{}` is both exposed and excluded", key.text)));
         }
         self.decide(key.text, decision)
+    }
+
+    /// An operation that the specs lack. Nothing checks what such a one is given, so it may only read.
+    fn undocumented(&mut self, key: Key, node: Node) -> Result<(), Problem> {
+        if self.api.operations.contains_key(&key.text) {
+            let message = format!("the specs have `{}` now: remove this entry", key.text);
+            return Err(key.position.problem(message));
+        }
+        let mut entry = node.mapping("`reason`, `method`, `path` and `query`")?;
+        entry.string("reason")?;
+        let method = entry.require("method")?;
+        let (position, method) = (method.position.clone(), method.string()?);
+        if method != "GET" {
+            return Err(position.problem("an operation without a spec may only read: its `method` is `GET`"));
+        }
+        let path = entry.string("path")?;
+        let query = entry.take("query").map(|node| node.mapping("parameters: `required` or `optional`")).transpose()?;
+        let mut parameters = Vec::new();
+        for (name, node) in query.map(Mapping::into_entries).unwrap_or_default() {
+            let position = node.position.clone();
+            let required = match node.string()?.as_str() {
+                "required" => true,
+                "optional" => false,
+                other => return Err(position.problem(format!("`{other}` is neither `required` nor `optional`"))),
+            };
+            parameters.push(Parameter {
+                name: name.text,
+                location: Location::Query,
+                required,
+                schema: Schema::Any,
+                multi_segment: false,
+                flatten: false,
+                auto_uuid: false,
+                from_config: false,
+                preset: None,
+            });
+        }
+        entry.finish()?;
+        let operation = Operation {
+            id: key.text.clone(),
+            method,
+            path,
+            parameters,
+            body: Body::None,
+            response: Response::Json(Schema::Any),
+            pagination: None,
+            workspace_routing: true,
+            accounts: false,
+            deprecated: false,
+        };
+        self.allowlist.undocumented.insert(key.text, operation);
+        Ok(())
     }
 
     fn tool(&mut self, toolset: &str, source: &'a Operation, entry: &mut Mapping) -> Result<Tool, Problem> {
@@ -154,6 +215,7 @@ impl<'a> Reader<'a> {
             self.lists.push((position.clone(), lists.resource.clone()));
         }
         let verify = verify::read(&name, risk, &position, shown_by)?;
+        let uses = vec![source.id.clone()];
         let (id, elsewhere) = (source.id.clone(), elsewhere?);
         let operation = Some(OperationTool { id, arguments, result, filters, elsewhere, lists });
         Ok(Tool {
@@ -168,6 +230,7 @@ impl<'a> Reader<'a> {
             guarded: false,
             argument_aliases,
             verify,
+            uses,
             operation,
         })
     }
@@ -177,10 +240,21 @@ impl<'a> Reader<'a> {
         let (risk, title, description) = (risk(&mut entry, None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
-        let shown_by = entry.take("verify");
+        let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
         entry.finish()?;
         let risk = risk?;
+        let mut uses = Vec::new();
+        for node in used.map(|node| node.sequence("a list of operation ids")).transpose()?.unwrap_or_default() {
+            let position = node.position.clone();
+            let operation = node.string()?;
+            if uses.contains(&operation) {
+                return Err(position.problem(format!("`{operation}` stands here twice")));
+            }
+            uses.push(operation.clone());
+            self.uses.push(Use { position, toolset: toolset.to_owned(), composite: key.text.clone(), operation });
+        }
         self.add_tool(Tool {
+            uses,
             verify: verify::read(&key.text, risk, &key.position, shown_by)?,
             name: key.text,
             position: key.position,
@@ -219,6 +293,29 @@ impl<'a> Reader<'a> {
             });
         }
         Ok(())
+    }
+
+    /// What a composite uses is exposed, wherever else something is decided on it.
+    fn decide_by_use(&mut self, used: Use) -> Result<(), Problem> {
+        let Use { position, toolset, composite, operation } = used;
+        if !self.allowlist.undocumented.contains_key(&operation) {
+            self.known(&operation, &position)?;
+        }
+        match self.allowlist.decisions.get_mut(&operation) {
+            Some(Decision { excluded: Some(_), .. }) => {
+                Err(position.problem(format!("`{composite}` uses `{operation}`, which is excluded")))
+            }
+            Some(decision) => {
+                decision.used_by.push(composite);
+                Ok(())
+            }
+            None => {
+                let (tool, resource, excluded) = (None, None, None);
+                let used_by = vec![composite];
+                let decision = Decision { position, toolset, excluded, tool, resource, used_by, typed: false };
+                self.decide(operation, decision)
+            }
+        }
     }
 
     fn known(&self, id: &str, position: &Position) -> Result<&'a Operation, Problem> {

@@ -11,6 +11,7 @@ use crate::yaml::{Position, Problem};
 /// Every mistake; `lists` are the resources that lists name, and where.
 pub(super) fn check(allowlist: &Allowlist, api: &Api, lists: &[(Position, String)]) -> Vec<Problem> {
     let mut problems = composites(allowlist, api);
+    problems.extend(undecided(allowlist));
     for (position, resource) in lists {
         if !allowlist.resources.contains_key(resource) {
             let hint = did_you_mean(resource, allowlist.resources.keys().map(String::as_str));
@@ -34,27 +35,29 @@ pub(super) fn check(allowlist: &Allowlist, api: &Api, lists: &[(Position, String
         problems.extend(unbound(allowlist, tool));
         problems.extend(verify::check(allowlist, api, tool));
     }
-    problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
     problems
 }
 
-/// Composites that operations are used by, but that are none, or say that they only read.
+/// Entries that decide nothing.
+fn undecided(allowlist: &Allowlist) -> impl Iterator<Item = Problem> {
+    let undecided =
+        allowlist.decisions.iter().filter(|(_, decision)| decision.excluded.is_none() && !decision.is_exposed());
+    undecided.map(|(id, decision)| {
+        decision.position.problem(format!(
+            "nothing is decided on `{id}`: give it a `tool`, a `resource` or `exclude`, or name it in `uses` of a composite"
+        ))
+    })
+}
+
+/// Composites that use what changes something, and say that they only read.
 fn composites(allowlist: &Allowlist, api: &Api) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (id, decision) in &allowlist.decisions {
-        for name in &decision.used_by {
-            let Some(tool) = allowlist.tools.get(name).filter(|tool| tool.operation.is_none()) else {
-                let known = allowlist.tools.values().filter(|tool| tool.operation.is_none());
-                let hint = did_you_mean(name, known.map(|tool| tool.name.as_str()));
-                problems.push(decision.position.problem(format!("no composite is named `{name}`{hint}")));
-                continue;
-            };
-            if let Some(operation) = api.operations.get(id).filter(|operation| changes(operation))
-                && tool.risk == Risk::Read
-            {
-                let message = format!("`{id}` is a {}: the risk of `{name}` is not `read`", operation.method);
-                problems.push(decision.position.problem(message));
-            }
+    for tool in allowlist.tools.values().filter(|tool| tool.operation.is_none() && tool.risk == Risk::Read) {
+        let used = tool.uses.iter().filter_map(|id| allowlist.operation(api, id));
+        for operation in used.filter(|operation| changes(operation)) {
+            let message =
+                format!("`{}` is a {}: the risk of `{}` is not `read`", operation.id, operation.method, tool.name);
+            problems.push(tool.position.problem(message));
         }
     }
     problems

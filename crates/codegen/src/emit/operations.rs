@@ -13,7 +13,7 @@ pub fn operations(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
     let mut statics = Vec::new();
     let mut names = Vec::new();
     for id in allowlist.table() {
-        let operation = api.operations.get(id).with_context(|| format!("no operation `{id}`"))?;
+        let operation = allowlist.operation(api, id).with_context(|| format!("no operation `{id}`"))?;
         let name = names::operation(id)?;
         ensure!(!names.contains(&name), "two operations are named `{name}`");
         let value = self::operation(operation, allowlist.pagination(operation))

@@ -113,6 +113,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
             quote!(Action::Composite(&crate::tools::#module::COMPOSITE))
         }
     };
+    let uses = tool.uses.iter().map(|id| names::operation(id)).collect::<Result<Vec<_>>>()?;
     let verify = match &tool.verify {
         Some(verify) => {
             let verify = self::verify(api, allowlist, verify)?;
@@ -132,6 +133,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
             guarded: #guarded,
             argument_aliases: &[#(#argument_aliases),*],
             verify: #verify,
+            uses: &[#(&operations::#uses),*],
             action: #action,
         }
     })

@@ -58,11 +58,11 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, used_by, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias
-        allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, used_by, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, verify
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias
+        allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, resource, tool
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, verify, uses
         allowlist/jobs.yaml:7:5: `reason` is missing
-        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, composites, exclude
+        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, undocumented, composites, exclude
         ",
     );
     check_entry("params: { name: { required: true } }", "3:21: `description` is missing");
@@ -82,7 +82,7 @@ fn unknown_operations() {
     check(
         "
         operations:
-          jobs.jobs.gett: { used_by: [run_notebook] }
+          jobs.jobs.gett: { exclude: Why. }
         exclude:
           - { reason: Why., operations: [jobs.jobs.remove, compute.clusters.start] }
         ",
@@ -261,11 +261,8 @@ fn risks_that_the_method_belies() {
     );
     check(
         "
-        operations:
-          jobs.jobs.delete: { used_by: [look] }
-          jobs.jobs.run_now: { used_by: [look] }
         composites:
-          look: { risk: read, title: Look, description: Looks. }
+          look: { risk: read, uses: [jobs.jobs.delete, jobs.jobs.run_now], title: Look, description: Looks. }
         ",
         "
         allowlist/jobs.yaml:2:3: `jobs.jobs.delete` is a DELETE: the risk of `look` is not `read`
@@ -337,22 +334,64 @@ fn decisions_that_are_none_or_several() {
     check(
         "
         operations:
-          jobs.jobs.get: { typed: true }
-          jobs.jobs.delete: { exclude: Too dangerous., used_by: [run_notebook] }
+          jobs.jobs.delete: { exclude: Too dangerous., resource: { uri: 'databricks://x', name: x, title: T, description: D. } }
           jobs.jobs.run_now: { exclude: Too dangerous., typed: true }
-          jobs.jobs.list: { used_by: [run_notebook] }
-        composites:
-          run_notebook: { risk: write, title: Run, description: Runs., verify: { note: Look. } }
+          jobs.jobs.list: { exclude: Why. }
         exclude:
           - { reason: Why., operations: [jobs.jobs.list] }
         ",
         "
-        allowlist/jobs.yaml:2:3: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource`, `used_by` or `exclude`
-        allowlist/jobs.yaml:3:3: `jobs.jobs.delete` is both exposed and excluded
-        allowlist/jobs.yaml:4:3: `jobs.jobs.run_now` is both exposed and excluded
-        allowlist/jobs.yaml:9:34: `jobs.jobs.list` is decided twice; first at allowlist/jobs.yaml:5:3
+        allowlist/jobs.yaml:2:58: `jobs.jobs.delete` is a DELETE: reading a resource changes nothing
+        allowlist/jobs.yaml:3:3: `jobs.jobs.run_now` is both exposed and excluded
+        allowlist/jobs.yaml:6:34: `jobs.jobs.list` is decided twice; first at allowlist/jobs.yaml:4:3
         ",
     );
+    check(
+        "
+        operations:
+          jobs.jobs.get: { typed: true }
+          jobs.jobs.list: { exclude: Why. }
+        composites:
+          run_notebook: { risk: write, uses: [jobs.jobs.run_now, jobs.jobs.list, jobs.jobs.gett], title: Run, description: Runs., verify: { note: Look. } }
+        ",
+        "
+        allowlist/jobs.yaml:2:3: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource` or `exclude`, or name it in `uses` of a composite
+        allowlist/jobs.yaml:5:58: `run_notebook` uses `jobs.jobs.list`, which is excluded
+        allowlist/jobs.yaml:5:74: the specs have no operation `jobs.jobs.gett`; did you mean `jobs.jobs.get`?; if it was removed, remove this entry
+        ",
+    );
+}
+
+#[test]
+fn operations_that_the_specs_lack() {
+    check(
+        "
+        undocumented:
+          jobs.jobs.list: { reason: Why., method: GET, path: /api/2.0/jobs }
+          jobs.lost.delete: { reason: Why., method: DELETE, path: /api/2.0/lost }
+          jobs.lost.get: { reason: Why., method: GET, path: /api/2.0/lost, query: { name: needed } }
+          jobs.lost.list: { method: GET, path: /api/2.0/lost }
+        ",
+        "
+        allowlist/jobs.yaml:2:3: the specs have `jobs.jobs.list` now: remove this entry
+        allowlist/jobs.yaml:3:45: an operation without a spec may only read: its `method` is `GET`
+        allowlist/jobs.yaml:4:83: `needed` is neither `required` nor `optional`
+        allowlist/jobs.yaml:5:19: `reason` is missing
+        ",
+    );
+    let api = api(JOBS);
+    let allowlist = good_toolset(
+        &api,
+        "
+        undocumented:
+          jobs.lost.get: { reason: Why., method: GET, path: /api/2.0/lost, query: { name: required, deep: optional } }
+        composites:
+          find: { risk: read, uses: [jobs.lost.get], title: Find, description: Finds. }
+        ",
+    );
+    let found = allowlist.operation(&api, "jobs.lost.get").expect("an operation");
+    assert_eq!((found.method.as_str(), found.path.as_str(), found.parameters.len()), ("GET", "/api/2.0/lost", 2));
+    assert_eq!(allowlist.table().collect::<Vec<_>>(), ["jobs.lost.get"]);
 }
 
 #[test]
@@ -383,27 +422,9 @@ fn names_that_are_taken() {
         "
         operations:
           jobs.jobs.get: { exclude: Why. }
-          jobs.jobs.get: { used_by: [run_notebook] }
+          jobs.jobs.get: { exclude: Why. }
         ",
         "allowlist/jobs.yaml:3:3: duplicate mapping key `jobs.jobs.get` is not allowed here",
-    );
-}
-
-#[test]
-fn unknown_composites() {
-    check(
-        "
-        operations:
-          jobs.jobs.run_now: { used_by: [run_notebok] }
-          jobs.jobs.delete: { used_by: [list_jobs] }
-          jobs.jobs.list: { tool: list_jobs, risk: read, title: List jobs, description: Jobs. }
-        composites:
-          run_notebook: { risk: write, title: Run, description: Runs., verify: { note: Look. } }
-        ",
-        "
-        allowlist/jobs.yaml:2:3: no composite is named `run_notebok`; did you mean `run_notebook`?
-        allowlist/jobs.yaml:3:3: no composite is named `list_jobs`
-        ",
     );
 }
 
@@ -431,14 +452,14 @@ fn every_file_is_read_and_every_mistake_reported() {
     let mistakes = toolsets(
         &api(JOBS),
         &[
-            ("jobs", "operations: { jobs.jobs.get: {} }"),
+            ("jobs", "operations: { jobs.jobs.get: { exclude: [] } }"),
             ("runs", "title: Runs"),
             ("sql", "operations: { jobs.jobs.lists: { exclude: Why. }, jobs.jobs.delete: 1 }"),
         ],
     );
     assert_eq!(
         mistakes.expect_err("mistakes"),
-        "allowlist/jobs.yaml:1:15: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource`, `used_by` or `exclude`\n\
+        "allowlist/jobs.yaml:1:41: expected text\n\
          allowlist/runs.yaml:3:1: duplicate mapping key `title` is not allowed here\n\
          allowlist/sql.yaml:1:15: the specs have no operation `jobs.jobs.lists`; did you mean `jobs.jobs.list`?; if it was removed, remove this entry\n\
          allowlist/sql.yaml:1:69: expected what is decided on the operation"

@@ -31,8 +31,7 @@ const DECISIONS: &str = r#"
         description: One job.
         params: { job_id: { description: Id. } }
         resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. }
-      jobs.jobs.create: { used_by: [make_job] }
-    composites: { make_job: { risk: write, title: Make job, description: Makes., verify: { note: Look. } } }
+    composites: { make_job: { risk: write, uses: [jobs.jobs.create], title: Make job, description: Makes., verify: { note: Look. } } }
     exclude: [ { reason: Why., operations: [jobs.jobs.delete] } ]
 "#;
 

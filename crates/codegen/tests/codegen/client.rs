@@ -8,12 +8,13 @@ use crate::spec::{api, apis, toolset};
 
 /// The code of the client with these operations typed, or why there is none.
 fn try_client(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
-    let entries: Vec<_> = ids.iter().map(|id| format!("{id}: {{ typed: true, used_by: [work] }}")).collect();
+    let entries: Vec<_> = ids.iter().map(|id| format!("{id}: {{ typed: true }}")).collect();
     let allowlist = toolset(
         api,
         &format!(
-            "operations: {{ {} }}\ncomposites: {{ work: {{ risk: write, title: T, description: D., verify: {{ note: N. }} }} }}",
-            entries.join(", ")
+            "operations: {{ {} }}\ncomposites: {{ work: {{ risk: write, uses: [{}], title: T, description: D., verify: {{ note: N. }} }} }}",
+            entries.join(", "),
+            ids.join(", ")
         ),
     )?;
     let tokens = emit::client(api, &allowlist).map_err(|error| format!("{error:#}"))?;

@@ -29,8 +29,7 @@ fn the_table_says_what_the_client_needs() {
     let allowlist = good_toolset(
         &api,
         "
-        operations: { jobs.files.list: { used_by: [watch] } }
-        composites: { watch: { risk: read, title: Watch, description: Watches. } }
+        composites: { watch: { risk: read, uses: [jobs.files.list], title: Watch, description: Watches. } }
         ",
     );
     assert_eq!(
@@ -216,10 +215,8 @@ fn ids_that_are_no_names_are_refused() {
 #[test]
 fn keywords_are_names_of_operations_but_not_of_functions() {
     let api = api("paths: { /x: { get: { operationId: jobs.type.match } } }");
-    let allowlist = good_toolset(
-        &api,
-        "operations: { jobs.type.match: { used_by: [fn] } }\ncomposites: { fn: { risk: read, title: T, description: D. } }",
-    );
+    let allowlist =
+        good_toolset(&api, "composites: { fn: { risk: read, uses: [jobs.type.match], title: T, description: D. } }");
     let table = contents(&operations(&api, &allowlist));
     assert_eq!(table.items, ["use", "static JOBS_TYPE_MATCH", "static ALL"]);
     assert_eq!(emit::tools(&api, &allowlist).unwrap_err().to_string(), "`fn` is not an identifier");
@@ -229,10 +226,8 @@ fn keywords_are_names_of_operations_but_not_of_functions() {
 fn operations_that_the_table_cannot_hold_are_refused() {
     let refusal = |operation: &str| {
         let api = api(&format!("paths: {{ /x: {{ post: {{ operationId: jobs.jobs.x, {operation} }} }} }}"));
-        let allowlist = good_toolset(
-            &api,
-            "operations: { jobs.jobs.x: { used_by: [do_it] } }\ncomposites: { do_it: { risk: read, title: T, description: D. } }",
-        );
+        let allowlist =
+            good_toolset(&api, "composites: { do_it: { risk: read, uses: [jobs.jobs.x], title: T, description: D. } }");
         format!("{:#}", emit::operations(&api, &allowlist).unwrap_err())
     };
     assert_eq!(

@@ -21,7 +21,7 @@ fn within(workspace: &Workspace, time: Duration) -> (Client, Deadline) {
     let retry = RetryPolicy::default();
     let client = Client::new(Config { retry, ..workspace.config().unwrap() }).unwrap();
     let deadline = Deadline::after(time);
-    (client.within(deadline.clone()), deadline)
+    (client.with_deadline(deadline.clone()), deadline)
 }
 
 /// A body of blanks, one after each pause, without end.
@@ -77,7 +77,7 @@ async fn a_host_that_never_answers_is_told_as_such() {
     let client = Client::new(config).unwrap();
     for (operation, may_have_happened) in [(&LIST, false), (&CREATE, true)] {
         let start = Instant::now();
-        let error = call(&client.within(Deadline::after(SECOND)), operation).await.unwrap_err();
+        let error = call(&client.with_deadline(Deadline::after(SECOND)), operation).await.unwrap_err();
         ran_out(&error, start, &format!("waiting for the workspace to answer `{}`", operation.id));
         assert_eq!(error.may_have_happened(), may_have_happened, "{error}");
     }
@@ -94,7 +94,7 @@ async fn a_request_that_waits_for_its_turn_is_not_sent_after_the_deadline() {
     });
     let _connection = listener.accept().await.unwrap();
     let start = Instant::now();
-    let error = call(&client.within(Deadline::after(SECOND)), &CREATE).await.unwrap_err();
+    let error = call(&client.with_deadline(Deadline::after(SECOND)), &CREATE).await.unwrap_err();
     ran_out(&error, start, "waiting for the rate limit of this client");
     assert!(!error.may_have_happened(), "{error}");
     first.abort();
