@@ -62,10 +62,17 @@ struct Found {
     is_cut: bool,
 }
 
+/// Each word is compared with every name.
+const MOST_WORDS: usize = 32;
+
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let words = Words::of(&input.query);
     if words.is_empty() {
         return Err(Error::failed("`query` holds no word to look for").with_hint("give a part of a table's name"));
+    }
+    if words.count() > MOST_WORDS {
+        let message = format!("`query` holds {} words, and at most {MOST_WORDS} are looked for", words.count());
+        return Err(Error::failed(message).with_hint("give the few that the names of the table or its columns hold"));
     }
     let cursor = match input.page_token.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,

@@ -12,8 +12,10 @@ mod tests;
 
 use std::borrow::Cow;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rmcp::ErrorData;
 use rmcp::model::{
     CancelledNotification, ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
@@ -330,9 +332,13 @@ impl Service<RoleServer> for Watched {
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
         let id = context.id.clone();
-        let result = Service::handle_request(&self.server, request, context).await;
+        // rmcp answers nothing where a handler panics, and the id would never be free again.
+        let handled = AssertUnwindSafe(Service::handle_request(&self.server, request, context)).catch_unwind().await;
         self.session.ended(&id);
-        result
+        handled.unwrap_or_else(|_| {
+            tracing::error!(id = %id, "a request ended in a fault of this server");
+            Err(ErrorData::internal_error("a fault of this server ended the request; please report it", None))
+        })
     }
 
     async fn handle_notification(

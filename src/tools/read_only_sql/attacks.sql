@@ -84,3 +84,20 @@ SELECT * FROM t FOR UPDATE
 SELECT * FROM t FOR SHARE
 SELECT 'a' || "say \" , http_request('c') -- "
 -- note \\nSELECT secret('a', 'b')
+SELECT from_avro(b, '{"type":"int"}', map('avroSchemaUrl', 'https://elsewhere.test/x.avsc')) FROM t
+SELECT schema_of_avro('{}', map('avroSchemaUrl', 'https://elsewhere.test/x.avsc'))
+SELECT from_xml(x, 'a INT', map('rowValidationXSDPath', 'https://elsewhere.test/x.xsd')) FROM t
+SELECT schema_of_xml('<a/>', map('rowValidationXSDPath', 'https://elsewhere.test/x.xsd'))
+SELECT from_xml(x, 'a INT', options) FROM t
+SELECT ai_parse_document(content, map('mode', s.*)) FROM s
+SELECT ai_parse_document(content, map('mode', *)) FROM s
+SELECT from_avro(b, '{"type":"int"}', map(*)) FROM t
+SELECT * FROM deltaSharing.`cfg.share#s.a.t`
+SELECT * FROM kafka.`x`
+SELECT * FROM snowflake.`x`
+SELECT * FROM xml.`x.xml`
+SELECT * FROM "csv"."https://elsewhere.test/x"
+SELECT * FROM 'https://elsewhere.test/x'
+SELECT * FROM text.`/mnt/other-bucket/x`
+SELECT * FROM read_files('dbfs:/mnt/x')
+SELECT * FROM read_files(TABLE('s3://elsewhere/x'))

@@ -34,8 +34,10 @@ pub(super) enum Rule {
     OwnPath,
     /// The options of a document parser, without a place for its pictures.
     Document,
-    /// A schema that is given, and none of a registry.
-    NoRegistry,
+    /// A schema that is given, and options that only tell how to read: none names a registry or a file.
+    Written,
+    /// From the second or third argument on, options that only tell how to read.
+    Options { from: usize },
 }
 
 /// What is known of a built-in function.
@@ -64,7 +66,9 @@ pub(super) fn entry(line: &'static str) -> Option<(&'static str, BuiltIn)> {
         None => Rule::Any,
         Some("own_path") => Rule::OwnPath,
         Some("document") => Rule::Document,
-        Some("no_registry") => Rule::NoRegistry,
+        Some("written") => Rule::Written,
+        Some("options_second") => Rule::Options { from: 1 },
+        Some("options_third") => Rule::Options { from: 2 },
         Some(_) => return None,
     };
     Some((name, BuiltIn { class, rule }))
@@ -109,9 +113,10 @@ pub(super) fn refusal(
         (Class::Acts, _) => return Some(acts(&shown)),
         (_, Rule::Any) => true,
         (_, Rule::OwnPath) => reads_own_path(arguments, constants),
-        (_, Rule::Document) => has_options(arguments, constants, 1, |name| DOCUMENT_OPTIONS.contains(&name)),
-        (_, Rule::NoRegistry) => {
-            has_options(arguments, constants, 3, |name| !name.contains("registry"))
+        (_, Rule::Document) => has_options(arguments, constants, 1, 1, |name| DOCUMENT_OPTIONS.contains(&name)),
+        (_, Rule::Options { from }) => has_options(arguments, constants, from, 1, |name| is_inert(name)),
+        (_, Rule::Written) => {
+            has_options(arguments, constants, 1, 3, |name| is_inert(name) || SCHEMA_OPTIONS.contains(&name))
                 && arguments.iter().skip(2).all(|argument| {
                     let text = expression(argument).and_then(|argument| constants.text(argument));
                     text.is_none_or(|text| is_own_path(&text))
@@ -123,6 +128,11 @@ pub(super) fn refusal(
             "`{shown}` is allowed with the path of a volume, such as `/Volumes/…`, written out, and options that only \
              tell how to read"
         ),
+        Rule::Options { .. } => {
+            format!(
+                "`{shown}` is allowed with its options written out as a `map`, and only those that tell how to read"
+            )
+        }
         Rule::Document => format!("`{shown}` is allowed without `imageOutputPath` and with its options written out"),
         _ => format!("`{shown}` is allowed with a schema that is written out, and not with a schema registry"),
     })
@@ -131,6 +141,28 @@ pub(super) fn refusal(
 /// What is said of a function that does more than read.
 pub(super) fn acts(name: &str) -> String {
     format!("`{name}` can do more than read")
+}
+
+/// Options of functions with a schema besides those of files. `avroSchemaUrl`, for one, is fetched.
+const SCHEMA_OPTIONS: [&str; 12] = [
+    "avroschema",
+    "compression",
+    "convert.any.fields.to.json",
+    "emit.default.values",
+    "enablestableidentifiersforuniontype",
+    "enums.as.ints",
+    "positionalfieldmatching",
+    "recordname",
+    "recordnamespace",
+    "recursive.fields.max.depth",
+    "recursivefieldmaxdepth",
+    "unwrap.primitive.wrapper.types",
+];
+
+/// Whether an option only tells how to read or write a text; `rowValidationXSDPath`, for one, is fetched.
+fn is_inert(name: &str) -> bool {
+    const WRITTEN: [&str; 4] = ["compression", "declaration", "ignorenullfields", "roottag"];
+    name != "path" && (READ_OPTIONS.contains(&name) || WRITTEN.contains(&name))
 }
 
 /// Options of a document parser that only tell how to parse.
@@ -232,17 +264,22 @@ fn reads_own_path(arguments: &[FunctionArg], constants: &Constants) -> bool {
 
 /// `TABLE(t)`, the table whose files are meant.
 fn is_table_argument(argument: &Expr) -> bool {
-    matches!(argument, Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("TABLE"))
+    let Expr::Function(function) = argument else { return false };
+    let sqlparser::ast::FunctionArguments::List(list) = &function.args else { return false };
+    let is_name =
+        |part: &FunctionArg| matches!(expression(part), Some(Expr::Identifier(_) | Expr::CompoundIdentifier(_)));
+    function.name.to_string().eq_ignore_ascii_case("TABLE") && list.args.iter().all(is_name)
 }
 
-/// Whether what follows the first argument is plain text or a map whose keys are known and allowed, `most` at most.
+/// Whether the arguments from one on are plain text or a map whose keys are known and allowed, `most` at most.
 fn has_options(
     arguments: &[FunctionArg],
     constants: &Constants,
+    from: usize,
     most: usize,
     is_allowed: impl Fn(&str) -> bool,
 ) -> bool {
-    let rest = arguments.get(1..).unwrap_or_default();
+    let rest = arguments.get(from..).unwrap_or_default();
     rest.len() <= most
         && rest.iter().all(|argument| {
             let Some(Expr::Function(function)) = expression(argument) else {
@@ -250,7 +287,11 @@ fn has_options(
                 return text.is_some() && name(argument).is_none_or(|name| is_allowed(&name));
             };
             let sqlparser::ast::FunctionArguments::List(list) = &function.args else { return false };
+            // What a star stands for could be keys and values.
+            let is_written =
+                list.args.len().is_multiple_of(2) && list.args.iter().all(|part| expression(part).is_some());
             function.name.to_string().eq_ignore_ascii_case("map")
+                && is_written
                 && list.args.iter().step_by(2).all(|key| {
                     let key = expression(key).and_then(|key| constants.text(key));
                     key.is_some_and(|key| is_allowed(&fold(&key)))

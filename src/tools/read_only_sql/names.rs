@@ -3,15 +3,43 @@
 /// Formats whose files a path may name in the place of a table.
 const FILE_FORMATS: [&str; 9] = ["avro", "binaryfile", "csv", "delta", "iceberg", "json", "orc", "parquet", "text"];
 
+/// Data sources that lead out of the workspace, whatever follows them.
+const CONNECTORS: [&str; 22] = [
+    "bigquery",
+    "cloudfiles",
+    "cosmos.oltp",
+    "deltasharing",
+    "eventhubs",
+    "jdbc",
+    "kafka",
+    "kinesis",
+    "mongodb",
+    "mysql",
+    "oracle",
+    "postgresql",
+    "pubsub",
+    "pulsar",
+    "redshift",
+    "salesforce",
+    "snowflake",
+    "sqldw",
+    "sqlserver",
+    "teradata",
+    "workday",
+    "xml",
+];
+
 /// A name as all readers compare it: full Unicode folding, so that no other letter passes for one of a known name.
 pub(super) fn fold(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-/// Whether a path leads to a volume, the workspace's files or its root storage, and nowhere else.
+/// Whether a path leads to a volume, the workspace's files or its root storage, and nowhere else. What is mounted under
+/// `/mnt` may be anybody's.
 pub(super) fn is_own_path(path: &str) -> bool {
     let path = path.strip_prefix("dbfs:").unwrap_or(path);
-    path.starts_with('/') && !path.starts_with("//") && !path.contains([':', '\\', ','])
+    let is_mount = path == "/mnt" || path.starts_with("/mnt/");
+    path.starts_with('/') && !path.starts_with("//") && !is_mount && !path.contains([':', '\\', ','])
 }
 
 /// Whether a path is one of cloud storage, which Unity Catalog gives access to by its external locations.
@@ -29,7 +57,10 @@ pub(super) fn table_refusal(parts: &[&str]) -> Option<String> {
         return path.map(|path| format!("`{path}` is no name of a table"));
     };
     let format = fold(format);
-    if !path.contains(['/', ':', '\\']) && !matches!(format.as_str(), "jdbc") {
+    if CONNECTORS.contains(&format.as_str()) {
+        return Some(format!("`{format}` reads from elsewhere; a table of a schema of that name takes three parts"));
+    }
+    if !path.contains(['/', ':', '\\']) {
         return None;
     }
     // What makes a path a table of Delta or Iceberg is the log that these keep beside the data.

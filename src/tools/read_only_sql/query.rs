@@ -102,6 +102,11 @@ impl Reading<'_> {
     }
 
     fn table(&self, name: &ObjectName) -> Flow {
+        let is_string =
+            |part: &ObjectNamePart| part.as_ident().is_some_and(|part| matches!(part.quote_style, Some('\'' | '"')));
+        if name.0.iter().any(is_string) {
+            return denied("a string stands where the name of a table is expected; quote names with backticks");
+        }
         let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
         if parts.len() != name.0.len() {
             return denied("this reads a table whose name is computed");

@@ -213,3 +213,8 @@ EXPLAIN LOGICAL TABLE t
 TABLE t UNION ALL TABLE u
 -- path C:\dir\\nSELECT 1
 SELECT "{\"a\": 1}"
+SELECT from_xml(x, 'a INT', map('rowTag', 'r')) FROM t
+SELECT from_xml(x, schema_of_xml('<a/>')) FROM t
+SELECT to_xml(struct(1 AS a), map('rowTag', 'r'))
+SELECT from_avro(b, '{"type":"int"}', map('mode', 'FAILFAST')) FROM t
+SELECT * FROM read_files(TABLE(a.b.t))

@@ -1,6 +1,6 @@
 //! How well a table fits the words that somebody looks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -22,10 +22,15 @@ pub(super) struct Words(Vec<String>);
 
 impl Words {
     pub(super) fn of(query: &str) -> Self {
-        let all: Vec<String> = tokens(query).map(|word| stem(&word)).collect();
-        let telling: Vec<String> =
-            tokens(query).filter(|word| !EMPTY.contains(&word.as_str())).map(|word| stem(&word)).collect();
-        Self(if telling.is_empty() { all } else { telling })
+        let mut known = HashSet::new();
+        let distinct: Vec<String> = tokens(query).filter(|word| known.insert(word.clone())).collect();
+        let telling: Vec<_> = distinct.iter().filter(|word| !EMPTY.contains(&word.as_str())).collect();
+        let words = if telling.is_empty() { distinct.iter().collect() } else { telling };
+        Self(words.into_iter().map(|word| stem(word)).collect())
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -156,7 +161,7 @@ fn score(candidate: &mut Candidate, words: &Words) -> u32 {
     // A table that fits two words somewhat is rather meant than one that fits one of them well, and one of the
     // platform's own only if nothing else fits.
     let is_own = candidate.full_name.starts_with("system.") && !words.0.iter().any(|word| word == "system");
-    sum * fitting / if is_own { 2 } else { 1 }
+    sum.saturating_mul(fitting) / if is_own { 2 } else { 1 }
 }
 
 /// How well a word fits a name: 4 is one of its words, 3 begins one, 2 is within, 1 is alike one, 0 does not.
