@@ -175,7 +175,8 @@ impl Checker<'_> {
             && schema.get("enum").is_none()
             && schema.get("format").is_none();
         match is_free_text {
-            true => text.is_empty() && (self.rules.only_reads || is_name(name)),
+            true if is_name(name) => text.trim().is_empty(),
+            true => text.is_empty() && self.rules.only_reads,
             false => type_of(schema).is_some() && text.trim().is_empty(),
         }
     }

@@ -65,16 +65,16 @@ async fn serve(options: &Options) -> Result<(), Error> {
     greet(&registry, &opened.workspaces);
     let server = Server::new(registry, opened.workspaces.clone());
     let stop = server.stop();
-    let served = stdio::serve(server, tokio::io::stdin(), tokio::io::stdout());
+    let mut connection = stdio::open(server, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
-        ended = served => ended,
+        ended = connection.ended() => ended,
         asked = stopping::asked() => asked,
     };
     // First of all, so that no start takes the place of another call that ends.
     opened.workspaces.close();
     // Calls go on until they are told, however the server has ended.
     stop.cancel();
-    undo(&opened.workspaces).await;
+    tokio::join!(undo(&opened.workspaces), connection.finish());
     ended
 }
 

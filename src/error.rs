@@ -100,6 +100,12 @@ impl Error {
         self
     }
 
+    /// Says that the work changes nothing, so that nobody has to look what became of it.
+    pub(crate) fn without_effect(mut self) -> Self {
+        self.has_outcome = true;
+        self
+    }
+
     /// Says in which of several workspaces it happened.
     pub(crate) fn in_workspace(mut self, name: impl Into<String>) -> Self {
         self.workspace.get_or_insert_with(|| name.into());
@@ -124,11 +130,6 @@ impl Error {
             Kind::Api(error) => Some(error),
             _ => None,
         }
-    }
-
-    /// Whether the API says that what it was asked makes no sense.
-    pub(crate) fn is_bad_request(&self) -> bool {
-        self.api().and_then(databricks::Error::status) == Some(400)
     }
 
     /// Whether the request itself was malformed: an unknown tool or cursor. Everything else is the result

@@ -349,7 +349,7 @@ fn no_method(name: &str) -> ErrorData {
 fn protocol_error(error: Error) -> ErrorData {
     if error.is_not_found() {
         ErrorData::resource_not_found(error.to_string(), None)
-    } else if error.is_protocol_error() || error.is_bad_request() {
+    } else if error.is_protocol_error() || error.api().is_some_and(databricks::Error::is_bad_request) {
         ErrorData::invalid_params(error.to_string(), None)
     } else {
         ErrorData::internal_error(error.to_string(), None)

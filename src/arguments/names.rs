@@ -6,7 +6,8 @@ use super::Fault;
 use crate::nearest::nearest;
 
 /// Words that stand for the same thing in names of arguments.
-const SYNONYMS: [&[&str]; 10] = [
+const SYNONYMS: [&[&str]; 11] = [
+    &["full", "table", "volume", "function", "model", "index"],
     &["path", "file", "folder", "directory", "dir", "location"],
     &["limit", "max", "count", "size", "top", "number"],
     &["statement", "sql", "query", "text"],
@@ -138,6 +139,8 @@ mod tests {
             ("paht", vec!["path", "limit"], Some("path")),
             ("limt", vec!["path", "limit"], Some("limit")),
             ("cluster_name", vec!["cluster_id", "spark_version"], Some("cluster_id")),
+            ("volume_name", vec!["full_name", "fields"], Some("full_name")),
+            ("table", vec!["sample_rows", "full_name"], Some("full_name")),
             ("colour", vec!["path", "limit"], None),
             ("", vec!["path"], None),
         ] {

@@ -12,6 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::io;
+use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
@@ -19,12 +20,15 @@ use rmcp::model::{
     ProtocolVersion, RequestId, ServerConfig, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::{
-    NotificationContext, RequestContext, RoleServer, RxJsonRpcMessage, Service, TxJsonRpcMessage, serve_directly,
+    NotificationContext, QuitReason, RequestContext, RoleServer, RxJsonRpcMessage, Service, TxJsonRpcMessage,
+    serve_directly,
 };
 use rmcp::transport::Transport;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
 use self::lines::{Line, Lines};
 use self::outbox::Outbox;
@@ -38,12 +42,23 @@ const MOST_LINE_BYTES: usize = 32 << 20;
 /// `-32000` to `-32019` are left to servers.
 const BUSY: rmcp::model::ErrorCode = rmcp::model::ErrorCode(-32_000);
 
-/// Serves a client until its input ends, or nobody reads the answers any more.
-pub async fn serve(
+/// How long the end waits for calls to answer, and then for the client to read.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// A client that is being served.
+#[derive(Debug)]
+pub struct Connection {
+    session: Session,
+    outbox: Outbox,
+    served: JoinHandle<Result<QuitReason, JoinError>>,
+}
+
+/// Serves a client from now on.
+pub fn open(
     server: Server,
     input: impl AsyncRead + Unpin + Send + 'static,
     output: impl AsyncWrite + Unpin + Send + 'static,
-) -> Result<(), Error> {
+) -> Connection {
     let (session, outbox) = (Session::default(), Outbox::open(output));
     let (inbox, messages) = mpsc::channel(1);
     let reader = Reader { session: session.clone(), outbox: outbox.clone(), inbox };
@@ -51,15 +66,45 @@ pub async fn serve(
     let transport = Stdio { session: session.clone(), outbox: outbox.clone(), messages };
     // Without rmcp's handshake, which ends the server at any notification that comes first. It answers `initialize`
     // all the same: https://github.com/modelcontextprotocol/rust-sdk/issues/613 was the first case of this kind.
-    let running = serve_directly(Watched { server, session }, transport, None);
+    let running = serve_directly(Watched { server, session: session.clone() }, transport, None);
     // A task, as dropping it ends the calls one by one. The caller first sees to it that nothing starts any more.
-    let ended = tokio::spawn(running.waiting());
-    tokio::select! {
-        ended = ended => match ended.and_then(|ended| ended) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::failed(format!("the server stopped: {error}"))),
-        },
-        () = outbox.broken() => Ok(()),
+    Connection { session, outbox, served: tokio::spawn(running.waiting()) }
+}
+
+impl Connection {
+    /// Waits until the client's input ends, or nobody reads the answers any more.
+    pub async fn ended(&mut self) -> Result<(), Error> {
+        tokio::select! {
+            ended = &mut self.served => match ended.and_then(|ended| ended) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Error::failed(format!("the server stopped: {error}"))),
+            },
+            () = self.outbox.broken() => Ok(()),
+        }
+    }
+
+    /// Waits until the client has the answers of the calls that were told to end, and answers those that did not.
+    pub async fn finish(self) {
+        let answered = async {
+            // They end at once, but for what is on the wire.
+            let _ = timeout(LAST_ANSWERS, self.session.idle()).await;
+            for id in self.session.unanswered() {
+                let error = ErrorData::internal_error("the server ended before the call did", None);
+                let answer = Refusal { id: Some(json!(id)), error }.to_json();
+                let answer = match self.session.answered(&id) {
+                    None => Some(answer),
+                    Some(batch) => batch.settle(Some(answer)),
+                };
+                if let Some(answer) = answer {
+                    drop(self.outbox.push(answer.to_string().into_bytes()));
+                }
+            }
+            let _ = timeout(LAST_ANSWERS, self.outbox.empty()).await;
+        };
+        tokio::select! {
+            () = answered => {}
+            () = self.outbox.broken() => {}
+        }
     }
 }
 
@@ -78,6 +123,8 @@ impl Transport<RoleServer> for Stdio {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        // The request counts as answered before its answer is in the outbox.
+        let _held = self.outbox.hold();
         let written = self.take(&message).map(|line| line.map(|line| self.outbox.push(line)));
         async move {
             match written? {

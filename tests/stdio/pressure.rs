@@ -97,3 +97,43 @@ async fn a_broken_stdout_ends_the_server_and_undoes_what_runs() -> Outcome {
     assert_eq!(answer["result"]["structuredContent"]["state"]["result_state"], "CANCELED", "{answer}");
     Ok(())
 }
+
+/// A call that a workspace keeps waiting: the server, its client's request, and what holds the connection.
+async fn held() -> Result<(Wire, tokio::net::TcpStream), Box<dyn std::error::Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let mut command = binary(&[]);
+    command.env("DATABRICKS_HOST", format!("http://{}", listener.local_addr()?)).env("DATABRICKS_TOKEN", "dapi-test");
+    let mut wire = Wire::legacy(command).await?;
+    wire.send(&request(7, "tools/call", json!({ "name": "list_jobs", "arguments": {} }))).await?;
+    let (connection, _) = timeout(PATIENCE, listener.accept()).await??;
+    Ok((wire, connection))
+}
+
+#[tokio::test]
+async fn a_call_is_answered_also_where_the_input_ends_before_it() -> Outcome {
+    let (mut wire, _connection) = held().await?;
+    drop(wire.stdin);
+    let line = timeout(PATIENCE, wire.stdout.next_line()).await??.ok_or("no answer")?;
+    let answer: Value = serde_json::from_str(&line)?;
+    assert_eq!(answer["id"], 7, "{answer}");
+    assert!(answer.to_string().contains("the server"), "{answer}");
+    assert_eq!(timeout(PATIENCE, wire.child.wait()).await??.code(), Some(0));
+    Ok(())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_call_is_answered_also_where_a_signal_ends_the_server() -> Outcome {
+    for signal in ["TERM", "INT", "HUP"] {
+        for _ in 0..3 {
+            let (mut wire, _connection) = held().await?;
+            let id = wire.child.id().ok_or("it has ended")?.to_string();
+            let kill = tokio::process::Command::new("kill").args(["-s", signal, &id]).status().await?;
+            assert!(kill.success());
+            let answer = wire.next().await?;
+            assert!(answer["id"] == 7 && answer.to_string().contains("told to stop"), "{signal}: {answer}");
+            assert_eq!(timeout(PATIENCE, wire.child.wait()).await??.code(), Some(0), "{signal}");
+        }
+    }
+    Ok(())
+}

@@ -109,9 +109,10 @@ impl Client {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), databricks::Error> {
     /// # let client = databricks::Client::new(databricks::Config::new("https://acme.test", "dapi123")?)?;
-    /// use databricks::{Arguments, Scope, operations};
+    /// use databricks::{Arguments, Operation, Scope, operations};
     ///
-    /// let reader = client.within(Scope { holder: "reader", operations: &[&operations::JOBS_JOBS_LIST] });
+    /// static DECLARED: [&Operation; 1] = [&operations::JOBS_JOBS_LIST];
+    /// let reader = client.within(Scope { holder: "reader", operations: &DECLARED });
     /// let error = reader.execute(&operations::JOBS_JOBS_DELETE, Arguments::new()).await.unwrap_err();
     /// assert!(error.to_string().contains("`reader` does not declare"));
     /// # Ok(())

@@ -29,11 +29,14 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::Scope;
+    use crate::operation::Operation;
     use crate::operations::{JOBS_JOBS_GET, JOBS_JOBS_LIST};
+
+    static DECLARED: [&Operation; 1] = [&JOBS_JOBS_GET];
 
     #[test]
     fn only_what_was_declared_may_be_called() {
-        let scope = Scope { holder: "get_job", operations: &[&JOBS_JOBS_GET] };
+        let scope = Scope { holder: "get_job", operations: &DECLARED };
         assert!(scope.check(JOBS_JOBS_GET.id).is_ok());
         let error = scope.check(JOBS_JOBS_LIST.id).expect_err("it is not declared");
         assert_eq!(error.to_string(), "`get_job` does not declare that it uses `jobs.jobs.list`");

@@ -37,7 +37,7 @@ pub(super) async fn send(
     match find(looking, &body.warehouse_id, &tag).await {
         Ok(Some(id)) => Ok(StatementResponse { statement_id: Some(id), manifest: None, result: None, status: None }),
         // Nothing is lost by asking again.
-        Ok(None) | Err(_) if is_query => Err(error),
+        Ok(None) | Err(_) if is_query => Err(error.without_effect()),
         Ok(None) => Err(error.with_outcome(
             "the statement does not seem to have run: the query history does not show it; look once more with \
              `list_query_history` before you send it again",

@@ -55,9 +55,30 @@ impl Outbox {
         let _ = self.unwritten.subscribe().wait_for(|bytes| *bytes <= MOST_UNWRITTEN_BYTES).await;
     }
 
+    /// Counts as something to be written until it is dropped.
+    pub(super) fn hold(&self) -> Held {
+        self.unwritten.send_modify(|bytes| *bytes += 1);
+        Held(self.unwritten.clone())
+    }
+
+    /// Waits until everything is written.
+    pub(super) async fn empty(&self) {
+        let _ = self.unwritten.subscribe().wait_for(|bytes| *bytes == 0).await;
+    }
+
     /// Waits until nothing can be written any more.
     pub(super) async fn broken(&self) {
         self.broken.cancelled().await;
+    }
+}
+
+/// A place in the outbox for what is about to be queued.
+#[derive(Debug)]
+pub(super) struct Held(watch::Sender<usize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.send_modify(|bytes| *bytes = bytes.saturating_sub(1));
     }
 }
 

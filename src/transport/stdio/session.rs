@@ -103,6 +103,19 @@ impl Session {
         let _ = self.state.subscribe().wait_for(|state| !state.requests.contains_key(id)).await;
     }
 
+    /// Waits until no request waits for its answer.
+    pub(super) async fn idle(&self) {
+        let _ =
+            self.state.subscribe().wait_for(|state| state.requests.values().all(|request| request.is_cancelled)).await;
+    }
+
+    /// The requests that wait for their answers.
+    pub(super) fn unanswered(&self) -> Vec<RequestId> {
+        let state = self.state.borrow();
+        let waiting = state.requests.iter().filter(|(_, request)| !request.is_cancelled);
+        waiting.map(|(id, _)| id.clone()).collect()
+    }
+
     /// The revision that was agreed on, after a handshake.
     pub(super) fn version(&self) -> Option<ProtocolVersion> {
         self.state.borrow().version.clone()

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 
-use super::serve;
+use super::open;
 use crate::context::Context;
 use crate::registry::{Registry, Selection};
 use crate::server::Server;
@@ -88,7 +88,10 @@ async fn every_readable_request_is_answered_once_whatever_comes_between() {
     let registry = Registry::new(&Selection::default()).expect("a registry");
     let (client, server) = duplex(1 << 16);
     let (input, output) = tokio::io::split(server);
-    let serving = tokio::spawn(serve(Server::new(registry, context), input, output));
+    let serving = tokio::spawn(async move {
+        let mut connection = open(Server::new(registry, context), input, output);
+        connection.ended().await
+    });
     let (answers, mut requests) = tokio::io::split(client);
 
     let mut random = Rng::with_seed(11);

@@ -83,8 +83,13 @@ impl ConfigFile {
                 current = (name.trim().to_owned(), number);
                 let section = file.section(&current);
                 if section.line != number {
-                    let text =
-                        format!("the profile `{}` began in line {} and goes on here", section.name, section.line);
+                    let text = match section.line {
+                        0 => format!(
+                            "keys before any section are in the profile `{}` already; it goes on here",
+                            section.name
+                        ),
+                        line => format!("the profile `{}` began in line {line} and goes on here", section.name),
+                    };
                     section.remarks.push(Remark { line: number, text });
                 }
                 continue;
