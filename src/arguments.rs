@@ -9,7 +9,10 @@ pub(crate) mod time;
 
 use serde_json::{Map, Number, Value, json};
 
-use crate::nearest::did_you_mean;
+use crate::nearest::{did_you_mean, shortened};
+
+/// So many unknown names are told: the search for what was meant takes long for each of them.
+const MOST_FAULTS: usize = 20;
 
 pub(crate) use names::meant;
 
@@ -129,7 +132,7 @@ impl Checker<'_> {
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
         let mut checked = Map::new();
         for (name, value) in given {
-            let path = join(path, &name);
+            let path = join(path, shortened(&name));
             match properties.get(&name) {
                 // What is left out is written as `null` by many clients, at any depth.
                 Some(_) if value.is_null() => {}
@@ -138,6 +141,7 @@ impl Checker<'_> {
                     let value = self.value(property, value, &path);
                     checked.insert(name, value);
                 }
+                None if self.faults.len() >= MOST_FAULTS => {}
                 None => {
                     let known: Vec<_> = properties.keys().map(String::as_str).collect();
                     let message = self.unknown(&path, &name, &known);

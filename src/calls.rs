@@ -1,8 +1,8 @@
 //! One call of a tool, from raw arguments to the answer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use databricks::{Mask, Scope};
+use databricks::{Deadline, Mask, Scope};
 use serde_json::{Map, Value};
 
 use crate::arguments::{self, Rules};
@@ -16,8 +16,15 @@ use crate::registry::{self, Registry, Tool};
 use crate::secrets;
 use crate::shape;
 use crate::sql_names;
-use crate::tools::plain;
+use crate::tools::{plain, wait};
 use crate::workspaces::{self, Access, Workspaces};
+
+/// How long the requests of a call may take that does not wait for work: less than common clients wait.
+const USUAL_TIME: Duration = Duration::from_secs(45);
+/// How much longer than its wait the requests of a call may take: those before the wait, and those that fetch the result.
+const MARGIN: Duration = Duration::from_secs(8);
+/// Even a call that does not wait for its work has this long to start it.
+const LEAST_TIME: Duration = Duration::from_secs(20);
 
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it. Nothing in the answer hides a part of it.
@@ -115,6 +122,20 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     Ok(())
 }
 
+/// How long the requests of a call may take in all.
+fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
+    const ARGUMENT: &str = "timeout_seconds";
+    let takes_time = tool.input_schema.get("properties").is_some_and(|properties| properties.get(ARGUMENT).is_some());
+    match tool.definition.action {
+        Action::Composite(_) if takes_time => {
+            let given = arguments.get(ARGUMENT).and_then(Value::as_u64);
+            let wait = Duration::from_secs(given.unwrap_or_else(wait::default_seconds));
+            wait.saturating_add(MARGIN).max(LEAST_TIME)
+        }
+        Action::Composite(_) | Action::Operation(_) => USUAL_TIME,
+    }
+}
+
 /// The permission that a tool needs, as its description says it.
 fn needs(description: &str) -> Option<&str> {
     let sentence = description.get(description.find("Needs ")?..)?;
@@ -133,6 +154,7 @@ async fn run(
     let definition = tool.definition;
     let given = arguments.clone();
     let began = Instant::now();
+    let context = &context.within(time(tool, &arguments));
     let answer = match definition.action {
         Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
@@ -146,7 +168,7 @@ async fn run(
         }
     };
     let answer = match answer {
-        Err(error) => Err(outcome::tell(context, tool, &given, began, error).await),
+        Err(error) => Err(outcome::tell(&context.unlimited(), tool, &given, began, error).await),
         answer => answer,
     };
     // Only now, as the call may have got a new token.
@@ -179,6 +201,10 @@ async fn run(
             let name = definition.name;
             error.with_hint(format!("see every field that the API takes with `get_input_schema` of `{name}`"))
         }
+        Some(api) if !api.is_rate_limited() && api.retry_after().is_some() => {
+            let seconds = api.retry_after().unwrap_or_default().as_secs().max(1);
+            error.with_hint(format!("the workspace asks to wait: try again in {seconds} s"))
+        }
         Some(api) if api.is_rate_limited() => {
             let after = api.retry_after().map_or(String::new(), |after| format!(" in {} s", after.as_secs().max(1)));
             error.with_hint(format!("the workspace limits the rate of requests; try again{after}"))
@@ -187,6 +213,11 @@ async fn run(
     });
     match answer {
         Ok(mut answer) => {
+            let repairs = context.client.deadline().map(Deadline::repairs).unwrap_or_default();
+            if !repairs.is_empty() {
+                let text = "parts of the workspace's answer were not valid JSON and were replaced: ";
+                shape::advise(&mut answer, &format!("{text}{}", repairs.join(", ")));
+            }
             for name in ["hint", "next_step"] {
                 let text = answer.get(name).and_then(Value::as_str).unwrap_or_default();
                 if let Some(note) = registry.lacks(text) {
@@ -206,5 +237,29 @@ async fn run(
             None => error,
         }
         .masked(&mask)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Map, json};
+
+    use super::{USUAL_TIME, time};
+    use crate::registry::{Registry, Selection};
+
+    #[test]
+    fn a_call_has_the_time_that_it_asks_for_and_some_to_spare() {
+        let registry = Registry::new(&Selection::default()).expect("a registry");
+        let seconds = |name: &str, timeout: Option<u64>| {
+            let arguments = timeout.map(|timeout| ("timeout_seconds".to_owned(), json!(timeout)));
+            time(registry.tool(name).expect("a tool"), &Map::from_iter(arguments)).as_secs()
+        };
+        assert_eq!(seconds("list_jobs", None), USUAL_TIME.as_secs());
+        // Common clients wait for a minute.
+        assert_eq!(seconds("execute_sql", None), 53);
+        assert_eq!(seconds("execute_sql", Some(600)), 608);
+        assert_eq!(Duration::from_secs(seconds("execute_sql", Some(0))), super::LEAST_TIME);
     }
 }

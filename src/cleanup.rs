@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -12,6 +13,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::context::Context;
 use crate::error::Error;
 
+/// How long a start that was called off may take to say so.
+const A_MOMENT: Duration = Duration::from_millis(200);
 /// How long the end waits until everything that is left behind is named, which takes no requests.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -134,9 +137,30 @@ where
             None => tracing::warn!(work = name, "the server ends before the work is undone; it may go on"),
         }
     });
-    match answered.await {
+    let mut answered = answered;
+    let in_time = match context.client.deadline() {
+        Some(deadline) => deadline.wait(work, &mut answered).await,
+        None => Ok((&mut answered).await),
+    };
+    let answered = match in_time {
+        Ok(answered) => answered,
+        Err(late) => {
+            drop(guard);
+            return Err(given_up(answered, late.into()).await);
+        }
+    };
+    match answered {
         Ok(outcome) => Ok((outcome?, guard)),
         Err(_) => Err(Error::failed("the request was given up before its answer came")),
+    }
+}
+
+/// The error of a start whose caller has no more time. A start that has not left is called off by now, and says so at
+/// once; one that has left is undone as soon as its answer comes.
+async fn given_up<T>(answered: oneshot::Receiver<Result<T, Error>>, late: Error) -> Error {
+    match timeout(A_MOMENT, answered).await {
+        Ok(Ok(Err(error))) if !error.may_have_happened() => error.after(late.message()),
+        _ => late.with_hint("if the start still succeeds, this server undoes it: look before you start it again"),
     }
 }
 
@@ -166,10 +190,10 @@ impl Cleanup {
     /// goes on is named in the log. A second call with less time cuts the first one short.
     pub async fn finish(&self, limit: Duration) {
         self.close();
-        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
+        if timeout(limit, self.tasks.wait()).await.is_err() {
             self.out_of_time.cancel();
             // Each says what it leaves behind.
-            let _ = tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await;
+            let _ = timeout(LAST_WORDS, self.tasks.wait()).await;
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What every call has at hand.
 
-use databricks::{Arguments, Client, Operation};
+use std::time::Duration;
+
+use databricks::{Arguments, Client, Deadline, Operation};
 use serde_json::Value;
 
 use crate::cleanup::Cleanup;
@@ -53,6 +55,22 @@ impl Context {
     /// The same context, whose requests go ahead of all others: for undoing, which must not wait for what it undoes.
     pub(crate) fn ahead(&self) -> Self {
         Self { client: self.client.ahead(), ..self.clone() }
+    }
+
+    /// The same context, whose requests end within this time. Those that take long are reported as progress.
+    pub(crate) fn within(&self, time: Duration) -> Self {
+        self.until(Deadline::after(time))
+    }
+
+    /// The same context without a deadline: for what takes as long as its data is large.
+    pub(crate) fn unlimited(&self) -> Self {
+        self.until(Deadline::unlimited())
+    }
+
+    fn until(&self, deadline: Deadline) -> Self {
+        let progress = self.progress.clone();
+        let deadline = deadline.reporting_to(move |text| progress.report(text));
+        Self { client: self.client.with_deadline(deadline), ..self.clone() }
     }
 
     /// Calls an operation that answers with JSON.

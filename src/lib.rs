@@ -43,5 +43,6 @@ mod stopping;
 mod terminal;
 pub mod tools;
 pub mod transport;
+mod turns;
 mod uri;
 pub mod workspaces;

@@ -14,7 +14,7 @@ use crate::registry::Tool;
 use crate::shape;
 
 /// The look is a service to the caller, who waits for the error already.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A look that fails is tried again for so long.
 const RETRY_BUDGET: Duration = Duration::from_secs(3);
 /// Pages of a list that are looked through.

@@ -10,7 +10,7 @@ use crate::definition::{Action, Lists, OperationTool, ResourceDefinition, Risk, 
 use crate::error::Error;
 use crate::examples;
 use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
-use crate::nearest::did_you_mean;
+use crate::nearest::{did_you_mean, shortened};
 use crate::tools::plain;
 use crate::workspaces::{self, Access};
 
@@ -171,6 +171,7 @@ impl Registry {
 
     /// An enabled tool by its name, or one that it had before; for any other name, why it is not enabled and what would enable it.
     pub fn tool(&self, name: &str) -> Result<&Tool, Error> {
+        let name = shortened(name);
         if let Ok(known) = definition(name) {
             if let Some(tool) = self.tools.get(known.name) {
                 return Ok(tool);
@@ -280,6 +281,7 @@ pub(crate) fn full_schema(definition: &ToolDefinition) -> Option<&'static str> {
 
 /// Any tool that the allowlist defines, enabled or not, by its name or one that it had before.
 pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
+    let name = shortened(name);
     TOOLS.iter().find(|tool| tool.name == name || tool.aliases.contains(&name)).ok_or_else(|| {
         let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))

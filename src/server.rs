@@ -29,6 +29,7 @@ use crate::parameters;
 use crate::progress::{Meter, Progress, Step};
 use crate::registry::{Registry, Tool};
 use crate::resources;
+use crate::turns::Turns;
 use crate::workspaces::Workspaces;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
@@ -37,6 +38,8 @@ const DEFINITIONS_TTL_MS: u64 = 3_600_000;
 const LISTING_TTL_MS: u64 = 10_000;
 /// How long the result may wait for a report. A client that has closed its side takes none, but may take the result.
 const REPORT_TIME: Duration = Duration::from_secs(1);
+/// How long the requests for a resource, or for a list of them, may take: less than common clients wait.
+const RESOURCE_TIME: Duration = Duration::from_secs(25);
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The server; cheap to clone.
@@ -44,6 +47,7 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub struct Server {
     registry: Arc<Registry>,
     workspaces: Workspaces,
+    turns: Turns,
     /// Cancels every call.
     stop: CancellationToken,
 }
@@ -51,7 +55,12 @@ pub struct Server {
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
-        Self { registry: Arc::new(registry), workspaces: workspaces.into(), stop: CancellationToken::new() }
+        Self {
+            registry: Arc::new(registry),
+            workspaces: workspaces.into(),
+            turns: Turns::default(),
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Cancels every call, those to come too, as their client would.
@@ -137,30 +146,24 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
-        let mut workspaces = self.workspaces(&request);
-        let _call = workspaces.first().cleanup.call();
-        let (progress, steps) = Progress::listened();
-        let token = request.meta.get_progress_token();
         let media = Media::default();
-        workspaces = workspaces.with_media(&media);
-        if token.is_some() {
-            workspaces = workspaces.each(|context| Context { progress: progress.clone(), ..context });
-        }
+        let workspaces = self.workspaces(&request).with_media(&media);
+        let _call = workspaces.first().cleanup.call();
         let arguments = call.arguments.unwrap_or_default();
-        let is_over = CancellationToken::new();
-        let outcome = async {
+        let outcome = reporting(&request, workspaces, async |workspaces| {
             // Dropping the call undoes what it started.
-            let outcome = tokio::select! {
+            tokio::select! {
                 biased;
                 () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
                 () = self.stop.cancelled() => Err(Error::failed("the server was told to stop")),
-                outcome = calls::call(&self.registry, &workspaces, &call.name, arguments) => outcome,
-            };
-            is_over.cancel();
-            outcome
-        };
-        // The call goes on while a report is on its way, and all reports go out before the result.
-        let (outcome, ()) = tokio::join!(outcome, relay(&request, token, steps, &is_over));
+                outcome = async {
+                    let _turn = self.turns.take().await?;
+                    // On the heap, as the next two: rmcp keeps the futures of all requests on its stack.
+                    Box::pin(calls::call(&self.registry, &workspaces, &call.name, arguments)).await
+                } => outcome,
+            }
+        });
+        let outcome = outcome.await;
         let milliseconds = started.elapsed().as_millis();
         let result = match outcome {
             Ok(value) => {
@@ -196,9 +199,12 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = page.and_then(|page| page.cursor);
-        let workspaces = self.workspaces(&request);
-        let (listed, next) =
-            resources::list(&self.registry, &workspaces, cursor.as_deref()).await.map_err(protocol_error)?;
+        let listed = reporting(&request, self.workspaces(&request), async |workspaces| {
+            let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
+            let _turn = self.turns.take().await?;
+            Box::pin(resources::list(&self.registry, &workspaces, cursor.as_deref())).await
+        });
+        let (listed, next) = listed.await.map_err(protocol_error)?;
         let resources = listed.into_iter().map(|listed| {
             Resource::new(listed.uri, listed.name).with_title(listed.title).with_mime_type(listed.mime_type)
         });
@@ -237,9 +243,13 @@ impl ServerHandler for Server {
         read: ReadResourceRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let workspaces = self.workspaces(&request);
+        let contents = reporting(&request, self.workspaces(&request), async |workspaces| {
+            let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
+            let _turn = self.turns.take().await?;
+            Box::pin(resources::read(&self.registry, &workspaces, &read.uri)).await
+        });
         let contents = tokio::select! {
-            contents = resources::read(&self.registry, &workspaces, &read.uri) => contents.map_err(|error| {
+            contents = contents => contents.map_err(|error| {
                 let is_not_found = error.is_not_found();
                 let mut error = protocol_error(error);
                 error.data = is_not_found.then(|| json!({ "uri": read.uri }));
@@ -289,14 +299,32 @@ impl ServerHandler for Server {
     }
 }
 
+/// The outcome of `work`, whose progress is sent to a client that asked for it. The work goes on while a report is on its
+/// way, and all reports go out before the result.
+async fn reporting<T>(
+    request: &RequestContext<RoleServer>,
+    workspaces: Workspaces,
+    work: impl AsyncFnOnce(Workspaces) -> T,
+) -> T {
+    let Some(token) = request.meta.get_progress_token() else { return work(workspaces).await };
+    let (progress, steps) = Progress::listened();
+    let workspaces = workspaces.each(|context| Context { progress: progress.clone(), ..context });
+    let is_over = CancellationToken::new();
+    let outcome = async {
+        let outcome = work(workspaces).await;
+        is_over.cancel();
+        outcome
+    };
+    tokio::join!(outcome, relay(request, token, steps, &is_over)).0
+}
+
 /// Sends a progress notification for each step, with the state in its message, until the call is over.
 async fn relay(
     request: &RequestContext<RoleServer>,
-    token: Option<ProgressToken>,
+    token: ProgressToken,
     mut steps: UnboundedReceiver<Step>,
     is_over: &CancellationToken,
 ) {
-    let Some(token) = token else { return };
     let mut meter = Meter::default();
     loop {
         let step = tokio::select! {

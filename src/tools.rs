@@ -74,7 +74,7 @@ pub(crate) mod stop_warehouse;
 mod table_name;
 pub(crate) mod upload_file;
 pub(crate) mod upload_folder;
-mod wait;
+pub(crate) mod wait;
 pub(crate) mod wait_for_run;
 pub(crate) mod warehouse;
 

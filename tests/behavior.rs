@@ -11,6 +11,8 @@ mod ai_rows;
 mod ai_shapes;
 #[path = "behavior/arguments.rs"]
 mod arguments;
+#[path = "behavior/bounds.rs"]
+mod bounds;
 #[path = "behavior/budget.rs"]
 mod budget;
 #[path = "behavior/cancelling.rs"]

@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use databricks::{Client, Config};
+use databricks::operations::{JOBS_JOBS_CREATE, JOBS_JOBS_LIST};
+use databricks::{Arguments, Client, Config};
 use tokio::time::Instant;
 
 use super::{Guard, begun, start};
@@ -63,4 +64,41 @@ async fn undoing_ends_when_the_time_is_up_or_is_cut_short() {
         assert_eq!(begin.elapsed().as_secs(), if cut_short { 3 } else { 10 });
         assert_eq!(undone.load(Ordering::Relaxed), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_comes_after_the_deadline_is_undone() {
+    let (context, undone) = (context().within(Duration::from_secs(5)), Arc::new(AtomicU32::new(0)));
+    let begin = Instant::now();
+    let error = started(context.clone(), undone.clone(), 10, 0).await.expect_err("it takes longer");
+    assert_eq!(begin.elapsed().as_secs(), 5);
+    assert!(error.may_have_happened(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("ran out of time after 5 s") && text.contains("this server undoes it"), "{text}");
+    context.cleanup.finish(Duration::from_secs(60)).await;
+    assert_eq!(undone.load(Ordering::Relaxed), 7);
+}
+
+#[tokio::test]
+async fn a_start_that_has_not_left_at_the_deadline_is_called_off() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let limits = databricks::Limits { concurrency: 1, requests_per_second: None };
+    let config = Config { limits, ..Config::new(&url, "token").expect("a config") };
+    let context = Context::new(Client::new(config).expect("a client"), Budget::tokens(6_000), None);
+    let list = |context: Context| async move { context.json(&JOBS_JOBS_LIST, Arguments::new()).await };
+    // It takes the only slot, and is never answered.
+    let first = tokio::spawn(list(context.clone()));
+    let _connection = listener.accept().await.expect("a connection");
+    let begin = async move |starting: Context| {
+        starting.json(&JOBS_JOBS_CREATE, Arguments::new()).await?;
+        Ok(begun("work", 7, ()))
+    };
+    let undo = async move |_: Context, _: u32| Ok(());
+    let hurried = context.within(Duration::from_millis(500));
+    let error = start(&hurried, "work", begin, undo).await.expect_err("it waits for the slot");
+    assert!(!error.may_have_happened(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("ran out of time") && text.contains("before its request was sent"), "{text}");
+    first.abort();
 }

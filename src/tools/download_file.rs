@@ -12,7 +12,7 @@ use crate::error::Error;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
-    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+    run: |context, arguments| Box::pin(async move { run(context.unlimited(), input(arguments)?).await }),
 };
 
 /// What one request asks for; what is held in memory.

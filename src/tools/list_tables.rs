@@ -74,11 +74,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if let Some(unknown) = fields.unknown() {
         shape::advise(&mut answer, &unknown);
     }
+    if let Some(why) = gathered.stopped {
+        shape::advise(&mut answer, &why);
+    }
     if let Some(next) = gathered.next {
         shape::put(&mut answer, "next_page_token", next.encode());
-        if let Some(why) = gathered.stopped {
-            shape::advise(&mut answer, &why);
-        }
         shape::advise(&mut answer, "there is more: pass `page_token`, or find a table with `search_tables`");
     }
     shape::notice(&mut answer, gathered.cuts, "see that table with `get_table_schema`");

@@ -1,6 +1,7 @@
 //! Lists of any length: pages of the service are joined until there are enough items, the budget is full, the list
 //! ends, or it has taken long enough.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ where
     let started = Instant::now();
     let mut gathered = Gathered::default();
     let (mut used, mut seen) = (0, 0);
+    let mut tokens: HashSet<String> = cursor.page.clone().into_iter().collect();
     for pages in 1.. {
         let (page, next) = match read(cursor.page.clone()).await {
             Ok(page) => page,
@@ -79,6 +81,13 @@ where
             gathered.items.push(item);
         }
         gathered.next = following(&cursor, length, next);
+        if let Some(page) = gathered.next.as_ref().and_then(|next| next.page.clone())
+            && !tokens.insert(page)
+        {
+            gathered.next = None;
+            gathered.stopped = Some("the list ends here, as the workspace named a page for the second time".to_owned());
+            return Ok(gathered);
+        }
         let is_enough = limit.map_or(!gathered.items.is_empty(), |limit| gathered.items.len() >= limit);
         match &gathered.next {
             Some(next) if !is_enough => cursor = next.clone(),
@@ -156,6 +165,25 @@ mod tests {
         assert!(gathered.stopped.is_some_and(|why| why.contains("broken")));
         let cursor = Cursor { page: Some("b".to_owned()), ..Cursor::default() };
         gather(Budget { characters: 1_000 }, cursor, None, read, Some).await.expect_err("nothing came");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_comes_again_ends_the_list() {
+        // A circle of three pages, also for a call that begins within it.
+        for (first, pages) in [(None, 4), (Some("b"), 3)] {
+            let read = |token: Option<String>| async move {
+                let next = match token.as_deref() {
+                    Some("b") => "c",
+                    Some("c") => "a",
+                    _ => "b",
+                };
+                Ok((vec![json!(1)], Some(next.to_owned())))
+            };
+            let cursor = Cursor { page: first.map(str::to_owned), ..Cursor::default() };
+            let gathered = gather(Budget { characters: 1_000 }, cursor, Some(100), read, Some).await.expect("an end");
+            assert_eq!((gathered.items.len(), gathered.next), (pages, None));
+            assert!(gathered.stopped.is_some_and(|why| why.contains("for the second time")));
+        }
     }
 
     #[tokio::test(start_paused = true)]

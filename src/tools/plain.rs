@@ -169,12 +169,12 @@ async fn list(
     if let Some(unknown) = fields.unknown() {
         shape::advise(&mut answer, &unknown);
     }
+    if let Some(why) = gathered.stopped {
+        shape::advise(&mut answer, &why);
+    }
     if let Some(next) = gathered.next {
         let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
         shape::put(&mut answer, "next_page_token", next.encode());
-        if let Some(why) = gathered.stopped {
-            shape::advise(&mut answer, &why);
-        }
         shape::advise(&mut answer, &format!("there is more: pass `page_token`, or use {advice}"));
     }
     shape::notice(&mut answer, gathered.cuts, "ask for that item alone");

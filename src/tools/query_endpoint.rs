@@ -14,7 +14,7 @@ use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
-    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+    run: |context, arguments| Box::pin(async move { run(context.within(COLD_START), input(arguments)?).await }),
 };
 
 /// An endpoint that has scaled to zero refuses with 503 until it is up again, or keeps the caller waiting; so does a

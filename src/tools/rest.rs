@@ -6,6 +6,9 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::Error;
 
+/// A list is read no further once its items hold so many values.
+const MOST_VALUES: usize = 1_000_000;
+
 /// The items of a list, as far as it was read.
 #[derive(Debug, Default)]
 pub(crate) struct Items {
@@ -23,7 +26,7 @@ pub(crate) async fn get(
     context.json(operation, arguments.idempotent(true)).await
 }
 
-/// The items of an operation that lists, over so many pages at most.
+/// The items of an operation that lists, over so many pages at most, and no more than fit into memory.
 pub(crate) async fn list(
     context: &Context,
     operation: &'static Operation,
@@ -32,16 +35,28 @@ pub(crate) async fn list(
 ) -> Result<Items, Error> {
     let mut list = Items::default();
     let mut cursor = None;
+    let mut values = 0;
     for _ in 0..most_pages {
         let page = context.client.page(operation, arguments.clone().idempotent(true), cursor.as_ref()).await?;
+        values += page.items.iter().map(count).sum::<usize>();
         list.items.extend(page.items);
         match page.next {
-            Some(next) => cursor = Some(next),
+            Some(next) if values < MOST_VALUES => cursor = Some(next),
+            Some(_) => break,
             None => return Ok(list),
         }
     }
     list.is_cut = true;
     Ok(list)
+}
+
+/// How many values a value holds, itself included.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(count).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(count).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// A field of an answer as text.
@@ -58,4 +73,17 @@ pub(crate) fn integer(value: &Value, name: &str) -> Option<i64> {
 /// The items of a field that holds a list, which may be missing or null.
 pub(crate) fn array<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::count;
+
+    #[test]
+    fn values_are_counted_with_what_they_hold() {
+        assert_eq!(count(&json!(1)), 1);
+        assert_eq!(count(&json!({ "a": [1, "2", null], "b": {} })), 6);
+    }
 }

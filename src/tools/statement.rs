@@ -98,8 +98,9 @@ pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order,
         let name = warehouse.name.as_deref().unwrap_or(&warehouse.id);
         context.progress.report(format!("warehouse {name} has to start first"));
     }
-    let (statement, guard) = start(context, body).await?;
-    let end = wait(context, statement, seconds.saturating_sub(server_wait)).await;
+    // On the heap, as the futures of composites hold several of these.
+    let (statement, guard) = Box::pin(start(context, body)).await?;
+    let end = Box::pin(wait(context, statement, seconds.saturating_sub(server_wait))).await;
     guard.keep();
     match end? {
         End::Unserved(error) => Err(warehouse.blame(context, error).await),
@@ -121,7 +122,7 @@ pub(crate) async fn table(
     seconds: u64,
 ) -> Result<Told, Error> {
     match run(context, warehouse, order, seconds).await? {
-        End::Done(statement) => Ok(Told::Table(Table::read(context, *statement).await?)),
+        End::Done(statement) => Ok(Told::Table(Box::pin(Table::read(context, *statement)).await?)),
         End::Running(answer) => Ok(Told::Running(answer)),
         End::TooLarge(error) | End::Unserved(error) => Err(error),
     }

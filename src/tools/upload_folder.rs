@@ -18,7 +18,7 @@ use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
-    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
+    run: |context, arguments| Box::pin(async move { run(context.unlimited(), input(arguments)?).await }),
 };
 
 /// How many files are under way at a time.

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use databricks::Deadline;
 use tokio::time::{Instant, timeout};
 
 use crate::context::Context;
@@ -15,7 +16,9 @@ pub(crate) fn default_seconds() -> u64 {
 }
 
 /// How much longer than the wait one poll may take, so that an ailing workspace cannot hold up the answer.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(6);
+/// So many polls in a row may fail for a reason that may pass.
+const FAILED_POLLS: u32 = 5;
 
 /// A wait with a deadline.
 #[derive(Debug)]
@@ -47,6 +50,13 @@ impl Wait {
     /// What is left of it.
     fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Makes it end so early that a last poll still comes before the deadline of the call.
+    fn fit(&mut self, context: &Context) {
+        if let Some(left) = context.client.deadline().and_then(Deadline::left) {
+            self.deadline = self.deadline.min(Instant::now() + left.saturating_sub(GRACE));
+        }
     }
 
     /// Pauses before the next poll; `false` when the deadline has come. Pauses differ by up to a quarter, so that
@@ -86,17 +96,29 @@ pub(crate) async fn watch<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let mut reported = None;
-    let mut last = None;
+    let (mut reported, mut last, mut failures) = (None, None, 0);
+    wait.fit(context);
     loop {
-        let seen = match (timeout(wait.left() + GRACE, poll()).await, last) {
-            (Ok(seen), _) => seen?,
+        let seen = match (timeout(wait.left() + GRACE, poll()).await, last.take()) {
+            (Ok(Ok(seen)), _) => seen,
+            (Ok(Err(error)), before) if failures < FAILED_POLLS && may_pass(&error, before.is_some()) => {
+                failures += 1;
+                let why: String = error.message().chars().take(200).collect();
+                context.progress.report(format!("{name}: its state could not be read: {why}"));
+                if !wait.pause().await {
+                    return before.filter(|_| !is_refusal(&error)).ok_or(error);
+                }
+                last = before;
+                continue;
+            }
+            (Ok(Err(error)), _) => return Err(error),
             (Err(_), Some(last)) => return Ok(last),
             (Err(_), None) => {
                 return Err(Error::failed(format!("the workspace did not tell in time how {name} stands"))
                     .with_hint("it may be busy; try again"));
             }
         };
+        failures = 0;
         let stand = look(&seen);
         if reported.as_ref() != Some(&(stand.state.clone(), stand.done)) {
             let seconds = wait.elapsed().as_secs();
@@ -121,6 +143,19 @@ where
         }
         last = Some(seen);
     }
+}
+
+/// Whether a poll that failed like this may succeed later. A refusal of the credential may pass only if the credential was
+/// good for a poll before.
+fn may_pass(error: &Error, has_passed: bool) -> bool {
+    let is_failure = |error: &databricks::Error| error.status().is_some_and(|status| status >= 500);
+    error.api().is_some_and(|error| is_failure(error) || error.is_retryable() || error.is_timeout())
+        || (is_refusal(error) && has_passed)
+}
+
+/// Whether the credential was refused, by the service or by what stands before it.
+fn is_refusal(error: &Error) -> bool {
+    error.api().is_some_and(|error| error.is_login_page() || matches!(error.status(), Some(401 | 403)))
 }
 
 #[cfg(test)]
@@ -206,6 +241,56 @@ mod tests {
         let error = watch(&context, "work", &mut wait, silent, look).await.expect_err("nothing to show");
         assert_eq!(started.elapsed(), GRACE);
         assert!(error.to_string().contains("how work stands"), "{error}");
+    }
+
+    async fn refused(status: u16) -> Error {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
+            let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.expect("an answer");
+            tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await.ok();
+        });
+        let client = Client::new(Config::new(&url, "token").expect("a config")).expect("a client");
+        let request = databricks::Arguments::new();
+        client.execute(&databricks::operations::JOBS_JOBS_LIST, request).await.expect_err("a refusal").into()
+    }
+
+    #[tokio::test]
+    async fn a_few_failed_polls_end_no_wait() {
+        for (statuses, outcome) in [
+            (vec![200, 500, 403, 401, 200], Ok(5)),
+            (vec![500, 200], Ok(2)),
+            (vec![403], Err(1)),
+            (vec![200, 404], Err(2)),
+            (vec![200, 500, 500, 500, 500, 500, 500], Err(7)),
+        ] {
+            let (progress, mut told) = Progress::listened();
+            let context = Context { progress, ..context() };
+            let (polls, statuses) = (AtomicUsize::new(0), &statuses);
+            let poll = || async {
+                let poll = polls.fetch_add(1, Relaxed);
+                match statuses[poll] {
+                    200 => Ok(poll + 1),
+                    status => Err(refused(status).await),
+                }
+            };
+            let look =
+                |poll: &usize| Stand { state: "RUNNING".to_owned(), done: None, is_over: *poll == statuses.len() };
+            let mut wait = Wait::new(60, Duration::from_millis(1));
+            wait.pause = Duration::from_millis(1);
+            let seen = watch(&context, "work", &mut wait, poll, look).await;
+            assert_eq!(seen.map_err(|_| polls.load(Relaxed)), outcome, "{statuses:?}");
+            drop(context);
+            let mut failures = 0;
+            while let Some(step) = told.recv().await {
+                failures += usize::from(step.state.contains("its state could not be read"));
+            }
+            let failed = statuses.iter().filter(|status| **status != 200).count();
+            assert_eq!(failures, failed - usize::from(outcome.is_err()), "{statuses:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

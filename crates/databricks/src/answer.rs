@@ -6,14 +6,20 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
 use crate::mask::Mask;
 use crate::operation::Response;
+use crate::repair::{Repaired, repair};
+use crate::weight::{Form, Room, Scale};
 
-/// An error answer is read up to this size.
-const ERROR_BYTES: usize = 1024 * 1024;
+/// An error answer is read up to this size. What is longer is no JSON then, and its beginning is told.
+const ERROR_BYTES: usize = 64 * 1024;
+/// The slowest rate, in bytes a second, at which a body may come once the idle timeout has passed.
+const SLOWEST_RATE: usize = 1024;
+/// How long an answer waits for room. It holds what it has meanwhile, so that answers could wait for each other.
+const ROOM_WAIT: Duration = Duration::from_secs(10);
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
 /// A success longer than this is no error: errors are a few lines.
@@ -34,21 +40,30 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
+    /// The memory that it may take until it is read.
+    pub(crate) room: Room,
 }
 
 impl Answer {
-    /// Reads a response to its end; each part must come within `idle`, and a success must not exceed `limit` bytes.
+    /// Reads a response to its end. Each part must come within `idle`, the whole must not come too slowly, and a success
+    /// must not exceed `limit` bytes, nor the memory that there is for it.
     pub(crate) async fn receive(
         mut response: reqwest::Response,
         idle: Duration,
         limit: usize,
+        form: Form,
     ) -> Result<Answer, Error> {
         let status = response.status();
         let limit = if status.is_success() { limit } else { ERROR_BYTES };
-        let mut bytes = BytesMut::new();
+        let (mut bytes, mut scale, mut room) = (BytesMut::new(), Scale::new(form), Room::default());
+        let start = Instant::now();
         while let Some(chunk) =
             timeout(idle, response.chunk()).await.map_err(|_| Error::timed_out(idle))?.map_err(Error::http)?
         {
+            let allowed = idle.saturating_add(Duration::from_secs((bytes.len() / SLOWEST_RATE) as u64));
+            if start.elapsed() > allowed {
+                return Err(Error::too_slow(bytes.len(), start.elapsed()));
+            }
             if bytes.len() + chunk.len() > limit {
                 if status.is_success() {
                     return Err(Error::answer(format!("the answer is larger than {limit} bytes"))
@@ -56,10 +71,20 @@ impl Answer {
                 }
                 break;
             }
+            scale.add(&chunk);
+            Room::check(&scale)?;
+            timeout(ROOM_WAIT, room.grow(&scale)).await.map_err(|_| Error::no_room())??;
             bytes.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status, headers, bytes: bytes.freeze() })
+        Ok(Answer { status, headers, bytes: bytes.freeze(), room })
+    }
+
+    /// Replaces what makes a JSON answer invalid, and tells what that was.
+    pub(crate) fn repair(&mut self) -> Vec<String> {
+        let Some(Repaired { bytes, notes }) = repair(&self.bytes) else { return Vec::new() };
+        self.bytes = bytes.into();
+        notes
     }
 
     /// Lets a success pass and makes an error of everything else. `mask` takes credentials out of foreign text.

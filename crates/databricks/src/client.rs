@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Request, Url};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use crate::answer::Answer;
 use crate::arguments::{Arguments, Payload};
 use crate::config::Config;
 use crate::content::{Content, Part};
+use crate::deadline::Deadline;
 use crate::departure::Terms;
 use crate::encode::{Encoded, encode};
 use crate::error::Error;
@@ -22,6 +24,7 @@ use crate::mask::Mask;
 use crate::operation::{Method, Operation, Response};
 use crate::scope::Scope;
 use crate::transport::{Call, Transport};
+use crate::weight::Form;
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
 ///
@@ -89,6 +92,28 @@ impl Client {
     /// ```
     pub fn until(&self, token: CancellationToken) -> Client {
         Client { transport: self.transport.on_terms(Terms::Until(token)) }
+    }
+
+    /// The same client, whose requests have this deadline. A client made from it by [`Client::ahead`] has none, and one
+    /// made by [`Client::until`] is ended by its token instead.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use databricks::Deadline;
+    ///
+    /// # let client = databricks::Client::new(databricks::Config::default())?;
+    /// let client = client.with_deadline(Deadline::after(Duration::from_secs(40)));
+    /// assert!(client.deadline().is_some() && client.ahead().deadline().is_none());
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn with_deadline(&self, deadline: Deadline) -> Client {
+        Client { transport: self.transport.with_deadline(deadline) }
+    }
+
+    /// The deadline of this client's requests.
+    pub fn deadline(&self) -> Option<&Deadline> {
+        self.transport.deadline()
     }
 
     /// The same client, whose requests wait neither for those of others nor for the rate limit. It is meant for
@@ -366,7 +391,33 @@ impl Client {
         url: &str,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Bytes, Error> {
-        Ok(self.transport.fetch_presigned(url, headers).await?.bytes)
+        Ok(self.transport.fetch_presigned(url, headers, Form::Bytes).await?.bytes)
+    }
+
+    /// As [`Client::download_presigned_with`], for JSON of a known shape, such as the rows of a chunk.
+    ///
+    /// ```no_run
+    /// # async fn example(client: databricks::Client, link: &str) -> Result<(), databricks::Error> {
+    /// let rows: Vec<Vec<Option<String>>> = client.download_presigned_json(link, []).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::download_presigned_with`], and when what comes is not JSON of this shape.
+    pub async fn download_presigned_json<'a, T: DeserializeOwned>(
+        &self,
+        url: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<T, Error> {
+        let answer = self.transport.fetch_presigned(url, headers, Form::Json).await?;
+        serde_json::from_slice(&answer.bytes).map_err(|error| {
+            // The position only: the content is somebody's data.
+            let (line, column) = (error.line(), error.column());
+            Error::answer(format!(
+                "what was downloaded is not the JSON that was expected (line {line}, column {column})"
+            ))
+        })
     }
 }
 

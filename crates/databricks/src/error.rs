@@ -5,6 +5,7 @@
 
 mod body;
 mod class;
+mod repeat;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub(crate) use body::{Refusal, is_html, plain_text};
 use class::Class;
 pub(crate) use class::PRIVATE_LINK_CODE;
+pub(crate) use repeat::Repeat;
 
 const CHECK_THE_WAY: &str = "check DATABRICKS_HOST, the network and the proxy settings";
 
@@ -57,6 +59,7 @@ struct Inner {
     may_have_happened: bool,
     parameter: Option<Box<str>>,
     turned_away: bool,
+    attempts: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +79,9 @@ enum Kind {
     /// The request was on its way, but no whole answer came.
     Interrupted(String),
     /// As `Interrupted`, for lack of time.
-    TimedOut(Duration),
+    TimedOut(String),
+    /// The deadline of the caller came before the answer.
+    OutOfTime { message: String, may_have_happened: bool },
     /// The service answered with an error.
     Api(ApiError),
     /// A login page came instead of an answer.
@@ -97,19 +102,6 @@ struct ApiError {
     is_private_link: bool,
 }
 
-/// Whether an attempt that ended in an error may be made again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// The service refused to start: any call may be repeated.
-    Always,
-    /// Nothing was sent: any call may be repeated, but a wrong host does not get better.
-    Briefly,
-    /// The call may have happened: only a repeatable one is repeated.
-    IfSafe,
-    /// The same call would fail the same way.
-    Never,
-}
-
 impl Error {
     fn new(kind: Kind) -> Error {
         Error(Box::new(Inner {
@@ -119,6 +111,7 @@ impl Error {
             may_have_happened: false,
             parameter: None,
             turned_away: false,
+            attempts: 1,
         }))
     }
 
@@ -165,8 +158,24 @@ impl Error {
         Error::new(Kind::CalledOff)
     }
 
+    /// The answers of other calls take all the memory that there is for answers.
+    pub(crate) fn no_room() -> Error {
+        Error::answer("there is no memory left for the answer: those of other calls take all of it")
+            .with_hint("try again when the calls under way have ended, and ask for less at once")
+    }
+
+    /// The deadline of the caller has come; `may_have_happened` says whether the request may have been carried out.
+    pub(crate) fn out_of_time(message: impl Into<String>, may_have_happened: bool) -> Error {
+        Error::new(Kind::OutOfTime { message: message.into(), may_have_happened }).with_outcome(may_have_happened)
+    }
+
     pub(crate) fn timed_out(after: Duration) -> Error {
-        Error::new(Kind::TimedOut(after))
+        Error::new(Kind::TimedOut(format!("no answer within {} s", after.as_secs_f64())))
+    }
+
+    /// The body of the answer comes too slowly to be waited for.
+    pub(crate) fn too_slow(bytes: usize, after: Duration) -> Error {
+        Error::new(Kind::TimedOut(format!("only {bytes} bytes of the answer came within {} s", after.as_secs())))
     }
 
     pub(crate) fn login_page(status: u16) -> Error {
@@ -236,43 +245,16 @@ impl Error {
         self
     }
 
+    /// Records how many attempts were made, of which this is the outcome of the last.
+    pub(crate) fn after_attempts(mut self, attempts: u32) -> Error {
+        self.0.attempts = attempts;
+        self
+    }
+
     /// Records that the service is known to have begun nothing, whatever its answer says in general.
     pub(crate) fn turned_away(mut self) -> Error {
         self.0.turned_away = true;
         self
-    }
-
-    /// Whether one attempt that ended like this leaves it open if the service carried the request out.
-    pub(crate) fn leaves_open(&self) -> bool {
-        match &self.0.kind {
-            Kind::Interrupted(_) | Kind::TimedOut(_) | Kind::Answer(_) => true,
-            Kind::Api(_) if self.0.turned_away => false,
-            Kind::Api(error) => class::leaves_open(error.class, error.status, &error.message),
-            Kind::Configuration(_)
-            | Kind::Credentials { .. }
-            | Kind::Argument(_)
-            | Kind::Unreachable(_)
-            | Kind::Untrusted(_)
-            | Kind::CalledOff
-            | Kind::LoginPage { .. } => false,
-        }
-    }
-
-    pub(crate) fn repeat(&self) -> Repeat {
-        match &self.0.kind {
-            Kind::Unreachable(_) => Repeat::Briefly,
-            Kind::Interrupted(_) | Kind::TimedOut(_) => Repeat::IfSafe,
-            Kind::Api(_) if self.0.turned_away => Repeat::Always,
-            Kind::Api(error) => class::repeat(error.class, error.status, &error.message),
-            // What may go away has been repeated already, by itself.
-            Kind::Configuration(_)
-            | Kind::Credentials { .. }
-            | Kind::Argument(_)
-            | Kind::CalledOff
-            | Kind::Untrusted(_)
-            | Kind::LoginPage { .. }
-            | Kind::Answer(_) => Repeat::Never,
-        }
     }
 
     fn api(&self) -> Option<&ApiError> {
@@ -355,7 +337,7 @@ impl Error {
 
     /// No answer came in time; the call may have happened nevertheless.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::TimedOut(_)) || self.is_class(Class::DeadlineExceeded)
+        matches!(self.0.kind, Kind::TimedOut(_) | Kind::OutOfTime { .. }) || self.is_class(Class::DeadlineExceeded)
     }
 
     /// The same call may succeed later. It does not say that repeating it is harmless: after an interruption or a
@@ -398,11 +380,12 @@ impl Error {
             Kind::Configuration(message)
             | Kind::Credentials { message, .. }
             | Kind::Argument(message)
+            | Kind::TimedOut(message)
+            | Kind::OutOfTime { message, .. }
             | Kind::Answer(message) => message.into(),
             Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
             Kind::CalledOff => "the call was given up before its request was sent".into(),
             Kind::Interrupted(cause) => format!("the connection broke before the answer was complete: {cause}").into(),
-            Kind::TimedOut(after) => format!("no answer within {} s", after.as_secs_f64()).into(),
             Kind::Api(error) => error.message.as_str().into(),
             Kind::LoginPage { .. } => "the host answered with a login page instead of an API response".into(),
         }
@@ -440,10 +423,14 @@ impl fmt::Display for Error {
         let Some(operation) = self.operation() else {
             return formatter.write_str(&message);
         };
-        let Some(error) = self.api() else {
-            return write!(formatter, "cannot call `{operation}`: {message}");
+        let attempts = match self.0.attempts {
+            1 => String::new(),
+            attempts => format!(" in {attempts} attempts"),
         };
-        write!(formatter, "`{operation}` failed with ")?;
+        let Some(error) = self.api() else {
+            return write!(formatter, "cannot call `{operation}`{attempts}: {message}");
+        };
+        write!(formatter, "`{operation}` failed{attempts} with ")?;
         match &error.code {
             Some(code) => write!(formatter, "`{code}` (status {}", error.status)?,
             None => write!(formatter, "status {}", error.status)?,

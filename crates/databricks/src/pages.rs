@@ -189,6 +189,10 @@ impl Cursor {
 }
 
 fn token(pagination: &Pagination, answer: &Value) -> Option<String> {
+    if answer.get("has_next_page") == Some(&Value::Bool(false)) {
+        // Some lists leave a token in their last page.
+        return None;
+    }
     let token = answer.get(pagination.response?)?.as_str()?;
     (!token.is_empty()).then(|| token.to_owned())
 }

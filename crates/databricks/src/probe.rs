@@ -20,6 +20,7 @@ use crate::error::{Error, is_html};
 use crate::host::Host;
 use crate::operation::{Body, Method, Operation, Response};
 use crate::tls;
+use crate::weight::Form;
 
 /// The variables that say which proxy to use, the host's own kind first.
 const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -186,7 +187,7 @@ impl Client {
         let response =
             timeout(patience, transport.http_client().execute(request)).await.map_err(late)?.map_err(Error::http)?;
         let protocol = format!("{:?}", response.version());
-        let answer = Answer::receive(response, patience, LARGEST_GREETING).await?;
+        let answer = Answer::receive(response, patience, LARGEST_GREETING, Form::Bytes).await?;
         Ok(Greeting::read(&answer, protocol))
     }
 
@@ -296,11 +297,13 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::weight::Room;
 
     fn greeting(status: u16, body: &'static str, date: &'static str) -> Greeting {
         let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
         let status = StatusCode::from_u16(status).unwrap();
-        Greeting::read(&Answer { status, headers, bytes: Bytes::from_static(body.as_bytes()) }, "HTTP/1.1".to_owned())
+        let (bytes, room) = (Bytes::from_static(body.as_bytes()), Room::default());
+        Greeting::read(&Answer { status, headers, bytes, room }, "HTTP/1.1".to_owned())
     }
 
     #[test]

@@ -75,12 +75,12 @@ impl RetryPolicy {
                 Repeat::Never => false,
             };
             let pause = self.pause_after(made, error.retry_after());
-            if !may_repeat || start.elapsed().saturating_add(pause) > self.budget {
-                return Err(error.with_outcome(may_have_happened));
-            }
-            if terms.wait(sleep(pause)).await.is_err() {
-                // What the last attempt came to says more than that no other follows.
-                return Err(error.with_outcome(may_have_happened));
+            // Where the call is called off, what the last attempt came to says more than that no other follows.
+            if !may_repeat
+                || start.elapsed().saturating_add(pause) > self.budget
+                || terms.wait(sleep(pause)).await.is_err()
+            {
+                return Err(error.with_outcome(may_have_happened).after_attempts(made));
             }
         }
     }

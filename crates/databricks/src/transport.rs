@@ -2,14 +2,17 @@
 //!
 //! The executor of the operation table and the generated typed client both send through [`Transport::send`].
 
+mod presigned;
+
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header::{self, CONTENT_LENGTH, USER_AGENT};
+use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use reqwest::{Request, Url};
+use reqwest::Request;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
@@ -18,9 +21,10 @@ use crate::auth::{Authenticator, Chosen, Context, Proof};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::Content;
+use crate::deadline::{Attempts, Deadline};
 use crate::departure::{Terms, UnderWay};
 use crate::error::Error;
-use crate::host::{Host, is_loopback};
+use crate::host::Host;
 use crate::limit::Gate;
 use crate::mask::Mask;
 use crate::operation::{Operation, Response};
@@ -29,33 +33,19 @@ use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::tls;
 use crate::user_agent::UserAgent;
+use crate::weight::Form;
 
 /// Routes a call to one of the workspaces behind a host.
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
-/// What a request carries by the client's own hand: with other values it would be another request, or two at once.
-const CLIENT_HEADERS: [HeaderName; 12] = [
-    header::ACCEPT_ENCODING,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::EXPECT,
-    header::HOST,
-    header::PROXY_AUTHORIZATION,
-    header::RANGE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::USER_AGENT,
-];
 /// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
 const SLOWEST_UPLOAD: u64 = 64 * 1024;
-
 /// A cheap handle: clones share connections, limits and credentials.
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
     terms: Terms,
+    deadline: Option<Deadline>,
     scope: Option<Scope>,
 }
 
@@ -120,6 +110,7 @@ impl Transport {
         Ok(Transport {
             user_agent: Arc::new(config.user_agent),
             terms: Terms::default(),
+            deadline: None,
             scope: None,
             shared: Arc::new(Shared {
                 workspace_id: workspace_id.transpose()?,
@@ -141,9 +132,42 @@ impl Transport {
         Transport { user_agent: Arc::new(user_agent), ..self.clone() }
     }
 
-    /// The same transport, whose requests leave on other terms.
+    /// The same transport, whose requests leave on other terms. What goes ahead of the others has no deadline: it cleans
+    /// up after a call whose time may be over.
     pub(crate) fn on_terms(&self, terms: Terms) -> Transport {
-        Transport { terms, ..self.clone() }
+        let deadline = self.deadline.clone().filter(|_| !matches!(terms, Terms::Ahead));
+        Transport { terms, deadline, ..self.clone() }
+    }
+
+    /// The same transport, whose requests have this deadline.
+    pub(crate) fn with_deadline(&self, deadline: Deadline) -> Transport {
+        Transport { deadline: Some(deadline), ..self.clone() }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<&Deadline> {
+        self.deadline.as_ref()
+    }
+
+    /// Waits for `work` until the deadline. Where a token calls requests off, it is the token that ends them: one that is
+    /// on the wire is waited for, as only its answer tells what it did.
+    async fn limit<T>(&self, attempts: &Attempts, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match (&self.deadline, &self.terms) {
+            (Some(deadline), Terms::Until(_)) => deadline.report_on(attempts, work).await,
+            (Some(deadline), Terms::Usual | Terms::Ahead) => deadline.limit(attempts, work).await,
+            (None, _) => work.await,
+        }
+    }
+
+    /// Counts a request against the most that may be made until the deadline.
+    fn count(&self) -> Result<(), Error> {
+        self.deadline.as_ref().map_or(Ok(()), Deadline::count)
+    }
+
+    /// The retries that fit into the time that is left.
+    fn retry(&self, budget: Option<Duration>) -> RetryPolicy {
+        let budget = budget.unwrap_or(self.shared.retry.budget);
+        let budget = self.deadline.as_ref().map_or(budget, |deadline| deadline.retry_budget(budget));
+        RetryPolicy { budget, ..self.shared.retry }
     }
 
     /// The same transport, which may call only these operations.
@@ -198,6 +222,10 @@ impl Transport {
 
     /// The host, or what must be set to have one.
     pub(crate) async fn host(&self) -> Result<&Host, Error> {
+        self.limit(&Attempts::new("host"), self.known_or_asked_host()).await
+    }
+
+    async fn known_or_asked_host(&self) -> Result<&Host, Error> {
         self.terms.wait(self.shared.authenticator.host()).await??.ok_or_else(|| no_host(self.context()))
     }
 
@@ -220,19 +248,38 @@ impl Transport {
     /// As [`Transport::send`], with a body that is read while it is sent.
     pub(crate) async fn send_content(
         &self,
-        mut request: Request,
+        request: Request,
         content: Option<&Content>,
         call: Call,
     ) -> Result<Answer, Error> {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let attempts = &Attempts::new(call.operation);
+        // On the heap: the futures of callers nest deeply enough.
+        let work = Box::pin(self.send_until_answered(request, content, call, attempts));
+        let outcome = self.limit(attempts, work).await;
+        outcome.map_err(|error| {
+            let may_have_happened = error.may_have_happened() && !reads;
+            error.with_outcome(may_have_happened).in_operation(call.operation)
+        })
+    }
+
+    async fn send_until_answered(
+        &self,
+        mut request: Request,
+        content: Option<&Content>,
+        call: Call,
+        attempts: &Attempts,
+    ) -> Result<Answer, Error> {
         if let Some(scope) = &self.scope {
-            scope.check(call.operation).map_err(|error| error.in_operation(call.operation))?;
+            scope.check(call.operation)?;
         }
-        let host = self.host().await.map_err(|error| error.in_operation(call.operation))?;
+        self.count()?;
+        let host = self.known_or_asked_host().await?;
         if request.url().origin().ascii_serialization() != host.as_str() {
             // The credential is for this host alone.
-            return Err(Error::argument("the request is for another host").in_operation(call.operation));
+            return Err(Error::argument("the request is for another host"));
         }
-        self.check_level(host, call).await.map_err(|error| error.in_operation(call.operation))?;
+        self.check_level(host, call).await?;
         let lacks_body =
             request.body().is_none() && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
         let headers = request.headers_mut();
@@ -242,48 +289,58 @@ impl Transport {
             // Gateways answer 411 to these methods without a length, and hyper sends none by itself.
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let retry = RetryPolicy { budget: call.retry_budget.unwrap_or(self.shared.retry.budget), ..self.shared.retry };
-        let idle = call.idle_timeout.unwrap_or(self.shared.idle_timeout);
         let (request, renewed) = (&request, &AtomicBool::new(false));
         let attempt = |number| async move {
-            loop {
-                let ready = self.terms.wait(self.prepare(request, content, call)).await??;
-                let Ready { request, chosen, proof, slot } = ready;
-                let start = Instant::now();
-                let sent = sensitive(request.headers());
-                self.shared.authenticator.remember(&sent);
-                let result = self.attempt(request, call.operation, call.response, sent, idle).await;
-                drop(slot);
-                tracing::debug!(
-                    operation = call.operation,
-                    attempt = number,
-                    status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16())),
-                    milliseconds = start.elapsed().as_millis(),
-                    "called the workspace"
-                );
-                match result {
-                    // A call that is refused for its credential has not begun; it is made again with another, once.
-                    Err(error) if error.refuses_credential() => {
-                        if renewed.swap(true, Ordering::Relaxed)
-                            || !self.terms.wait(chosen.renew(self.context(), &proof)).await??
-                        {
-                            return Err(chosen.explain(error));
-                        }
-                        tracing::debug!(method = chosen.name, "replaced a credential that was refused");
-                    }
-                    Err(error) if call.unavailable_is_refusal && error.status() == Some(503) => {
-                        return Err(error.turned_away());
-                    }
-                    result => return result,
-                }
-            }
+            let outcome = self.send_with_credential(request, content, call, attempts, (number, renewed)).await;
+            outcome.inspect_err(|error| attempts.failed(error))
         };
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let outcome = retry.run(call.repeatable, &self.terms, attempt).await;
-        outcome.map_err(|error| {
-            let may_have_happened = error.may_have_happened() && !reads;
-            error.with_outcome(may_have_happened).in_operation(call.operation)
-        })
+        self.retry(call.retry_budget).run(call.repeatable, &self.terms, attempt).await
+    }
+
+    /// Makes one attempt, and a second where the service refuses the credential and there is a newer one.
+    async fn send_with_credential(
+        &self,
+        request: &Request,
+        content: Option<&Content>,
+        call: Call,
+        attempts: &Attempts,
+        (number, renewed): (u32, &AtomicBool),
+    ) -> Result<Answer, Error> {
+        loop {
+            let ready = self.terms.wait(self.prepare(request, content, call, attempts)).await??;
+            let Ready { request, chosen, proof, slot } = ready;
+            let start = Instant::now();
+            let sent = sensitive(request.headers());
+            self.shared.authenticator.remember(&sent);
+            let form = if call.response == Response::Json { Form::Json } else { Form::Bytes };
+            let idle = call.idle_timeout.unwrap_or(self.shared.idle_timeout);
+            let exchange = Exchange { response: call.response, form, sent, idle };
+            let result = self.attempt(request, attempts, exchange).await;
+            drop(slot);
+            tracing::debug!(
+                operation = call.operation,
+                attempt = number,
+                status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16())),
+                milliseconds = start.elapsed().as_millis(),
+                "called the workspace"
+            );
+            match result {
+                // A call that is refused for its credential has not begun; it is made again with another, once.
+                Err(error) if error.refuses_credential() => {
+                    attempts.authenticates();
+                    if renewed.swap(true, Ordering::Relaxed)
+                        || !self.terms.wait(chosen.renew(self.context(), &proof)).await??
+                    {
+                        return Err(chosen.explain(error));
+                    }
+                    tracing::debug!(method = chosen.name, "replaced a credential that was refused");
+                }
+                Err(error) if call.unavailable_is_refusal && error.status() == Some(503) => {
+                    return Err(error.turned_away());
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Refuses a call for a workspace where the host serves an account, and the reverse: the service would answer that
@@ -306,7 +363,14 @@ impl Transport {
     }
 
     /// Makes one attempt ready to leave: with a credential, and with its turn.
-    async fn prepare(&self, request: &Request, content: Option<&Content>, call: Call) -> Result<Ready<'_>, Error> {
+    async fn prepare(
+        &self,
+        request: &Request,
+        content: Option<&Content>,
+        call: Call,
+        attempts: &Attempts,
+    ) -> Result<Ready<'_>, Error> {
+        attempts.authenticates();
         let chosen = self.shared.authenticator.chosen().await?;
         let proof = chosen.proof(self.context()).await?;
         let mut request =
@@ -320,62 +384,57 @@ impl Transport {
         if let Some(content) = content {
             *request.body_mut() = Some(content.body());
         }
+        attempts.queues();
         let slot = self.shared.gate.pass(&self.terms).await;
         Ok(Ready { request, chosen, proof, slot })
     }
 
-    /// Fetches a presigned URL: without credentials, for the URL is one; for the same reason it is in no log and no
-    /// error.
-    pub(crate) async fn fetch_presigned<'a>(
-        &self,
-        url: &str,
-        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Answer, Error> {
-        let operation = "presigned download";
-        let url =
-            Url::parse(url).map_err(|_| Error::answer("the presigned URL is not a URL").in_operation(operation))?;
-        let local = is_loopback(&url) && self.known_host().is_some_and(Host::is_loopback);
-        if url.scheme() != "https" && !local {
-            return Err(Error::answer("the presigned URL is not `https`").in_operation(operation));
-        }
-        let asked = presigned_headers(headers).map_err(|error| error.in_operation(operation))?;
-        let (url, asked) = (&url, &asked);
-        let attempt = |_| async move {
-            let mut request = Request::new(Method::GET, url.clone());
-            request.headers_mut().extend(asked.clone());
-            request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
-            self.attempt(request, operation, Response::Binary, signature(url), self.shared.idle_timeout).await
-        };
-        let answer = self.shared.retry.run(true, &self.terms, attempt).await;
-        answer.map_err(|error| error.with_outcome(false).in_operation(operation))
-    }
-
     /// Sends a request once. What was sent as a credential is taken out of an error that echoes it.
-    async fn attempt(
-        &self,
-        request: Request,
-        operation: &str,
-        expected: Response,
-        sent: Mask,
-        idle: Duration,
-    ) -> Result<Answer, Error> {
+    async fn attempt(&self, request: Request, attempts: &Attempts, exchange: Exchange) -> Result<Answer, Error> {
+        let Exchange { response: expected, form, sent, idle } = exchange;
         let question = Question { method: request.method().clone(), path: request.url().path().to_owned(), expected };
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let held = || request.body().and_then(reqwest::Body::as_bytes).map_or(0, |bytes| bytes.len() as u64);
-        let patience = idle.saturating_add(Duration::from_secs(told.unwrap_or_else(held) / SLOWEST_UPLOAD));
-        let under_way = UnderWay::new(operation, request.method());
+        let longest = idle.saturating_add(Duration::from_secs(told.unwrap_or_else(held) / SLOWEST_UPLOAD));
+        attempts.sends();
+        let under_way = UnderWay::new(attempts.name(), request.method());
         let exchange = |request| async move {
-            let response = timeout(patience, self.shared.http.execute(request))
+            let response = timeout(longest, self.shared.http.execute(request))
                 .await
-                .map_err(|_| Error::timed_out(patience))?
+                .map_err(|_| Error::timed_out(longest))?
                 .map_err(Error::http)?;
             self.shared.clock.hear(response.headers());
-            Answer::receive(response, idle, self.shared.max_response_bytes).await
+            Answer::receive(response, idle, self.shared.max_response_bytes, form).await
         };
         let raw = self.terms.exchange(request, exchange).await;
         under_way.end();
-        raw?.judge(&question, &sent.and(&self.shared.authenticator.mask()))
+        let mut answer = raw?.judge(&question, &sent.and(&self.shared.authenticator.mask()))?;
+        if form == Form::Json {
+            self.note(attempts.name(), answer.repair());
+        }
+        Ok(answer)
     }
+
+    /// Tells what was replaced in an answer so that it could be read.
+    fn note(&self, operation: &str, repairs: Vec<String>) {
+        for repair in repairs {
+            tracing::warn!(operation, repair, "a part of an answer was not valid JSON and was replaced");
+            if let Some(deadline) = &self.deadline {
+                deadline.note(repair);
+            }
+        }
+    }
+}
+
+/// How the answer of one attempt is read.
+struct Exchange {
+    /// What a success carries.
+    response: Response,
+    /// What becomes of it.
+    form: Form,
+    /// What was sent as a credential.
+    sent: Mask,
+    idle: Duration,
 }
 
 /// An attempt that may leave at once.
@@ -384,24 +443,6 @@ struct Ready<'a> {
     chosen: Arc<Chosen>,
     proof: Proof,
     slot: Option<SemaphorePermit<'a>>,
-}
-
-/// The headers that an answer asks to send along with a presigned URL; like the URL, they are credentials.
-fn presigned_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<HeaderMap, Error> {
-    let mut asked = HeaderMap::new();
-    for (name, value) in headers {
-        let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
-        let (name, mut value) =
-            header.ok_or_else(|| Error::answer("a header that belongs to the presigned URL is none"))?;
-        if CLIENT_HEADERS.contains(&name) {
-            return Err(Error::answer(format!(
-                "the presigned URL asks for the header `{name}`, which is the client's own"
-            )));
-        }
-        value.set_sensitive(true);
-        asked.insert(name, value);
-    }
-    Ok(asked)
 }
 
 /// Neither credentials nor the insides of the HTTP client.
@@ -419,14 +460,6 @@ impl fmt::Debug for Transport {
 fn sensitive(headers: &HeaderMap) -> Mask {
     let sent = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
     Mask::credentials(sent.map(|value| Secret::from(value.rsplit(' ').next().unwrap_or(value))))
-}
-
-/// What makes a presigned URL a credential, as it is written there and as it is meant: storage services like to explain
-/// what they refuse.
-fn signature(url: &Url) -> Mask {
-    let written = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let written = written.map(|(_, value)| Secret::from(value));
-    Mask::credentials(written.chain(url.query_pairs().map(|(_, value)| Secret::from(value.as_ref()))))
 }
 
 /// A client without credentials. It follows no redirect: one of an API call leads to a login page, which is reported,

@@ -3,6 +3,8 @@
 //! progenitor's hook may only return reqwest's own errors, which nobody else can make. So an error travels inside a
 //! response that the generated code does not expect, and is taken out again on the other side.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode};
 use reqwest::{Request, Url};
@@ -108,6 +110,8 @@ fn values(request: &Request) -> Map<String, Value> {
 fn response(answer: Answer, operation: &Operation) -> reqwest::Response {
     let empty = operation.response == Response::Json && answer.bytes.trim_ascii().is_empty();
     let mut response = http::Response::new(if empty { Bytes::from_static(b"{}") } else { answer.bytes });
+    // Until the answer is parsed.
+    response.extensions_mut().insert(Arc::new(answer.room));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response.into()

@@ -2,6 +2,8 @@
 
 #[path = "wire/answers.rs"]
 mod answers;
+#[path = "wire/bounds.rs"]
+mod bounds;
 #[path = "wire/connections.rs"]
 mod connections;
 #[path = "wire/content.rs"]

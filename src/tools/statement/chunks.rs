@@ -13,6 +13,9 @@ use crate::tools::remote::Digits;
 /// A row as the API gives it: every value as text.
 pub(crate) type Row = Vec<Option<String>>;
 
+/// A result that goes on with so many chunks without rows does not come to an end.
+const MOST_EMPTY: usize = 20;
+
 /// The result of a statement that succeeded, read chunk by chunk.
 #[derive(Debug)]
 pub(super) struct Chunks {
@@ -26,6 +29,8 @@ pub(super) struct Chunks {
     next: Option<Position>,
     /// Rows read so far, counted from the beginning of the result.
     end: i64,
+    /// Chunks without rows that came in a row.
+    empty: usize,
 }
 
 /// Where a chunk is in its result.
@@ -78,6 +83,7 @@ impl Chunks {
             is_closed: state == Some(StatementState::Closed),
             next: is_announced.then(Position::default),
             end: 0,
+            empty: 0,
         }
     }
 
@@ -174,6 +180,12 @@ impl Chunks {
         if self.manifest.total_row_count.is_some_and(|total| end > total) {
             let message = format!("chunk {} ends at row {end}, and the result has {} rows", at.chunk, self.total());
             return Err(Error::failed(message));
+        }
+        self.empty = if piece.rows.is_empty() { self.empty + 1 } else { 0 };
+        if follows && self.empty >= MOST_EMPTY {
+            return Err(Error::failed(format!(
+                "the last {MOST_EMPTY} chunks of the result had no rows, and more follow"
+            )));
         }
         self.end = end;
         self.next = follows.then_some(Position { chunk: at.chunk + 1, offset: end });
@@ -306,12 +318,7 @@ fn link(data: ResultData, index: i64) -> Result<ExternalLink, Error> {
 async fn download(context: &Context, link: &ExternalLink) -> Result<Vec<Row>, Error> {
     let headers = link.http_headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let url = link.external_link.as_deref().unwrap_or_default();
-    let bytes = context.client.download_presigned_with(url, headers).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // The position only: rows are somebody's data.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Error::failed(format!("a downloaded part of the result is not whole ({place})"))
-    })
+    Ok(context.client.download_presigned_json(url, headers).await?)
 }
 
 #[cfg(test)]

@@ -10,6 +10,13 @@ use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape::{self, Budget};
 
+/// One page reads no more chunks than this. Those of a warehouse hold thousands of rows.
+const MOST_CHUNKS: usize = 100;
+/// What the rows of one table may take in memory: far more than the queries of composites give.
+const LARGEST_TABLE: usize = 256 * 1024 * 1024;
+/// What a cell takes besides its text.
+const CELL: usize = size_of::<Option<String>>();
+
 /// All rows of a result.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -22,8 +29,12 @@ impl Table {
     pub(super) async fn read(context: &Context, statement: StatementResponse) -> Result<Self, Error> {
         let mut chunks = Chunks::new(statement);
         let columns = chunks.columns().iter().map(|column| column.name.clone().unwrap_or_default()).collect();
-        let mut rows = Vec::new();
+        let (mut rows, mut size) = (Vec::new(), 0);
         while let Some(chunk) = chunks.next(context).await? {
+            size += chunk.rows.iter().flatten().map(|cell| CELL + cell.as_ref().map_or(0, String::len)).sum::<usize>();
+            if size > LARGEST_TABLE {
+                return Err(Error::failed(format!("the rows take more than {} MB", LARGEST_TABLE / 1024 / 1024)));
+            }
             rows.extend(chunk.rows);
         }
         chunks.check_complete()?;
@@ -60,14 +71,21 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     let (names, header) = header(&columns, context.budget.characters / 2);
     let mut budget = Budget { characters: context.budget.for_items().characters.saturating_sub(header) };
     let (mut rows, mut skip, mut cuts, mut offset) = (Vec::new(), cursor.skip, Vec::new(), None);
+    let (mut read, mut is_late) = (0, false);
     let rest = loop {
         let chunk = match chunks.next(context).await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break None,
             // What came with a closed statement is all that there is.
             Err(_) if chunks.is_closed() && offset.is_some() => break chunks.position().map(|at| (at, 0)),
+            // The rows that came in time are worth having, and the cursor tries this chunk again.
+            Err(error) if !rows.is_empty() && error.api().is_some_and(databricks::Error::is_timeout) => {
+                is_late = true;
+                break chunks.position().map(|at| (at, 0));
+            }
             Err(error) => return Err(error),
         };
+        read += 1;
         let left = chunk.rows.len().checked_sub(skip).ok_or_else(Error::bad_page_token)?;
         offset = offset.or_else(|| Some(chunk.at.offset + i64::try_from(skip).ok()?));
         let shown = chunk.rows.iter().skip(skip).map(|row| cells(&columns, row.get(..names.len()).unwrap_or(row)));
@@ -84,7 +102,7 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
             break Some((chunk.at, skip + page.taken));
         }
         skip = 0;
-        if budget.characters == 0 {
+        if budget.characters == 0 || read >= MOST_CHUNKS {
             break chunks.position().map(|at| (at, 0));
         }
     };
@@ -105,6 +123,9 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     if shown < columns.len() {
         let notice = format!("these are the first {shown} of {} columns: select the ones you need", columns.len());
         shape::advise(&mut answer, &notice);
+    }
+    if is_late {
+        shape::advise(&mut answer, "the workspace did not give the next rows in time");
     }
     match rest {
         Some(_) if chunks.is_closed() => {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// So many requests are worked on at once. More wait until one is answered, and are refused after [`PATIENCE`].
+/// So many requests are worked on at once. One more waits until another is answered and is refused after [`PATIENCE`];
+/// then those that follow are refused at once, until a request is answered.
 const MOST_REQUESTS: usize = 512;
 /// How long a request waits for its turn. The client sends nothing else meanwhile, not even a cancellation.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,6 +25,8 @@ pub(super) struct Session {
 struct State {
     requests: HashMap<RequestId, Request>,
     version: Option<ProtocolVersion>,
+    /// Whether no request was answered since one was refused.
+    is_stuck: bool,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,12 @@ impl Session {
     pub(super) async fn begin(&self, id: &RequestId, batch: Option<&Batch>) -> Result<(), NotTaken> {
         let mut changes = self.state.subscribe();
         let room = changes.wait_for(|state| state.requests.len() < MOST_REQUESTS || state.requests.contains_key(id));
-        if timeout(PATIENCE, room).await.is_err() {
+        let patience = if self.state.borrow().is_stuck { Duration::ZERO } else { PATIENCE };
+        if timeout(patience, room).await.is_err() {
+            self.state.send_if_modified(|state| {
+                state.is_stuck = state.requests.len() >= MOST_REQUESTS;
+                false
+            });
             return Err(NotTaken::Busy);
         }
         let is_new = self.state.send_if_modified(|state| {
@@ -66,6 +74,7 @@ impl Session {
         self.state.send_if_modified(|state| {
             let request = state.requests.remove(id);
             let is_known = request.is_some();
+            state.is_stuck &= !is_known;
             batch = request.and_then(|request| request.batch);
             is_known
         });
@@ -92,6 +101,7 @@ impl Session {
             let is_over = state.requests.get(id).is_some_and(|request| request.is_cancelled);
             if is_over {
                 state.requests.remove(id);
+                state.is_stuck = false;
             }
             is_over
         });
@@ -158,8 +168,9 @@ impl Batch {
 mod tests {
     use rmcp::model::RequestId;
     use serde_json::json;
+    use tokio::time::Instant;
 
-    use super::{Batch, MOST_REQUESTS, NotTaken, Session};
+    use super::{Batch, MOST_REQUESTS, NotTaken, PATIENCE, Session};
 
     #[tokio::test(start_paused = true)]
     async fn an_id_is_free_once_its_request_is_answered_or_its_cancelled_handler_has_ended() {
@@ -184,7 +195,13 @@ mod tests {
             session.begin(&RequestId::Number(id as i64), None).await.expect("room");
         }
         let late = RequestId::Number(-1);
+        let start = Instant::now();
         assert_eq!(session.begin(&late, None).await, Err(NotTaken::Busy));
+        // Those that follow do not wait as well: a cancellation may be among them.
+        assert_eq!(session.begin(&late, None).await, Err(NotTaken::Busy));
+        assert_eq!(start.elapsed(), PATIENCE);
+        session.answered(&RequestId::Number(1));
+        session.begin(&RequestId::Number(1), None).await.expect("one was answered");
         let (taken, ()) = tokio::join!(session.begin(&late, None), async {
             tokio::task::yield_now().await;
             session.answered(&RequestId::Number(0));

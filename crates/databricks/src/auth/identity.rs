@@ -17,6 +17,7 @@ use crate::host::is_loopback;
 use crate::mask::Mask;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
+use crate::weight::Form;
 
 /// An answer of an identity provider is small.
 const LARGEST_ANSWER: usize = 1024 * 1024;
@@ -195,7 +196,8 @@ impl Identity {
         let attempt = |_| async move {
             let late = |_| Error::timed_out(ask.patience);
             let response = timeout(ask.patience, http.execute(ask.request(self))).await.map_err(late)?;
-            let answer = Answer::receive(response.map_err(Error::http)?, ask.patience, LARGEST_ANSWER).await?;
+            let answer =
+                Answer::receive(response.map_err(Error::http)?, ask.patience, LARGEST_ANSWER, Form::Json).await?;
             if good(&answer) { Ok(answer) } else { Err(ask.refuse(&answer, self)) }
         };
         let retry = if ask.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };

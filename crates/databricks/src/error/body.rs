@@ -12,6 +12,8 @@ use crate::mask::Mask;
 const MESSAGE_LENGTH: usize = 2_000;
 /// Details beyond this many bytes of JSON are dropped: they are for programs, not for reading.
 const DETAILS_SIZE: usize = 16 * 1024;
+/// A body that is not JSON is read up to this many bytes: what it says stands at its beginning.
+const PAGE_SIZE: usize = 8 * 1024;
 
 /// An error answer, read.
 #[derive(Debug, Default)]
@@ -69,8 +71,10 @@ impl Refusal {
     fn read_body(&mut self, status: StatusCode, headers: &HeaderMap, body: &str) {
         let body = body.trim();
         if let Ok(Value::Object(object)) = serde_json::from_str(body) {
-            self.read_json(object, body);
-        } else if is_html(headers, body) {
+            return self.read_json(object, body);
+        }
+        let body = body.get(..body.floor_char_boundary(PAGE_SIZE)).unwrap_or(body);
+        if is_html(headers, body) {
             self.code = status.canonical_reason().map(|reason| reason.to_uppercase().replace([' ', '-'], "_"));
             self.message = html_text(body);
         } else if let Some((code, message)) = code_and_message(body) {
@@ -175,12 +179,14 @@ fn without_tags(html: &str) -> String {
     while let Some((before, tag)) = rest.split_once('<') {
         text.push_str(before);
         text.push(' ');
-        // The content of these two is not for reading.
-        let tag = ["script", "style"]
+        // The content of these two is not for reading. Where such an element does not end, neither does its content.
+        let hidden = ["script", "style"]
             .iter()
-            .find(|name| tag.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
-            .and_then(|name| tag.split_once(&format!("</{name}")))
-            .map_or(tag, |(_, after)| after);
+            .find(|name| tag.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+        let tag = match hidden {
+            Some(name) => tag.split_once(&format!("</{name}")).map_or("", |(_, after)| after),
+            None => tag,
+        };
         rest = tag.split_once('>').map_or("", |(_, after)| after);
     }
     text.push_str(rest);

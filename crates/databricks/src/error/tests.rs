@@ -264,3 +264,14 @@ fn authentication_failures_come_with_advice() {
     }
     assert_eq!(answer(403, "").hint(), None);
 }
+
+#[test]
+fn a_page_of_scripts_takes_no_long_time() {
+    for size in [1, 2, 4] {
+        let page = format!("<html>told{}", "<script>".repeat(size * 131_072));
+        let error = answer(500, &page);
+        assert_eq!((error.message().as_ref(), error.status()), ("told", Some(500)));
+    }
+    let long = format!("<html><pre>first</pre>{}", "x".repeat(100_000));
+    assert_eq!(answer(500, &long).message(), "first");
+}

@@ -1,0 +1,223 @@
+//! Replaces what makes a JSON text invalid, so that one odd value in one item does not make a whole list unreadable.
+//! Each replacement is noted.
+
+use std::str;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// A number with fewer digits and no exponent is within the range of a float.
+const LONG_NUMBER: usize = 300;
+/// So many replacements are noted one by one.
+const MOST_NOTES: usize = 5;
+
+/// A JSON text in which everything can be read, and what was replaced for that.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Repaired {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Replaces what no JSON text may hold: halves of surrogate pairs and bytes that are not UTF-8 by `U+FFFD`, and numbers
+/// beyond every float by their text. `None` where there is nothing to replace.
+pub(crate) fn repair(bytes: &[u8]) -> Option<Repaired> {
+    let marked = bytes.strip_prefix(BYTE_ORDER_MARK);
+    let text = marked.unwrap_or(bytes);
+    let valid = str::from_utf8(text);
+    if marked.is_none() && valid.is_ok() && !is_suspicious(text) {
+        return None;
+    }
+    let mut notes = Vec::new();
+    if valid.is_err() {
+        notes.push("bytes that are not UTF-8".to_owned());
+    }
+    let text = String::from_utf8_lossy(text);
+    let mut scanner = Scanner { text: &text, at: 0, written: String::with_capacity(text.len()), field: "", notes };
+    scanner.run();
+    let Scanner { written, notes, .. } = scanner;
+    (marked.is_some() || !notes.is_empty()).then(|| Repaired { bytes: written.into_bytes(), notes })
+}
+
+/// Whether there may be half of a surrogate pair or a number beyond every float. Most texts hold nothing of the kind, and
+/// this pass is much faster than the one that replaces.
+fn is_suspicious(text: &[u8]) -> bool {
+    let (mut is_in_text, mut digits) = (false, 0);
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_in_text = !is_in_text,
+            b'\\' if bytes.next() == Some(&b'u') && matches!(bytes.as_slice(), [b'd' | b'D', ..]) => return true,
+            _ if is_in_text => {}
+            b'0'..=b'9' | b'.' => {
+                digits += 1;
+                if digits >= LONG_NUMBER {
+                    return true;
+                }
+                continue;
+            }
+            // An exponent: the letters of `true` and `false` follow no digit.
+            b'e' | b'E' if digits > 0 => return true,
+            _ => {}
+        }
+        digits = 0;
+    }
+    false
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    written: String,
+    /// The name of the field that was begun last.
+    field: &'a str,
+    notes: Vec<String>,
+}
+
+impl<'a> Scanner<'a> {
+    fn run(&mut self) {
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'"' => self.string(),
+                b'-' | b'0'..=b'9' => self.number(),
+                _ => self.copy_until(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')),
+            }
+        }
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    /// Copies at least one byte, and all up to the next that is meant.
+    fn copy_until(&mut self, is_end: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+        let length = 1 + rest.iter().position(|byte| is_end(*byte)).unwrap_or(rest.len());
+        self.copy(length);
+    }
+
+    fn copy(&mut self, length: usize) {
+        let end = self.text.len().min(self.at + length);
+        self.written.push_str(self.text.get(self.at..end).unwrap_or_default());
+        self.at = end;
+    }
+
+    fn string(&mut self) {
+        self.copy(1);
+        let start = self.at;
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'"' => break,
+                b'\\' => self.escape(),
+                _ => self.copy_until(|byte| matches!(byte, b'"' | b'\\')),
+            }
+        }
+        let content = self.text.get(start..self.at).unwrap_or_default();
+        self.copy(1);
+        let after = self.text.get(self.at..).unwrap_or_default();
+        if after.trim_start().starts_with(':') {
+            self.field = content;
+        }
+    }
+
+    fn escape(&mut self) {
+        match (self.unit(0), self.unit(6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => self.copy(12),
+            (Some(0xD800..=0xDFFF), _) => {
+                self.written.push_str("\\ufffd");
+                self.at += 6;
+                self.note("half of a surrogate pair");
+            }
+            _ => {
+                // The escaped character may be of several bytes, where the text is not JSON at all.
+                self.copy(1);
+                let width = self.text.get(self.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+                self.copy(width);
+            }
+        }
+    }
+
+    /// The UTF-16 unit of an escape.
+    fn unit(&self, ahead: usize) -> Option<u16> {
+        let start = self.at + ahead;
+        let digits = self.text.get(start..start + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    }
+
+    fn number(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let number = self.text.get(self.at..self.at + length).unwrap_or_default();
+        if number.parse::<f64>().is_ok_and(f64::is_infinite) {
+            self.written.extend(["\"", number, "\""]);
+            self.at += length;
+            self.note("a number out of range, given as text");
+        } else {
+            self.copy(length);
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        if self.notes.len() < MOST_NOTES {
+            let place = if self.field.is_empty() { String::new() } else { format!(" in `{}`", self.field) };
+            self.notes.push(format!("{what}{place}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::repair;
+
+    #[track_caller]
+    fn check(bytes: &[u8], expected: &Value, notes: &[&str]) {
+        let repaired = repair(bytes).unwrap();
+        let value: Value = serde_json::from_slice(&repaired.bytes).unwrap();
+        assert_eq!((&value, repaired.notes), (expected, notes.iter().map(|note| (*note).to_owned()).collect()));
+    }
+
+    #[test]
+    fn what_no_json_holds_is_replaced_and_noted() {
+        check(br#"[{"name":"a\ud83d"}]"#, &json!([{ "name": "a\u{fffd}" }]), &["half of a surrogate pair in `name`"]);
+        check(br#"{"n": "\udc00\ud83d\ude00"}"#, &json!({ "n": "\u{fffd}😀" }), &["half of a surrogate pair in `n`"]);
+        check(b"{\"name\":\"a\xff\"}", &json!({ "name": "a\u{fffd}" }), &["bytes that are not UTF-8"]);
+        check(b"\xef\xbb\xbf{\"a\":1}", &json!({ "a": 1 }), &[]);
+        check(
+            br#"{"size" : 1e400, "n": -1E+999}"#,
+            &json!({ "size": "1e400", "n": "-1E+999" }),
+            &["a number out of range, given as text in `size`", "a number out of range, given as text in `n`"],
+        );
+        let long = "9".repeat(400);
+        let noted = &["a number out of range, given as text"];
+        check(format!("[{long}]").as_bytes(), &json!([long]), noted);
+    }
+
+    #[test]
+    fn what_is_json_stays_as_it_is() {
+        for text in [
+            r#"{"a":"\ud83d\ude00","b":1e10,"c":"1e400 \\ud83d","d":[-0.5e-7]}"#,
+            r#"{"e1": 12345678901234567890123, "f":"e+5\"", "g": true}"#,
+            "",
+            "[]",
+        ] {
+            assert_eq!(repair(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_no_json_is_a_panic() {
+        for text in ["\"\\ud8", "\"\\é\\ud83d", "-", "\\", "\"", "1e9e9+-", "\"\\u12é\\uD800"] {
+            for cut in 0..=text.len() {
+                repair(&text.as_bytes()[..cut]);
+            }
+        }
+    }
+
+    #[test]
+    fn many_odd_values_take_no_long_time() {
+        let text = format!("[{}0]", r#""\ud83d","#.repeat(300_000));
+        let repaired = repair(text.as_bytes()).unwrap();
+        assert_eq!(repaired.notes.len(), 5);
+        assert!(repaired.bytes.len() >= text.len());
+    }
+}
