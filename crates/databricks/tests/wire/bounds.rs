@@ -1,4 +1,5 @@
 //! A workspace that is slow, silent, endless or heavy: each call ends in time and says why.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are not \"in tests\" for clippy")]
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
