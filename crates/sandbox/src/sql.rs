@@ -16,6 +16,7 @@ mod dml;
 mod engine;
 mod error;
 mod expr;
+mod files;
 mod functions;
 mod generate;
 mod grouping;

@@ -2,7 +2,7 @@
 
 pub(crate) mod catalog;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Options;
 use crate::areas::clusters::Clusters;
@@ -48,7 +48,7 @@ pub(crate) struct Workspace {
     pub(crate) clusters: Mutex<Clusters>,
     pub(crate) jobs: Mutex<Jobs>,
     pub(crate) objects: Mutex<Objects>,
-    pub(crate) files: Mutex<Files>,
+    pub(crate) files: Arc<Mutex<Files>>,
     pub(crate) uploads: Mutex<Uploads>,
     pub(crate) secrets: Mutex<Secrets>,
     pub(crate) commands: Mutex<Commands>,
@@ -76,7 +76,7 @@ impl Workspace {
             clusters: Mutex::default(),
             jobs: Mutex::default(),
             objects: Mutex::default(),
-            files: Mutex::default(),
+            files: Arc::default(),
             uploads: Mutex::default(),
             secrets: Mutex::default(),
             commands: Mutex::default(),
@@ -102,7 +102,8 @@ impl Workspace {
 
     /// A SQL session of the sandbox's user.
     pub(crate) fn session(&self) -> Session {
-        Session::new(USER, self.clock.now().saturating_mul(1000))
+        let session = Session::new(USER, self.clock.now().saturating_mul(1000));
+        Session { files: Arc::clone(&self.files), ..session }
     }
 
     /// Lets everything that is due happen. Called before each request is answered.

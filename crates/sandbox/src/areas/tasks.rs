@@ -3,7 +3,7 @@
 //! SQL notebooks and SQL tasks run on the engine, and so do `%sql` cells; `python` runs the others. `time.sleep(n)` anywhere makes the task take that long. With a line `# sandbox: flaky`, `raise` counts only
 //! in the first attempt of runs with an odd number; with `# sandbox: driver out of memory` the driver dies.
 //!
-//! Derived: tasks of other kinds succeed without doing anything, and say so in their logs.
+//! A task of another kind fails with an error that names the kind: a success would say that its work was done.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -154,10 +154,7 @@ pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
     }
     let notebook = spec.contains_key("notebook_task");
     if !notebook && !spec.contains_key("spark_python_task") {
-        return Done {
-            logs: Some("The sandbox does not run tasks of this kind; it only lets them succeed.\n".to_owned()),
-            ..Done::success()
-        };
+        return unknown_kind(spec);
     }
     let Some((source, language)) = source(workspace, spec) else {
         let path = ["notebook_path", "python_file"]
@@ -176,6 +173,19 @@ pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
         "PYTHON" => python(workspace, &source, call, notebook),
         language => Done::refused("FEATURE_DISABLED", format!("The sandbox does not run notebooks in {language}")),
     }
+}
+
+/// Refuses a task whose work the sandbox cannot do.
+fn unknown_kind(spec: &Map<String, Value>) -> Done {
+    let kinds: Vec<_> = spec.keys().filter(|key| key.ends_with("_task")).map(|key| format!("`{key}`")).collect();
+    let message = match kinds.as_slice() {
+        [] => "The task names no work to do.".to_owned(),
+        kinds => format!(
+            "The sandbox does not run tasks of the kind {}; it runs notebook, Python, SQL, condition, for-each and run-job tasks.",
+            kinds.join(", ")
+        ),
+    };
+    Done::refused("FEATURE_DISABLED", message)
 }
 
 fn compare(condition: &Value) -> Done {

@@ -57,6 +57,17 @@ impl Files {
         self.files.get(path).map(|file| file.content.as_ref())
     }
 
+    /// The file at this path, or those below it but for hidden ones, by name.
+    pub(crate) fn below(&self, path: &str) -> Vec<(String, Bytes)> {
+        let prefix = format!("{path}/");
+        let is_shown = |rest: &str| !rest.split('/').any(|part| part.starts_with(['_', '.']));
+        let files = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.as_str() == path || name.strip_prefix(&prefix).is_some_and(is_shown));
+        files.map(|(name, file)| (name.clone(), file.content.clone())).collect()
+    }
+
     /// Moves everything of a volume to another name.
     pub(crate) fn move_volume(&mut self, root: &str, other: &str) {
         let prefix = format!("{root}/");

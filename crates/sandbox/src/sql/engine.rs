@@ -12,6 +12,7 @@ use rusqlite::types::Value;
 use sqlparser::ast::{ObjectName, Statement, TableObject, visit_relations};
 use sqlparser::tokenizer::Token;
 
+use crate::areas::volumes::Files;
 use crate::stack::on_large_stack;
 use crate::workspace::catalog::{Catalog, Flow, Name};
 use crate::workspace::lock;
@@ -28,6 +29,8 @@ const ROW_LIMIT: usize = 1_000_000;
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
 /// Bytes of a text or of a row, at most.
 const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
+/// How long a statement may compute unless told otherwise.
+const LONGEST_RUN: Duration = Duration::from_secs(20);
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 10_000;
 
@@ -40,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) now_micros: i64,
     /// Views that live as long as the session.
     pub(crate) temporary: TemporaryViews,
+    /// The files of volumes.
+    pub(crate) files: Arc<Mutex<Files>>,
     /// Named parameters: their type, and their text unless NULL.
     pub(crate) parameters: BTreeMap<String, (Type, Option<String>)>,
 }
@@ -52,6 +57,7 @@ impl Session {
             user: user.to_owned(),
             now_micros,
             temporary: Arc::default(),
+            files: Arc::default(),
             parameters: BTreeMap::new(),
         }
     }
@@ -148,9 +154,17 @@ impl Cancel {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Engine {
     connection: Mutex<Option<Connection>>,
+    /// How long a statement may compute; the statements after it wait.
+    longest: Duration,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { connection: Mutex::default(), longest: LONGEST_RUN }
+    }
 }
 
 /// A statement at work: the connection it has for itself, and the shared catalog.
@@ -186,8 +200,9 @@ impl Engine {
     ) -> Result<Table, SqlError> {
         let mut slot = lock(&self.connection);
         let connection = open(&mut slot)?;
-        let canceled = cancel.clone();
-        connection.progress_handler(STEPS, Some(move || canceled.is_canceled())).map_err(internal)?;
+        let (canceled, limit) = (cancel.clone(), Cancel::within(self.longest));
+        let is_over = move || canceled.is_canceled() || limit.is_canceled();
+        connection.progress_handler(STEPS, Some(is_over)).map_err(internal)?;
         let work = Work { connection: &*connection, catalog, session, sql, limits };
         let result = work.drop_garbage().and_then(|()| work.run());
         let _ = connection.progress_handler(STEPS, None::<fn() -> bool>);
@@ -441,4 +456,19 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
 
 fn internal(error: rusqlite::Error) -> SqlError {
     failed(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_without_end_leaves_the_engine_to_the_next() {
+        let engine = Engine { longest: Duration::from_millis(20), ..Engine::default() };
+        let (catalog, session) = (Mutex::default(), Session::new("someone", 0));
+        let run = |sql| engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default());
+        let error = run("SELECT count(*) FROM range(100000000000)").unwrap_err();
+        assert!(error.message.contains("statements that run this long"), "{}", error.message);
+        assert_eq!(run("SELECT 1").unwrap().rows, [[Some("1".to_owned())]]);
+    }
 }

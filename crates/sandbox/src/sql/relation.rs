@@ -137,8 +137,14 @@ impl Compiler<'_> {
                 {
                     return self.range(&args.args, alias.as_ref());
                 }
+                if let (Some(args), [function]) = (args, name.as_slice())
+                    && function.eq_ignore_ascii_case("read_files")
+                    && args.settings.is_none()
+                {
+                    return self.read_files(&args.args, alias.as_ref());
+                }
                 if args.is_some() || json_path.is_some() || !partitions.is_empty() || *with_ordinality {
-                    return Err(SqlError::unsupported("table functions other than range and explode"));
+                    return Err(SqlError::unsupported("table functions other than range, read_files and explode"));
                 }
                 if let Some(version) = version {
                     self.travel(&name, version)?;
@@ -178,6 +184,9 @@ impl Compiler<'_> {
         {
             let compiled = self.view_query(&view.query, &view.catalog, &view.schema, &view.columns)?;
             return self.derived(&compiled, names.unwrap_or_else(|| name.to_vec()), alias);
+        }
+        if let Some(relation) = self.path(name, alias) {
+            return relation;
         }
         let full = self.qualify(name)?;
         let names = names.unwrap_or_else(|| full.to_vec());

@@ -269,3 +269,25 @@ async fn what_a_run_cannot_take_is_refused() -> Checked {
     assert!(runs.iter().all(|run| run["start_time"].as_i64() > notebook.at("/modified_at").as_i64()), "{runs:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_task_that_the_sandbox_cannot_run_does_not_succeed() -> Checked {
+    let sandbox = manual().await?;
+    let works = [
+        ("spark_jar_task", json!({"main_class_name": "test.Main"})),
+        ("python_wheel_task", json!({"package_name": "load", "entry_point": "main"})),
+        ("dbt_task", json!({"commands": ["dbt run"]})),
+        ("spark_submit_task", json!({"parameters": ["--class", "test.Main"]})),
+        ("pipeline_task", json!({"pipeline_id": "0f3c9a51-7f4e-4b5e-9a51-000000000001"})),
+    ];
+    for (kind, work) in works {
+        let body = json!({"tasks": [{"task_key": "work", kind: work}]});
+        let id = post(&sandbox, "/api/2.2/jobs/runs/submit", body).await?.at("/run_id");
+        sandbox.advance(Duration::from_secs(120));
+        let run = run(&sandbox, &id).await?;
+        assert_eq!(run["state"]["result_state"], "FAILED", "{kind}: {run}");
+        let output = output(&sandbox, &run["tasks"][0]["run_id"]).await?;
+        assert!(output["error"].as_str().is_some_and(|error| error.contains(kind)), "{output}");
+    }
+    Ok(())
+}

@@ -22,6 +22,7 @@ mod mutations;
 mod operations;
 mod people;
 mod queries;
+mod read_files;
 mod results;
 mod safety;
 mod seeds;

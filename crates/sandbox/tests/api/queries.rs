@@ -472,7 +472,7 @@ const EXPRESSIONS: Cases = &[
     ("SELECT rand(42)", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("SELECT parse_json('{}')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     ("SELECT ai_query('model', 'hello')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
-    ("SELECT * FROM read_files('/Volumes/x')", "[UNSUPPORTED_FEATURE.SANDBOX]"),
+    ("SELECT * FROM read_files('/Volumes/x')", "[PATH_NOT_FOUND]"),
     ("TABLE main.default.greetings", "[UNSUPPORTED_FEATURE.SANDBOX]"),
     (
         "SHOW GRANTS ON TABLE customers",

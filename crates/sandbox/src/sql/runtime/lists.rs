@@ -1,6 +1,7 @@
 //! Functions on arrays, which are JSON texts here.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use rusqlite::types::Value;
 use serde_json::Value as Json;
@@ -17,17 +18,18 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_list_distinct", |a| joined(unique(list(a, 0)))),
     ("dbx_list_union", |a| joined(unique([list(a, 0), list(a, 1)].concat()))),
     ("dbx_list_except", |a| {
-        let without = list(a, 1);
-        joined(unique(list(a, 0)).into_iter().filter(|item| !has(&without, item)).collect())
+        let without = keys(&list(a, 1));
+        joined(unique(list(a, 0)).into_iter().filter(|item| !without.contains(&key(item))).collect())
     }),
     ("dbx_list_intersect", |a| {
-        let with = list(a, 1);
-        joined(unique(list(a, 0)).into_iter().filter(|item| has(&with, item)).collect())
+        let with = keys(&list(a, 1));
+        joined(unique(list(a, 0)).into_iter().filter(|item| with.contains(&key(item))).collect())
     }),
     ("dbx_list_overlap", |a| {
         let (list, with) = (list(a, 0), list(a, 1));
         let unknown = !list.is_empty() && !with.is_empty() && list.iter().chain(&with).any(Json::is_null);
-        Ok(match list.iter().any(|item| !item.is_null() && has(&with, item)) {
+        let with = keys(&with);
+        Ok(match list.iter().any(|item| !item.is_null() && with.contains(&key(item))) {
             false if unknown => Value::Null,
             found => Value::Integer(found.into()),
         })
@@ -257,14 +259,22 @@ fn has(items: &[Json], wanted: &Json) -> bool {
     items.iter().any(|item| same_json(item, wanted))
 }
 
-fn unique(items: Vec<Json>) -> Vec<Json> {
-    let mut kept: Vec<Json> = Vec::new();
-    for item in items {
-        if !has(&kept, &item) {
-            kept.push(item);
-        }
+/// A text that two items share if they are the same.
+fn key(item: &Json) -> String {
+    match value_of(item) {
+        // Zero has two signs.
+        Value::Real(number) => format!("{:?}", number + 0.0),
+        value => format!("{value:?}"),
     }
-    kept
+}
+
+fn keys(items: &[Json]) -> HashSet<String> {
+    items.iter().map(key).collect()
+}
+
+fn unique(items: Vec<Json>) -> Vec<Json> {
+    let mut known = HashSet::new();
+    items.into_iter().filter(|item| known.insert(key(item))).collect()
 }
 
 fn order(a: &Json, b: &Json) -> Ordering {
