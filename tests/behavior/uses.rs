@@ -1,5 +1,7 @@
-//! The operations that composites use: tests for those that no other test asks for, and a record of all. The file is what `cargo xtask audit --exercised` reads: an operation
-//! that the allowlist names in `uses` and that no test makes its composite call may be one that it does not need.
+//! The operations that composites use: tests for those that no other test asks for, and a record of all. `cargo xtask
+//! audit --exercised` reads it: an operation that the allowlist names in `uses`, and that no test makes its composite
+//! call, may be one that it does not need.
+#![expect(clippy::expect_used, reason = "helpers of tests are not \"in tests\" for clippy")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -114,7 +114,7 @@ pub(super) fn refusal(
         (_, Rule::Any) => true,
         (_, Rule::OwnPath) => reads_own_path(arguments, constants),
         (_, Rule::Document) => has_options(arguments, constants, 1, 1, |name| DOCUMENT_OPTIONS.contains(&name)),
-        (_, Rule::Options { from }) => has_options(arguments, constants, from, 1, |name| is_inert(name)),
+        (_, Rule::Options { from }) => has_options(arguments, constants, from, 1, is_inert),
         (_, Rule::Written) => {
             has_options(arguments, constants, 1, 3, |name| is_inert(name) || SCHEMA_OPTIONS.contains(&name))
                 && arguments.iter().skip(2).all(|argument| {

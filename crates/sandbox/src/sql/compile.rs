@@ -104,6 +104,8 @@ impl<'a> Scope<'a> {
     /// Reads a possibly qualified column, and fields of a struct behind it.
     pub(crate) fn resolve(&self, name: &[String]) -> Result<Typed, SqlError> {
         match self.find(name)? {
+            // Each use of a column is written out, so that naming large ones again and again would double them.
+            Some(value) if value.kind.size() > LARGEST_TYPE => Err(SqlError::unsupported("types this large")),
             Some(value) => Ok(value),
             None => Err(SqlError::column_not_found(name, &self.suggestions(name))),
         }
@@ -224,18 +226,46 @@ pub(crate) struct Compiler<'a> {
     aliases: Cell<usize>,
     depth: usize,
     nesting: Cell<usize>,
+    /// What was put in the place of names so far.
+    inlined: Rc<Cell<usize>>,
     /// The functions whose bodies are being compiled.
     routines: RefCell<Vec<Name>>,
 }
 
 /// Expressions within expressions, at most; the engine's stack is made for it.
 const NESTING: usize = 600;
+/// Bytes of the queries, with the parts of their types, that a statement puts in the place of their names, at most.
+const MOST_INLINED: usize = 4 << 20;
+/// Parts of the type of a column that is used, at most.
+const LARGEST_TYPE: usize = 300;
 /// Views within views, at most.
 const VIEW_DEPTH: usize = 20;
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(catalog: &'a Catalog, session: &'a Session) -> Self {
-        Self { catalog, session, aliases: Cell::new(0), depth: 0, nesting: Cell::new(0), routines: RefCell::default() }
+        Self {
+            catalog,
+            session,
+            aliases: Cell::new(0),
+            depth: 0,
+            nesting: Cell::new(0),
+            inlined: Rc::default(),
+            routines: RefCell::default(),
+        }
+    }
+
+    /// Counts a query that is put in the place of its name. Two uses of each in the next would double the statement
+    /// with each step.
+    pub(super) fn inline(&self, compiled: &Compiled) -> Result<(), SqlError> {
+        let types: usize = compiled.columns.iter().map(|column| column.kind.size()).sum();
+        let inlined = self.inlined.get().saturating_add(compiled.sql.len()).saturating_add(types);
+        self.inlined.set(inlined);
+        if inlined > MOST_INLINED {
+            return Err(SqlError::unsupported(
+                "statements this large, with the queries that they name in their places",
+            ));
+        }
+        Ok(())
     }
 
     /// Guards the stack against expressions within expressions.
@@ -283,6 +313,7 @@ impl<'a> Compiler<'a> {
             aliases: Cell::new(0),
             depth: self.depth + 1,
             nesting: Cell::new(self.nesting.get()),
+            inlined: Rc::clone(&self.inlined),
             routines: self.routines.clone(),
         })
     }

@@ -29,6 +29,10 @@ const ROW_LIMIT: usize = 1_000_000;
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
 /// Bytes of a text or of a row, at most.
 const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
+/// Bytes that a row may have beyond those that are left for the result.
+const WIDEST_ROW: usize = 64 * 1024 * 1024;
+/// Bytes that all statements of this process have together.
+const MOST_MEMORY: usize = 1024 * 1024 * 1024;
 /// How long a statement may compute unless told otherwise.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 /// SQLite asks after so many of its steps whether to go on.
@@ -253,6 +257,7 @@ fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
     if slot.is_none() {
         let connection = Connection::open_in_memory().map_err(internal)?;
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
+        connection.query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(())).map_err(internal)?;
         runtime::register(&connection).map_err(internal)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
         *slot = Some(connection);
@@ -381,6 +386,9 @@ impl Work<'_> {
                     _ => render::cell(&value, &column.kind)?,
                 };
                 bytes += cell.as_ref().map_or(0, String::len);
+                if bytes > self.limits.bytes.saturating_add(WIDEST_ROW) {
+                    return Err(SqlError::unsupported("rows this wide"));
+                }
                 cells.push(cell);
             }
             if bytes > self.limits.bytes && self.limits.cut {
@@ -436,6 +444,9 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
     }
     if text == "interrupted" {
         return SqlError::unsupported("statements that run this long here");
+    }
+    if text == "out of memory" {
+        return SqlError::unsupported("statements that take this much memory");
     }
     if text == "string or blob too big" {
         return SqlError::unsupported("strings this long");

@@ -231,6 +231,7 @@ impl Compiler<'_> {
         names: Vec<String>,
         alias: Option<&TableAlias>,
     ) -> Result<(String, Relation), SqlError> {
+        self.inline(compiled)?;
         let columns: Vec<_> =
             compiled.columns.iter().enumerate().map(|(index, column)| (column.clone(), format!("c{index}"))).collect();
         // SQLite takes a recursive relation by its bare name only.

@@ -36,6 +36,18 @@ pub(crate) enum Type {
     Struct(Vec<(String, Type)>),
 }
 
+impl Type {
+    /// How many types it is made of, itself included.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Array(items) => 1 + items.size(),
+            Self::Map(keys, values) => 1 + keys.size() + values.size(),
+            Self::Struct(fields) => 1 + fields.iter().map(|(_, field)| field.size()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}
+
 /// A column of a table or of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {

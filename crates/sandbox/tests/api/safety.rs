@@ -86,6 +86,47 @@ async fn a_limit_is_an_error_and_no_other_result() -> Checked {
     Ok(())
 }
 
+/// Queries that each use the one before twice.
+fn doubling(levels: usize, step: impl Fn(usize) -> String, last: &str) -> String {
+    let steps: Vec<_> = (1..=levels).map(|level| format!("c{level} AS ({})", step(level - 1))).collect();
+    format!("WITH c0 AS (SELECT 1 AS x), {} SELECT {last} FROM c{levels}", steps.join(", "))
+}
+
+#[tokio::test]
+async fn a_short_statement_does_not_grow_without_bounds() -> Checked {
+    let sandbox = start().await?;
+    let wide: Vec<_> = (0..1_000).map(|_| "repeat('a', 16000000)").collect();
+    for statement_text in [
+        doubling(40, |before| format!("SELECT a.x FROM c{before} a, c{before} b"), "count(*)"),
+        doubling(40, |before| format!("SELECT * FROM c{before} a, c{before} b"), "count(*)"),
+        doubling(40, |before| format!("SELECT struct(x AS x, x AS y) AS x FROM c{before}"), "typeof(x)"),
+        format!("SELECT {}", wide.join(", ")),
+        "SELECT size(collect_list(repeat('a', 1000000))) FROM range(100000)".to_owned(),
+    ] {
+        let told = statement(&sandbox, &statement_text).await?;
+        assert_eq!(told["status"]["state"], "FAILED", "{statement_text:.100}: {told}");
+        assert!(told.to_string().contains("UNSUPPORTED_FEATURE"), "{statement_text:.100}: {told}");
+    }
+    let views = (1..=20).map(|level| {
+        format!(
+            "CREATE VIEW main.default.v{level} AS SELECT a.x FROM main.default.v{} a, main.default.v{} b",
+            level - 1,
+            level - 1
+        )
+    });
+    statement(&sandbox, "CREATE VIEW main.default.v0 AS SELECT 1 AS x").await?;
+    for view in views {
+        statement(&sandbox, &view).await?;
+    }
+    let told = statement(&sandbox, "SELECT count(*) FROM main.default.v20").await?;
+    assert_eq!(told["status"]["state"], "FAILED", "{told}");
+    let told =
+        statement(&sandbox, &doubling(5, |before| format!("SELECT a.x FROM c{before} a, c{before} b"), "count(*)"))
+            .await?;
+    assert_eq!(told["result"]["data_array"], json!([["1"]]));
+    Ok(())
+}
+
 async fn from(sandbox: &Sandbox, path: &str, headers: &str) -> Result<Reply, Box<dyn Error>> {
     raw(sandbox, format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes()).await
 }
