@@ -243,11 +243,6 @@ fn events(workspace: &Workspace, request: &Request) -> Outcome {
             .iter()
             .filter(|event| event.at("timestamp").as_i64().is_some_and(|at| (from..=to).contains(&at)))
             .filter(|event| kinds.is_empty() || kinds.contains(event.at("type")))
-            .cloned()
-            .map(|mut event| {
-                event.set("cluster_id", json!(id));
-                event
-            })
             .collect();
         // A run tells of the past when it is looked at.
         found.sort_by_key(|event| event.at("timestamp").as_i64());
@@ -256,7 +251,11 @@ fn events(workspace: &Workspace, request: &Request) -> Outcome {
         }
         let total = found.len();
         let page = page::page(found, size, token)?;
-        let mut reply = json!({"events": page.items, "total_count": total});
+        let told = page.items.into_iter().cloned().map(|mut event| {
+            event.set("cluster_id", json!(id));
+            event
+        });
+        let mut reply = json!({"events": told.collect::<Vec<_>>(), "total_count": total});
         if let Some(next) = page.next {
             // The whole next request, as the SDK sends it; `next_page_token` is the newer form.
             let mut request = Value::Object(fields.0.clone());

@@ -139,3 +139,28 @@ async fn what_requests_leave_behind_is_bounded() {
     let clusters = crate::workspace::lock(&workspace.clusters);
     assert!(clusters.0.len() < 130, "{}", clusters.0.len());
 }
+
+/// A page costs what it shows, however much there is.
+#[tokio::test]
+async fn a_page_of_a_long_history_takes_no_longer_than_one_of_a_short() {
+    let served = Served::new();
+    let enter = |count: usize| {
+        for _ in 0..count {
+            areas::statements::enter(&served.workspace, "SELECT 1", "w", Ok(crate::sql::Table::default()));
+        }
+    };
+    let listed = async || {
+        let began = std::time::Instant::now();
+        for _ in 0..20 {
+            let path = "/api/2.0/sql/history/queries?max_results=25&include_metrics=true";
+            perform(&served.workspace, &served.router, "GET", path, Bytes::new()).await.unwrap();
+        }
+        began.elapsed()
+    };
+    enter(50);
+    listed().await;
+    let short = listed().await;
+    enter(2_000);
+    let long = listed().await;
+    assert!(long < short * 6, "{long:?} for a long history, {short:?} for a short one");
+}
