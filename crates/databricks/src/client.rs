@@ -138,7 +138,7 @@ impl Client {
     ///
     /// static DECLARED: [&Operation; 1] = [&operations::JOBS_JOBS_LIST];
     /// let reader = client.within(Scope { holder: "reader", operations: &DECLARED });
-    /// let error = reader.execute(&operations::JOBS_JOBS_DELETE, Arguments::new()).await.unwrap_err();
+    /// let error = reader.execute(&operations::COMPUTE_CLUSTERS_LIST, Arguments::new()).await.unwrap_err();
     /// assert!(error.to_string().contains("`reader` does not declare"));
     /// # Ok(())
     /// # }
