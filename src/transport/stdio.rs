@@ -26,7 +26,7 @@ use rmcp::service::{
     serve_directly,
 };
 use rmcp::transport::Transport;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -92,14 +92,8 @@ impl Connection {
             let _ = timeout(LAST_ANSWERS, self.session.idle()).await;
             for id in self.session.unanswered() {
                 let error = ErrorData::internal_error("the server ended before the call did", None);
-                let answer = Refusal { id: Some(json!(id)), error }.to_json();
-                let answer = match self.session.answered(&id) {
-                    None => Some(answer),
-                    Some(batch) => batch.settle(Some(answer)),
-                };
-                if let Some(answer) = answer {
-                    drop(self.outbox.push(answer.to_string().into_bytes()));
-                }
+                let batch = self.session.answered(&id);
+                self.outbox.answer(batch.as_ref(), Some(Refusal { id: Some(json!(id)), error }.to_json()));
             }
             let _ = timeout(LAST_ANSWERS, self.outbox.empty()).await;
         };
@@ -221,7 +215,7 @@ impl Reader {
                     if let Some(id) = cancelled(&message)
                         && let Some(other) = self.session.cancelled(id)
                     {
-                        self.complete(&other, None);
+                        self.without_answer(Some(&other));
                     }
                     self.forward(message).await;
                     self.without_answer(batch);
@@ -279,27 +273,11 @@ impl Reader {
 
     fn refuse(&self, refusal: &Refusal, batch: Option<&Batch>) {
         tracing::debug!(error = %refusal.error, "a request is refused");
-        match batch {
-            Some(batch) => self.complete(batch, Some(refusal.to_json())),
-            None => self.write(&refusal.to_json()),
-        }
+        self.outbox.answer(batch, Some(refusal.to_json()));
     }
 
     fn without_answer(&self, batch: Option<&Batch>) {
-        if let Some(batch) = batch {
-            self.complete(batch, None);
-        }
-    }
-
-    fn complete(&self, batch: &Batch, answer: Option<Value>) {
-        if let Some(answers) = batch.settle(answer) {
-            self.write(&answers);
-        }
-    }
-
-    fn write(&self, value: &Value) {
-        // Nobody waits for it: `Outbox::room` does, for all.
-        drop(self.outbox.push(value.to_string().into_bytes()));
+        self.outbox.answer(batch, None);
     }
 }
 

@@ -162,7 +162,7 @@ const SCHEMA_OPTIONS: [&str; 12] = [
 /// Whether an option only tells how to read or write a text; `rowValidationXSDPath`, for one, is fetched.
 fn is_inert(name: &str) -> bool {
     const WRITTEN: [&str; 4] = ["compression", "declaration", "ignorenullfields", "roottag"];
-    name != "path" && (READ_OPTIONS.contains(&name) || WRITTEN.contains(&name))
+    READ_OPTIONS.contains(&name) || WRITTEN.contains(&name)
 }
 
 /// Options of a document parser that only tell how to parse.

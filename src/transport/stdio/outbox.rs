@@ -2,9 +2,12 @@
 
 use std::io;
 
+use serde_json::Value;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+use super::session::Batch;
 
 /// While more than this waits to be written, nothing is read: a client that does not read its answers gets no more.
 const MOST_UNWRITTEN_BYTES: usize = 4 << 20;
@@ -47,6 +50,18 @@ impl Outbox {
         // Where nobody takes it, `is_written` says so.
         let _ = self.queue.send(Entry { line, written });
         async move { is_written.await.map_err(|_| io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    /// Queues the answer to a message, if it gets one; within a batch, all answers go out after the last.
+    pub(super) fn answer(&self, batch: Option<&Batch>, answer: Option<Value>) {
+        let answer = match batch {
+            Some(batch) => batch.settle(answer),
+            None => answer,
+        };
+        if let Some(answer) = answer {
+            // Nobody waits for it: `Outbox::room` does, for all.
+            drop(self.push(answer.to_string().into_bytes()));
+        }
     }
 
     /// Waits until there is room for more answers.
