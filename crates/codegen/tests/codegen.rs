@@ -12,8 +12,6 @@
 mod allowlist;
 #[path = "codegen/audit.rs"]
 mod audit;
-#[path = "codegen/client.rs"]
-mod client;
 #[path = "codegen/drift.rs"]
 mod drift;
 #[path = "codegen/emit.rs"]
@@ -22,7 +20,11 @@ mod emit;
 mod lint;
 #[path = "codegen/real.rs"]
 mod real;
+#[path = "codegen/requests.rs"]
+mod requests;
 #[path = "codegen/schema.rs"]
 mod schema;
 #[path = "codegen/spec.rs"]
 mod spec;
+#[path = "codegen/types.rs"]
+mod types;
