@@ -1,6 +1,6 @@
 //! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
 
-use databricks::api::types::StatementParameterListItem;
+use databricks::types::StatementParameterListItem;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;

@@ -30,7 +30,7 @@ impl Workspace {
             idle_timeout: Duration::from_millis(300),
             ..Config::new(sandbox.url(), sandbox.token())?
         };
-        Ok(Workspace { client: Client::new(config)?, sandbox })
+        Ok(Workspace { client: Client::new(config)?, _sandbox: sandbox })
     }
 
     async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {

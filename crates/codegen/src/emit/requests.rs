@@ -186,11 +186,12 @@ impl Kind {
         match schema {
             Schema::Boolean => Self::Boolean,
             Schema::Integer { .. } => Self::Integer,
-            Schema::String(_) | Schema::Enum(_) => Self::Text,
-            Schema::Reference(name) if matches!(api.schemas.get(name), Some(Schema::Enum(_) | Schema::String(_))) => {
-                Self::Text
-            }
-            _ => typed.cloned().map_or(Self::Json, Self::Typed),
+            Schema::String(_) => Self::Text,
+            _ => match typed {
+                Some(ty) => Self::Typed(ty.clone()),
+                None if is_text(api, schema) => Self::Text,
+                None => Self::Json,
+            },
         }
     }
 
@@ -212,5 +213,13 @@ impl Kind {
             Self::Text => quote!(Into::<String>::into(#name)),
             Self::Typed(_) => quote!(value(#name)),
         }
+    }
+}
+
+fn is_text(api: &Api, schema: &Schema) -> bool {
+    match schema {
+        Schema::String(_) | Schema::Enum(_) => true,
+        Schema::Reference(name) => matches!(api.schemas.get(name), Some(Schema::String(_) | Schema::Enum(_))),
+        _ => false,
     }
 }

@@ -49,10 +49,10 @@ fn each_value_has_its_place_and_type() {
         "pub mod runs {",
         "///`jobs.runs.submit`: `POST /runs/{path}`.",
         "pub struct Submit(Arguments);",
-        "path: impl Into<String>,\n                tasks: ::std::vec::Vec<crate::types::Task>,\n                r#type: impl Into<String>,\n",
+        "path: impl Into<String>,\n                tasks: ::std::vec::Vec<crate::types::Task>,\n                r#type: crate::types::Kind,\n",
         ".with(Location::Path, \"path\", Into::<String>::into(path))",
         ".with(Location::Body, \"tasks\", value(tasks))",
-        ".with(Location::Body, \"type\", Into::<String>::into(r#type))",
+        ".with(Location::Body, \"type\", value(r#type))",
         "pub fn dry_run(mut self, dry_run: bool) -> Self",
         "self.0.insert(Location::Query, \"dryRun\", dry_run);",
         // A property of the body that is named as a value of the path.
@@ -78,7 +78,7 @@ fn names_that_are_no_identifiers_are_refused() {
         ));
         requests(&api, &["jobs.runs.get"]).unwrap_err()
     };
-    for name in ["1st", "self", "naïve 🧱"] {
+    for name in ["1st", "self"] {
         let refusal = refusal(name);
         assert!(refusal.starts_with("in operation `jobs.runs.get`: `"), "{refusal}");
         assert!(refusal.contains("is not an identifier"), "{refusal}");
