@@ -6,6 +6,8 @@
 
 #[path = "fuzz/documents.rs"]
 mod documents;
+#[path = "fuzz/long.rs"]
+mod long;
 #[path = "fuzz/random.rs"]
 mod random;
 #[path = "fuzz/requests.rs"]
@@ -110,6 +112,32 @@ impl Tally {
         answer.ok()
     }
 
+    /// Asks for something that an engine works on, which has to come to an end of its own.
+    async fn ask_engine(&mut self, wire: &mut Wire, sent: &Sent) -> Option<wire::Answer> {
+        let answer = self.ask(wire, sent).await?;
+        if String::from_utf8_lossy(&answer.body).contains("gave up") {
+            let body: String = String::from_utf8_lossy(&sent.body).chars().take(3_000).collect();
+            self.failures.push(format!("the engine gave up on:\n{body}"));
+        }
+        Some(answer)
+    }
+
+    /// Runs a source of Python as a notebook.
+    async fn ask_notebook(&mut self, wire: &mut Wire, source: &str) {
+        let [import, submit] = long::imported(source);
+        self.ask(wire, &import).await;
+        let Some(answer) = self.ask(wire, &submit).await else { return };
+        let run = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default()["run_id"].clone();
+        let path = format!("/api/2.2/jobs/runs/get?run_id={run}");
+        let get = Sent { method: "GET".to_owned(), path, ..Sent::default() };
+        loop {
+            let Some(answer) = self.ask_engine(wire, &get).await else { return };
+            if String::from_utf8_lossy(&answer.body).contains("\"TERMINATED\"") || answer.status != 200 {
+                return;
+            }
+        }
+    }
+
     #[expect(clippy::print_stdout, reason = "helpers of tests are not \"in tests\" for clippy")]
     fn report(self, least_fine: f64) -> Result<(), Box<dyn Error>> {
         let Self { seed, asked, fine, failures } = self;
@@ -182,15 +210,50 @@ async fn statements_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
             if Instant::now() >= until && tally.asked >= LEAST_REQUESTS || tally.failures.len() >= MOST_FAILURES {
                 break;
             }
-            let (sql, sent) = statements::request(&mut random);
-            let Some(answer) = tally.ask(&mut wire, &sent).await else { continue };
-            let text = String::from_utf8_lossy(&answer.body);
-            if text.contains("its engine gave up") {
-                tally.failures.push(format!("the engine gave up on:\n{sql}"));
-            }
+            let sent = statements::request(&mut random);
+            tally.ask_engine(&mut wire, &sent).await;
         }
         clock.abort();
     }
+    tally.report(0.5)
+}
+
+/// What is long or deep, once each; chance mixes shorter ones among the rest.
+#[tokio::test]
+async fn long_and_deep_seeds_are_answered() -> Result<(), Box<dyn Error>> {
+    watch();
+    let Plan { seed, .. } = plan();
+    let mut random = Random(seed);
+    let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
+    let (sandbox, clock) = workspace(true).await?;
+    let mut wire = Wire::new(sandbox.url(), sandbox.token());
+    for sql in long::statements() {
+        let sent = statements::sent(&mut random, &sql);
+        tally.ask_engine(&mut wire, &sent).await;
+    }
+    for source in long::notebooks() {
+        tally.ask_notebook(&mut wire, &source).await;
+    }
+    for sent in long::documents() {
+        tally.ask(&mut wire, &sent).await;
+    }
+    clock.abort();
+    tally.report(0.2)
+}
+
+#[tokio::test]
+async fn notebooks_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
+    watch();
+    let Plan { seed, until } = plan();
+    let mut random = Random(seed);
+    let mut tally = Tally { seed, asked: 0, fine: 0, failures: Vec::new() };
+    let (sandbox, clock) = workspace(true).await?;
+    let mut wire = Wire::new(sandbox.url(), sandbox.token());
+    while Instant::now() < until && tally.failures.len() < MOST_FAILURES {
+        let source = long::notebook(&mut random);
+        tally.ask_notebook(&mut wire, &source).await;
+    }
+    clock.abort();
     tally.report(0.5)
 }
 

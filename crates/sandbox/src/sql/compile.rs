@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::workspace::catalog::{Catalog, Name};
 
-use super::engine::Session;
+use super::engine::{Cancel, Session};
 use super::error::SqlError;
 use super::grouping::Groups;
 use super::relation::Ctes;
@@ -228,6 +229,8 @@ pub(crate) struct Compiler<'a> {
     nesting: Cell<usize>,
     /// What was put in the place of names so far.
     inlined: Rc<Cell<usize>>,
+    /// Ends a compilation that takes too long: nothing else reads the catalog meanwhile.
+    limit: Cancel,
     /// The functions whose bodies are being compiled.
     routines: RefCell<Vec<Name>>,
 }
@@ -238,6 +241,8 @@ const NESTING: usize = 600;
 const MOST_INLINED: usize = 4 << 20;
 /// Parts of the type of a column that is used, at most.
 const LARGEST_TYPE: usize = 300;
+/// How long a statement may compile.
+const LONGEST_COMPILATION: Duration = Duration::from_secs(5);
 /// Views within views, at most.
 const VIEW_DEPTH: usize = 20;
 
@@ -250,6 +255,7 @@ impl<'a> Compiler<'a> {
             depth: 0,
             nesting: Cell::new(0),
             inlined: Rc::default(),
+            limit: Cancel::within(LONGEST_COMPILATION),
             routines: RefCell::default(),
         }
     }
@@ -268,8 +274,11 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// Guards the stack against expressions within expressions.
+    /// Guards the stack against expressions within expressions, and the other statements against one without end.
     pub(crate) fn deeper<T>(&self, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
+        if self.limit.is_canceled() {
+            return Err(SqlError::unsupported("statements that take this long to compile"));
+        }
         let nesting = self.nesting.get();
         if nesting >= NESTING {
             return Err(SqlError::unsupported("expressions nested this deep"));
@@ -314,6 +323,7 @@ impl<'a> Compiler<'a> {
             depth: self.depth + 1,
             nesting: Cell::new(self.nesting.get()),
             inlined: Rc::clone(&self.inlined),
+            limit: self.limit.clone(),
             routines: self.routines.clone(),
         })
     }
@@ -354,4 +364,23 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlparser::ast::{Expr, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_compilation_ends_in_time() {
+        let (catalog, session) = (Catalog::default(), Session::new("someone", 0));
+        let mut compiler = Compiler::new(&catalog, &session);
+        let one = Expr::Value(Value::Number("1".to_owned(), false).into());
+        assert_eq!(compiler.expr(&one, &Scope::empty(None)).unwrap().sql, "1");
+        compiler.limit = Cancel::default();
+        compiler.limit.cancel();
+        let error = compiler.expr(&one, &Scope::empty(None)).unwrap_err();
+        assert!(error.message.contains("take this long to compile"), "{}", error.message);
+    }
 }

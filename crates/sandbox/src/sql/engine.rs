@@ -36,7 +36,7 @@ const MOST_MEMORY: usize = 1024 * 1024 * 1024;
 /// How long a statement may compute unless told otherwise.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 /// SQLite asks after so many of its steps whether to go on.
-const STEPS: i32 = 10_000;
+const STEPS: i32 = 1_000;
 
 /// Who runs a statement, where and when.
 #[derive(Debug, Clone)]
@@ -153,21 +153,47 @@ impl Cancel {
         self.asked.store(true, Ordering::Release);
     }
 
+    /// The same request, which also stops the statement after this time.
+    fn or_within(&self, limit: Duration) -> Self {
+        let deadline = [self.deadline, Instant::now().checked_add(limit)].into_iter().flatten().min();
+        Self { asked: Arc::clone(&self.asked), deadline }
+    }
+
     pub(crate) fn is_canceled(&self) -> bool {
         self.asked.load(Ordering::Acquire) || self.deadline.is_some_and(|deadline| Instant::now() > deadline)
+    }
+}
+
+/// What stops the statement that runs now. SQLite asks it between its steps, and functions ask it within long work.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<Cancel>>);
+
+impl Running {
+    fn set(&self, cancel: Cancel) {
+        *lock(&self.0) = cancel;
+    }
+
+    fn is_over(&self) -> bool {
+        lock(&self.0).is_canceled()
+    }
+
+    /// Fails where the statement has to stop.
+    pub(crate) fn check(&self) -> Result<(), SqlError> {
+        if self.is_over() { Err(interrupted()) } else { Ok(()) }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Engine {
     connection: Mutex<Option<Connection>>,
+    running: Running,
     /// How long a statement may compute; the statements after it wait.
     longest: Duration,
 }
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { connection: Mutex::default(), longest: LONGEST_RUN }
+        Self { connection: Mutex::default(), running: Running::default(), longest: LONGEST_RUN }
     }
 }
 
@@ -203,13 +229,11 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<Table, SqlError> {
         let mut slot = lock(&self.connection);
-        let connection = open(&mut slot)?;
-        let (canceled, limit) = (cancel.clone(), Cancel::within(self.longest));
-        let is_over = move || canceled.is_canceled() || limit.is_canceled();
-        connection.progress_handler(STEPS, Some(is_over)).map_err(internal)?;
+        let connection = self.open(&mut slot)?;
+        self.running.set(cancel.or_within(self.longest));
         let work = Work { connection: &*connection, catalog, session, sql, limits };
         let result = work.drop_garbage().and_then(|()| work.run());
-        let _ = connection.progress_handler(STEPS, None::<fn() -> bool>);
+        self.running.set(Cancel::default());
         result
     }
 
@@ -226,7 +250,7 @@ impl Engine {
         rows: impl Iterator<Item = Vec<Value>>,
     ) -> Result<(), SqlError> {
         let mut slot = lock(&self.connection);
-        let connection = open(&mut slot)?;
+        let connection = self.open(&mut slot)?;
         connection.execute_batch(&create_sql(full_name, columns)).map_err(internal)?;
         fill(connection, full_name, rows)
     }
@@ -234,9 +258,25 @@ impl Engine {
     /// Fills a table anew.
     pub(crate) fn refill(&self, full_name: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), SqlError> {
         let mut slot = lock(&self.connection);
-        let connection = open(&mut slot)?;
+        let connection = self.open(&mut slot)?;
         connection.execute_batch(&format!("DELETE FROM {}", identifier(full_name))).map_err(internal)?;
         fill(connection, full_name, rows)
+    }
+
+    fn open<'a>(&self, slot: &'a mut Option<Connection>) -> Result<&'a mut Connection, SqlError> {
+        if slot.is_none() {
+            let mut connection = Connection::open_in_memory().map_err(internal)?;
+            connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
+            connection
+                .query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))
+                .map_err(internal)?;
+            runtime::register(&connection, &self.running).map_err(internal)?;
+            let running = self.running.clone();
+            connection.progress_handler(STEPS, Some(move || running.is_over())).map_err(internal)?;
+            connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
+            *slot = Some(connection);
+        }
+        slot.as_mut().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
     }
 }
 
@@ -251,18 +291,6 @@ fn fill(connection: &Connection, full_name: &str, rows: impl Iterator<Item = Vec
         .and_then(|mut insert| rows.try_for_each(|row| insert.execute(rusqlite::params_from_iter(row)).map(|_| ())));
     connection.execute_batch(if filled.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(internal)?;
     filled.map_err(internal)
-}
-
-fn open(slot: &mut Option<Connection>) -> Result<&mut Connection, SqlError> {
-    if slot.is_none() {
-        let connection = Connection::open_in_memory().map_err(internal)?;
-        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
-        connection.query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(())).map_err(internal)?;
-        runtime::register(&connection).map_err(internal)?;
-        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
-        *slot = Some(connection);
-    }
-    slot.as_mut().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
 }
 
 pub(crate) fn create_sql(full_name: &str, columns: &[Column]) -> String {
@@ -443,7 +471,7 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
         return SqlError { message: text, sql_state };
     }
     if text == "interrupted" {
-        return SqlError::unsupported("statements that run this long here");
+        return interrupted();
     }
     if text == "out of memory" {
         return SqlError::unsupported("statements that take this much memory");
@@ -465,6 +493,10 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
     SqlError::unsupported(format!("this statement (its engine says: {text})"))
 }
 
+fn interrupted() -> SqlError {
+    SqlError::unsupported("statements that run this long here")
+}
+
 fn internal(error: rusqlite::Error) -> SqlError {
     failed(&error)
 }
@@ -478,8 +510,36 @@ mod tests {
         let engine = Engine { longest: Duration::from_millis(20), ..Engine::default() };
         let (catalog, session) = (Mutex::default(), Session::new("someone", 0));
         let run = |sql| engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default());
-        let error = run("SELECT count(*) FROM range(100000000000)").unwrap_err();
-        assert!(error.message.contains("statements that run this long"), "{}", error.message);
+        for sql in [
+            "SELECT count(*) FROM range(100000000000)",
+            // One call of a function may take as long as many steps of a query.
+            "SELECT repeat('a', 300000) LIKE '%' || repeat('a', 100000) || 'b'",
+            "SELECT length(regexp_replace(repeat('a', 1000000), '(b?)a', repeat('$1', 100000)))",
+            "SELECT regexp_count(repeat('a', 1000000), '(?:a{1,200}b)|c|(?:a)')",
+            "SELECT max(m) FROM (SELECT median(id) OVER (ORDER BY id) AS m FROM range(100000))",
+            "SELECT size(zip_with(sequence(1, 100000), sequence(1, 100000), (x, y) -> x + y))",
+        ] {
+            let error = run(sql).unwrap_err();
+            assert!(error.message.contains("statements that run this long"), "{sql}: {}", error.message);
+        }
         assert_eq!(run("SELECT 1").unwrap().rows, [[Some("1".to_owned())]]);
+    }
+
+    #[test]
+    fn work_on_many_values_grows_with_their_number() {
+        let (engine, catalog, session) = (Engine::default(), Mutex::default(), Session::new("someone", 0));
+        let sql = "SELECT mode(id), length(string_agg(DISTINCT CAST(id AS STRING), ',')), mode(id % 3),
+            length(trim(BOTH repeat('ab', 1000000) || 'c' FROM repeat('c', 1000000))),
+            instr(repeat('a', 16000000), repeat('a', 4000000) || 'b') FROM range(200000)";
+        let table = engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default()).unwrap();
+        assert_eq!(table.rows, [["0", "1288889", "0", "0", "0"].map(|cell| Some(cell.to_owned()))]);
+    }
+
+    #[test]
+    fn a_search_by_a_large_pattern_in_a_long_text_is_refused() {
+        let (engine, catalog, session) = (Engine::default(), Mutex::default(), Session::new("someone", 0));
+        let sql = "SELECT repeat('ab', 5000000) RLIKE '[ab]*a[ab]{5000}c'";
+        let error = engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default()).unwrap_err();
+        assert!(error.message.contains("a regular expression this large"), "{}", error.message);
     }
 }

@@ -16,12 +16,16 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value;
 
+use super::engine::Running;
 use super::error::SqlError;
 pub(crate) use documents::schema_of;
 pub(crate) use maths::overflow;
 
 /// The arguments of one call.
-pub(crate) struct Arguments(Vec<Value>);
+pub(crate) struct Arguments {
+    values: Vec<Value>,
+    running: Running,
+}
 
 pub(crate) type Outcome = Result<Value, SqlError>;
 
@@ -30,15 +34,20 @@ pub(crate) type Definition = (&'static str, fn(&Arguments) -> Outcome);
 
 impl Arguments {
     pub(crate) fn get(&self, index: usize) -> &Value {
-        self.0.get(index).unwrap_or(&Value::Null)
+        self.values.get(index).unwrap_or(&Value::Null)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.values.len()
     }
 
     pub(crate) fn all(&self) -> &[Value] {
-        &self.0
+        &self.values
+    }
+
+    /// Whether the statement may go on. A call whose work is not linear in its arguments asks it again and again.
+    pub(crate) fn check(&self) -> Result<(), SqlError> {
+        self.running.check()
     }
 
     pub(crate) fn text(&self, index: usize) -> &str {
@@ -68,7 +77,7 @@ impl Arguments {
 }
 
 /// Makes all functions known to a connection.
-pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn register(connection: &Connection, running: &Running) -> rusqlite::Result<()> {
     let strict = [
         strings::FUNCTIONS,
         patterns::FUNCTIONS,
@@ -81,31 +90,41 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     ]
     .concat();
     for (name, body) in strict {
-        add(
-            connection,
-            name,
-            move |arguments| {
-                if arguments.all().contains(&Value::Null) { Ok(Value::Null) } else { body(arguments) }
-            },
-        )?;
+        add(connection, running, name, move |arguments| {
+            if arguments.all().contains(&Value::Null) { Ok(Value::Null) } else { body(arguments) }
+        })?;
     }
     for (name, body) in [strings::LENIENT, maths::LENIENT].concat() {
-        add(connection, name, body)?;
+        add(connection, running, name, body)?;
     }
-    aggregates::register(connection)
+    aggregates::register(connection, running)
 }
 
 fn add(
     connection: &Connection,
+    running: &Running,
     name: &str,
     body: impl Fn(&Arguments) -> Outcome + Send + Sync + std::panic::UnwindSafe + 'static,
 ) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function(name, -1, flags, move |context| body(&arguments(context)?).map_err(user_error))
+    let running = running.clone();
+    connection.create_scalar_function(name, -1, flags, move |context| {
+        let arguments = Arguments { values: values(context)?, running: running.clone() };
+        arguments.check().and_then(|()| body(&arguments)).map_err(user_error)
+    })
 }
 
-pub(crate) fn arguments(context: &Context<'_>) -> rusqlite::Result<Arguments> {
-    (0..context.len()).map(|index| context.get::<Value>(index)).collect::<Result<_, _>>().map(Arguments)
+fn values(context: &Context<'_>) -> rusqlite::Result<Vec<Value>> {
+    (0..context.len()).map(|index| context.get(index)).collect()
+}
+
+/// A text that two values share if they are the same.
+fn key(value: &Value) -> String {
+    match value {
+        // Zero has two signs.
+        Value::Real(number) => format!("{:?}", number + 0.0),
+        value => format!("{value:?}"),
+    }
 }
 
 /// An error that leaves SQLite with its text as it is.

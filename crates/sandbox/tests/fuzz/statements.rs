@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::long;
 use crate::random::{NASTY, Random};
 use crate::wire::Sent;
 
@@ -111,9 +112,14 @@ const WORDS: [&str; 44] = [
     "=>",
 ];
 
-/// A statement and how it is sent.
-pub(crate) fn request(random: &mut Random) -> (String, Sent) {
-    let sql = statement(random);
+/// A statement by chance, and how it is sent.
+pub(crate) fn request(random: &mut Random) -> Sent {
+    let sql = if random.one_in(100) { long::statement(random) } else { statement(random) };
+    sent(random, &sql)
+}
+
+/// A statement in a request with options by chance.
+pub(crate) fn sent(random: &mut Random, sql: &str) -> Sent {
     let mut body = json!({"statement": sql, "warehouse_id": "a1b2c3d4e5f60718", "wait_timeout": "5s", "on_wait_timeout": "CANCEL"});
     if random.one_in(3) {
         let kinds = ["INT", "STRING", "DATE", "DECIMAL(10,2)", "ARRAY<INT>", "x", ""];
@@ -127,8 +133,7 @@ pub(crate) fn request(random: &mut Random) -> (String, Sent) {
         body["byte_limit"] = json!(random.below(100));
     }
     let headers = vec![("content-type", "application/json".to_owned())];
-    let (method, path) = ("POST".to_owned(), "/api/2.0/sql/statements".to_owned());
-    (sql, Sent { method, path, headers, body: body.to_string().into_bytes() })
+    Sent { headers, ..long::posted("/api/2.0/sql/statements", body.to_string().into_bytes()) }
 }
 
 fn statement(random: &mut Random) -> String {

@@ -41,7 +41,7 @@ impl Compiler<'_> {
             }
             ("instr" | "charindex" | "position" | "locate", [a, b]) => {
                 let (text, part) = if name == "instr" { (a, b) } else { (b, a) };
-                self.call("instr", &[text.clone(), part.clone()], &texts, Int)
+                self.call("dbx_locate", &[part.clone(), text.clone()], &texts, Int)
             }
             ("split_part", [_, _, _]) => self.call("dbx_split_part", arguments, &[Text, Text, BigInt], Text),
             ("locate" | "position" | "charindex", [_, _, _]) => {

@@ -1,22 +1,30 @@
 //! Aggregates that SQLite lacks, for groups and for windows.
 
-use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use rusqlite::Connection;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags, WindowAggregate};
 use rusqlite::types::Value;
 
 use super::statistics::{self, number};
-use super::{Outcome, user_error};
+use super::{Outcome, key, user_error, values};
+use crate::sql::engine::Running;
 
 pub(super) type Row = Vec<Value>;
 pub(super) type Finish = fn(&[Row]) -> Outcome;
 
 /// Collects what it is given; the values of a group or a window fit into memory here.
 struct Collect {
-    columns: usize,
     finish: Finish,
+    running: Running,
+}
+
+impl Collect {
+    /// The aggregate of these rows. A window asks for it at each of its rows, which is quadratic work.
+    fn of(&self, rows: &[Row]) -> rusqlite::Result<Value> {
+        self.running.check().and_then(|()| (self.finish)(rows)).map_err(user_error)
+    }
 }
 
 impl Aggregate<VecDeque<Row>, Value> for Collect {
@@ -25,20 +33,19 @@ impl Aggregate<VecDeque<Row>, Value> for Collect {
     }
 
     fn step(&self, context: &mut Context<'_>, rows: &mut VecDeque<Row>) -> rusqlite::Result<()> {
-        let row = (0..self.columns).map(|index| context.get(index)).collect::<rusqlite::Result<_>>()?;
-        rows.push_back(row);
+        rows.push_back(values(context)?);
         Ok(())
     }
 
     fn finalize(&self, _: &mut Context<'_>, rows: Option<VecDeque<Row>>) -> rusqlite::Result<Value> {
-        (self.finish)(rows.unwrap_or_default().make_contiguous()).map_err(user_error)
+        self.of(rows.unwrap_or_default().make_contiguous())
     }
 }
 
 impl WindowAggregate<VecDeque<Row>, Value> for Collect {
     fn value(&self, rows: Option<&mut VecDeque<Row>>) -> rusqlite::Result<Value> {
         let nothing: &mut [Row] = &mut [];
-        (self.finish)(rows.map_or(nothing, |rows| rows.make_contiguous())).map_err(user_error)
+        self.of(rows.map_or(nothing, |rows| rows.make_contiguous()))
     }
 
     /// Rows leave a window in the order they came.
@@ -58,12 +65,8 @@ const FUNCTIONS: &[(&str, usize, Finish)] = &[
         Ok(if parts.is_empty() { Value::Null } else { Value::Text(parts.concat()) })
     }),
     ("dbx_join_distinct", 2, |rows| {
-        let mut parts: Vec<&str> = Vec::new();
-        for part in rows.iter().filter_map(text) {
-            if !parts.contains(&part) {
-                parts.push(part);
-            }
-        }
+        let mut known = HashSet::new();
+        let parts: Vec<_> = rows.iter().filter_map(text).filter(|part| known.insert(*part)).collect();
         let separator = rows.first().and_then(|row| row.get(1));
         let separator = if let Some(Value::Text(separator)) = separator { separator.as_str() } else { "" };
         Ok(if parts.is_empty() { Value::Null } else { Value::Text(parts.join(separator)) })
@@ -81,11 +84,12 @@ const FUNCTIONS: &[(&str, usize, Finish)] = &[
     ("dbx_bit_xor", 1, |rows| Ok(integers(rows).reduce(|a, b| a ^ b).map_or(Value::Null, Value::Integer))),
 ];
 
-pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn register(connection: &Connection, running: &Running) -> rusqlite::Result<()> {
     for (name, columns, finish) in FUNCTIONS.iter().chain(statistics::FUNCTIONS) {
         let count = i32::try_from(*columns).unwrap_or(-1);
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        connection.create_window_function(*name, count, flags, Collect { columns: *columns, finish: *finish })?;
+        let collect = Collect { finish: *finish, running: running.clone() };
+        connection.create_window_function(*name, count, flags, collect)?;
     }
     Ok(())
 }
@@ -109,15 +113,15 @@ fn integers(rows: &[Row]) -> impl Iterator<Item = i64> {
 }
 
 fn mode(rows: &[Row]) -> Value {
-    let mut counts: Vec<(&Value, usize)> = Vec::new();
-    for value in rows.iter().filter_map(|row| row.first()).filter(|value| **value != Value::Null) {
-        match counts.iter_mut().find(|(known, _)| *known == value) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((value, 1)),
-        }
+    let mut counts = HashMap::new();
+    for (place, value) in
+        rows.iter().filter_map(|row| row.first()).enumerate().filter(|(_, value)| **value != Value::Null)
+    {
+        counts.entry(key(value)).or_insert((0_usize, Reverse(place), value)).0 += 1;
     }
-    let most = counts.iter().map(|(_, count)| *count).max();
-    counts.iter().find(|(_, count)| Some(*count) == most).map_or(Value::Null, |(value, _)| (*value).clone())
+    // Of equally frequent values the one that came first.
+    let most = counts.into_values().max_by_key(|(count, place, _)| (*count, *place));
+    most.map_or(Value::Null, |(_, _, value)| value.clone())
 }
 
 fn by(rows: &[Row], wanted: Ordering) -> Value {

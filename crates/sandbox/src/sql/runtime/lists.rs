@@ -261,11 +261,7 @@ fn has(items: &[Json], wanted: &Json) -> bool {
 
 /// A text that two items share if they are the same.
 fn key(item: &Json) -> String {
-    match value_of(item) {
-        // Zero has two signs.
-        Value::Real(number) => format!("{:?}", number + 0.0),
-        value => format!("{value:?}"),
-    }
+    super::key(&value_of(item))
 }
 
 fn keys(items: &[Json]) -> HashSet<String> {

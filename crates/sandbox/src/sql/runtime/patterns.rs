@@ -2,18 +2,23 @@
 
 use std::cell::RefCell;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use rusqlite::types::Value;
 
 use super::strings::{check_length, count, flag, text};
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 
+/// The bytes of the smallest and of the largest pattern, as powers of two.
+const SIZES: std::ops::RangeInclusive<u32> = 12..=22;
+/// Bytes of a pattern times bytes of a text, at most: a search takes a few seconds for so many.
+const MOST_WORK: usize = 1 << 36;
+
 pub(super) const FUNCTIONS: &[Definition] = &[
-    ("dbx_rlike", |a| flag(pattern(a.text(1))?.is_match(a.text(0)))),
+    ("dbx_rlike", |a| flag(pattern(a)?.is_match(a.text(0)))),
     ("dbx_split", split),
     ("dbx_regexp_replace", |a| {
-        let regex = pattern(a.text(1))?;
+        let regex = pattern(a)?;
         let replacement = replacement(a.text(2), regex.captures_len())?;
         let from = if a.len() > 3 { a.integer(3) } else { 1 };
         let skip = if from < 1 { return text(a.text(0)) } else { count(from - 1) };
@@ -22,6 +27,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         let mut replaced = kept.to_owned();
         let mut end = 0;
         for found in regex.captures_iter(rest) {
+            a.check()?;
             let Some(whole) = found.get(0) else { continue };
             replaced.push_str(rest.get(end..whole.start()).unwrap_or_default());
             found.expand(&replacement, &mut replaced);
@@ -32,29 +38,38 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         text(replaced)
     }),
     ("dbx_regexp_extract", |a| {
-        let regex = pattern(a.text(1))?;
+        let regex = pattern(a)?;
         let group = group(a, &regex)?;
         let found =
             regex.captures(a.text(0)).and_then(|captures| captures.get(group).map(|found| found.as_str().to_owned()));
         text(found.unwrap_or_default())
     }),
     ("dbx_regexp_extract_all", |a| {
-        let regex = pattern(a.text(1))?;
+        let regex = pattern(a)?;
         let group = group(a, &regex)?;
-        let found = regex.captures_iter(a.text(0)).map(|found| found.get(group).map_or("", |found| found.as_str()));
-        text(serde_json::json!(found.collect::<Vec<_>>()).to_string())
+        let mut parts = Vec::new();
+        for found in regex.captures_iter(a.text(0)) {
+            a.check()?;
+            parts.push(found.get(group).map_or("", |found| found.as_str()));
+        }
+        text(serde_json::Value::from(parts).to_string())
     }),
-    ("dbx_regexp_substr", |a| match pattern(a.text(1))?.find(a.text(0)) {
+    ("dbx_regexp_substr", |a| match pattern(a)?.find(a.text(0)) {
         Some(found) => text(found.as_str()),
         None => Ok(Value::Null),
     }),
     ("dbx_regexp_instr", |a| {
-        let found = pattern(a.text(1))?.find(a.text(0));
+        let found = pattern(a)?.find(a.text(0));
         let place = found.and_then(|found| a.text(0).get(..found.start())).map(|before| before.chars().count() + 1);
         Ok(Value::Integer(place.and_then(|place| i64::try_from(place).ok()).unwrap_or(0)))
     }),
     ("dbx_regexp_count", |a| {
-        Ok(Value::Integer(i64::try_from(pattern(a.text(1))?.find_iter(a.text(0)).count()).unwrap_or(i64::MAX)))
+        let mut count = 0;
+        for _ in pattern(a)?.find_iter(a.text(0)) {
+            a.check()?;
+            count += 1;
+        }
+        Ok(Value::Integer(count))
     }),
 ];
 
@@ -81,7 +96,8 @@ fn split(a: &Arguments) -> Outcome {
     let mut parts: Vec<&str> = Vec::new();
     let mut from = 0;
     let empty = a.text(1).is_empty();
-    for found in pattern(a.text(1))?.find_iter(whole) {
+    for found in pattern(a)?.find_iter(whole) {
+        a.check()?;
         let is_end = found.is_empty() && found.start() == whole.len();
         if parts.len() + 1 >= limit || (empty && is_end) {
             break;
@@ -136,30 +152,51 @@ fn replacement(source: &str, groups: usize) -> Result<String, SqlError> {
     Ok(result)
 }
 
-thread_local! {
-    /// The last pattern of this thread: a query applies one to many rows.
-    static LAST: RefCell<Option<(String, Regex)>> = const { RefCell::new(None) };
+/// A pattern that is ready for use, and the bytes of its automaton, rounded up to a power of two.
+#[derive(Clone)]
+struct Pattern {
+    source: String,
+    regex: Regex,
+    size: usize,
 }
 
-fn pattern(source: &str) -> Result<Regex, SqlError> {
-    LAST.with(|last| {
-        let mut last = last.borrow_mut();
-        match &*last {
-            Some((known, regex)) if known == source => Ok(regex.clone()),
-            _ => {
-                let regex = translated(source).and_then(|pattern| Regex::new(&pattern).ok()).ok_or_else(|| {
-                    SqlError::new(
-                        "INVALID_PARAMETER_VALUE.PATTERN",
-                        &format!(
-                            "The value of parameter(s) `regexp` is invalid or not supported by the sandbox, which has no look-around, back references and possessive quantifiers: '{source}'."
-                        ),
-                        "22023",
-                    )
-                })?;
-                *last = Some((source.to_owned(), regex.clone()));
-                Ok(regex)
-            }
+thread_local! {
+    /// The last pattern of this thread: a query applies one to many rows.
+    static LAST: RefCell<Option<Pattern>> = const { RefCell::new(None) };
+}
+
+/// The pattern that the second argument is, for a search in the first. One search asks nobody whether to go on, and
+/// takes time by the size of the pattern and the length of the text, so their product has a bound.
+fn pattern(a: &Arguments) -> Result<Regex, SqlError> {
+    let Pattern { regex, size, .. } = LAST.with_borrow_mut(|last| match last {
+        Some(known) if known.source == a.text(1) => Ok(known.clone()),
+        _ => {
+            let pattern = compiled(a.text(1))?;
+            *last = Some(pattern.clone());
+            Ok::<_, SqlError>(pattern)
         }
+    })?;
+    if size.saturating_mul(a.text(0).len()) > MOST_WORK {
+        return Err(SqlError::unsupported("a regular expression this large on a text this long"));
+    }
+    Ok(regex)
+}
+
+/// Compiles a pattern within the smallest of growing limits, which tells how large it is.
+fn compiled(source: &str) -> Result<Pattern, SqlError> {
+    let translated = translated(source);
+    let within = |size: usize| {
+        let regex = RegexBuilder::new(translated.as_ref()?).size_limit(size).build().ok()?;
+        Some(Pattern { source: source.to_owned(), regex, size })
+    };
+    SIZES.map(|power| 1 << power).find_map(within).ok_or_else(|| {
+        SqlError::new(
+            "INVALID_PARAMETER_VALUE.PATTERN",
+            &format!(
+                "The value of parameter(s) `regexp` is invalid or not supported by the sandbox, which has no look-around, back references and possessive quantifiers: '{source}'."
+            ),
+            "22023",
+        )
     })
 }
 

@@ -1,5 +1,7 @@
 //! Strings: positions count characters, patterns are Databricks'.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::types::Value;
@@ -9,6 +11,9 @@ use crate::sql::error::SqlError;
 
 /// Bytes of a text that a function makes longer than what it is given, at most.
 const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Steps of a pattern between two questions whether the statement may go on.
+const STEPS_EACH: usize = 100_000;
 
 /// Refuses a result of so many bytes before it takes the memory.
 pub(super) fn check_length(bytes: usize) -> Result<(), SqlError> {
@@ -26,7 +31,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         text(head + a.text(1) + &tail)
     }),
     ("dbx_locate", |a| {
-        let skip = a.integer(2);
+        let skip = if a.len() > 2 { a.integer(2) } else { 1 };
         if skip < 1 {
             return Ok(Value::Integer(0));
         }
@@ -74,9 +79,9 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         text(String::from_utf8(bytes).map_err(|_| wrong())?)
     }),
     ("dbx_soundex", |a| text(soundex(a.text(0)))),
-    ("dbx_trim", |a| text(a.text(0).trim_matches(trimmed(a).as_slice()))),
-    ("dbx_ltrim", |a| text(a.text(0).trim_start_matches(trimmed(a).as_slice()))),
-    ("dbx_rtrim", |a| text(a.text(0).trim_end_matches(trimmed(a).as_slice()))),
+    ("dbx_trim", |a| text(a.text(0).trim_matches(among(&trimmed(a))))),
+    ("dbx_ltrim", |a| text(a.text(0).trim_start_matches(among(&trimmed(a))))),
+    ("dbx_rtrim", |a| text(a.text(0).trim_end_matches(among(&trimmed(a))))),
     ("dbx_substring", substring),
     ("dbx_left", |a| text(a.text(0).chars().take(count(a.integer(1))).collect::<String>())),
     ("dbx_right", |a| {
@@ -184,8 +189,12 @@ pub(super) fn count(value: i64) -> usize {
     usize::try_from(value.max(0)).unwrap_or(usize::MAX)
 }
 
-fn trimmed(arguments: &Arguments) -> Vec<char> {
-    if arguments.len() > 1 { arguments.text(1).chars().collect() } else { vec![' '] }
+fn trimmed(arguments: &Arguments) -> HashSet<char> {
+    if arguments.len() > 1 { arguments.text(1).chars().collect() } else { HashSet::from([' ']) }
+}
+
+fn among(letters: &HashSet<char>) -> impl Fn(char) -> bool + Copy {
+    |letter| letters.contains(&letter)
 }
 
 /// Positions start at 1; negative ones count from the end.
@@ -308,7 +317,7 @@ fn like(a: &Arguments, ignore_case: bool) -> Outcome {
             letter => Wild::One(letter),
         });
     }
-    flag(matches(&fold(a.text(0)).chars().collect::<Vec<_>>(), &parts))
+    flag(matches(a, &fold(a.text(0)).chars().collect::<Vec<_>>(), &parts)?)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -319,10 +328,15 @@ enum Wild {
 }
 
 /// Greedy, going back to the last `%` only, so never worse than quadratic.
-fn matches(text: &[char], parts: &[Wild]) -> bool {
+fn matches(a: &Arguments, text: &[char], parts: &[Wild]) -> Result<bool, SqlError> {
     let (mut t, mut p) = (0, 0);
     let mut retry = None;
+    let mut steps = 0_usize;
     while t < text.len() {
+        steps += 1;
+        if steps.is_multiple_of(STEPS_EACH) {
+            a.check()?;
+        }
         match parts.get(p) {
             Some(Wild::Any) => {
                 retry = Some((p, t));
@@ -335,11 +349,11 @@ fn matches(text: &[char], parts: &[Wild]) -> bool {
                     retry = Some((any, from + 1));
                     (t, p) = (from + 1, any + 1);
                 }
-                None => return false,
+                None => return Ok(false),
             },
         }
     }
-    parts.iter().skip(p).all(|part| *part == Wild::Any)
+    Ok(parts.iter().skip(p).all(|part| *part == Wild::Any))
 }
 
 pub(super) fn value(item: &serde_json::Value) -> Value {
