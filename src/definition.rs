@@ -99,8 +99,8 @@ pub struct OperationTool {
     pub input_schema: &'static str,
     /// JSON text of the unbounded schemas of the arguments that the input schema bounds.
     pub full_schema: Option<&'static str>,
-    /// Whether a success has something to tell: an answer without content is then none.
-    pub is_telling: bool,
+    /// The fields of which a success has at least one. Empty where it has nothing to tell, or may have any fields.
+    pub told: &'static [&'static str],
     /// What is sent.
     pub arguments: &'static [Argument],
     /// What comes back.

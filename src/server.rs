@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use databricks::Closing;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
@@ -50,6 +51,8 @@ pub struct Server {
     turns: Turns,
     /// Cancels every call.
     stop: CancellationToken,
+    /// Cancelled when the client sends nothing more.
+    input_ended: CancellationToken,
 }
 
 impl Server {
@@ -60,12 +63,28 @@ impl Server {
             workspaces: workspaces.into(),
             turns: Turns::default(),
             stop: CancellationToken::new(),
+            input_ended: CancellationToken::new(),
         }
     }
 
     /// Cancels every call, those to come too, as their client would.
     pub(crate) fn stop(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// To be cancelled when the client sends nothing more: from then on, calls begin no change that has to wait.
+    pub(crate) fn input_ended(&self) -> CancellationToken {
+        self.input_ended.clone()
+    }
+
+    /// The workspaces of a call of this tool. Tools that only read may do so to the end.
+    fn closing(&self, workspaces: Workspaces, tool: &str, closing: &Closing) -> Workspaces {
+        match self.registry.tool(tool) {
+            Ok(tool) if tool.risk != Risk::Read => {
+                workspaces.each(|context| Context { client: context.client.with_closing(closing.clone()), ..context })
+            }
+            Ok(_) | Err(_) => workspaces,
+        }
     }
 
     /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
@@ -147,7 +166,8 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
         let media = Media::default();
-        let workspaces = self.workspaces(&request).with_media(&media);
+        let closing = Closing::at(self.input_ended.clone());
+        let workspaces = self.closing(self.workspaces(&request).with_media(&media), &call.name, &closing);
         let _call = workspaces.first().cleanup.call();
         let arguments = call.arguments.unwrap_or_default();
         let outcome = reporting(&request, workspaces, async |workspaces| {
@@ -157,7 +177,7 @@ impl ServerHandler for Server {
                 () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
                 () = self.stop.cancelled() => Err(Error::failed("the server was told to stop")),
                 outcome = async {
-                    let _turn = self.turns.take().await?;
+                    let _turn = closing.wait(self.turns.take()).await?;
                     // On the heap, as the next two: rmcp keeps the futures of all requests on its stack.
                     Box::pin(calls::call(&self.registry, &workspaces, &call.name, arguments)).await
                 } => outcome,

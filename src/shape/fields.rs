@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use super::{exact, keep, units};
 use crate::arguments::meant;
+use crate::error::Error;
 
+/// Each name is looked for in every item.
+const MOST_NAMED: usize = 100;
 /// So many items are looked at for the names that there are.
 const MOST_SEEN: usize = 20;
 /// Names of fields are known down to this depth.
@@ -28,12 +31,16 @@ pub(crate) struct Fields {
 
 impl Fields {
     /// The fields that the caller names, or the usual ones where there are none; no usual ones are all.
-    pub(crate) fn new(usual: &[&str], named: Vec<String>) -> Self {
+    pub(crate) fn new(usual: &[&str], named: Vec<String>) -> Result<Self, Error> {
+        if named.len() > MOST_NAMED {
+            let message = format!("`fields` has {} names, and at most {MOST_NAMED} are taken", named.len());
+            return Err(Error::failed(message).with_hint("pass `[\"*\"]` for all fields"));
+        }
         let usual = || usual.iter().flat_map(|path| [(*path).to_owned(), units::readable_path(path)]);
         let mut shown: Vec<String> = if named.is_empty() { usual().collect() } else { named.clone() };
         shown.dedup();
         let missing = named.iter().filter(|path| *path != "*").cloned().collect();
-        Self { known: usual().collect(), named, shown, missing, seen: 0 }
+        Ok(Self { known: usual().collect(), named, shown, missing, seen: 0 })
     }
 
     /// Whether the caller names this field, or all.
@@ -121,6 +128,7 @@ mod tests {
 
     fn named(paths: &[&str]) -> Fields {
         Fields::new(&["job_id", "settings.name"], paths.iter().map(|path| (*path).to_owned()).collect())
+            .expect("few names")
     }
 
     #[test]
@@ -129,7 +137,15 @@ mod tests {
         assert_eq!(named(&["job_id"]).of(job()), json!({ "job_id": 7 }));
         assert_eq!(named(&["*"]).of(job())["created_time"], "2026-02-28T06:00:00Z");
         assert_eq!(named(&["created_time"]).of(job()), json!({ "created_time": 1_772_258_400_000_i64 }));
-        assert_eq!(Fields::new(&[], Vec::new()).of(job())["settings"]["name"], "load");
+        assert_eq!(Fields::new(&[], Vec::new()).expect("no names").of(job())["settings"]["name"], "load");
+    }
+
+    #[test]
+    fn more_names_than_anybody_needs_are_refused() {
+        let names = |count| vec!["a".to_owned(); count];
+        assert!(Fields::new(&[], names(100)).is_ok());
+        let error = Fields::new(&[], names(101)).expect_err("too many").to_string();
+        assert!(error.contains("101 names, and at most 100"), "{error}");
     }
 
     #[test]

@@ -13,6 +13,11 @@ use crate::error::Error;
 const LONGEST_SETUP_SECONDS: u64 = 120;
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// What is said where it is not known whether a context was made.
+const CONTEXT_LEFT: &str = "the code did not run, so call `run_code` again; a context may have been made although its answer was \
+                            lost: it takes one of the cluster's 145 places until it has been idle for long or the cluster \
+                            ends, and `restart_cluster` ends it at once";
+
 /// Where a command runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -103,15 +108,17 @@ async fn cancel(client: &Client, command: &Command) -> Result<(), databricks::Er
 
 /// Makes a context and waits until it can be used.
 async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<String, Error> {
-    let request = command_execution::Create::new().cluster_id(cluster_id).language(language).idempotent(true);
+    // Sent once: a second request would make a second context, and the first would stay without anybody who knows it.
+    let request = command_execution::Create::new().cluster_id(cluster_id).language(language);
     let answer = context.client.send(request).await.map_err(|error| match error.message().contains("execution contexts") {
         true => Error::from(error).with_hint(
             "a cluster holds 145 contexts, those of open notebooks too: end some of yours by a call with `context_id` and \
              `keep_context: false`, or `restart_cluster`, which ends all",
         ),
+        false if error.may_have_happened() => Error::from(error).with_outcome(CONTEXT_LEFT),
         false => error.into(),
     })?;
-    let id = id_of(&answer).ok_or_else(|| Error::unclear("the answer names no context"))?;
+    let id = id_of(&answer).ok_or_else(|| Error::unclear("the answer names no context").with_outcome(CONTEXT_LEFT))?;
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Pending").to_owned();
     let poll = || context.send(command_execution::ContextStatus::new(cluster_id, &id));
     let look = |answer: &Value| {

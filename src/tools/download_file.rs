@@ -17,6 +17,10 @@ pub(crate) static COMPOSITE: Composite = Composite {
 
 /// What one request asks for; what is held in memory.
 const PART: u64 = 8 * 1024 * 1024;
+/// A part with fewer bytes is a short one, unless the file ends with it.
+const SHORT_PART: u64 = 64 * 1024;
+/// A service that gives so many short parts would need requests without end.
+const MOST_SHORT_PARTS: u32 = 16;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -69,6 +73,7 @@ struct Announced {
     total: Option<u64>,
     last_modified: Option<String>,
     etag: Option<String>,
+    short_parts: u32,
 }
 
 impl Announced {
@@ -96,8 +101,22 @@ impl Announced {
                 "`{path}` has {total} bytes, and the service gave {} of them",
                 size + length
             ))),
-            _ => Ok(()),
+            _ => self.progress(path, size, length),
         }
+    }
+
+    /// Refuses to go on where the parts are so short that the file would hardly ever end.
+    fn progress(&mut self, path: &str, size: u64, length: u64) -> Result<(), Error> {
+        let is_last = self.total.map_or(length == 0, |total| size + length >= total);
+        self.short_parts += u32::from(length < SHORT_PART && !is_last);
+        if self.short_parts < MOST_SHORT_PARTS {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "the service gives `{path}` in parts that are too short: {MOST_SHORT_PARTS} of them had fewer than \
+             {SHORT_PART} bytes, the last {length}, where {PART} were asked for"
+        ))
+        .with_hint("try again later; nothing was written to `local_path`"))
     }
 }
 
@@ -134,6 +153,15 @@ mod tests {
         assert_eq!(ends(&[first(), part(8, 4, None, "")]), Ok(12));
         assert_eq!(ends(&[part(0, 0, Some(0), "")]), Ok(0));
         assert_eq!(ends(&[part(0, 8, None, ""), part(8, 0, None, "")]), Ok(8));
+        let parts = |length: usize, total| -> Vec<Part> {
+            (0..40).map(|number: u64| part(number * length as u64, length, total, "")).collect()
+        };
+        assert_eq!(ends(&parts(64 * 1024, Some(1 << 30))), Ok(40 * 64 * 1024));
+        assert_eq!(ends(&parts(100, Some(1_000))[..10]), Ok(1_000));
+        for total in [Some(1 << 30), None] {
+            let error = ends(&parts(100, total)).expect_err("too short");
+            assert!(error.contains("16 of them had fewer than 65536 bytes, the last 100"), "{error}");
+        }
         for (second, expected) in [
             (part(8, 0, None, ""), "12 bytes, and the service gave no more than 8"),
             (part(8, 8, None, ""), "the service gave 16"),

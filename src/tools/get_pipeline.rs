@@ -40,7 +40,7 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.pipeline_id.as_str();
     let settings = pipeline::get(&context, id).await?;
-    let mut fields = Fields::new(&FIELDS, input.fields);
+    let mut fields = Fields::new(&FIELDS, input.fields)?;
     let mut answer = fields.of(settings.clone());
     if let Some(unknown) = fields.unknown() {
         shape::advise(&mut answer, &unknown);

@@ -50,7 +50,7 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let warehouse = context.send(warehouses::Get::new(input.warehouse_id)).await?;
-    let mut fields = Fields::new(&FIELDS, input.fields);
+    let mut fields = Fields::new(&FIELDS, input.fields)?;
     let mut answer = fields.of(warehouse);
     if let Some(unknown) = fields.unknown() {
         shape::advise(&mut answer, &unknown);

@@ -42,7 +42,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
         None => Cursor::default(),
     };
-    let mut fields = Fields::new(&KEPT, input.fields);
+    let mut fields = Fields::new(&KEPT, input.fields)?;
     let request = tables::List::new(input.catalog_name, input.schema_name)
         .max_results(PAGE)
         .include_browse(true)

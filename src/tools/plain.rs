@@ -14,6 +14,9 @@ use crate::definition::{Argument, Encoding, Filter, OperationTool, Risk, Source}
 use crate::error::Error;
 use crate::shape::{self, Fields};
 
+/// So many fields are named that an answer lacks.
+const MOST_SHOWN: usize = 3;
+
 /// Runs a plain tool with checked arguments.
 pub(crate) async fn run(
     context: &Context,
@@ -21,7 +24,7 @@ pub(crate) async fn run(
     risk: Risk,
     mut arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
-    let mut fields = fields(tool, &mut arguments);
+    let mut fields = fields(tool, &mut arguments)?;
     if tool.result.items.is_some() {
         return list(context, tool, risk, arguments, fields).await;
     }
@@ -35,8 +38,10 @@ pub(crate) async fn run(
     };
     shape::decode(&mut value, tool.result.decode);
     let next = next_page(tool, &value);
-    if risk != Risk::Read && tool.is_telling && value.as_object().is_some_and(Map::is_empty) {
-        return Err(Error::unclear("the workspace took the request, and its answer is empty"));
+    if lacks_all(tool, &value) {
+        let fields =
+            tool.told.iter().take(MOST_SHOWN).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(" and ");
+        return Err(Error::unclear(format!("the workspace took the request, and its answer lacks {fields}")));
     }
     let mut value = accepted(fields.of(value), risk);
     let cuts = shape::fit(&mut value, context.budget);
@@ -51,6 +56,12 @@ pub(crate) async fn run(
         shape::advise(&mut value, "there is more: pass `page_token`");
     }
     Ok(value)
+}
+
+/// Whether an answer holds nothing of what it is asked for.
+fn lacks_all(tool: &OperationTool, value: &Value) -> bool {
+    let is_there = |field: &&str| value.get(*field).is_some_and(|value| !value.is_null());
+    value.is_object() && !tool.told.is_empty() && !tool.told.iter().any(|field| is_there(&field))
 }
 
 /// Names the argument of the tool where the client refuses a parameter of the operation that has another name.
@@ -122,7 +133,7 @@ fn cursor(arguments: &mut Map<String, Value>) -> Result<Cursor, Error> {
 }
 
 /// The fields that are shown.
-fn fields(tool: &OperationTool, arguments: &mut Map<String, Value>) -> Fields {
+fn fields(tool: &OperationTool, arguments: &mut Map<String, Value>) -> Result<Fields, Error> {
     let named = match arguments.remove("fields") {
         Some(Value::Array(fields)) if !tool.result.keep.is_empty() => fields,
         _ => Vec::new(),

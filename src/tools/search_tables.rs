@@ -90,7 +90,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             Ok(found) => (found, Some(warehouse)),
             Err(error) => {
                 let why = format!("`system.information_schema` gave nothing: {}", statement::head(&error));
-                (by_names(&context, &input, &why).await?, None)
+                match by_names(&context, &input, &why).await {
+                    Ok(found) => (found, None),
+                    Err(unnamed) => return Err(neither(error, &unnamed)),
+                }
             }
         },
     };
@@ -119,6 +122,13 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         warehouse.put(&mut answer);
     }
     Ok(answer)
+}
+
+/// The error where the search by names, which stood in for SQL, failed too.
+fn neither(error: Error, unnamed: &Error) -> Error {
+    let note = format!("the search of names alone, which needs no SQL, failed too: {}", statement::head(unnamed));
+    let error = error.after("`system.information_schema` cannot be searched");
+    if error.hint().is_some() { error.with_note(&note) } else { error.with_hint(note) }
 }
 
 /// Names, comments and columns, in one statement.

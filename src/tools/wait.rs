@@ -149,7 +149,9 @@ where
 /// good for a poll before.
 fn may_pass(error: &Error, has_passed: bool) -> bool {
     let is_failure = |error: &databricks::Error| error.status().is_some_and(|status| status >= 500);
-    error.api().is_some_and(|error| is_failure(error) || error.is_retryable() || error.is_timeout())
+    error
+        .api()
+        .is_some_and(|error| is_failure(error) || error.is_retryable() || error.is_timeout() || error.is_unreadable())
         || (is_refusal(error) && has_passed)
 }
 

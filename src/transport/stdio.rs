@@ -31,6 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use self::lines::{Line, Lines};
 use self::outbox::Outbox;
@@ -63,7 +64,8 @@ pub fn open(
 ) -> Connection {
     let (session, outbox) = (Session::default(), Outbox::open(output));
     let (inbox, messages) = mpsc::channel(1);
-    let reader = Reader { session: session.clone(), outbox: outbox.clone(), inbox };
+    let input_ended = server.input_ended();
+    let reader = Reader { session: session.clone(), outbox: outbox.clone(), inbox, input_ended };
     tokio::spawn(reader.run(Lines::new(BufReader::new(input), MOST_LINE_BYTES)));
     let transport = Stdio { session: session.clone(), outbox: outbox.clone(), messages };
     // Without rmcp's handshake, which ends the server at any notification that comes first. It answers `initialize`
@@ -167,6 +169,8 @@ struct Reader {
     session: Session,
     outbox: Outbox,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
+    /// Cancelled at the end of input.
+    input_ended: CancellationToken,
 }
 
 impl Reader {
@@ -175,6 +179,7 @@ impl Reader {
             () = self.read(&mut lines) => {}
             () = self.outbox.broken() => {}
         }
+        self.input_ended.cancel();
     }
 
     async fn read<R: AsyncRead + Unpin>(&self, lines: &mut Lines<BufReader<R>>) {

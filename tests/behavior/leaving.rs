@@ -98,6 +98,8 @@ async fn leave(way: Way, stage: Stage, works: &'static [Work]) -> Outcome {
     let manner = match (stage, way) {
         (Stage::Queued | Stage::Started, _) => Manner::AtOnce,
         (Stage::Retrying, Way::Cancel) => Manner::Refusing(1),
+        // Another attempt would come before the server ends.
+        (Stage::Retrying, Way::EndOfInput) => Manner::Refusing(3),
         // Longer than a server goes on without its client.
         (Stage::Retrying, _) => Manner::Refusing(60),
         (Stage::OnTheWire, _) => Manner::Late,
@@ -116,7 +118,11 @@ async fn leave(way: Way, stage: Stage, works: &'static [Work]) -> Outcome {
         }
         Way::EndOfInput => {
             server.close_stdin();
-            if stage == Stage::OnTheWire {
+            if stage == Stage::Queued {
+                // What waits is told at once, and would be sent within the time that the server still has.
+                server.until_told().await;
+            }
+            if matches!(stage, Stage::Queued | Stage::OnTheWire) {
                 host.let_go();
             }
             server.end().await?
@@ -285,6 +291,33 @@ async fn a_server_that_stops_leaves_no_run_of_hundreds() -> Outcome {
     let (submitted, cancelled) = runs(&host.asked());
     assert!((30..200).contains(&submitted), "{submitted} were submitted");
     assert_eq!(cancelled.len(), submitted, "{stderr}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_starts_after_the_end_of_input_that_has_to_wait() -> Outcome {
+    let host = Host::open(Manner::Late, false, false).await?;
+    let mut server = Server::start(&host).await?;
+    for number in 0..100 {
+        server.call("run_notebook", json!({ "path": format!("/Users/number{number}") })).await?;
+    }
+    let changes = [
+        ("create_cluster", json!({ "cluster_name": "late", "spark_version": "16.4.x-scala2.12", "num_workers": 1 })),
+        ("stop_warehouse", json!({ "warehouse_id": "w1" })),
+    ];
+    for (tool, arguments) in changes {
+        server.call(tool, arguments).await?;
+    }
+    host.until("not all connections are used", |asked| runs(asked).0 == SLOTS).await?;
+    server.ping().await?;
+    server.close_stdin();
+    server.until_told().await;
+    host.let_go();
+    server.end().await?;
+    assert_eq!(runs(&host.asked()).0, SLOTS);
+    for late in ["POST /api/2.1/clusters/create", "POST /api/2.0/sql/warehouses/w1/stop"] {
+        assert_eq!(host.count(Route(late, "")), 0, "{late}");
+    }
     Ok(())
 }
 

@@ -62,6 +62,7 @@ fn composites() -> Vec<(&'static str, Value, &'static str, bool)> {
         ("stop_cluster", json!({ "cluster_id": RUNNING, "wait": false }), "compute.clusters.delete", true),
         ("restart_cluster", json!({ "cluster_id": RUNNING, "wait": false }), "compute.clusters.restart", false),
         ("run_code", json!({ "cluster_id": RUNNING, "code": "print(1)" }), "compute.command_execution.execute", false),
+        ("run_code", json!({ "cluster_id": RUNNING, "code": "print(1)" }), "compute.command_execution.create", false),
         ("run_job_now", json!({ "job_id": JOB }), "jobs.jobs.run_now", true),
         ("run_notebook", json!({ "notebook_path": task }), "jobs.jobs.submit", true),
         ("cancel_run", json!({ "run_id": "RUN", "wait": false }), "jobs.jobs.cancel_run", true),
@@ -362,9 +363,15 @@ async fn an_error_in_a_success_and_a_missing_content_are_errors() -> Outcome {
             Some(json!({ "errorCode": "PERMISSION_DENIED", "message": "not yours" }))
         }
         target if target.ends_with("/jobs/create") => Some(json!({})),
+        target if target.starts_with("POST /api/2.0/sql/warehouses") => Some(json!({ "name": "w" })),
+        target if target.starts_with("GET /api/2.0/dbfs/read") => Some(json!({})),
         _ => None,
     })
     .await?;
+    let refusal = house.refusal("create_warehouse", json!({ "name": "w", "cluster_size": "Small" })).await?;
+    assert!(refusal.contains("lacks `id`") && refusal.contains("`list_warehouses`"), "{refusal}");
+    let refusal = house.refusal("read_dbfs_file", json!({ "path": "/FileStore/x" })).await?;
+    assert!(refusal.contains("lacks `bytes_read` and `data`"), "{refusal}");
     let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/etl/load_orders" })).await?;
     assert!(refusal.contains("MAX_NOTEBOOK_SIZE_EXCEEDED") && refusal.contains("10 MB"), "{refusal}");
     let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/etl/empty" })).await?;
@@ -375,7 +382,49 @@ async fn an_error_in_a_success_and_a_missing_content_are_errors() -> Outcome {
     assert!(refusal.contains("PERMISSION_DENIED") && !refusal.contains("although its answer"), "{refusal}");
     let task = json!({ "task_key": "a", "notebook_task": { "notebook_path": "/Shared/etl/load_orders" } });
     let refusal = house.refusal("create_job", json!({ "name": "unsure", "tasks": [task] })).await?;
-    assert!(refusal.contains("its answer is empty") && refusal.contains("`list_jobs`"), "{refusal}");
+    assert!(refusal.contains("its answer lacks `job_id`") && refusal.contains("`list_jobs`"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_in_a_success_is_one_in_every_shape() -> Outcome {
+    for error in [
+        json!({ "error": { "code": 1, "message": "it broke" } }),
+        json!({ "error": { "type": "fault", "message": "it broke" }, "request_id": "r" }),
+        json!({ "error": "ACCESS_DENIED", "error_description": "it broke" }),
+        json!({ "code": 403, "message": "it broke" }),
+        json!({ "code": "INTERNAL", "message": "it broke", "details": [] }),
+    ] {
+        let answer = error.clone();
+        let house = House::scripted(move |target, _| {
+            (target.contains("/jobs/") || target.contains("/invocations")).then(|| answer.clone())
+        })
+        .await?;
+        for (tool, arguments) in [("delete_job", json!({ "job_id": JOB })), ("list_jobs", json!({}))] {
+            let refusal = house.refusal(tool, arguments).await?;
+            assert!(refusal.contains("it broke"), "{tool} {error}: {refusal}");
+        }
+        // What an endpoint answers has the shape that its maker chose.
+        let answer = house.answer("query_endpoint", json!({ "name": "sandbox-chat", "prompt": "Hi" })).await?;
+        assert!(answer.to_string().contains("it broke"), "{answer}");
+    }
+    let house = House::scripted(|target, _| {
+        let run = json!({ "run_id": 1, "state": { "life_cycle_state": "TERMINATED", "result_state": "SUCCESS" } });
+        match target {
+            target if target.contains("/jobs/list") => {
+                Some(json!({ "jobs": [], "error": { "code": 1, "message": "m" } }))
+            }
+            target if target.contains("/runs/get-output") => {
+                Some(json!({ "error": "the task failed", "metadata": run }))
+            }
+            target if target.contains("/runs/get") => Some(run),
+            _ => None,
+        }
+    })
+    .await?;
+    assert_eq!(house.answer("list_jobs", json!({})).await?["returned"], 0);
+    let output = house.answer("get_run_output", json!({ "run_id": 1 })).await?;
+    assert!(output.to_string().contains("the task failed"), "{output}");
     Ok(())
 }
 

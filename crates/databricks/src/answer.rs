@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 
-use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_html};
+use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_error, is_html};
 use crate::mask::Mask;
 use crate::operation::Response;
 use crate::repair::{Repaired, repair};
@@ -92,7 +92,7 @@ impl Answer {
         if self.status.is_redirection() {
             return Err(self.redirected(question));
         }
-        if !self.status.is_success() || self.carries_error(question.expected) {
+        if !self.status.is_success() || self.carries_error(question) {
             let body = String::from_utf8_lossy(&self.bytes);
             let Question { method, path, .. } = question;
             return Err(Error::refused(Refusal::read(method, path, self.status, &self.headers, &body, mask)));
@@ -105,17 +105,16 @@ impl Answer {
         Ok(self)
     }
 
-    /// Whether a success is an error all the same: no operation answers with an `error_code` of its own. What users
-    /// store, which comes as text or bytes, may look like anything.
-    fn carries_error(&self, expected: Response) -> bool {
-        if !matches!(expected, Response::Json | Response::Empty) || self.bytes.len() > LARGEST_ERROR {
+    /// Whether a success is an error all the same. What users store, which comes as text or bytes, may look like anything,
+    /// and so may what the model of a serving endpoint answers.
+    fn carries_error(&self, question: &Question) -> bool {
+        if !matches!(question.expected, Response::Json | Response::Empty)
+            || question.path.ends_with("/invocations")
+            || self.bytes.len() > LARGEST_ERROR
+        {
             return false;
         }
-        let body: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
-        let code = body.get("error_code").or_else(|| body.get("errorCode"));
-        code.is_some_and(|code| {
-            code.as_str().is_some_and(|code| !code.is_empty()) || code.as_i64().is_some_and(|code| code != 0)
-        })
+        serde_json::from_slice(&self.bytes).is_ok_and(|body: Map<String, Value>| is_error(&body))
     }
 
     /// The API itself never redirects: what comes is the way to a login page, or the refusal of a private link.

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::mask::Mask;
 use crate::operation::{Method, Operation, Response};
+use crate::queue::Closing;
 use crate::scope::Scope;
 use crate::transport::{Call, Transport};
 use crate::weight::Form;
@@ -109,6 +110,12 @@ impl Client {
     /// ```
     pub fn with_deadline(&self, deadline: Deadline) -> Client {
         Client { transport: self.transport.with_deadline(deadline) }
+    }
+
+    /// The same client, whose requests begin no change after a closing. A client made from it by [`Client::ahead`] has
+    /// none, so that what was begun can be undone. See [`Closing`].
+    pub fn with_closing(&self, closing: Closing) -> Client {
+        Client { transport: self.transport.with_closing(closing) }
     }
 
     /// The deadline of this client's requests.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) use body::{Refusal, is_html, plain_text};
+pub(crate) use body::{Refusal, is_error, is_html, plain_text};
 use class::Class;
 pub(crate) use class::PRIVATE_LINK_CODE;
 pub(crate) use repeat::Repeat;
@@ -74,8 +74,8 @@ enum Kind {
     Unreachable(String),
     /// As `Unreachable`, because the host's certificate is not trusted; that does not change by itself.
     Untrusted(String),
-    /// The caller called the request off before it was sent.
-    CalledOff,
+    /// The request was called off before it was sent, for this reason.
+    CalledOff(&'static str),
     /// The request was on its way, but no whole answer came.
     Interrupted(String),
     /// As `Interrupted`, for lack of time.
@@ -155,7 +155,15 @@ impl Error {
     }
 
     pub(crate) fn called_off() -> Error {
-        Error::new(Kind::CalledOff)
+        Error::new(Kind::CalledOff("the call was given up before its request was sent"))
+    }
+
+    /// The client's input has ended, and it was not the request's turn yet.
+    pub(crate) fn too_late() -> Error {
+        Error::new(Kind::CalledOff(
+            "the request was not sent, as the input had ended while the call waited for its turn",
+        ))
+        .with_hint("keep the input open until every call is answered, or make fewer calls at once")
     }
 
     /// The answers of other calls take all the memory that there is for answers.
@@ -317,7 +325,12 @@ impl Error {
 
     /// The call was called off by its caller; nothing was sent.
     pub fn is_called_off(&self) -> bool {
-        matches!(self.0.kind, Kind::CalledOff)
+        matches!(self.0.kind, Kind::CalledOff(_))
+    }
+
+    /// The service answered with a success that cannot be understood, for example as its end is missing.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self.0.kind, Kind::Answer(_))
     }
 
     /// The certificate of the host is not trusted.
@@ -384,7 +397,7 @@ impl Error {
             | Kind::OutOfTime { message, .. }
             | Kind::Answer(message) => message.into(),
             Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
-            Kind::CalledOff => "the call was given up before its request was sent".into(),
+            Kind::CalledOff(reason) => (*reason).into(),
             Kind::Interrupted(cause) => format!("the connection broke before the answer was complete: {cause}").into(),
             Kind::Api(error) => error.message.as_str().into(),
             Kind::LoginPage { .. } => "the host answered with a login page instead of an API response".into(),

@@ -69,7 +69,8 @@ impl Gate {
         let slot = if is_ahead { &self.reserved } else { &self.slots }.acquire().await.ok();
         // A request that goes ahead takes a turn too, which the others then wait for.
         let turn = self.rate.as_ref().map(Rate::turn);
-        if let Some(turn) = turn.filter(|_| !is_ahead) {
+        // A timer would take a moment even where there is nothing to wait for.
+        if let Some(turn) = turn.filter(|turn| !is_ahead && *turn > Instant::now()) {
             sleep_until(turn).await;
         }
         slot

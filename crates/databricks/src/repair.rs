@@ -16,8 +16,10 @@ pub(crate) struct Repaired {
     pub(crate) notes: Vec<String>,
 }
 
-/// Replaces what no JSON text may hold: halves of surrogate pairs and bytes that are not UTF-8 by `U+FFFD`, and numbers
-/// beyond every float by their text. `None` where there is nothing to replace.
+/// Replaces what no JSON text may hold: halves of surrogate pairs and bytes that are not UTF-8 by `U+FFFD`, numbers beyond
+/// every float and those that are none (`NaN`, `Infinity`) by their text, control characters in strings by their escapes,
+/// others by blanks, and the backslash of an unknown escape by one that stands for itself. `None` where there is nothing
+/// to replace.
 pub(crate) fn repair(bytes: &[u8]) -> Option<Repaired> {
     let marked = bytes.strip_prefix(BYTE_ORDER_MARK);
     let text = marked.unwrap_or(bytes);
@@ -36,16 +38,23 @@ pub(crate) fn repair(bytes: &[u8]) -> Option<Repaired> {
     (marked.is_some() || !notes.is_empty()).then(|| Repaired { bytes: written.into_bytes(), notes })
 }
 
-/// Whether there may be half of a surrogate pair or a number beyond every float. Most texts hold nothing of the kind, and
-/// this pass is much faster than the one that replaces.
+/// Whether there may be anything to replace. Most texts hold nothing of the kind, and this pass is much faster than the one
+/// that replaces.
 fn is_suspicious(text: &[u8]) -> bool {
     let (mut is_in_text, mut digits) = (false, 0);
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
         match byte {
             b'"' => is_in_text = !is_in_text,
-            b'\\' if bytes.next() == Some(&b'u') && matches!(bytes.as_slice(), [b'd' | b'D', ..]) => return true,
+            b'\\' => match bytes.next() {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
+                Some(b'u') if !matches!(bytes.as_slice(), [b'd' | b'D', ..]) && is_unit(bytes.as_slice()) => {}
+                _ => return true,
+            },
+            0..=0x1F if is_in_text || !byte.is_ascii_whitespace() => return true,
             _ if is_in_text => {}
+            // The letters of `NaN` and `Infinity`; those of `null`, `true` and `false` are small.
+            b'N' | b'I' => return true,
             b'0'..=b'9' | b'.' => {
                 digits += 1;
                 if digits >= LONG_NUMBER {
@@ -62,6 +71,16 @@ fn is_suspicious(text: &[u8]) -> bool {
     false
 }
 
+/// Whether a text begins with the four digits of an escape.
+fn is_unit(text: &[u8]) -> bool {
+    text.get(..4).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether a byte is a control character that no JSON text may hold anywhere.
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
@@ -76,8 +95,11 @@ impl<'a> Scanner<'a> {
         while let Some(byte) = self.peek(0) {
             match byte {
                 b'"' => self.string(),
-                b'-' | b'0'..=b'9' => self.number(),
-                _ => self.copy_until(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')),
+                b'N' | b'I' | b'-' | b'0'..=b'9' => self.number(),
+                byte if is_control(byte) => self.replace(1, " ", "a control character"),
+                _ => {
+                    self.copy_until(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9' | b'N' | b'I') || is_control(byte))
+                }
             }
         }
     }
@@ -106,7 +128,8 @@ impl<'a> Scanner<'a> {
             match byte {
                 b'"' => break,
                 b'\\' => self.escape(),
-                _ => self.copy_until(|byte| matches!(byte, b'"' | b'\\')),
+                0..=0x1F => self.replace(1, &format!("\\u{byte:04x}"), "a control character that is not escaped"),
+                _ => self.copy_until(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F)),
             }
         }
         let content = self.text.get(start..self.at).unwrap_or_default();
@@ -120,38 +143,47 @@ impl<'a> Scanner<'a> {
     fn escape(&mut self) {
         match (self.unit(0), self.unit(6)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => self.copy(12),
-            (Some(0xD800..=0xDFFF), _) => {
-                self.written.push_str("\\ufffd");
-                self.at += 6;
-                self.note("half of a surrogate pair");
-            }
-            _ => {
-                // The escaped character may be of several bytes, where the text is not JSON at all.
-                self.copy(1);
-                let width = self.text.get(self.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-                self.copy(width);
-            }
+            (Some(0xD800..=0xDFFF), _) => self.replace(6, "\\ufffd", "half of a surrogate pair"),
+            (Some(_), _) => self.copy(6),
+            (None, _) => match self.peek(1) {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.copy(2),
+                _ => self.replace(1, "\\\\", "an escape that JSON does not have"),
+            },
         }
+    }
+
+    /// Writes another text in the place of the next bytes.
+    fn replace(&mut self, length: usize, by: &str, what: &str) {
+        self.written.push_str(by);
+        self.at += length;
+        self.note(what);
     }
 
     /// The UTF-16 unit of an escape.
     fn unit(&self, ahead: usize) -> Option<u16> {
         let start = self.at + ahead;
         let digits = self.text.get(start..start + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(digits, 16).ok()
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_unit(digits.as_bytes()))
     }
 
     fn number(&mut self) {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        if let Some(number) = ["NaN", "Infinity", "-Infinity"].into_iter().find(|number| rest.starts_with(number)) {
+            return self.replace(
+                number.len(),
+                &format!("\"{number}\""),
+                "a number that JSON does not have, given as text",
+            );
+        }
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
         let number = self.text.get(self.at..self.at + length).unwrap_or_default();
         if number.parse::<f64>().is_ok_and(f64::is_infinite) {
-            self.written.extend(["\"", number, "\""]);
-            self.at += length;
-            self.note("a number out of range, given as text");
+            self.replace(length, &format!("\"{number}\""), "a number out of range, given as text");
         } else {
-            self.copy(length);
+            // At least the letter that only seemed to begin a number.
+            self.copy(length.max(1));
         }
     }
 
@@ -187,6 +219,20 @@ mod tests {
             &json!({ "size": "1e400", "n": "-1E+999" }),
             &["a number out of range, given as text in `size`", "a number out of range, given as text in `n`"],
         );
+        check(
+            br#"[{"a": NaN, "b": -Infinity, "c": [Infinity,1]}]"#,
+            &json!([{ "a": "NaN", "b": "-Infinity", "c": ["Infinity", 1] }]),
+            &["a", "b", "c"]
+                .map(|field| format!("a number that JSON does not have, given as text in `{field}`"))
+                .each_ref()
+                .map(String::as_str),
+        );
+        let raw = "a control character that is not escaped in `s`";
+        check(b"{\"s\":\"a\x00b\tc\r\nd\x1f\"}", &json!({ "s": "a\0b\tc\r\nd\u{1f}" }), &[raw; 5]);
+        check(b"[1]\0", &json!([1]), &["a control character"]);
+        let unknown = "an escape that JSON does not have in `s`";
+        check(br#"{"s":"a\qb\u12\x41\u+12f\\q\""}"#, &json!({ "s": "a\\qb\\u12\\x41\\u+12f\\q\"" }), &[unknown; 4]);
+        check(br#"{"s":"C:\Users\\N"}"#, &json!({ "s": "C:\\Users\\N" }), &[unknown]);
         let long = "9".repeat(400);
         let noted = &["a number out of range, given as text"];
         check(format!("[{long}]").as_bytes(), &json!([long]), noted);
@@ -197,6 +243,7 @@ mod tests {
         for text in [
             r#"{"a":"\ud83d\ude00","b":1e10,"c":"1e400 \\ud83d","d":[-0.5e-7]}"#,
             r#"{"e1": 12345678901234567890123, "f":"e+5\"", "g": true}"#,
+            "{\"Name\": \"Infinity NaN \\u0000\\u001F \\/\\b\\f\",\r\n\t\"Id\": [null, false, -1]}",
             "",
             "[]",
         ] {
@@ -206,7 +253,9 @@ mod tests {
 
     #[test]
     fn nothing_that_is_no_json_is_a_panic() {
-        for text in ["\"\\ud8", "\"\\é\\ud83d", "-", "\\", "\"", "1e9e9+-", "\"\\u12é\\uD800"] {
+        for text in
+            ["\"\\ud8", "\"\\é\\ud83d", "-", "\\", "\"", "1e9e9+-", "\"\\u12é\\uD800", "NaNI-Infinit\u{0}\"\u{1}\\q"]
+        {
             for cut in 0..=text.len() {
                 repair(&text.as_bytes()[..cut]);
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::departure::Terms;
 use crate::error::{Error, Repeat};
+use crate::queue::Queue;
 
 /// How many attempts a host gets that cannot be connected to. A wrong name or a closed port should be told within
 /// seconds, not after the whole budget.
@@ -52,7 +52,7 @@ impl RetryPolicy {
     pub(crate) async fn run<T, F>(
         &self,
         repeatable: bool,
-        terms: &Terms,
+        queue: Queue<'_>,
         mut attempt: impl FnMut(u32) -> F,
     ) -> Result<T, Error>
     where
@@ -78,7 +78,7 @@ impl RetryPolicy {
             // Where the call is called off, what the last attempt came to says more than that no other follows.
             if !may_repeat
                 || start.elapsed().saturating_add(pause) > self.budget
-                || terms.wait(sleep(pause)).await.is_err()
+                || queue.turn(sleep(pause)).await.is_err()
             {
                 return Err(error.with_outcome(may_have_happened).after_attempts(made));
             }

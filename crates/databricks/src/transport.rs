@@ -28,6 +28,7 @@ use crate::host::Host;
 use crate::limit::Gate;
 use crate::mask::Mask;
 use crate::operation::{Operation, Response};
+use crate::queue::{Closing, Queue};
 use crate::retry::RetryPolicy;
 use crate::scope::Scope;
 use crate::secret::Secret;
@@ -45,6 +46,7 @@ pub(crate) struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
     terms: Terms,
+    closing: Option<Closing>,
     deadline: Option<Deadline>,
     scope: Option<Scope>,
 }
@@ -110,6 +112,7 @@ impl Transport {
         Ok(Transport {
             user_agent: Arc::new(config.user_agent),
             terms: Terms::default(),
+            closing: None,
             deadline: None,
             scope: None,
             shared: Arc::new(Shared {
@@ -132,11 +135,27 @@ impl Transport {
         Transport { user_agent: Arc::new(user_agent), ..self.clone() }
     }
 
-    /// The same transport, whose requests leave on other terms. What goes ahead of the others has no deadline: it cleans
-    /// up after a call whose time may be over.
+    /// The same transport, whose requests leave on other terms. What goes ahead of the others has no deadline and no
+    /// closing: it cleans up after a call whose time may be over.
     pub(crate) fn on_terms(&self, terms: Terms) -> Transport {
-        let deadline = self.deadline.clone().filter(|_| !matches!(terms, Terms::Ahead));
-        Transport { terms, deadline, ..self.clone() }
+        let is_ahead = matches!(terms, Terms::Ahead);
+        let (deadline, closing) = (self.deadline.clone(), self.closing.clone());
+        Transport {
+            terms,
+            deadline: deadline.filter(|_| !is_ahead),
+            closing: closing.filter(|_| !is_ahead),
+            ..self.clone()
+        }
+    }
+
+    /// The same transport, whose requests begin no change after a closing.
+    pub(crate) fn with_closing(&self, closing: Closing) -> Transport {
+        Transport { closing: Some(closing), ..self.clone() }
+    }
+
+    /// How a request waits that changes something or not.
+    fn queue(&self, changes: bool) -> Queue<'_> {
+        Queue { terms: &self.terms, closing: self.closing.as_ref(), changes }
     }
 
     /// The same transport, whose requests have this deadline.
@@ -242,13 +261,13 @@ impl Transport {
     /// attempt that is on the wire is the last.
     /// The content, if any, is its body, and is read while it is sent.
     pub(crate) async fn send(&self, request: Request, content: Option<&Content>, call: Call) -> Result<Answer, Error> {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let changes = changes(&request);
         let attempts = &Attempts::new(call.operation);
         // On the heap: the futures of callers nest deeply enough.
         let work = Box::pin(self.send_until_answered(request, content, call, attempts));
         let outcome = self.limit(attempts, work).await;
         outcome.map_err(|error| {
-            let may_have_happened = error.may_have_happened() && !reads;
+            let may_have_happened = error.may_have_happened() && changes;
             error.with_outcome(may_have_happened).in_operation(call.operation)
         })
     }
@@ -284,7 +303,7 @@ impl Transport {
             let outcome = self.send_with_credential(request, content, call, attempts, (number, renewed)).await;
             outcome.inspect_err(|error| attempts.failed(error))
         };
-        self.retry(call.retry_budget).run(call.repeatable, &self.terms, attempt).await
+        self.retry(call.retry_budget).run(call.repeatable, self.queue(changes(request)), attempt).await
     }
 
     /// Makes one attempt, and a second where the service refuses the credential and there is a newer one.
@@ -375,7 +394,7 @@ impl Transport {
             *request.body_mut() = Some(content.body());
         }
         attempts.queues();
-        let slot = self.shared.gate.pass(&self.terms).await;
+        let slot = self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms)).await?;
         Ok(Ready { request, chosen, proof, slot })
     }
 
@@ -414,6 +433,11 @@ impl Transport {
             }
         }
     }
+}
+
+/// Whether a request may change something.
+fn changes(request: &Request) -> bool {
+    !matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// How the answer of one attempt is read.

@@ -101,3 +101,61 @@ SELECT * FROM 'https://elsewhere.test/x'
 SELECT * FROM text.`/mnt/other-bucket/x`
 SELECT * FROM read_files('dbfs:/mnt/x')
 SELECT * FROM read_files(TABLE('s3://elsewhere/x'))
+SELECT * FROM main.f.g(x => TABLE(text.`https://elsewhere.test/x`))
+SELECT * FROM f(TABLE(csv.`s3://elsewhere/x`))
+SELECT * FROM f(TABLE csv.`s3://elsewhere/x`)
+SELECT * FROM f(a, TABLE csv.`s3://elsewhere/x`)
+SELECT * FROM f(TABLE(IDENTIFIER('csv.`s3://elsewhere/x`')))
+SELECT * FROM f(TABLE((SELECT * FROM csv.`s3://elsewhere/x`)))
+SELECT * FROM main.f.g(TABLE(SELECT * FROM csv.`s3://elsewhere/x`))
+SELECT * FROM main.f.g(t => TABLE(csv.`s3://elsewhere/x`) PARTITION BY a)
+SELECT * FROM main.f.g(TABLE(csv.`s3://elsewhere/x`.*))
+SELECT * FROM ai_forecast(TABLE(jdbc.`jdbc:mysql://elsewhere.test`), horizon => '1')
+SELECT * FROM ai_forecast(TABLE(jdbc.`x`), horizon => '1')
+SELECT * FROM event_log(TABLE(csv.`s3://elsewhere/x`))
+SELECT * FROM event_log('csv.`s3://elsewhere/x`')
+SELECT * FROM table_changes('csv.`s3://elsewhere/x`', 0)
+SELECT * FROM table_changes(csv.`s3://elsewhere/x`, 0)
+SELECT * FROM table_changes(TABLE(csv.`s3://elsewhere/x`), 0)
+SELECT * FROM table_changes('csv.s3://elsewhere/x', 0)
+SELECT * FROM table_changes('csv.' || '`s3://elsewhere/x`', 0)
+SELECT * FROM table_changes(concat('csv', '.`s3://elsewhere/x`'), 0)
+SELECT * FROM table_changes(table => 'csv.`s3://elsewhere/x`', start => 0)
+SELECT * FROM vector_search(index => 'csv.`s3://elsewhere/x`', query_text => 'x')
+SELECT * FROM TABLE(csv.`s3://elsewhere/x`)
+SELECT * FROM main.f.g(LATERAL TABLE(csv.`s3://elsewhere/x`))
+SELECT * FROM t, LATERAL main.f.g(TABLE(csv.`s3://elsewhere/x`))
+SELECT `table`(1)
+SELECT 1 + all(1)
+SELECT * FROM csv.`/Volumes/../mnt/x`
+SELECT * FROM csv.`/Volumes/./../mnt/x`
+SELECT * FROM csv.`/Volumes/a/b/c/%2E%2e/x`
+SELECT * FROM csv.`/Volumes/a/b/c/{..}/{..}/{..}/{..}/mnt/x`
+SELECT * FROM csv.`/Volumes/a/b/c/{../../../../mnt}/x`
+SELECT * FROM csv.`/Volumes/a/b//c`
+SELECT * FROM csv.`/Volumes/*/b/c`
+SELECT * FROM csv.`/./mnt/y`
+SELECT * FROM csv.`/mn*/y`
+SELECT * FROM csv.`/[m]nt/y`
+SELECT * FROM csv.`/?nt/y`
+SELECT * FROM csv.`/{mnt}/y`
+SELECT * FROM csv.`/tmp/../mnt/y`
+SELECT * FROM csv.`/MNT/y`
+SELECT * FROM csv.`/ mnt/y`
+SELECT * FROM text.`/etc/passwd`
+SELECT * FROM text.`/dbfs/mnt/x`
+SELECT * FROM text.`dbfs:dbfs:/mnt/x`
+SELECT * FROM delta.`/mnt/x`
+SELECT * FROM delta.`/mn*/x`
+SELECT * FROM delta.`/tmp/../mnt/x`
+SELECT * FROM read_files('/Volumes/a/b/c/../../../../mnt/x')
+SELECT * FROM read_files('/Workspace/../mnt/x')
+SELECT from_protobuf(a, 'm', '/Volumes/../mnt/x.desc') FROM t
+LIST '/Volumes/../mnt/x'
+LIST '/mnt/x'
+DESCRIBE DETAIL '/mnt/x'
+DESCRIBE HISTORY '/Volumes/../mnt/x'
+SELECT f(1)
+SELECT * FROM f(1)
+SELECT f(TABLE(t)) FROM t
+SELECT * FROM t LATERAL VIEW f(x) AS y

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr};
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName};
 
 use super::constants::Constants;
-use super::names::{fold, is_own_path};
+use super::names::{OWN_PATHS, fold, is_own_path, text_refusal};
 
 /// What a built-in function does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(super) enum Rule {
     Any,
     /// The first is a path of the workspace's own storage, the others are options that only tell how to read.
     OwnPath,
+    /// A table, by its name as text or as `TABLE(…)`.
+    Table,
     /// The options of a document parser, without a place for its pictures.
     Document,
     /// A schema that is given, and options that only tell how to read: none names a registry or a file.
@@ -65,6 +67,7 @@ pub(super) fn entry(line: &'static str) -> Option<(&'static str, BuiltIn)> {
     let rule = match fields.next() {
         None => Rule::Any,
         Some("own_path") => Rule::OwnPath,
+        Some("table") => Rule::Table,
         Some("document") => Rule::Document,
         Some("written") => Rule::Written,
         Some("options_second") => Rule::Options { from: 1 },
@@ -79,13 +82,19 @@ pub(super) fn built_in(name: &str) -> Option<BuiltIn> {
     BUILT_IN.get(fold(name).as_str()).copied()
 }
 
+/// A call of a function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// The parts of the function's name.
+    pub(super) name: &'a [&'a str],
+    pub(super) arguments: &'a [FunctionArg],
+    /// Whether it stands where a table may.
+    pub(super) is_table: bool,
+}
+
 /// Why a call of a function is refused.
-pub(super) fn refusal(
-    name: &[&str],
-    arguments: &[FunctionArg],
-    constants: &Constants,
-    user_functions: bool,
-) -> Option<String> {
+pub(super) fn refusal(call: Call<'_>, constants: &Constants, user_functions: bool) -> Option<String> {
+    let Call { name, arguments, is_table } = call;
     let shown = name.join(".");
     let folded: Vec<_> = name.iter().map(|part| fold(part)).collect();
     let folded: Vec<_> = folded.iter().map(String::as_str).collect();
@@ -99,8 +108,9 @@ pub(super) fn refusal(
         _ => return Some(format!("`{shown}` is no name of a function")),
     };
     let Some(built_in) = built_in(name) else {
-        // No built-in function but `e` has a name of one letter, so this is one of the current schema.
-        if folded.len() == 1 && name.chars().count() == 1 && user_functions {
+        // No built-in table function has a name of one letter, so this is one of the current schema.
+        let takes_table = is_table && arguments.iter().filter_map(expression).any(is_table_argument);
+        if folded.len() == 1 && name.chars().count() == 1 && takes_table && user_functions {
             return None;
         }
         // A schema may be called `ai` too.
@@ -113,6 +123,7 @@ pub(super) fn refusal(
         (Class::Acts, _) => return Some(acts(&shown)),
         (_, Rule::Any) => true,
         (_, Rule::OwnPath) => reads_own_path(arguments, constants),
+        (_, Rule::Table) => return table_refusal(&shown, arguments, constants),
         (_, Rule::Document) => has_options(arguments, constants, 1, 1, |name| DOCUMENT_OPTIONS.contains(&name)),
         (_, Rule::Options { from }) => has_options(arguments, constants, from, 1, is_inert),
         (_, Rule::Written) => {
@@ -124,10 +135,9 @@ pub(super) fn refusal(
         }
     };
     (!is_allowed).then(|| match built_in.rule {
-        Rule::OwnPath => format!(
-            "`{shown}` is allowed with the path of a volume, such as `/Volumes/…`, written out, and options that only \
-             tell how to read"
-        ),
+        Rule::OwnPath => {
+            format!("`{shown}` is allowed with {OWN_PATHS}, written out, and options that only tell how to read")
+        }
         Rule::Options { .. } => {
             format!(
                 "`{shown}` is allowed with its options written out as a `map`, and only those that tell how to read"
@@ -262,13 +272,36 @@ fn reads_own_path(arguments: &[FunctionArg], constants: &Constants) -> bool {
     }) && has_path
 }
 
-/// `TABLE(t)`, the table whose files are meant.
+/// How functions that take the name of a table as text call that argument, where it is not the first.
+const TABLE_ARGUMENTS: [&str; 3] = ["index", "table", "table_name"];
+
+/// Why a function may not read the table that it is given the name of.
+fn table_refusal(shown: &str, arguments: &[FunctionArg], constants: &Constants) -> Option<String> {
+    let tables = arguments.iter().enumerate().filter(|(index, argument)| match name(argument) {
+        Some(name) => TABLE_ARGUMENTS.contains(&name.as_str()),
+        None => *index == 0,
+    });
+    tables.map(|(_, argument)| expression(argument)).find_map(|table| match table {
+        Some(table) if is_table_argument(table) => None,
+        Some(table) => match constants.text(table) {
+            Some(text) => text_refusal(&text),
+            None => {
+                Some(format!("`{shown}` is allowed with the name of its table written out as text, or as `TABLE(…)`"))
+            }
+        },
+        None => Some(format!("`{shown}` is allowed with one table")),
+    })
+}
+
+/// Whether this is the keyword that makes a table an argument, and no function of that name.
+pub(super) fn is_table_keyword(name: &ObjectName) -> bool {
+    let [part] = name.0.as_slice() else { return false };
+    part.as_ident().is_some_and(|part| part.quote_style.is_none() && part.value.eq_ignore_ascii_case("TABLE"))
+}
+
+/// `TABLE(t)`. What may stand in it is looked at apart.
 fn is_table_argument(argument: &Expr) -> bool {
-    let Expr::Function(function) = argument else { return false };
-    let sqlparser::ast::FunctionArguments::List(list) = &function.args else { return false };
-    let is_name =
-        |part: &FunctionArg| matches!(expression(part), Some(Expr::Identifier(_) | Expr::CompoundIdentifier(_)));
-    function.name.to_string().eq_ignore_ascii_case("TABLE") && list.args.iter().all(is_name)
+    matches!(argument, Expr::Function(Function { name, .. }) if is_table_keyword(name))
 }
 
 /// Whether the arguments from one on are plain text or a map whose keys are known and allowed, `most` at most.
@@ -286,7 +319,7 @@ fn has_options(
                 let text = expression(argument).and_then(|argument| constants.text(argument));
                 return text.is_some() && name(argument).is_none_or(|name| is_allowed(&name));
             };
-            let sqlparser::ast::FunctionArguments::List(list) = &function.args else { return false };
+            let FunctionArguments::List(list) = &function.args else { return false };
             // What a star stands for could be keys and values.
             let is_written =
                 list.args.len().is_multiple_of(2) && list.args.iter().all(|part| expression(part).is_some());
@@ -308,7 +341,8 @@ fn name(argument: &FunctionArg) -> Option<String> {
     }
 }
 
-fn expression(argument: &FunctionArg) -> Option<&Expr> {
+/// The expression that is an argument.
+pub(super) fn expression(argument: &FunctionArg) -> Option<&Expr> {
     let (FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } | FunctionArg::Unnamed(arg)) = argument;
     match arg {
         FunctionArgExpr::Expr(expression) => Some(expression),

@@ -3,16 +3,16 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArguments, ObjectName, ObjectNamePart, PipeOperator, Query, Select, Statement,
-    TableFactor, Visit, Visitor,
+    Expr, Function, FunctionArg, FunctionArguments, Ident, ObjectName, ObjectNamePart, PipeOperator, Query, Select,
+    Statement, TableFactor, Visit, Visitor,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use super::constants::Constants;
 use super::dialect::Databricks;
-use super::functions::{self, Rule};
-use super::names::{fold, table_refusal};
+use super::functions::{self, Call, Rule};
+use super::names::table_refusal;
 use super::rewrite::rewrite;
 
 /// Why a statement is refused.
@@ -79,7 +79,7 @@ fn denied(what: &str) -> Flow {
 }
 
 impl Reading<'_> {
-    fn call(&mut self, name: &ObjectName, arguments: &[FunctionArg]) -> Flow {
+    fn call(&mut self, name: &ObjectName, arguments: &[FunctionArg], is_table: bool) -> Flow {
         let parts = name.0.iter().map(|part| match part {
             ObjectNamePart::Identifier(identifier) => Some(identifier.value.as_str()),
             ObjectNamePart::Function(_) => None,
@@ -92,26 +92,47 @@ impl Reading<'_> {
         {
             self.ruled += 1;
         }
-        // `TABLE(t)` is an argument and `LIKE ALL (…)` an operator, which are functions to the parser.
-        if matches!(parts.as_slice(), [name] if matches!(fold(name).as_str(), "table" | "all")) {
-            return ControlFlow::Continue(());
-        }
-        match functions::refusal(&parts, arguments, self.constants, self.allowed.user_functions) {
+        let call = Call { name: &parts, arguments, is_table };
+        match functions::refusal(call, self.constants, self.allowed.user_functions) {
             Some(why) => ControlFlow::Break(Box::new(why)),
             None => ControlFlow::Continue(()),
         }
     }
 
+    /// A table that is an argument: `TABLE(t)`, or `TABLE(SELECT …)`, whose query is looked at as any other.
+    fn table_argument(&self, arguments: &[FunctionArg]) -> Flow {
+        match arguments {
+            [argument] => match functions::expression(argument) {
+                Some(table) => self.table_expression(table),
+                None => denied("`TABLE(…)` takes one table or query"),
+            },
+            _ => denied("`TABLE(…)` takes one table or query"),
+        }
+    }
+
+    fn table_expression(&self, table: &Expr) -> Flow {
+        match table {
+            Expr::Identifier(name) => self.parts(std::iter::once(Some(name))),
+            Expr::CompoundIdentifier(names) => self.parts(names.iter().map(Some)),
+            // These are visited by themselves.
+            Expr::Subquery(_) | Expr::Function(_) => ControlFlow::Continue(()),
+            _ => denied("`TABLE(…)` takes one table or query"),
+        }
+    }
+
     fn table(&self, name: &ObjectName) -> Flow {
-        let is_string =
-            |part: &ObjectNamePart| part.as_ident().is_some_and(|part| matches!(part.quote_style, Some('\'' | '"')));
-        if name.0.iter().any(is_string) {
+        self.parts(name.0.iter().map(ObjectNamePart::as_ident))
+    }
+
+    /// A table by the parts of its name.
+    fn parts<'p>(&self, parts: impl Iterator<Item = Option<&'p Ident>>) -> Flow {
+        let Some(parts) = parts.collect::<Option<Vec<_>>>() else {
+            return denied("this reads a table whose name is computed");
+        };
+        if parts.iter().any(|part| matches!(part.quote_style, Some('\'' | '"'))) {
             return denied("a string stands where the name of a table is expected; quote names with backticks");
         }
-        let parts: Vec<_> = name.0.iter().filter_map(|part| part.as_ident()).map(|part| part.value.as_str()).collect();
-        if parts.len() != name.0.len() {
-            return denied("this reads a table whose name is computed");
-        }
+        let parts: Vec<_> = parts.iter().map(|part| part.value.as_str()).collect();
         match table_refusal(&parts) {
             Some(why) => ControlFlow::Break(Box::new(why)),
             None => ControlFlow::Continue(()),
@@ -150,12 +171,13 @@ impl Visitor for Reading<'_> {
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> Flow {
         match table {
-            TableFactor::Table { name, args: Some(arguments), .. } => self.call(name, &arguments.args),
+            TableFactor::Table { name, args: Some(arguments), .. } => self.call(name, &arguments.args, true),
             TableFactor::Table { with_hints, .. } if !with_hints.is_empty() => {
                 denied("a table is read with options, which can do more than read")
             }
             TableFactor::Table { name, .. } => self.table(name),
-            TableFactor::Function { name, args, .. } => self.call(name, args),
+            TableFactor::Function { name, args, .. } => self.call(name, args, true),
+            TableFactor::TableFunction { expr, .. } => self.table_expression(expr),
             _ => ControlFlow::Continue(()),
         }
     }
@@ -163,8 +185,10 @@ impl Visitor for Reading<'_> {
     fn pre_visit_expr(&mut self, expression: &Expr) -> Flow {
         let Expr::Function(Function { name, args, .. }) = expression else { return ControlFlow::Continue(()) };
         match args {
-            FunctionArguments::List(list) => self.call(name, &list.args),
-            FunctionArguments::None | FunctionArguments::Subquery(_) => self.call(name, &[]),
+            FunctionArguments::List(list) if functions::is_table_keyword(name) => self.table_argument(&list.args),
+            FunctionArguments::Subquery(_) if functions::is_table_keyword(name) => ControlFlow::Continue(()),
+            FunctionArguments::List(list) => self.call(name, &list.args, false),
+            FunctionArguments::None | FunctionArguments::Subquery(_) => self.call(name, &[], false),
         }
     }
 }

@@ -218,5 +218,19 @@ SELECT from_xml(x, schema_of_xml('<a/>')) FROM t
 SELECT to_xml(struct(1 AS a), map('rowTag', 'r'))
 SELECT from_avro(b, '{"type":"int"}', map('mode', 'FAILFAST')) FROM t
 SELECT * FROM read_files(TABLE(a.b.t))
-SELECT a DIV b, (a) DIV -1, f(a) DIV left(b, 1), a[0] DIV :n, 'x' DIV `y`, 1 DIV 2 DIV 3 * 4 FROM t
+SELECT a DIV b, (a) DIV -1, upper(a) DIV left(b, 1), a[0] DIV :n, 'x' DIV `y`, 1 DIV 2 DIV 3 * 4 FROM t
 SELECT t.div, a AS div FROM t div JOIN u ON t.div = u.div WHERE t.div > 1
+SELECT * FROM f(TABLE(t))
+SELECT * FROM main.f.g(x => TABLE(a.b.t), y => 2)
+SELECT * FROM main.f.g(TABLE(SELECT * FROM a.b.t))
+SELECT * FROM ai_forecast(TABLE(a.b.t), horizon => '2026-12-31', time_col => 'ds', value_col => 'y')
+SELECT * FROM event_log('04c78631-3dd7-4856-b2a6-7d84e9b2638b')
+SELECT * FROM table_changes('`a`.`b c`.t', '2026-01-01 00:00:00.000+01:00', '2026-01-02T00:00:00Z')
+SELECT * FROM vector_search(index => 'a.b.i', query_text => 'how to reach /mnt/x or s3://y', num_results => 3)
+SELECT * FROM csv.`/Volumes/a/b/c/2026-*/part-?.[ct]sv`
+SELECT * FROM json.`/Volumes/a/b/c/{2025}/`
+SELECT * FROM read_files('/Volumes/a/b/c/.hidden/..data/x...json')
+SELECT * FROM text.`/Workspace/Users/me@acme.test/notes.txt`
+SELECT * FROM read_files('dbfs:/databricks-datasets/nyctaxi/*.csv')
+LIST '/Volumes/a/b/c/d/'
+DESCRIBE DETAIL '/tmp/events'

@@ -112,6 +112,14 @@ fn known_form(tokens: &[Token], written: &mut Vec<Token>) -> Option<usize> {
             written.push(Token::RParen);
             Some(end + 3)
         }
+        // `LIKE ALL (…)`, where a function of that name could not stand.
+        Token::Word(_)
+            if is_word(first, &["ALL"])
+                && written.last().is_some_and(|before| is_word(before, &["LIKE", "ILIKE"]))
+                && after.first() == Some(&Token::LParen) =>
+        {
+            Some(1)
+        }
         Token::Word(_) if is_word(first, &["INTERVAL"]) => interval(after, written),
         // `struct(*)`, which the parser takes for a literal: as a quoted name it is a function like others.
         Token::Word(_) if is_word(first, &["STRUCT"]) && after.first() == Some(&Token::LParen) => {

@@ -6,7 +6,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::constants::Constants;
-use super::names::{is_own_path, table_refusal};
+use super::names::{OWN_PATHS, is_own_path, is_table_path, table_refusal};
 use super::words::{is_word, starts_with, word};
 
 /// What can be shown, and whether the name of an object follows.
@@ -130,7 +130,7 @@ pub(super) fn describe(tokens: &[Token], constants: &Constants) -> Result<(), St
     }
     if !reader.tokens.is_empty() {
         // A path may also be given as a string.
-        reader.name().or_else(|error| if reader.string_path() { Ok(()) } else { Err(error) })?;
+        reader.name().or_else(|error| if reader.string_path(is_table_path) { Ok(()) } else { Err(error) })?;
     }
     while !reader.tokens.is_empty() {
         // A column, or one of its fields.
@@ -146,8 +146,8 @@ pub(super) fn describe(tokens: &[Token], constants: &Constants) -> Result<(), St
 /// Refuses a LIST statement of anything but the workspace's own storage. LIST itself has been read.
 pub(super) fn list(tokens: &[Token], constants: &Constants) -> Result<(), String> {
     let mut reader = Reader { tokens, constants };
-    if !reader.string_path() {
-        return Err("LIST is allowed with the path of a volume, such as `/Volumes/…`, written out".to_owned());
+    if !reader.string_path(is_own_path) {
+        return Err(format!("LIST is allowed with {OWN_PATHS}, written out"));
     }
     while !reader.tokens.is_empty() {
         reader.limit()?;
@@ -208,18 +208,18 @@ impl Reader<'_> {
         table_refusal(&parts).map_or(Ok(()), Err)
     }
 
-    /// Reads a path of the workspace's own storage, which is a string or a quoted name.
-    fn string_path(&mut self) -> bool {
+    /// Reads a path that is allowed, which is a string or a quoted name.
+    fn string_path(&mut self, is_allowed: impl Fn(&str) -> bool) -> bool {
         let path = match self.tokens.first() {
             Some(Token::Word(word)) if word.quote_style.is_some() => Some(word.value.as_str()),
             Some(token) => self.constants.token(token),
             None => None,
         };
-        let is_own = path.is_some_and(is_own_path);
-        if is_own {
+        let found = path.is_some_and(is_allowed);
+        if found {
             self.skip(1);
         }
-        is_own
+        found
     }
 
     fn is_string(&mut self) -> bool {

@@ -10,7 +10,7 @@ use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::shape::{self, Budget};
 
-/// One page reads no more chunks than this. Those of a warehouse hold thousands of rows.
+/// One page, or a table of a composite, reads no more chunks than this. Those of a warehouse hold thousands of rows.
 const MOST_CHUNKS: usize = 100;
 /// What the rows of one table may take in memory: far more than the queries of composites give.
 const LARGEST_TABLE: usize = 256 * 1024 * 1024;
@@ -29,8 +29,12 @@ impl Table {
     pub(super) async fn read(context: &Context, statement: StatementResponse) -> Result<Self, Error> {
         let mut chunks = Chunks::new(statement);
         let columns = chunks.columns().iter().map(|column| column.name.clone().unwrap_or_default()).collect();
-        let (mut rows, mut size) = (Vec::new(), 0);
+        let (mut rows, mut size, mut read) = (Vec::new(), 0, 0);
         while let Some(chunk) = chunks.next(context).await? {
+            read += 1;
+            if read >= MOST_CHUNKS && chunks.position().is_some() {
+                return Err(Error::failed(format!("the result has more than {MOST_CHUNKS} chunks")));
+            }
             size += chunk.rows.iter().flatten().map(|cell| CELL + cell.as_ref().map_or(0, String::len)).sum::<usize>();
             if size > LARGEST_TABLE {
                 return Err(Error::failed(format!("the rows take more than {} MB", LARGEST_TABLE / 1024 / 1024)));

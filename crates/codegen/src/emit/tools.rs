@@ -180,13 +180,14 @@ fn look(api: &Api, allowlist: &Allowlist, look: &Look) -> Result<TokenStream> {
     })
 }
 
-/// Whether a success of the operation has something to tell.
-fn is_telling(api: &Api, operation: &Operation) -> bool {
+/// The fields of which a success of the operation has at least one.
+fn told(api: &Api, operation: &Operation) -> Vec<String> {
     match &operation.response {
-        Response::Json(schema) => {
-            matches!(api.resolve(schema), Schema::Object(properties) if !properties.is_empty())
-        }
-        _ => false,
+        Response::Json(schema) => match api.resolve(schema) {
+            Schema::Object(properties) => properties.iter().map(|property| property.name.clone()).collect(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
 
@@ -195,7 +196,7 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
     let (input_schema, full_schema) = schema::input(api, self::operation(api, &tool.id)?, tool);
     let input_schema = input_schema.to_string();
     let full_schema = option(full_schema.map(|schema| schema.to_string()).as_deref());
-    let is_telling = is_telling(api, self::operation(api, &tool.id)?);
+    let told = told(api, self::operation(api, &tool.id)?);
     // The size of a page follows from what is asked for.
     let arguments = tool.arguments.iter().filter(|argument| limit(argument).is_none()).map(argument);
     let result = shape(&tool.result);
@@ -220,7 +221,7 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
             operation: &operations::#operation,
             input_schema: #input_schema,
             full_schema: #full_schema,
-            is_telling: #is_telling,
+            told: &[#(#told),*],
             arguments: &[#(#arguments),*],
             result: #result,
             limit: #limit,

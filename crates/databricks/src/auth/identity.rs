@@ -15,6 +15,7 @@ use crate::departure::Terms;
 use crate::error::{Error, Refusal};
 use crate::host::is_loopback;
 use crate::mask::Mask;
+use crate::queue::Queue;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::weight::Form;
@@ -202,7 +203,7 @@ impl Identity {
         };
         let retry = if ask.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };
         // Asking twice for a token does no harm.
-        retry.run(true, &Terms::Usual, attempt).await.map_err(|error| told(&error, &ask.url))
+        retry.run(true, Queue::of(&Terms::Usual), attempt).await.map_err(|error| told(&error, &ask.url))
     }
 }
 

@@ -95,6 +95,7 @@ impl Refusal {
         }
         self.code = scalar(&object, "error_code").or_else(|| scalar(&object, "errorCode"));
         if let Some(message) = scalar(&object, "message") {
+            self.code = self.code.take().or_else(|| scalar(&object, "code"));
             self.message = message;
         } else if let Some(message) = scalar(&object, "error_description") {
             // OAuth, RFC 6749: the code is in `error`.
@@ -125,6 +126,38 @@ impl Refusal {
         let status = scalar(object, "status").unwrap_or_else(|| self.status.to_string());
         self.code.get_or_insert_with(|| format!("SCIM_{status}"));
     }
+}
+
+/// Members of an error besides its code.
+const ABOUT_ERRORS: [&str; 11] = [
+    "code",
+    "details",
+    "error",
+    "error_description",
+    "message",
+    "path",
+    "request_id",
+    "requestId",
+    "status",
+    "timestamp",
+    "trace_id",
+];
+
+/// Whether an object is an error whatever the status says. No operation answers with an `error_code` of its own. Other
+/// members that errors have may stand in an answer too, so these count only where there is nothing else.
+pub(crate) fn is_error(object: &Map<String, Value>) -> bool {
+    let is_code = |code: Option<&Value>| match code {
+        Some(Value::String(code)) => !matches!(code.as_str(), "" | "0" | "OK" | "200"),
+        Some(Value::Number(code)) => code.as_i64().is_some_and(|code| !matches!(code, 0 | 200..=299)),
+        _ => false,
+    };
+    let names_error = || match object.get("error") {
+        Some(Value::Object(error)) => ["code", "message", "type"].iter().any(|name| error.contains_key(*name)),
+        Some(Value::String(error)) => !error.is_empty(),
+        _ => is_code(object.get("code")) && object.get("message").is_some_and(Value::is_string),
+    };
+    let has_nothing_else = || object.keys().all(|name| ABOUT_ERRORS.contains(&name.as_str()));
+    is_code(object.get("error_code")) || is_code(object.get("errorCode")) || (names_error() && has_nothing_else())
 }
 
 /// Text or number as text. Real authentication failures carry `"error_code": 403`.

@@ -29,7 +29,7 @@ impl Error {
             | Kind::Argument(_)
             | Kind::Unreachable(_)
             | Kind::Untrusted(_)
-            | Kind::CalledOff
+            | Kind::CalledOff(_)
             | Kind::LoginPage { .. } => false,
         }
     }
@@ -44,7 +44,7 @@ impl Error {
             Kind::Configuration(_)
             | Kind::Credentials { .. }
             | Kind::Argument(_)
-            | Kind::CalledOff
+            | Kind::CalledOff(_)
             | Kind::Untrusted(_)
             | Kind::LoginPage { .. }
             | Kind::Answer(_) => Repeat::Never,

@@ -3,6 +3,7 @@ use std::cell::Cell;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::*;
+use crate::departure::Terms;
 use crate::error::Refusal;
 
 const POLICY: RetryPolicy = RetryPolicy {
@@ -22,7 +23,7 @@ fn status(status: u16, retry_after: Option<&'static str>) -> Error {
 async fn attempts(policy: RetryPolicy, repeatable: bool, succeed_at: u32, error: Error) -> (u32, bool) {
     let made = Cell::new(0);
     let result = policy
-        .run(repeatable, &Terms::Usual, |number| {
+        .run(repeatable, Queue::of(&Terms::Usual), |number| {
             made.set(number);
             let error = error.clone();
             async move { if number == succeed_at { Ok(()) } else { Err(error) } }
@@ -57,7 +58,7 @@ async fn an_attempt_that_may_have_happened_is_not_forgotten() {
             let error = errors.borrow_mut().next().unwrap();
             async { Err::<(), _>(error) }
         };
-        POLICY.run(true, &Terms::Usual, attempt).await.unwrap_err().may_have_happened()
+        POLICY.run(true, Queue::of(&Terms::Usual), attempt).await.unwrap_err().may_have_happened()
     };
     // The second attempt may fail for what the first one did.
     assert!(run(vec![status(502, None), status(404, None)]).await);
@@ -103,7 +104,7 @@ async fn the_budget_ends_it_with_the_last_error() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_call_stops_it() {
     let made = Cell::new(0);
-    let call = POLICY.run(true, &Terms::Usual, |number| {
+    let call = POLICY.run(true, Queue::of(&Terms::Usual), |number| {
         made.set(number);
         async { Err::<(), _>(status(503, Some("30"))) }
     });

@@ -58,7 +58,7 @@ impl Transport {
         };
         let fetched = async {
             self.count()?;
-            self.retry(None).run(true, &self.terms, attempt).await
+            self.retry(None).run(true, self.queue(false), attempt).await
         };
         let answer = self.limit(attempts, fetched).await;
         answer.map_err(|error| error.with_outcome(false).in_operation(NAME))
