@@ -222,7 +222,7 @@ SELECT a DIV b, (a) DIV -1, upper(a) DIV left(b, 1), a[0] DIV :n, 'x' DIV `y`, 1
 SELECT t.div, a AS div FROM t div JOIN u ON t.div = u.div WHERE t.div > 1
 SELECT * FROM f(TABLE(t))
 SELECT * FROM main.f.g(x => TABLE(a.b.t), y => 2)
-SELECT * FROM main.f.g(TABLE(SELECT * FROM a.b.t))
+SELECT * FROM main.f.g(TABLE(SELECT * FROM a.b.t WHERE x IN (1, 2)) PARTITION BY a ORDER BY b, horizon => 3)
 SELECT * FROM ai_forecast(TABLE(a.b.t), horizon => '2026-12-31', time_col => 'ds', value_col => 'y')
 SELECT * FROM event_log('04c78631-3dd7-4856-b2a6-7d84e9b2638b')
 SELECT * FROM table_changes('`a`.`b c`.t', '2026-01-01 00:00:00.000+01:00', '2026-01-02T00:00:00Z')

@@ -30,29 +30,45 @@ const UNITS: [&str; 20] = [
     "MICROSECONDS",
 ];
 
+/// A bracket that is open.
+struct Bracket {
+    /// Where it stands among what is written.
+    at: usize,
+    /// Whether `TABLE(…)` was within it: that of `f(TABLE(t) PARTITION BY …)`.
+    has_table: bool,
+    /// Whether it was doubled, as the parser takes a query as an argument only in brackets of its own.
+    is_doubled: bool,
+}
+
+/// Words that begin the query of `TABLE(…)`.
+const BEGIN_QUERY: [&str; 4] = ["FROM", "SELECT", "VALUES", "WITH"];
+
 /// The tokens of a query in forms that the parser knows.
 pub(super) fn rewrite(tokens: &[Token]) -> Vec<Token> {
     let mut written: Vec<Token> = Vec::with_capacity(tokens.len());
-    // Where each bracket that is open stands, and whether `TABLE(…)` was within it: that of `f(TABLE(t) PARTITION BY …)`.
-    let mut open: Vec<(usize, bool)> = Vec::new();
+    let mut open: Vec<Bracket> = Vec::new();
     let mut rest = tokens;
     while let Some((token, after)) = rest.split_first() {
         let read = match token {
             Token::LParen => {
-                open.push((written.len(), false));
+                let is_of_table = written.last().is_some_and(|before| is_word(before, &["TABLE"]));
+                let is_doubled = is_of_table && after.first().is_some_and(|next| is_word(next, &BEGIN_QUERY));
+                open.push(Bracket { at: written.len(), has_table: false, is_doubled });
+                written.extend(is_doubled.then_some(Token::LParen));
                 None
             }
             Token::RParen => {
-                let before =
-                    open.pop().and_then(|(index, _)| index.checked_sub(1)).and_then(|index| written.get(index));
+                let closed = open.pop();
+                let before = closed.as_ref().and_then(|closed| written.get(closed.at.checked_sub(1)?));
                 if before.is_some_and(|before| is_word(before, &["TABLE"]))
-                    && let Some((_, has_table)) = open.last_mut()
+                    && let Some(around) = open.last_mut()
                 {
-                    *has_table = true;
+                    around.has_table = true;
                 }
+                written.extend(closed.filter(|closed| closed.is_doubled).map(|_| Token::RParen));
                 None
             }
-            Token::Word(_) if open.last().is_some_and(|(_, has_table)| *has_table) => {
+            Token::Word(_) if open.last().is_some_and(|around| around.has_table) => {
                 of_table_argument(rest, &mut written)
             }
             _ => None,
