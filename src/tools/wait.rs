@@ -245,13 +245,18 @@ mod tests {
         assert!(error.to_string().contains("how work stands"), "{error}");
     }
 
+    /// A success whose end is missing.
+    const CUT: u16 = 0;
+
     async fn refused(status: u16) -> Error {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
-            let answer = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let (status, body) = if status == CUT { (200, "{\"jobs\": [") } else { (status, "") };
+            let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close", body.len());
+            let answer = format!("{head}\r\n\r\n{body}");
             tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await.expect("an answer");
             tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await.ok();
         });
@@ -265,6 +270,8 @@ mod tests {
         for (statuses, outcome) in [
             (vec![200, 500, 403, 401, 200], Ok(5)),
             (vec![500, 200], Ok(2)),
+            (vec![CUT, 200, CUT, CUT, 200], Ok(5)),
+            (vec![CUT; 6], Err(6)),
             (vec![403], Err(1)),
             (vec![200, 404], Err(2)),
             (vec![200, 500, 500, 500, 500, 500, 500], Err(7)),

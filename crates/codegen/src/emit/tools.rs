@@ -11,7 +11,7 @@ use crate::allowlist::{
     self, Allowlist, Argument, Encoding, Filter, Lists, Look, OperationTool, Resource, Risk, Shape, Source, Tool,
     Verify,
 };
-use crate::api::{Api, Operation, Response, Schema};
+use crate::api::{Api, Operation, Property, Response, Schema};
 use crate::examples;
 use crate::lint::lint;
 use crate::schema::{self, FULL_SCHEMA_TOOL};
@@ -180,15 +180,14 @@ fn look(api: &Api, allowlist: &Allowlist, look: &Look) -> Result<TokenStream> {
     })
 }
 
-/// The fields of which a success of the operation has at least one.
-fn told(api: &Api, operation: &Operation) -> Vec<String> {
-    match &operation.response {
-        Response::Json(schema) => match api.resolve(schema) {
-            Schema::Object(properties) => properties.iter().map(|property| property.name.clone()).collect(),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
+/// The fields of which a success of the operation has at least one. The API leaves out lists and maps that are empty, so
+/// an answer of nothing else may have none.
+fn told<'a>(api: &'a Api, operation: &'a Operation) -> Vec<&'a str> {
+    let Response::Json(schema) = &operation.response else { return Vec::new() };
+    let Schema::Object(properties) = api.resolve(schema) else { return Vec::new() };
+    let may_be_empty = |schema: &Schema| matches!(api.resolve(schema), Schema::Array(_) | Schema::Map(_));
+    let is_there = |property: &&Property| !may_be_empty(&property.schema);
+    properties.iter().filter(is_there).map(|property| property.name.as_str()).collect()
 }
 
 fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
