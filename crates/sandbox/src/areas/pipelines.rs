@@ -22,7 +22,7 @@ use crate::text::rfc3339;
 use crate::workspace::{USER, Workspace, lock};
 
 /// Each of the phases before an update ends.
-const PHASE: Lapse = Lapse::new(250, 15_000);
+const PHASE: Lapse = Lapse::new(250, 15_000).in_demo(1_500);
 /// How long an update takes to stop.
 const STOP: Lapse = Lapse::new(300, 10_000);
 /// Updates that a pipeline remembers.

@@ -95,7 +95,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// Rows of a statement that a task runs, at most.
 const ROWS: usize = 1_000;
 
-const USUAL: Lapse = Lapse::new(300, 20_000);
+const USUAL: Lapse = Lapse::new(300, 20_000).in_demo(4_000);
 
 /// The source that a task runs, with its language.
 fn source(workspace: &Workspace, spec: &Map<String, Value>) -> Option<(String, String)> {

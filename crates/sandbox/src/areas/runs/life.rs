@@ -16,7 +16,7 @@ use crate::clock::Lapse;
 use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
-const QUEUE: Lapse = Lapse::new(200, 5_000);
+const QUEUE: Lapse = Lapse::new(200, 5_000).in_demo(1_500);
 /// Runs that are remembered.
 const KEPT: usize = 1_000;
 /// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
