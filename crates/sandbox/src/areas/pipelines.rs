@@ -26,7 +26,7 @@ const PHASE: Lapse = Lapse::new(250, 15_000).in_demo(1_500);
 /// How long an update takes to stop.
 const STOP: Lapse = Lapse::new(300, 10_000);
 /// Updates that a pipeline remembers.
-const KEPT: usize = 100;
+const KEPT: usize = 30;
 const PHASES: [&str; 4] = ["WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING"];
 
 pub(crate) const ROUTES: &[Route] = &[

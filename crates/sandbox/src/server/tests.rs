@@ -155,13 +155,16 @@ async fn a_page_of_a_long_history_takes_no_longer_than_one_of_a_short() {
             enter(&served.workspace);
         }
     };
+    // The quickest of many: what else the machine does only makes some of them slower.
     let listed = async || {
-        let began = std::time::Instant::now();
-        for _ in 0..20 {
+        let mut quickest = Duration::MAX;
+        for _ in 0..50 {
+            let began = std::time::Instant::now();
             let path = "/api/2.0/sql/history/queries?max_results=25&include_metrics=true";
             perform(&served.workspace, &served.router, "GET", path, Bytes::new()).await.unwrap();
+            quickest = quickest.min(began.elapsed());
         }
-        began.elapsed()
+        quickest
     };
     enter_all(50);
     listed().await;
