@@ -233,3 +233,23 @@ async fn advice_leads_on() -> Outcome {
     assert!(house.refusal("import_notebook", fresh).await?.contains("or `overwrite: true`"));
     Ok(())
 }
+
+#[tokio::test]
+async fn what_does_not_exist_is_looked_for_where_such_things_are() -> Outcome {
+    let house = House::whole().await?;
+    for (tool, arguments, list) in [
+        ("list_workspace_items", json!({ "path": "/nope" }), "list_workspace_items"),
+        ("get_permissions", json!({ "object_type": "jobs", "object_id": "999" }), "list_jobs"),
+        ("get_permissions", json!({ "object_type": "warehouses", "object_id": "999" }), "list_warehouses"),
+    ] {
+        let refusal = house.refusal(tool, arguments).await?;
+        assert!(refusal.contains(&format!("see what exists with `{list}`")), "{tool}: {refusal}");
+    }
+    for tool in ["run_job_now", "get_job"] {
+        let refusal = house.refusal(tool, json!({ "job_id": "nightly-orders" })).await?;
+        assert!(refusal.contains("job_id") && refusal.contains("`nightly-orders`"), "{tool}: {refusal}");
+    }
+    let saved = house.answer("execute_sql", json!({ "statement": "SELECT 1", "save_to": "" })).await?;
+    assert_eq!(saved["total_rows"], 1, "{saved}");
+    Ok(())
+}
