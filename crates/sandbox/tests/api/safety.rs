@@ -8,7 +8,7 @@ use databricks_sandbox::Sandbox;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::client::{Checked, Reply, get, post, raw, start};
+use crate::client::{Checked, Reply, get, post, raw, send, start};
 
 const WAREHOUSE: &str = "a1b2c3d4e5f60718";
 
@@ -250,5 +250,22 @@ async fn the_announced_login_leads_to_a_token() -> Checked {
         tokens.at("/access_token").as_str().unwrap_or_default()
     );
     assert_eq!(from(&sandbox, "/api/2.2/jobs/list", &late).await?.status, 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_path_of_many_parts_makes_no_folders() -> Checked {
+    let sandbox = start().await?;
+    let deep = "/a".repeat(3_000);
+    let files = format!("/Volumes/main/default/landing{deep}");
+    for reply in [
+        post(&sandbox, "/api/2.0/dbfs/mkdirs", json!({"path": deep})).await?,
+        post(&sandbox, "/api/2.0/dbfs/put", json!({"path": deep, "contents": ""})).await?,
+        post(&sandbox, "/api/2.0/workspace/mkdirs", json!({"path": deep})).await?,
+        send(&sandbox, "PUT", &format!("/api/2.0/fs/directories{files}"), b"").await?,
+        send(&sandbox, "PUT", &format!("/api/2.0/fs/files{files}"), b"").await?,
+    ] {
+        assert_eq!((reply.status, reply.code().as_str()), (400, "INVALID_PARAMETER_VALUE"));
+    }
     Ok(())
 }
