@@ -214,8 +214,7 @@ impl Checker<'_> {
                 )
             }
             (Some("string"), Value::String(text)) if is_identifier(schema) && text.trim().parse::<i64>().is_err() => {
-                let what = "an id, which has digits only";
-                self.fault(path, format!("expected {what}, got {}; names are no ids", got(&json!(text))));
+                self.fault(path, format!("expected an id made of digits, got {}", got(&json!(text))));
                 Value::String(text)
             }
             (Some("string"), Value::String(text)) => self.text(schema, text, path),

@@ -218,6 +218,11 @@ async fn advice_leads_on() -> Outcome {
     assert!(refusal.contains("it exists already") && refusal.contains("`list_schemas`"), "{refusal}");
     let refusal = house.refusal("get_run_output", json!({ "run_id": house.job("nightly-orders").await? })).await?;
     assert!(refusal.contains("`list_runs`"), "{refusal}");
+    let refusal = house.refusal("delete_workspace_item", json!({ "path": "/Shared" })).await?;
+    assert!(refusal.contains("`recursive: true`"), "{refusal}");
+    let missing = |_: &str, _: &str| Some(json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": "no such thing" }));
+    let refusal = House::scripted(missing).await?.refusal("list_jobs", json!({})).await?;
+    assert!(refusal.contains("does not have that part of the API"), "{refusal}");
     // A conflict in spite of `overwrite` is with something of another kind.
     let conflict = |target: &str, _: &str| {
         target
