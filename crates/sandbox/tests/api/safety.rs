@@ -269,3 +269,17 @@ async fn a_path_of_many_parts_makes_no_folders() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn short_texts_of_very_many_parts_are_refused() -> Checked {
+    let sandbox = start().await?;
+    let zeros = format!("{{\"name\": [{}0]}}", "0,".repeat(3_000_000));
+    assert_eq!(send(&sandbox, "POST", "/api/2.2/jobs/create", zeros.as_bytes()).await?.code(), "MALFORMED_REQUEST");
+    let cells = format!("print(1)\n{}", "# COMMAND ----------\n".repeat(50_000));
+    let content = base64::engine::general_purpose::STANDARD.encode(cells);
+    let body = json!({"path": "/Shared/cells", "format": "SOURCE", "language": "PYTHON", "content": content});
+    let reply = post(&sandbox, "/api/2.0/workspace/import", body).await?;
+    assert_eq!(reply.code(), "MAX_NOTEBOOK_SIZE_EXCEEDED");
+    assert!(reply.at("/message").to_string().contains("50001 cells"));
+    Ok(())
+}
