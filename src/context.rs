@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use databricks::{Arguments, Client, Deadline, Operation};
-use serde_json::Value;
+use databricks::{Client, Deadline, Request};
 
 use crate::cleanup::Cleanup;
 use crate::error::Error;
@@ -73,8 +72,8 @@ impl Context {
         Self { client: self.client.with_deadline(deadline), ..self.clone() }
     }
 
-    /// Calls an operation that answers with JSON.
-    pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
-        Ok(self.client.execute(operation, arguments).await?.into_json().unwrap_or_default())
+    /// Sends a request.
+    pub(crate) async fn send<R: Request>(&self, request: R) -> Result<R::Answer, Error> {
+        Ok(self.client.send(request).await?)
     }
 }

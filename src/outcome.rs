@@ -114,10 +114,10 @@ struct Found {
 }
 
 async fn object(context: &Context, look: &Look, request: Arguments) -> Result<Found, Error> {
-    let object = match context.json(look.operation, request).await {
-        Ok(object) => Some(object),
+    let object = match context.client.execute(look.operation, request).await {
+        Ok(object) => Some(object.into_json().unwrap_or_default()),
         Err(error) if error.is_not_found() => None,
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     Ok(Found { objects: object.into_iter().collect(), is_cut: false })
 }
@@ -145,7 +145,7 @@ async fn listed(
             let page = context.client.page(look.operation, request.clone(), cursor.as_ref()).await?;
             (page.items, page.next)
         } else {
-            let answer = context.json(look.operation, request.clone()).await?;
+            let answer = context.client.execute(look.operation, request.clone()).await?.into_json().unwrap_or_default();
             (shape::at(&answer, items).and_then(Value::as_array).cloned().unwrap_or_default(), None)
         };
         found.objects.extend(page.into_iter().filter(is_wanted));

@@ -1,5 +1,5 @@
 //! Texts of all kinds, bent at random, for every parser of the server that a client or workspace reaches: SQL that may
-//! only read or is to be planned, names, pages, and the URIs of resources. Nothing may panic, hang, or end the server.
+//! only read or is to be planned, notebooks, names, pages, and the URIs of resources. Nothing may panic, hang, or end the server.
 //!
 //! It runs for a few seconds; `SERVER_FUZZ_SECONDS=300` makes it five minutes, and a failure tells its
 //! `SERVER_FUZZ_SEED`. The parsers of the sandbox have a harness of the same form.
@@ -21,6 +21,14 @@ use serde_json::{Value, json};
 /// Statements to bend.
 const SEEDS: [&str; 2] =
     [include_str!("../src/tools/read_only_sql/reads.sql"), include_str!("../src/tools/read_only_sql/attacks.sql")];
+
+/// Notebooks to bend.
+const NOTEBOOKS: [&str; 4] = [
+    "# Databricks notebook source\n# MAGIC %md\n# MAGIC ## Title\n# COMMAND ----------\nprint(1)\n",
+    "\u{feff}-- Databricks notebook source\r\nSELECT 1\r\n-- COMMAND ----------\r\nSELECT 2",
+    r#"{"cells": [{"cell_type": "code", "source": ["1"], "outputs": [], "metadata": {}}], "metadata": {}, "nbformat": 4}"#,
+    "<!DOCTYPE html><html><script>var __DATABRICKS_NOTEBOOK_MODEL = 'e30=';</script></html>",
+];
 
 /// What makes a tree deeper each time that it repeats.
 const LINKS: [&str; 24] = [
@@ -174,13 +182,18 @@ async fn texts_of_all_kinds_are_answered() -> Result<(), Box<dyn Error>> {
     while Instant::now() < until || asked < 200 {
         let (first, second) = (random.of(&seeds), random.of(&seeds));
         let text = random.bend(first, second);
-        let (tool, arguments): (_, Value) = match random.below(6) {
+        let (tool, arguments): (_, Value) = match random.below(7) {
             0 => ("explain_query", json!({ "statement": text })),
             1 => ("get_table_schema", json!({ "full_name": name(&text) })),
             2 => ("list_jobs", json!({ "page_token": name(&text) })),
             3 => ("get_job", json!({ "job_id": name(&text), "fields": [text] })),
             // No such warehouse: what passes the guard is not run.
             4 => ("execute_sql", json!({ "statement": text, "read_only": true, "warehouse_id": "none" })),
+            5 => {
+                let source = random.of(&NOTEBOOKS);
+                let content = random.bend(source, &text);
+                ("import_notebook", json!({ "path": "/Shared/fuzz", "content": content, "overwrite": true }))
+            }
             _ => {
                 let uri = format!("databricks://{}", name(&random.bend("tables/samples.retail.orders", &text)));
                 let read = client.read_resource(ReadResourceRequestParams::new(uri.clone()));

@@ -1,4 +1,4 @@
-//! Generates the operation table and the typed client from `specs/` and `allowlist/`.
+//! Generates the operation table, the requests and the types of answers from `specs/` and `allowlist/`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,5 +16,7 @@ fn main() -> Result<()> {
         std::fs::write(out.join(name), code).with_context(|| format!("cannot write `{name}`"))
     };
     write("operations.rs", codegen::emit::source(codegen::emit::operations(&api, &allowlist)?)?)?;
-    write("api.rs", codegen::emit::source(codegen::emit::client(&api, &allowlist)?)?)
+    let types = codegen::emit::types(&api, &allowlist)?;
+    write("requests.rs", codegen::emit::source(codegen::emit::requests(&api, &allowlist, &types)?)?)?;
+    write("types.rs", codegen::emit::source(types.code)?)
 }

@@ -86,12 +86,12 @@ async fn a_start_that_has_not_left_at_the_deadline_is_called_off() {
     let limits = databricks::Limits { concurrency: 1, requests_per_second: None };
     let config = Config { limits, ..Config::new(&url, "token").expect("a config") };
     let context = Context::new(Client::new(config).expect("a client"), Budget::tokens(6_000), None);
-    let list = |context: Context| async move { context.json(&JOBS_JOBS_LIST, Arguments::new()).await };
+    let list = |context: Context| async move { context.client.execute(&JOBS_JOBS_LIST, Arguments::new()).await };
     // It takes the only slot, and is never answered.
     let first = tokio::spawn(list(context.clone()));
     let _connection = listener.accept().await.expect("a connection");
     let begin = async move |starting: Context| {
-        starting.json(&JOBS_JOBS_CREATE, Arguments::new()).await?;
+        starting.client.execute(&JOBS_JOBS_CREATE, Arguments::new()).await?;
         Ok(begun("work", 7, ()))
     };
     let undo = async move |_: Context, _: u32| Ok(());

@@ -5,7 +5,7 @@ mod result;
 
 use std::time::Duration;
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::dashboards::genie;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,26 +49,17 @@ struct Place {
     message: String,
 }
 
-impl Place {
-    fn arguments(&self) -> Arguments {
-        Arguments::new()
-            .with(Location::Path, "space_id", self.space.as_str())
-            .with(Location::Path, "conversation_id", self.conversation.as_str())
-            .with(Location::Path, "message_id", self.message.as_str())
-    }
-}
-
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let seconds = input.timeout_seconds;
     let place = asked(&context, input).await?;
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
-    let poll = || context.json(&operations::DASHBOARDS_GENIE_GET_MESSAGE, place.arguments());
+    let Place { space, conversation, message } = &place;
+    let poll = || context.send(genie::GetMessage::new(space, conversation, message));
     let look = |message: &Value| {
         let status = status(message).to_owned();
         let is_over = matches!(status.as_str(), "COMPLETED" | "QUERY_RESULT_EXPIRED" | "FAILED" | "CANCELLED");
         Stand { state: status, done: None, is_over }
     };
-    let Place { conversation, message, .. } = &place;
     let question = Lasting::new(format!("message {message} of Genie conversation {conversation}"));
     let message = watch(&context, "Genie", &mut wait, poll, look).await;
     question.told();
@@ -100,22 +91,11 @@ fn status(message: &Value) -> &str {
 /// Puts the question, or finds the message that is asked for.
 async fn asked(context: &Context, input: Input) -> Result<Place, Error> {
     let Input { space_id: space, question, conversation_id, message_id, .. } = input;
-    let request = Arguments::new().with(Location::Path, "space_id", space.as_str());
     let (answer, conversation) = match (question, conversation_id, message_id) {
         (None, Some(conversation), Some(message)) => return Ok(Place { space, conversation, message }),
-        (Some(question), None, None) => {
-            let request = request.with(Location::Body, "content", question);
-            let answer = context.json(&operations::DASHBOARDS_GENIE_START_CONVERSATION, request).await;
-            (answer?, None)
-        }
+        (Some(question), None, None) => (context.send(genie::StartConversation::new(&space, question)).await?, None),
         (Some(question), Some(conversation), None) => {
-            let request = request.with(Location::Path, "conversation_id", conversation.as_str()).with(
-                Location::Body,
-                "content",
-                question,
-            );
-            let answer = context.json(&operations::DASHBOARDS_GENIE_CREATE_MESSAGE, request).await;
-            (answer?, Some(conversation))
+            (context.send(genie::CreateMessage::new(&space, &conversation, question)).await?, Some(conversation))
         }
         _ => {
             return Err(Error::failed("there is neither a question nor a message to wait for").with_hint(

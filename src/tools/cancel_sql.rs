@@ -1,6 +1,6 @@
 //! `cancel_sql`: cancels a statement and looks whether it has ended.
 
-use databricks::api::types::{StatementResponse, StatementState};
+use databricks::types::{StatementResponse, StatementState};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};

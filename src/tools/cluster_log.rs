@@ -1,10 +1,12 @@
 //! What happened to a cluster around a time.
 
-use databricks::{Arguments, Location, Payload, operations};
+use databricks::Request;
+use databricks::requests::compute::clusters;
 use serde_json::{Value, json};
 
 use super::machine::Kind;
 use super::once::identifier;
+use super::rest;
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -20,20 +22,12 @@ pub(crate) async fn around(
     from: Option<i64>,
     to: Option<i64>,
 ) -> Result<Value, Error> {
-    let mut request = Arguments::new()
-        .with(Location::Body, "cluster_id", cluster_id)
-        .with(Location::Body, "page_size", 50)
-        .idempotent(true);
-    if let Some(from) = from.filter(|from| *from > 0) {
-        request.insert(Location::Body, "start_time", from - MARGIN);
-    }
-    if let Some(to) = to.filter(|to| *to > 0) {
-        request.insert(Location::Body, "end_time", to + MARGIN);
-    }
-    let answer = match context.client.execute(&operations::COMPUTE_CLUSTERS_EVENTS, request).await? {
-        Payload::Json(answer) => answer,
-        _ => json!({}),
-    };
+    let known = |time: Option<i64>| time.filter(|time| *time > 0);
+    let request = clusters::Events::new(cluster_id)
+        .page_size(50)
+        .maybe(known(from).map(|from| from - MARGIN), clusters::Events::start_time)
+        .maybe(known(to).map(|to| to + MARGIN), clusters::Events::end_time);
+    let answer = rest::get(context, request).await?;
     let events = answer.get("events").and_then(Value::as_array).into_iter().flatten();
     let events: Vec<_> = events.take(MOST_EVENTS).map(event).collect();
     // A job's own cluster vanishes with its run; its events stay.

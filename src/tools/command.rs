@@ -1,7 +1,8 @@
 //! Commands on clusters: the six calls of the execution API, which keeps a program's state in a context.
 
-use databricks::{Arguments, Client, Location, Operation, Payload, operations};
-use serde_json::{Value, json};
+use databricks::requests::compute::command_execution;
+use databricks::{Client, Request};
+use serde_json::Value;
 
 use super::wait::{Stand, Wait, watch};
 use crate::cleanup::{self, Begun, Guard};
@@ -39,8 +40,13 @@ pub(crate) async fn send(
             Some(id) => id,
             None => create(&starting, &cluster_id, language).await?,
         };
-        let body = json!({ "clusterId": cluster_id, "contextId": context_id, "language": language, "command": code });
-        match post(client, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE, body).await.map(|answer| id_of(&answer)) {
+        // Running code twice is no repetition, so this request alone is not idempotent.
+        let request = command_execution::Execute::new()
+            .cluster_id(&cluster_id)
+            .context_id(&context_id)
+            .language(language)
+            .command(code);
+        match client.send(request).await.map(|answer| id_of(&answer)) {
             Ok(Some(command_id)) => {
                 let name = format!("command {command_id} in context {context_id} on cluster {cluster_id}");
                 let command = Command { cluster_id, context_id, command_id, is_alone };
@@ -73,14 +79,9 @@ pub(crate) async fn send(
 
 /// How a command stands: its status and results.
 pub(crate) async fn status(context: &Context, command: &Command) -> Result<Value, Error> {
-    let request = Arguments::new()
-        .with(Location::Query, "clusterId", command.cluster_id.as_str())
-        .with(Location::Query, "contextId", command.context_id.as_str())
-        .with(Location::Query, "commandId", command.command_id.as_str());
-    let answer = context.client.execute(&operations::COMPUTE_COMMAND_EXECUTION_COMMAND_STATUS, request).await;
-    match answer {
-        Ok(Payload::Json(answer)) => Ok(answer),
-        Ok(_) => Ok(json!({})),
+    let Command { cluster_id, context_id, command_id, .. } = command;
+    match context.client.send(command_execution::CommandStatus::new(cluster_id, context_id, command_id)).await {
+        Ok(answer) => Ok(answer),
         Err(error) if is_gone(&error) => Err(gone(&command.context_id)),
         Err(error) => Err(error.into()),
     }
@@ -88,23 +89,22 @@ pub(crate) async fn status(context: &Context, command: &Command) -> Result<Value
 
 /// Ends a context with all its variables. One that is gone already is as well.
 pub(crate) async fn destroy(client: &Client, cluster_id: &str, context_id: &str) {
-    let body = json!({ "clusterId": cluster_id, "contextId": context_id });
-    if let Err(error) = post(client, &operations::COMPUTE_COMMAND_EXECUTION_DESTROY, body).await {
+    let request = command_execution::Destroy::new(cluster_id, context_id).idempotent(true);
+    if let Err(error) = client.send(request).await {
         tracing::debug!(%error, "a context was not destroyed");
     }
 }
 
 async fn cancel(client: &Client, command: &Command) -> Result<(), databricks::Error> {
     let Command { cluster_id, context_id, command_id, .. } = command;
-    let body = json!({ "clusterId": cluster_id, "contextId": context_id, "commandId": command_id });
-    post(client, &operations::COMPUTE_COMMAND_EXECUTION_CANCEL, body).await.map(drop)
+    let request = command_execution::Cancel::new().cluster_id(cluster_id).context_id(context_id).command_id(command_id);
+    client.send(request.idempotent(true)).await
 }
 
 /// Makes a context and waits until it can be used.
 async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<String, Error> {
-    let body = json!({ "clusterId": cluster_id, "language": language });
-    let answer = post(&context.client, &operations::COMPUTE_COMMAND_EXECUTION_CREATE, body).await;
-    let answer = answer.map_err(|error| match error.message().contains("execution contexts") {
+    let request = command_execution::Create::new().cluster_id(cluster_id).language(language).idempotent(true);
+    let answer = context.client.send(request).await.map_err(|error| match error.message().contains("execution contexts") {
         true => Error::from(error).with_hint(
             "a cluster holds 145 contexts, those of open notebooks too: end some of yours by a call with `context_id` and \
              `keep_context: false`, or `restart_cluster`, which ends all",
@@ -113,14 +113,7 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
     })?;
     let id = id_of(&answer).ok_or_else(|| Error::unclear("the answer names no context"))?;
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Pending").to_owned();
-    let poll = || {
-        let request = Arguments::new().with(Location::Query, "clusterId", cluster_id).with(
-            Location::Query,
-            "contextId",
-            id.as_str(),
-        );
-        context.json(&operations::COMPUTE_COMMAND_EXECUTION_CONTEXT_STATUS, request)
-    };
+    let poll = || context.send(command_execution::ContextStatus::new(cluster_id, &id));
     let look = |answer: &Value| {
         let state = status(answer);
         Stand { is_over: matches!(state.as_str(), "Running" | "Error"), state, done: None }
@@ -140,19 +133,6 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
     };
     destroy(&context.client.ahead(), cluster_id, &id).await;
     Err(error)
-}
-
-/// What ends in the same state when it is done twice may be repeated; running code may not.
-async fn post(client: &Client, operation: &'static Operation, body: Value) -> Result<Value, databricks::Error> {
-    let is_harmless = !std::ptr::eq(operation, &operations::COMPUTE_COMMAND_EXECUTION_EXECUTE);
-    let mut request = Arguments::new().idempotent(is_harmless);
-    for (name, value) in body.as_object().cloned().unwrap_or_default() {
-        request.insert(Location::Body, name, value);
-    }
-    Ok(match client.execute(operation, request).await? {
-        Payload::Json(answer) => answer,
-        _ => json!({}),
-    })
 }
 
 fn id_of(answer: &Value) -> Option<String> {

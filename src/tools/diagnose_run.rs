@@ -1,6 +1,6 @@
 //! `diagnose_run`: why a run failed, what changed since it last succeeded, what to do next.
 
-use databricks::api::types::{Run, RunTask};
+use databricks::types::{Run, RunTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
 
-use databricks::api::types::StatementParameterListItem;
+use databricks::types::StatementParameterListItem;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,7 +79,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             .map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
-    let export = match &input.save_to {
+    let export = match input.save_to.as_ref().filter(|path| !path.is_empty()) {
         Some(path) => Some(Export::open(&context, path, input.overwrite).await?),
         None => None,
     };

@@ -2,7 +2,7 @@
 
 mod hints;
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::sql::{query_history, warehouses};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -85,12 +85,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 async fn history(context: &Context, id: &str) -> Result<Value, Error> {
-    let request = Arguments::new().with(Location::Query, "filter_by", json!({ "statement_ids": [id] })).with(
-        Location::Query,
-        "include_metrics",
-        true,
-    );
-    let answer = rest::get(context, &operations::SQL_QUERY_HISTORY_LIST, request).await?;
+    let request = query_history::List::new().filter_by(json!({ "statement_ids": [id] })).include_metrics(true);
+    let answer = context.send(request).await?;
     let found = rest::array(&answer, "res").iter().find(|query| rest::text(query, "query_id") == Some(id));
     found.cloned().ok_or_else(|| {
         Error::failed(format!("the query history has no statement `{id}`")).with_hint(
@@ -190,8 +186,7 @@ async fn planned(
 
 /// The warehouse that ran a query, unless it would have to start for the plan alone.
 async fn of_query(context: &Context, id: &str) -> Result<Warehouse, Error> {
-    let request = Arguments::new().with(Location::Path, "id", id);
-    let found = rest::get(context, &operations::SQL_WAREHOUSES_GET, request).await?;
+    let found = context.send(warehouses::Get::new(id)).await?;
     let state = rest::text(&found, "state").unwrap_or("UNKNOWN");
     if state != "RUNNING" {
         return Err(Error::failed(format!("no plan: the warehouse `{id}` of the query is {state}"))

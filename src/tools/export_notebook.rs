@@ -1,12 +1,12 @@
 //! `export_notebook`: reads a notebook or workspace file, part by part where it is long.
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::workspace::workspace;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::remote::{Remote, exported, too_large};
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape::{self, Budget};
@@ -50,13 +50,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed(format!("`{}` is in a volume, where no notebooks are", input.path))
             .with_hint("list with `list_volume_files`; read with `read_volume_file`, or tables with `execute_sql`"));
     };
-    let request = Arguments::new().with(Location::Query, "path", path.as_str()).with(
-        Location::Query,
-        "format",
-        json!(input.format),
-    );
-    let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await.map_err(too_large)?;
-    let answer = answer.into_json().unwrap_or_default();
+    let request = workspace::Export::new(path).format(rest::word(input.format));
+    let answer = context.client.send(request).await.map_err(too_large)?;
     let Ok(text) = String::from_utf8(exported(&answer)?) else {
         remote.check_is_file(&context).await?;
         return Err(Error::failed(format!("`{path}` is not text"))

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use databricks::{Arguments, Location, operations};
+use databricks::Request;
+use databricks::requests::catalog::grants;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,13 +55,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
         None => Cursor::default(),
     };
-    let mut request = Arguments::new()
-        .with(Location::Path, "securable_type", json!(input.securable_type))
-        .with(Location::Path, "full_name", input.full_name)
-        .with(Location::Query, "max_results", 0);
-    if let Some(principal) = &input.principal {
-        request.insert(Location::Query, "principal", principal.clone());
-    }
+    let request = grants::GetEffective::new(rest::word(input.securable_type), input.full_name)
+        .max_results(0)
+        .maybe(input.principal, grants::GetEffective::principal);
     let (assignments, is_cut) = assignments(&context, request).await?;
     let items = told(&assignments);
     let left = items.len().saturating_sub(cursor.skip);
@@ -86,14 +83,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 /// All assignments, over all pages, and whether some were left unread. The specs know of no paging here.
-async fn assignments(context: &Context, request: Arguments) -> Result<(Vec<Value>, bool), Error> {
+async fn assignments(context: &Context, request: grants::GetEffective) -> Result<(Vec<Value>, bool), Error> {
     let (mut all, mut token) = (Vec::new(), None::<String>);
     for _ in 0..MOST_PAGES {
-        let mut request = request.clone();
-        if let Some(token) = token.take() {
-            request.insert(Location::Query, "page_token", token);
-        }
-        let page = rest::get(context, &operations::CATALOG_GRANTS_GET_EFFECTIVE, request).await?;
+        let request = request.clone().maybe(token.take(), grants::GetEffective::page_token);
+        let page = context.send(request).await?;
         all.extend(rest::array(&page, "privilege_assignments").iter().cloned());
         match rest::text(&page, "next_page_token") {
             Some(next) => token = Some(next.to_owned()),

@@ -1,7 +1,6 @@
 //! `get_pipeline`: one pipeline, with how each flow of its latest update does. A composite, as the workspace tells of
 //! flows in events alone.
 
-use databricks::{Arguments, Location, operations};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,8 +39,7 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.pipeline_id.as_str();
-    let request = Arguments::new().with(Location::Path, "pipeline_id", id);
-    let settings = rest::get(&context, &operations::PIPELINES_PIPELINES_GET, request).await?;
+    let settings = pipeline::get(&context, id).await?;
     let mut fields = Fields::new(&FIELDS, input.fields);
     let mut answer = fields.of(settings.clone());
     if let Some(unknown) = fields.unknown() {

@@ -1,6 +1,6 @@
 //! `get_run_output`: what a run produced, task by task.
 
-use databricks::api::types::{Run, RunLifeCycleState, RunTask};
+use databricks::types::{Run, RunLifeCycleState, RunTask};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 mod contents;
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::catalog::tables;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -38,11 +38,8 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     table_name::check(&input.full_name)?;
-    let request = Arguments::new()
-        .with(Location::Path, "full_name", input.full_name.clone())
-        .with(Location::Query, "include_browse", true)
-        .with(Location::Query, "include_delta_metadata", true);
-    let table = rest::get(&context, &operations::CATALOG_TABLES_GET, request).await?;
+    let request = tables::Get::new(&input.full_name).include_browse(true).include_delta_metadata(true);
+    let table = context.send(request).await?;
     let mut answer = describe(&table, &input.full_name);
     if input.sample_rows > 0 || input.column_statistics {
         contents::add(&context, &mut answer, &table, &input).await;

@@ -1,9 +1,9 @@
 //! `get_warehouse`: one SQL warehouse. A composite, as the operation also serves the default profile's resource.
 
-use databricks::{Arguments, Location, Payload, operations};
+use databricks::requests::sql::warehouses;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Composite, input, input_schema};
 use crate::context::Context;
@@ -49,13 +49,9 @@ struct Input {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let request = Arguments::new().with(Location::Path, "id", input.warehouse_id);
-    let answer = match context.client.execute(&operations::SQL_WAREHOUSES_GET, request).await? {
-        Payload::Json(answer) => answer,
-        _ => json!({}),
-    };
+    let warehouse = context.send(warehouses::Get::new(input.warehouse_id)).await?;
     let mut fields = Fields::new(&FIELDS, input.fields);
-    let mut answer = fields.of(answer);
+    let mut answer = fields.of(warehouse);
     if let Some(unknown) = fields.unknown() {
         shape::advise(&mut answer, &unknown);
     }

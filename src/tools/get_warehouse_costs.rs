@@ -1,6 +1,6 @@
 //! `get_warehouse_costs`: what SQL warehouses have cost, by warehouse or by day.
 
-use databricks::{Arguments, operations};
+use databricks::requests::sql::warehouses;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -34,8 +34,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         without: "a query's share of a warehouse is not known: the whole time that the warehouse ran is counted",
         whole: "`share_percent` is of the list cost of all warehouses in the period",
     };
-    let warehouses = rest::list(&context, &operations::SQL_WAREHOUSES_LIST, Arguments::new(), MOST_PAGES);
-    let (answer, warehouses) = tokio::join!(costs(&context, subject, input.period), warehouses);
+    let list = rest::list(&context, warehouses::List::new(), MOST_PAGES);
+    let (answer, warehouses) = tokio::join!(costs(&context, subject, input.period), list);
     let mut answer = answer?;
     // The list tells names without a grant, though only of this workspace's warehouses.
     let rows = rest::array(&answer, "rows").iter().filter_map(|row| row.get(0)?.as_str());

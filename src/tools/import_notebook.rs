@@ -3,15 +3,16 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use databricks::{Arguments, Location, operations};
+use databricks::Request;
+use databricks::requests::workspace::workspace;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::notebook_text::{self, Format, Language};
 use super::remote::Remote;
 use super::upload_file::{self, Given};
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -58,9 +59,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let names: Vec<&str> = [Some(input.path.as_str()), input.local_path.as_deref()].into_iter().flatten().collect();
     let told = notebook_text::told(&bytes, &names);
-    // Whoever names a language gives a source in it.
+    // What is no notebook of a kind by its content and name is a source in the language that is named.
     let format =
-        input.format.or(input.language.map(|_| Format::Source)).or(told.format).ok_or_else(unknown_language)?;
+        input.format.or(told.format).or(input.language.map(|_| Format::Source)).ok_or_else(unknown_language)?;
     // The other formats tell the language themselves, and the API refuses both.
     let language = match format {
         Format::Source => Some(input.language.or(told.language).ok_or_else(unknown_language)?),
@@ -73,20 +74,16 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         })?;
         bytes = text.into();
     }
-    let mut request = Arguments::new()
-        .with(Location::Body, "path", path.as_str())
-        .with(Location::Body, "format", json!(format))
-        .with(Location::Body, "content", STANDARD.encode(bytes))
-        .with(Location::Body, "overwrite", input.overwrite)
+    let request = workspace::Import::new(path)
+        .format(rest::word(format))
+        .content(STANDARD.encode(bytes))
+        .overwrite(input.overwrite)
+        .maybe(language.map(rest::word), workspace::Import::language)
         .idempotent(input.overwrite);
-    if let Some(language) = language {
-        request.insert(Location::Body, "language", json!(language));
-    }
-    let import = |request| async { context.client.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await };
-    match import(request.clone()).await {
+    match context.client.send(request.clone()).await {
         Err(error) if error.is_not_found() => {
             remote.make_parent(&context).await?;
-            import(request).await
+            context.client.send(request).await
         }
         outcome => outcome,
     }

@@ -1,6 +1,6 @@
 //! `list_tables`: the tables of a schema, with their columns in short where that is asked for.
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::catalog::tables;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) static COMPOSITE: Composite = Composite {
 };
 
 /// Tables per page of the API.
-const PAGE: u64 = 100;
+const PAGE: i64 = 100;
 const KEPT: [&str; 6] = ["full_name", "table_type", "data_source_format", "comment", "owner", "browse_only"];
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,19 +43,17 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         None => Cursor::default(),
     };
     let mut fields = Fields::new(&KEPT, input.fields);
-    let request = Arguments::new()
-        .with(Location::Query, "catalog_name", input.catalog_name)
-        .with(Location::Query, "schema_name", input.schema_name)
-        .with(Location::Query, "max_results", PAGE)
-        .with(Location::Query, "include_browse", true)
-        .with(Location::Query, "omit_columns", !(input.columns || fields.names("columns")))
-        .with(Location::Query, "omit_properties", !fields.names("properties"));
+    let request = tables::List::new(input.catalog_name, input.schema_name)
+        .max_results(PAGE)
+        .include_browse(true)
+        .omit_columns(!(input.columns || fields.names("columns")))
+        .omit_properties(!fields.names("properties"));
     let read = |page: Option<String>| {
-        let (client, request) = (context.client.clone(), request.clone());
+        let (context, request) = (context.clone(), request.clone());
         async move {
             let position = page.map(|text| serde_json::from_str::<databricks::Cursor>(&text)).transpose();
             let position = position.map_err(|_| Error::bad_page_token())?;
-            let page = client.page(&operations::CATALOG_TABLES_LIST, request, position.as_ref()).await?;
+            let page = rest::page(&context, request, position.as_ref()).await?;
             let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
             Ok((page.items, next))
         }

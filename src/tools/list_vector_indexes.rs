@@ -1,11 +1,13 @@
 //! `list_vector_indexes`: the vector search indexes of one endpoint, or of all.
 
-use databricks::{Arguments, Location, operations};
+use databricks::Request;
+use databricks::requests::vectorsearch::vector_search_endpoints::ListEndpoints;
+use databricks::requests::vectorsearch::vector_search_indexes::ListIndexes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -25,16 +27,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let endpoints = match input.endpoint_name {
         Some(name) => vec![json!({ "name": name })],
         None => {
-            let operation = &operations::VECTORSEARCH_VECTOR_SEARCH_ENDPOINTS_LIST_ENDPOINTS;
-            context.client.list(operation, Arguments::new()).collect().await?
+            let request = ListEndpoints::new();
+            context.client.list(ListEndpoints::OPERATION, request.into_arguments()).collect().await?
         }
     };
     let mut indexes = Vec::new();
     for endpoint in &endpoints {
-        let name = endpoint.get("name").cloned().unwrap_or_default();
-        let request = Arguments::new().with(Location::Query, "endpoint_name", name);
-        let operation = &operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_LIST_INDEXES;
-        let found = context.client.list(operation, request).collect().await.map_err(Error::from);
+        let request = ListIndexes::new(rest::text(endpoint, "name").unwrap_or_default());
+        let list = context.client.list(ListIndexes::OPERATION, request.into_arguments());
+        let found = list.collect().await.map_err(Error::from);
         indexes.extend(found.map_err(|error| match error.is_not_found() {
             true => error.with_hint("call it without `endpoint_name` to see the indexes of all endpoints"),
             false => error,

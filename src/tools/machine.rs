@@ -1,7 +1,9 @@
 //! Clusters and SQL warehouses as what both are: machines that take their time to start and to stop, that others
 //! start and stop too, and that may fail to.
 
-use databricks::{Arguments, Client, Location, Operation, Payload, operations};
+use databricks::requests::compute::clusters;
+use databricks::requests::sql::warehouses;
+use databricks::{Client, Request};
 use serde_json::{Map, Value, json};
 
 use super::once::identifier;
@@ -49,41 +51,27 @@ impl Kind {
 
     /// The machine as it is now.
     pub(crate) async fn get(self, context: &Context, id: &str) -> Result<Machine, Error> {
-        let operation = match self {
-            Self::Cluster => &operations::COMPUTE_CLUSTERS_GET,
-            Self::Warehouse => &operations::SQL_WAREHOUSES_GET,
+        let facts = match self {
+            Self::Cluster => context.send(clusters::Get::new(id)).await,
+            Self::Warehouse => context.send(warehouses::Get::new(id)).await,
         };
-        let place = if self == Self::Cluster { (Location::Query, "cluster_id") } else { (Location::Path, "id") };
-        match context.client.execute(operation, Arguments::new().with(place.0, place.1, id)).await? {
-            Payload::Json(facts) => Ok(Machine::new(facts)),
-            _ => Err(Error::failed(format!("the workspace tells nothing about {} `{id}`", self.word()))
-                .with_hint(format!("see what there is with `list_{}s`", self.word()))),
-        }
+        Ok(Machine::new(facts?))
     }
 
-    /// Asks the workspace to start it.
+    /// Asks the workspace to start it, which does no harm when it is asked for twice.
     pub(crate) async fn start(self, client: &Client, id: &str) -> Result<(), databricks::Error> {
         match self {
-            Self::Cluster => self.tell(client, &operations::COMPUTE_CLUSTERS_START, id).await,
-            Self::Warehouse => self.tell(client, &operations::SQL_WAREHOUSES_START, id).await,
+            Self::Cluster => client.send(clusters::Start::new(id).idempotent(true)).await,
+            Self::Warehouse => client.send(warehouses::Start::new(id).idempotent(true)).await,
         }
     }
 
-    /// Asks the workspace to stop it.
+    /// Asks the workspace to stop it, which does no harm when it is asked for twice.
     pub(crate) async fn stop(self, client: &Client, id: &str) -> Result<(), databricks::Error> {
         match self {
-            Self::Cluster => self.tell(client, &operations::COMPUTE_CLUSTERS_DELETE, id).await,
-            Self::Warehouse => self.tell(client, &operations::SQL_WAREHOUSES_STOP, id).await,
+            Self::Cluster => client.send(clusters::Delete::new(id).idempotent(true)).await,
+            Self::Warehouse => client.send(warehouses::Stop::new(id).idempotent(true)).await,
         }
-    }
-
-    /// Asks for what does no harm when it is asked for twice.
-    async fn tell(self, client: &Client, operation: &'static Operation, id: &str) -> Result<(), databricks::Error> {
-        let request = match self {
-            Self::Cluster => Arguments::new().with(Location::Body, "cluster_id", id),
-            Self::Warehouse => Arguments::new().with(Location::Path, "id", id),
-        };
-        client.execute(operation, request.idempotent(true)).await.map(|_: Payload| ())
     }
 
     /// The page where people see it.

@@ -1,6 +1,6 @@
 //! One-time runs: a task that is submitted to run once, without a job.
 
-use databricks::{Arguments, Location, Payload, operations};
+use databricks::requests::jobs::jobs::Submit;
 use serde_json::{Value, json};
 
 use super::{run, run_answer};
@@ -9,31 +9,16 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
 
-/// Submits a run of one task, with further settings of the run; it is cancelled if this call is, but not if the time
-/// is up.
-pub(crate) async fn submit(
-    context: &Context,
-    name: String,
-    task: Value,
-    settings: Value,
-) -> Result<(i64, Guard), Error> {
-    let mut request = Arguments::new()
-        .with(Location::Body, "run_name", name)
-        .with(Location::Body, "tasks", json!([task]))
-        // Where too many runs are active, this one waits for its turn instead of failing.
-        .with(Location::Body, "queue", json!({ "enabled": true }))
-        // Repeating the request after a lost answer starts no second run.
-        .with(Location::Body, "idempotency_token", uuid::Uuid::new_v4().to_string());
-    for (key, value) in settings.as_object().cloned().unwrap_or_default() {
-        request.insert(Location::Body, key, value);
-    }
+/// Submits a run; it is cancelled if this call is, but not if the time is up.
+pub(crate) async fn submit(context: &Context, request: Submit) -> Result<(i64, Guard), Error> {
+    // Where too many runs are active, this one waits for its turn instead of failing.
+    let request = request.queue(json!({ "enabled": true }));
+    // Repeating the request after a lost answer starts no second run.
+    let request = request.idempotency_token(uuid::Uuid::new_v4().to_string());
     let start = async move |starting: Context| {
-        let answer = starting.client.execute(&operations::JOBS_JOBS_SUBMIT, request).await?;
-        let run_id = match answer {
-            Payload::Json(answer) => answer.get("run_id").and_then(identifier),
-            _ => None,
-        };
-        let run_id = run_id.ok_or_else(|| run_answer::unnamed("run", "list_runs"))?;
+        let answer = starting.send(request).await?;
+        let run_id =
+            answer.get("run_id").and_then(identifier).ok_or_else(|| run_answer::unnamed("run", "list_runs"))?;
         Ok(begun("run", run_id, run_id))
     };
     cleanup::start(context, "run", start, run::undo).await

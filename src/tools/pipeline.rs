@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use databricks::{Arguments, Client, Location, operations};
+use databricks::requests::pipelines::pipelines;
+use databricks::{Client, Request};
 use serde_json::{Value, json};
 
 use super::excerpt::{Keep, excerpt, without_markup};
-use super::rest::{array, integer, text};
+use super::rest::{self, array, integer, text};
 use super::wait::{Stand, Wait, watch};
 use crate::context::Context;
 use crate::error::Error;
@@ -22,14 +23,12 @@ const MOST_OF_MESSAGE: usize = 350;
 
 /// The pipeline with its settings and latest updates.
 pub(crate) async fn get(context: &Context, id: &str) -> Result<Value, Error> {
-    let request = Arguments::new().with(Location::Path, "pipeline_id", id);
-    context.json(&operations::PIPELINES_PIPELINES_GET, request).await
+    context.send(pipelines::Get::new(id)).await
 }
 
 /// Asks for the end of whatever the pipeline does.
 pub(crate) async fn request_stop(client: &Client, id: &str) -> Result<(), databricks::Error> {
-    let request = Arguments::new().with(Location::Path, "pipeline_id", id).idempotent(true);
-    client.execute(&operations::PIPELINES_PIPELINES_STOP, request).await.map(drop)
+    client.send(pipelines::Stop::new(id).idempotent(true)).await
 }
 
 /// Whether an update has come to its end, whatever that is.
@@ -61,9 +60,7 @@ pub(crate) async fn wait(
     wait: &mut Wait,
 ) -> Result<Value, Error> {
     let poll = || async {
-        let request =
-            Arguments::new().with(Location::Path, "pipeline_id", id).with(Location::Path, "update_id", update);
-        let answer = context.json(&operations::PIPELINES_PIPELINES_GET_UPDATE, request).await?;
+        let answer = context.send(pipelines::GetUpdate::new(id, update)).await?;
         Ok(answer.get("update").cloned().unwrap_or_default())
     };
     let look = |told: &Value| {
@@ -180,12 +177,8 @@ pub(crate) async fn flows(context: &Context, id: &str, update: &str) -> Result<F
     let mut flows: BTreeMap<String, Value> = BTreeMap::new();
     let (mut told, mut cursor, mut is_older) = (Flows::default(), None, false);
     for _ in 0..MOST_PAGES {
-        let request = Arguments::new()
-            .with(Location::Path, "pipeline_id", id)
-            .with(Location::Query, "max_results", 100)
-            .with(Location::Query, "order_by", json!(["timestamp desc"]));
-        let operation = &operations::PIPELINES_PIPELINES_LIST_PIPELINE_EVENTS;
-        let page = context.client.page(operation, request, cursor.as_ref()).await?;
+        let request = pipelines::ListPipelineEvents::new(id).max_results(100).order_by(json!(["timestamp desc"]));
+        let page = rest::page(context, request, cursor.as_ref()).await?;
         for event in &page.items {
             let origin = |name: &str| event.get("origin").and_then(|origin| origin.get(name)).and_then(Value::as_str);
             if origin("update_id") != Some(update) {

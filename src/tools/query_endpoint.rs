@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::serving::serving_endpoints;
+use databricks::{Location, Request};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +15,7 @@ use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
-    run: |context, arguments| Box::pin(async move { run(context.within(COLD_START), input(arguments)?).await }),
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
 /// An endpoint that has scaled to zero refuses with 503 until it is up again, or keeps the caller waiting; so does a
@@ -38,8 +39,7 @@ struct Input {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let path = Arguments::new().with(Location::Path, "name", input.name.as_str());
-    let endpoint = context.json(&operations::SERVING_SERVING_ENDPOINTS_GET, path.clone()).await?;
+    let endpoint = context.send(serving_endpoints::Get::new(&input.name)).await?;
     let task = endpoint.get("task").and_then(Value::as_str).unwrap_or_default();
     let mut body = match (input.prompt, input.body) {
         (Some(prompt), None) => prompted(&input.name, task, prompt)?,
@@ -56,11 +56,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         body.insert("max_tokens".to_owned(), most.into());
     }
     context.progress.report(format!("asking `{}`", input.name));
-    let request = body.into_iter().fold(path, |request, (name, value)| request.with(Location::Body, name, value));
-    let request = request.with_retry_budget(COLD_START).with_idle_timeout(COLD_START);
-    let request = request.unavailable_is_refusal(is_starting(&endpoint));
-    let operation = &operations::SERVING_SERVING_ENDPOINTS_QUERY;
-    let answer = context.client.execute_with_header(operation, request, MODEL_HEADER).await;
+    let request = serving_endpoints::Query::new(&input.name)
+        .with_retry_budget(COLD_START)
+        .with_idle_timeout(COLD_START)
+        .unavailable_is_refusal(is_starting(&endpoint))
+        // What a model takes is its own affair.
+        .map(|arguments| body.into_iter().fold(arguments, |all, (name, value)| all.with(Location::Body, name, value)));
+    let operation = serving_endpoints::Query::OPERATION;
+    let client = context.within(COLD_START).client;
+    let answer = client.execute_with_header(operation, request.into_arguments(), MODEL_HEADER).await;
     let (answer, model) = answer.map_err(|error| explain(error.into(), &endpoint))?;
     let mut answer = match answer.into_json().unwrap_or_default() {
         answer @ Value::Object(_) => answer,

@@ -1,11 +1,12 @@
 //! `query_index`: the rows of a vector search index that are nearest to a text or vector.
 
-use databricks::{Arguments, Location, operations};
+use databricks::Request;
+use databricks::requests::vectorsearch::vector_search_indexes::{GetIndex, QueryIndex, QueryNextPage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Composite, input, input_schema};
+use super::{Composite, input, input_schema, rest};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
@@ -54,44 +55,36 @@ fn default_results() -> u32 {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let path = Arguments::new().with(Location::Path, "index_name", input.full_name.as_str()).idempotent(true);
-    let index = context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_GET_INDEX, path.clone()).await?;
+    let index = context.send(GetIndex::new(&input.full_name)).await?;
     let is_filtered = input.filters.is_some();
     let answer = match input.page_token {
         Some(token) => {
-            let endpoint = index.get("endpoint_name").cloned().unwrap_or_default();
-            let request =
-                path.with(Location::Body, "page_token", token).with(Location::Body, "endpoint_name", endpoint);
-            context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_QUERY_NEXT_PAGE, request).await
+            let request = QueryNextPage::new(&input.full_name).page_token(token);
+            let request = request.maybe(rest::text(&index, "endpoint_name"), QueryNextPage::endpoint_name);
+            rest::get(&context, request).await
         }
         None => {
-            let request = request(path, input, &index)?;
-            context.json(&operations::VECTORSEARCH_VECTOR_SEARCH_INDEXES_QUERY_INDEX, request).await
+            let request = request(input, &index)?;
+            rest::get(&context, request).await
         }
     };
     Ok(rows(&context, &answer.map_err(|error| explain(error, &index, is_filtered))?))
 }
 
-fn request(path: Arguments, input: Input, index: &Value) -> Result<Arguments, Error> {
+fn request(input: Input, index: &Value) -> Result<QueryIndex, Error> {
     let columns = if input.columns.is_empty() { usual_columns(index) } else { input.columns };
-    let mut request =
-        path.with(Location::Body, "columns", json!(columns)).with(Location::Body, "num_results", input.limit);
-    match (input.query_text, input.query_vector.is_empty()) {
-        (Some(text), true) => request.insert(Location::Body, "query_text", text),
-        (None, false) => request.insert(Location::Body, "query_vector", json!(input.query_vector)),
+    let request = QueryIndex::new(&input.full_name, columns).num_results(input.limit);
+    let request = match (input.query_text, input.query_vector.is_empty()) {
+        (Some(text), true) => request.query_text(text),
+        (None, false) => request.query_vector(input.query_vector),
         _ => {
             return Err(Error::failed("give either `query_text` or `query_vector`, but not both")
                 .with_hint("an index that embeds texts takes `query_text`, any other one `query_vector`"));
         }
-    }
-    if let Some(filters) = input.filters {
-        // The API takes the filters as JSON in a text.
-        request.insert(Location::Body, "filters_json", Value::Object(filters).to_string());
-    }
-    if let Some(kind) = input.query_type {
-        request.insert(Location::Body, "query_type", json!(kind));
-    }
-    Ok(request)
+    };
+    // The API takes the filters as JSON in a text.
+    let filters = input.filters.map(|filters| Value::Object(filters).to_string());
+    Ok(request.maybe(filters, QueryIndex::filters_json).maybe(input.query_type.map(rest::word), QueryIndex::query_type))
 }
 
 /// The key, and the columns whose text is embedded.

@@ -34,6 +34,10 @@ use words::{is_word, starts_with};
 /// text, so the text is bounded before it is divided.
 const MOST_TEXT: usize = 1024 * 1024;
 
+/// Words that begin or join a query in one statement: what stands between two of them takes 20 kB when it is parsed.
+const MOST_QUERY_WORDS: usize = 4_000;
+const QUERY_WORDS: [&str; 8] = ["EXCEPT", "INTERSECT", "JOIN", "MINUS", "SELECT", "TABLE", "UNION", "VALUES"];
+
 /// How a plan may be asked for.
 const PLANS: [&str; 5] = ["CODEGEN", "COST", "EXTENDED", "FORMATTED", "LOGICAL"];
 
@@ -159,12 +163,20 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
     if text.len() > MOST_TEXT {
         return Err(format!("it is longer than {MOST_TEXT} bytes, comments and texts not counted"));
     }
-    let tokens = Tokenizer::new(&Databricks, text).tokenize().map_err(|error| error.to_string())?;
+    let tokens = Tokenizer::new(&Databricks::default(), text).tokenize().map_err(|error| error.to_string())?;
     let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
-    match tokens.len() > thread::MOST_TOKENS {
-        true => Err(format!("it has {} words and signs, and at most {} are read", tokens.len(), thread::MOST_TOKENS)),
-        false => Ok(tokens),
+    if tokens.len() > thread::MOST_TOKENS {
+        return Err(format!("it has {} words and signs, and at most {} are read", tokens.len(), thread::MOST_TOKENS));
     }
+    let queries = tokens.iter().filter(|token| joins_query(token)).count();
+    if queries > MOST_QUERY_WORDS {
+        return Err(format!("it has {queries} queries and joins, and at most {MOST_QUERY_WORDS} are read"));
+    }
+    Ok(tokens)
+}
+
+fn joins_query(token: &Token) -> bool {
+    *token == Token::VerticalBarRightAngleBracket || is_word(token, &QUERY_WORDS)
 }
 
 /// The one statement, without the semicolons that may end it. None if there are several.

@@ -1,9 +1,13 @@
 //! Files of the workspace by their path: `/Volumes/…` is a Unity Catalog volume, everything else the workspace tree.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use databricks::{Arguments, Content, Location, Part, operations};
+use databricks::requests::files::files;
+use databricks::requests::workspace::workspace;
+use databricks::{Content, Part, Request};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -11,6 +15,8 @@ use super::rest;
 use crate::context::Context;
 use crate::error::Error;
 
+/// How long a file's transfer may stand still. It has no deadline, and common clients wait a minute for a sign.
+const LONGEST_SILENCE: Duration = Duration::from_secs(45);
 /// What paths look like.
 const EXAMPLES: &str = "give e.g. `/Volumes/catalog/schema/volume/file.csv` or `/Users/me@example.com/file.txt`";
 
@@ -94,22 +100,16 @@ impl Remote {
 
     /// Makes it a folder, with those above it; one that exists is left as it is.
     pub(crate) async fn make_folder(&self, context: &Context) -> Result<(), Error> {
-        let request = Arguments::new().idempotent(true);
-        let answer = match self {
+        match self {
             Self::Volume(path) => {
                 // The volume itself is there or not; it is not made by a folder.
                 if path.split('/').count() == 5 {
                     return Ok(());
                 }
-                let request = request.with(Location::Path, "directory_path", path.as_str());
-                context.client.execute(&operations::FILES_FILES_CREATE_DIRECTORY, request).await
+                context.send(files::CreateDirectory::new(path).idempotent(true)).await
             }
-            Self::Workspace(path) => {
-                let request = request.with(Location::Body, "path", path.as_str());
-                context.client.execute(&operations::WORKSPACE_WORKSPACE_MKDIRS, request).await
-            }
-        };
-        answer.map(drop).map_err(Error::from)
+            Self::Workspace(path) => context.send(workspace::Mkdirs::new(path).idempotent(true)).await,
+        }
     }
 
     /// Makes the folder it is in, with those above.
@@ -167,25 +167,24 @@ impl Remote {
 
     async fn send(&self, context: &Context, content: &Content, overwrite: bool) -> Result<(), databricks::Error> {
         // With `overwrite` a second arrival writes the same again; without, it would be refused as a conflict.
-        let request = Arguments::new().idempotent(overwrite);
         match self {
             Self::Volume(path) => {
-                let request = request.with(Location::Path, "file_path", path.as_str()).with(
-                    Location::Query,
-                    "overwrite",
-                    overwrite,
-                );
-                context.client.upload(&operations::FILES_FILES_UPLOAD, request, content).await.map(drop)
+                let request = files::Upload::new(path)
+                    .overwrite(overwrite)
+                    .idempotent(overwrite)
+                    .with_idle_timeout(LONGEST_SILENCE);
+                let operation = files::Upload::OPERATION;
+                context.client.upload(operation, request.into_arguments(), content).await.map(drop)
             }
             Self::Workspace(path) => {
                 let bytes = content.read().await?;
                 // As the official clients do: a source file with the header of a notebook becomes one.
-                let request = request
-                    .with(Location::Body, "path", path.as_str())
-                    .with(Location::Body, "format", "AUTO")
-                    .with(Location::Body, "content", STANDARD.encode(bytes))
-                    .with(Location::Body, "overwrite", overwrite);
-                context.client.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await.map(drop)
+                let request = workspace::Import::new(path)
+                    .format("AUTO")
+                    .content(STANDARD.encode(bytes))
+                    .overwrite(overwrite)
+                    .idempotent(overwrite);
+                context.client.send(request).await
             }
         }
     }
@@ -194,8 +193,7 @@ impl Remote {
     /// folder is no file to begin with.
     pub(crate) async fn check_is_file(&self, context: &Context) -> Result<(), Error> {
         let Self::Workspace(path) = self else { return Ok(()) };
-        let request = Arguments::new().with(Location::Query, "path", path.as_str());
-        let object = rest::get(context, &operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await?;
+        let object = context.send(workspace::GetStatus::new(path)).await?;
         match rest::text(&object, "object_type") {
             Some("DIRECTORY" | "REPO") => Err(Error::failed(format!("`{path}` is a folder"))
                 .with_hint("see what is in it with `list_workspace_items`, and ask for its files one by one")),
@@ -213,9 +211,9 @@ impl Remote {
     ) -> Result<Part, Error> {
         match self {
             Self::Volume(path) => {
-                let request = Arguments::new().with(Location::Path, "file_path", path.as_str());
+                let request = files::Download::new(path).with_idle_timeout(LONGEST_SILENCE).into_arguments();
                 let range = offset..offset.saturating_add(length);
-                let operation = &operations::FILES_FILES_DOWNLOAD;
+                let operation = files::Download::OPERATION;
                 match context.client.read_part(operation, request, range, unmodified_since).await {
                     // An empty file has no first byte, and no file has one behind its last.
                     Err(error) if error.status() == Some(416) => {
@@ -226,14 +224,8 @@ impl Remote {
                 }
             }
             Self::Workspace(path) => {
-                let request = Arguments::new().with(Location::Query, "path", path.as_str()).with(
-                    Location::Query,
-                    "format",
-                    "AUTO",
-                );
-                let answer = context.client.execute(&operations::WORKSPACE_WORKSPACE_EXPORT, request).await;
-                let answer = answer.map_err(too_large)?;
-                let bytes = Bytes::from(exported(&answer.into_json().unwrap_or_default())?);
+                let answer = context.client.send(workspace::Export::new(path).format("AUTO")).await;
+                let bytes = Bytes::from(exported(&answer.map_err(too_large)?)?);
                 Ok(Part { total: Some(bytes.len() as u64), bytes, start: 0, last_modified: None, etag: None })
             }
         }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use databricks::api::types::Run;
-use databricks::{Arguments, Location, Payload, operations};
+use databricks::Request;
+use databricks::requests::jobs::jobs::RepairRun;
+use databricks::types::Run;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -99,27 +100,22 @@ fn of_repair(mut run: Run, repair_id: i64) -> Run {
 
 /// Starts the repair; it is cancelled if this call is. The run had ended, so all that then goes on in it is this repair.
 async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Result<(i64, Guard), Error> {
-    let mut request = Arguments::new().with(Location::Body, "run_id", run_id);
-    if input.rerun_tasks.is_empty() {
-        request.insert(Location::Body, "rerun_all_failed_tasks", true);
-    } else {
-        request.insert(Location::Body, "rerun_tasks", input.rerun_tasks);
-    }
+    let mut request = match input.rerun_tasks.is_empty() {
+        true => RepairRun::new(run_id).rerun_all_failed_tasks(true),
+        false => RepairRun::new(run_id).rerun_tasks(input.rerun_tasks),
+    };
     if input.rerun_dependent_tasks {
-        request.insert(Location::Body, "rerun_dependent_tasks", true);
+        request = request.rerun_dependent_tasks(true);
     }
     if !input.job_parameters.is_empty() {
-        request.insert(Location::Body, "job_parameters", json!(input.job_parameters));
+        request = request.job_parameters(json!(input.job_parameters));
     }
     // A repair names the one before it, so that a request that comes twice is refused the second time.
     let latest = last_repair(before);
-    if let Some(latest) = latest {
-        request.insert(Location::Body, "latest_repair_id", latest);
-    }
+    let request = request.maybe(latest, RepairRun::latest_repair_id);
     let start = async move |starting: Context| {
-        let repair_id = match starting.client.execute(&operations::JOBS_JOBS_REPAIR_RUN, request).await {
-            Ok(Payload::Json(answer)) => answer.get("repair_id").and_then(identifier),
-            Ok(_) => None,
+        let repair_id = match starting.client.send(request).await {
+            Ok(answer) => answer.get("repair_id").and_then(identifier),
             Err(error) if error.is_bad_request() => {
                 return Err(Error::from(error).with_hint(
                     "somebody else may have repaired it meanwhile, or it has none of these tasks: look with `get_run`",

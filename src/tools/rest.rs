@@ -1,6 +1,7 @@
 //! How composites call plain operations: an answer as JSON, a list over all its pages.
 
-use databricks::{Arguments, Operation};
+use databricks::{Cursor, Page, Request};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::context::Context;
@@ -17,27 +18,24 @@ pub(crate) struct Items {
     pub(crate) is_cut: bool,
 }
 
-/// The answer of an operation that reads.
-pub(crate) async fn get(
-    context: &Context,
-    operation: &'static Operation,
-    arguments: Arguments,
-) -> Result<Value, Error> {
-    context.json(operation, arguments.idempotent(true)).await
+/// The answer to a request that reads, whatever its method.
+pub(crate) async fn get<R: Request>(context: &Context, request: R) -> Result<R::Answer, Error> {
+    context.send(request.idempotent(true)).await
+}
+
+/// The page at the cursor, or the first.
+pub(crate) async fn page<R: Request>(context: &Context, request: R, cursor: Option<&Cursor>) -> Result<Page, Error> {
+    let arguments = request.idempotent(true).into_arguments();
+    Ok(context.client.page(R::OPERATION, arguments, cursor).await?)
 }
 
 /// The items of an operation that lists, over so many pages at most, and no more than fit into memory.
-pub(crate) async fn list(
-    context: &Context,
-    operation: &'static Operation,
-    arguments: Arguments,
-    most_pages: usize,
-) -> Result<Items, Error> {
+pub(crate) async fn list(context: &Context, request: impl Request + Clone, most_pages: usize) -> Result<Items, Error> {
     let mut list = Items::default();
     let mut cursor = None;
     let mut values = 0;
     for _ in 0..most_pages {
-        let page = context.client.page(operation, arguments.clone().idempotent(true), cursor.as_ref()).await?;
+        let page = page(context, request.clone(), cursor.as_ref()).await?;
         values += page.items.iter().map(count).sum::<usize>();
         list.items.extend(page.items);
         match page.next {
@@ -56,6 +54,15 @@ fn count(value: &Value) -> usize {
         Value::Array(values) => 1 + values.iter().map(count).sum::<usize>(),
         Value::Object(fields) => 1 + fields.values().map(count).sum::<usize>(),
         _ => 1,
+    }
+}
+
+/// One of several words, as it is sent.
+pub(crate) fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        Ok(value) => value.to_string(),
+        Err(_) => String::new(),
     }
 }
 

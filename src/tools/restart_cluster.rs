@@ -1,6 +1,6 @@
 //! `restart_cluster`: restarts a running cluster and waits until it runs again.
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::compute::clusters;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,8 +45,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Phase::Stopped | Phase::Stopping => return Err(not_running(&id, &machine)),
         Phase::Broken => return Err(KIND.failure(&id, &machine)),
     }
-    let request = Arguments::new().with(Location::Body, "cluster_id", id.as_str());
-    if let Err(error) = context.client.execute(&operations::COMPUTE_CLUSTERS_RESTART, request).await {
+    if let Err(error) = context.client.send(clusters::Restart::new(&id)).await {
         // Somebody else may have restarted or stopped it since it was looked at, or the answer was lost on its way.
         let now = KIND.get(&context, &id).await?;
         match now.phase {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use databricks::api::types::{
+use databricks::requests::jobs::jobs::{CancelRun, GetRun};
+use databricks::types::{
     Run, RunLifeCycleState, RunLifecycleStateV2State, RunResultState, RunState, RunStatus, RunTask, RunType,
 };
-use databricks::{Arguments, Client, Location, operations};
+use databricks::{Client, Request};
 
 use super::wait::{Stand, Wait, watch};
 use crate::context::Context;
@@ -21,11 +22,8 @@ const BEFORE_REPAIR: &str = "its repair has not begun";
 /// A run with all its tasks and iterations, of which one answer of the API holds no more than 100; with `history` also
 /// its repairs and every attempt of its tasks.
 pub(crate) async fn get(context: &Context, run_id: i64, history: bool) -> Result<Run, Error> {
-    let mut request = Arguments::new().with(Location::Query, "run_id", run_id);
-    if history {
-        request.insert(Location::Query, "include_history", true);
-    }
-    let run = context.client.whole(&operations::JOBS_JOBS_GET_RUN, request).await?;
+    let request = GetRun::new(run_id).maybe(history.then_some(true), GetRun::include_history);
+    let run = context.client.whole(GetRun::OPERATION, request.into_arguments()).await?;
     let mut run =
         serde_json::from_value(run).map_err(|error| Error::failed(format!("the answer is no run: {error}")))?;
     tell_states(&mut run);
@@ -181,8 +179,7 @@ pub(crate) fn state(run: &Run) -> String {
 
 /// Asks the workspace to cancel a run.
 pub(crate) async fn cancel(client: &Client, run_id: i64) -> Result<(), databricks::Error> {
-    let request = Arguments::new().with(Location::Body, "run_id", run_id).idempotent(true);
-    client.execute(&operations::JOBS_JOBS_CANCEL_RUN, request).await.map(drop)
+    client.send(CancelRun::new(run_id).idempotent(true)).await
 }
 
 /// Cancels a run whose call was given up.
@@ -192,7 +189,7 @@ pub(crate) async fn undo(context: Context, run_id: i64) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use databricks::api::types::Run;
+    use databricks::types::Run;
     use serde_json::{Value, json};
 
     use super::{is_over, latest, state, succeeded, tell_states};

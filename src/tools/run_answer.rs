@@ -1,6 +1,6 @@
 //! What is told of a run: how it stands, how it ended, how to go on.
 
-use databricks::api::types::{Run, RunState, RunStatus, RunTask};
+use databricks::types::{Run, RunState, RunStatus, RunTask};
 use serde_json::{Map, Value, json};
 
 use super::run::{has_ended, is_one_time, is_over, latest, succeeded};

@@ -1,6 +1,6 @@
 //! Where a failure comes from: a task may have failed in another job's run, or in one of many iterations.
 
-use databricks::api::types::{RunOutput, RunTask};
+use databricks::types::{RunOutput, RunTask};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use databricks::api::types::{Run, RunTask, RunType};
-use databricks::{Arguments, Cursor, Location, Payload, operations};
+use databricks::Cursor;
+use databricks::requests::jobs::jobs::ListRuns;
+use databricks::requests::workspace::workspace;
+use databricks::types::{Run, RunTask, RunType};
 use serde_json::{Map, Value, json};
 
 use super::excerpt::{Keep, excerpt};
 use super::once::identifier;
-use super::run;
 use super::run_cause::source;
+use super::{rest, run};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape;
 
 /// So many pages of older runs are looked through for one that succeeded.
 const MOST_PAGES: usize = 4;
-const RUNS_PER_PAGE: usize = 24;
+const RUNS_PER_PAGE: i64 = 24;
 const MOST_CHANGES: usize = 15;
 /// So many notebooks are asked when they were changed.
 const MOST_NOTEBOOKS: usize = 8;
@@ -78,12 +80,8 @@ pub(crate) async fn since_last_success(context: &Context, run_id: i64, run: &Run
 async fn last_success(context: &Context, job_id: i64, run_id: i64, started: i64) -> Result<Option<i64>, Error> {
     let mut cursor: Option<Cursor> = None;
     for _ in 0..MOST_PAGES {
-        let request = Arguments::new()
-            .with(Location::Query, "job_id", job_id)
-            .with(Location::Query, "completed_only", true)
-            .with(Location::Query, "start_time_to", started)
-            .with(Location::Query, "limit", RUNS_PER_PAGE);
-        let page = context.client.page(&operations::JOBS_JOBS_LIST_RUNS, request, cursor.as_ref()).await?;
+        let request = ListRuns::new().job_id(job_id).completed_only(true).start_time_to(started).limit(RUNS_PER_PAGE);
+        let page = rest::page(context, request, cursor.as_ref()).await?;
         let good = page.items.iter().find_map(|run| {
             let text = |path: &str| shape::at(run, path).and_then(Value::as_str);
             let told = text("state.result_state").or_else(|| text("status.termination_details.code"));
@@ -187,13 +185,8 @@ async fn changed_sources(context: &Context, run: &Run, good: i64, started: i64) 
     paths.dedup();
     let mut changed = Vec::new();
     for path in paths.into_iter().filter(|path| path.starts_with('/')).take(MOST_NOTEBOOKS) {
-        let request = Arguments::new().with(Location::Query, "path", path.as_str());
         // One that is gone, or hidden, is told by the error of its task.
-        let Ok(Payload::Json(status)) =
-            context.client.execute(&operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await
-        else {
-            continue;
-        };
+        let Ok(status) = context.send(workspace::GetStatus::new(&path)).await else { continue };
         let Some(modified) = status.get("modified_at").and_then(identifier) else { continue };
         let Some(Value::String(at)) = shape::time(modified) else { continue };
         if modified > started {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use databricks::api::types::JobsJobsRunNowBody;
+use databricks::Request;
+use databricks::requests::jobs::jobs::RunNow;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,18 +58,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 
 /// Triggers the run; it is cancelled if this call is, but not if the time is up.
 async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), Guard), Error> {
-    let body = JobsJobsRunNowBody {
+    let given = |parameters: HashMap<String, String>| Some(parameters).filter(|parameters| !parameters.is_empty());
+    let request = RunNow::new(input.job_id.0)
         // Repeating the request after a lost answer starts no second run.
-        idempotency_token: Some(uuid::Uuid::new_v4().to_string()),
-        job_parameters: input.job_parameters,
-        notebook_params: input.notebook_params,
-        only: input.only,
-        ..serde_json::from_value(json!({ "job_id": input.job_id.0 }))
-            .map_err(|error| Error::failed(error.to_string()))?
-    };
+        .idempotency_token(uuid::Uuid::new_v4().to_string())
+        .maybe(given(input.job_parameters), RunNow::job_parameters)
+        .maybe(given(input.notebook_params), RunNow::notebook_params)
+        .maybe(Some(input.only).filter(|only| !only.is_empty()), RunNow::only);
     let start = async move |starting: Context| {
-        let answer =
-            starting.client.api().jobs_jobs_run_now(&body).await.map_err(databricks::Error::from)?.into_inner();
+        let answer = starting.send(request).await?;
         let run_id = answer.run_id.ok_or_else(|| run_answer::unnamed("run", "list_runs"))?;
         Ok(begun("run", run_id, (run_id, answer.number_in_job)))
     };

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use databricks::api::types::Run;
-use databricks::{Arguments, Location, operations};
+use databricks::requests::jobs::jobs::Submit;
+use databricks::requests::workspace::workspace;
+use databricks::types::Run;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -54,7 +55,7 @@ async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
     input.path = located(&context, &input.path).await?;
     let (wait, seconds) = (input.wait, input.timeout_seconds);
     let name = input.run_name.clone().unwrap_or_else(|| format!("run_notebook {}", input.path));
-    let (run_id, guard) = once::submit(&context, name, task(input), json!({})).await?;
+    let (run_id, guard) = once::submit(&context, Submit::new().run_name(name).tasks(json!([task(input)]))).await?;
     if !wait {
         guard.keep();
         return Ok(once::started(&context, run_id).await);
@@ -97,8 +98,7 @@ async fn located(context: &Context, given: &str) -> Result<String, Error> {
 
 /// What is at a path of the workspace.
 async fn kind(context: &Context, path: &str) -> Result<Option<String>, Error> {
-    let request = Arguments::new().with(Location::Query, "path", path);
-    let object = rest::get(context, &operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await?;
+    let object = context.send(workspace::GetStatus::new(path)).await?;
     Ok(rest::text(&object, "object_type").map(str::to_owned))
 }
 

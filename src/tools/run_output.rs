@@ -1,6 +1,7 @@
 //! What task runs produced, cleaned and cut to size.
 
-use databricks::api::types::{RunOutput, SqlDashboardWidgetOutput};
+use databricks::requests::jobs::jobs::GetRunOutput;
+use databricks::types::{RunOutput, SqlDashboardWidgetOutput};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -14,8 +15,7 @@ const PARALLEL: usize = 4;
 
 /// The output of one task run. A run with tasks has none of its own.
 pub(crate) async fn fetch(context: &Context, task_run_id: i64) -> Result<RunOutput, Error> {
-    let answer = context.client.api().jobs_jobs_get_run_output(task_run_id).await;
-    Ok(answer.map_err(databricks::Error::from)?.into_inner())
+    context.send(GetRunOutput::new(task_run_id)).await
 }
 
 /// The outputs of several task runs, in their order.
@@ -160,7 +160,7 @@ pub(crate) fn put_error(answer: &mut Value, error: &Error) {
 
 #[cfg(test)]
 mod tests {
-    use databricks::api::types::RunOutput;
+    use databricks::types::RunOutput;
     use serde_json::json;
 
     use super::{put, shares, words};

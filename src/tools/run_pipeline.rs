@@ -1,6 +1,7 @@
 //! `run_pipeline`: starts an update of a pipeline, waits, and tells how each flow ended.
 
-use databricks::{Arguments, Location, operations};
+use databricks::Request;
+use databricks::requests::pipelines::pipelines::StartUpdate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -79,15 +80,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 async fn start(context: &Context, input: &Input) -> Result<String, Error> {
-    let mut request = Arguments::new()
-        .with(Location::Path, "pipeline_id", input.pipeline_id.as_str())
-        .with(Location::Body, "full_refresh", input.full_refresh && input.refresh_selection.is_empty())
-        .with(Location::Body, "validate_only", input.validate_only);
-    if !input.refresh_selection.is_empty() {
-        let name = if input.full_refresh { "full_refresh_selection" } else { "refresh_selection" };
-        request.insert(Location::Body, name, json!(input.refresh_selection));
-    }
-    let answer = context.json(&operations::PIPELINES_PIPELINES_START_UPDATE, request).await?;
+    let selection = Some(&input.refresh_selection).filter(|tables| !tables.is_empty()).map(|tables| json!(tables));
+    let request = StartUpdate::new(&input.pipeline_id)
+        .full_refresh(input.full_refresh && selection.is_none())
+        .validate_only(input.validate_only);
+    let request = match input.full_refresh {
+        true => request.maybe(selection, StartUpdate::full_refresh_selection),
+        false => request.maybe(selection, StartUpdate::refresh_selection),
+    };
+    let answer = context.send(request).await?;
     let update = answer.get("update_id").and_then(Value::as_str);
     update.map(str::to_owned).ok_or_else(|| Error::unclear("the answer names no update"))
 }

@@ -6,7 +6,7 @@
 
 mod rank;
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::catalog::{catalogs, tables};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -171,8 +171,7 @@ async fn by_names(context: &Context, input: &Input, why: &str) -> Result<Found, 
     let catalogs: Vec<String> = match &input.catalog_name {
         Some(name) => vec![name.clone()],
         None => {
-            let request = Arguments::new().with(Location::Query, "include_browse", true);
-            let list = rest::list(context, &operations::CATALOG_CATALOGS_LIST, request, MOST_PAGES).await?;
+            let list = rest::list(context, catalogs::List::new().include_browse(true), MOST_PAGES).await?;
             is_cut |= list.is_cut || list.items.len() > MOST_CATALOGS;
             let names = list.items.iter().filter_map(|catalog| rest::text(catalog, "name").map(str::to_owned));
             names.take(MOST_CATALOGS).collect()
@@ -180,8 +179,7 @@ async fn by_names(context: &Context, input: &Input, why: &str) -> Result<Found, 
     };
     let (mut candidates, mut hidden) = (Vec::new(), Vec::new());
     for catalog in &catalogs {
-        let request = Arguments::new().with(Location::Query, "catalog_name", catalog.clone());
-        let list = match rest::list(context, &operations::CATALOG_TABLES_LIST_SUMMARIES, request, MOST_PAGES).await {
+        let list = match rest::list(context, tables::ListSummaries::new(catalog), MOST_PAGES).await {
             Ok(list) => list,
             // One catalog that may only be browsed does not hide the others.
             Err(_) if input.catalog_name.is_none() => {

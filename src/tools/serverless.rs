@@ -1,6 +1,9 @@
 //! Code without a cluster: a Python file of its own, a one-time run of it on serverless compute, its output.
 
-use databricks::{Arguments, Client, Location, Payload, operations};
+use databricks::requests::iam::current_user;
+use databricks::requests::jobs::jobs::Submit;
+use databricks::requests::workspace::workspace;
+use databricks::{Client, Request};
 use serde_json::{Value, json};
 
 use super::{once, run, run_answer, run_output};
@@ -25,7 +28,8 @@ pub(crate) async fn run(context: &Context, code: &str, wait: bool, seconds: u64)
     });
     let environment = json!({ "environment_key": "default", "spec": { "environment_version": ENVIRONMENT_VERSION } });
     let name = "run_code".to_owned();
-    let (run_id, guard) = once::submit(context, name, task, json!({ "environments": [environment] })).await?;
+    let request = Submit::new().run_name(name).tasks(json!([task])).environments(json!([environment]));
+    let (run_id, guard) = once::submit(context, request).await?;
     let run = run::wait(context, run_id, if wait { seconds } else { 0 }).await;
     guard.keep();
     let run = match run {
@@ -47,7 +51,7 @@ pub(crate) async fn run(context: &Context, code: &str, wait: bool, seconds: u64)
     finished(context, run_id, &run).await
 }
 
-async fn finished(context: &Context, run_id: i64, run: &databricks::api::types::Run) -> Result<Value, Error> {
+async fn finished(context: &Context, run_id: i64, run: &databricks::types::Run) -> Result<Value, Error> {
     let task_run_id = run::latest(&run.tasks).first().and_then(|task| task.run_id);
     let output = run_output::fetch(context, task_run_id.unwrap_or(run_id)).await;
     if !run::succeeded(run) {
@@ -85,26 +89,19 @@ async fn finished(context: &Context, run_id: i64, run: &databricks::api::types::
 /// Puts the code into a file in the folder of the user; it is removed when the guard is dropped.
 async fn upload(context: &Context, code: &str) -> Result<(String, Guard), Error> {
     let folder = format!("/Users/{}/.databricks-mcp-server", user(&context.client).await?);
-    let request = Arguments::new().with(Location::Body, "path", folder.as_str()).idempotent(true);
-    context.client.execute(&operations::WORKSPACE_WORKSPACE_MKDIRS, request).await?;
+    context.send(workspace::Mkdirs::new(&folder).idempotent(true)).await?;
     let path = format!("{folder}/run_code-{}.py", uuid::Uuid::new_v4());
-    let request = Arguments::new()
-        .with(Location::Body, "path", path.as_str())
-        // Never a notebook, whatever the code begins with.
-        .with(Location::Body, "format", "RAW")
-        .with(Location::Body, "overwrite", true)
-        .with(Location::Body, "content", base64(code))
-        .idempotent(true);
+    // Never a notebook, whatever the code begins with.
+    let request = workspace::Import::new(&path).format("RAW").overwrite(true).content(base64(code)).idempotent(true);
     let start = async move |starting: Context| {
-        let written = starting.client.execute(&operations::WORKSPACE_WORKSPACE_IMPORT, request).await;
-        match written.map_err(Error::from) {
+        match starting.send(request).await {
             // Nobody else has a file of this name, so that one which may be there can go.
             Err(error) if error.may_have_happened() => {
                 remove(&starting.ahead(), &path).await?;
                 Err(error)
             }
             Err(error) => Err(error),
-            Ok(_) => Ok(begun("file", path.clone(), path)),
+            Ok(()) => Ok(begun("file", path.clone(), path)),
         }
     };
     let undo = async |undoing: Context, path: String| remove(&undoing, &path).await;
@@ -112,8 +109,7 @@ async fn upload(context: &Context, code: &str) -> Result<(String, Guard), Error>
 }
 
 async fn remove(context: &Context, path: &str) -> Result<(), Error> {
-    let request = Arguments::new().with(Location::Body, "path", path).idempotent(true);
-    Ok(context.client.execute(&operations::WORKSPACE_WORKSPACE_DELETE, request).await.map(drop)?)
+    context.send(workspace::Delete::new(path).idempotent(true)).await
 }
 
 fn base64(code: &str) -> String {
@@ -123,11 +119,8 @@ fn base64(code: &str) -> String {
 
 /// Name of the identity that this server works with.
 async fn user(client: &Client) -> Result<String, Error> {
-    let answer = client.execute(&operations::IAM_CURRENT_USER_ME, Arguments::new()).await?;
-    let name = match &answer {
-        Payload::Json(me) => me.get("userName").and_then(Value::as_str),
-        _ => None,
-    };
+    let me = client.send(current_user::Me::new()).await?;
+    let name = me.get("userName").and_then(Value::as_str);
     let name = name.ok_or_else(|| Error::failed("the workspace does not tell whose folder to use"))?;
     Ok(name.to_owned())
 }

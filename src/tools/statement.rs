@@ -7,11 +7,12 @@ mod send;
 
 use std::time::Duration;
 
-use databricks::api::types::{
-    Disposition, ExecuteStatementRequestOnWaitTimeout, Format, SqlStatementExecutionExecuteStatementBody,
-    StatementParameterListItem, StatementResponse, StatementState,
+use databricks::requests::sql::statement_execution::{CancelExecution, ExecuteStatement, GetStatement};
+use databricks::types::{
+    Disposition, ExecuteStatementRequestOnWaitTimeout, Format, StatementParameterListItem, StatementResponse,
+    StatementState,
 };
-use databricks::{Arguments, Client, Location, operations};
+use databricks::{Client, Request};
 use serde_json::{Value, json};
 
 use super::read_only_sql::{self, Circumstances};
@@ -80,26 +81,12 @@ pub(crate) enum Told {
 /// Runs a statement and waits for it. It is cancelled if this call is, but not if the time is up.
 pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order, seconds: u64) -> Result<End, Error> {
     let server_wait = if seconds < SERVER_WAIT { 0 } else { SERVER_WAIT };
-    let body = SqlStatementExecutionExecuteStatementBody {
-        byte_limit: None,
-        catalog: order.catalog.clone(),
-        disposition: Some(if order.by_links { Disposition::ExternalLinks } else { Disposition::Inline }),
-        format: Some(Format::JsonArray),
-        on_wait_timeout: Some(ExecuteStatementRequestOnWaitTimeout::Continue),
-        parameters: order.parameters.clone(),
-        query_tags: Vec::new(),
-        row_limit: order.row_limit,
-        schema: order.schema.clone(),
-        statement: order.sql.clone(),
-        wait_timeout: Some(format!("{server_wait}s")),
-        warehouse_id: warehouse.id.clone(),
-    };
     if warehouse.must_start() {
         let name = warehouse.name.as_deref().unwrap_or(&warehouse.id);
         context.progress.report(format!("warehouse {name} has to start first"));
     }
     // On the heap, as the futures of composites hold several of these.
-    let (statement, guard) = Box::pin(start(context, body)).await?;
+    let (statement, guard) = Box::pin(start(context, &warehouse.id, order, server_wait)).await?;
     let end = Box::pin(wait(context, statement, seconds.saturating_sub(server_wait))).await;
     guard.keep();
     match end? {
@@ -156,15 +143,27 @@ pub(crate) async fn table_in_time(
 
 async fn start(
     context: &Context,
-    body: SqlStatementExecutionExecuteStatementBody,
+    warehouse_id: &str,
+    order: &Order,
+    server_wait: u64,
 ) -> Result<(StatementResponse, Guard), Error> {
+    let parameters = Some(order.parameters.clone()).filter(|parameters| !parameters.is_empty());
+    let request = ExecuteStatement::new(&order.sql, warehouse_id)
+        .disposition(if order.by_links { Disposition::ExternalLinks } else { Disposition::Inline })
+        .format(Format::JsonArray)
+        .on_wait_timeout(ExecuteStatementRequestOnWaitTimeout::Continue)
+        .wait_timeout(format!("{server_wait}s"))
+        .maybe(order.catalog.as_deref(), ExecuteStatement::catalog)
+        .maybe(order.schema.as_deref(), ExecuteStatement::schema)
+        .maybe(order.row_limit, ExecuteStatement::row_limit)
+        .maybe(parameters, ExecuteStatement::parameters);
+    let (sql, catalog, warehouse_id) = (order.sql.clone(), order.catalog.clone(), warehouse_id.to_owned());
     let looking = context.ahead().client;
     let start = async move |starting: Context| {
         // Only what surely reads may be sent twice, so functions that people made count as more.
-        let circumstances =
-            Circumstances { catalog: body.catalog.clone(), no_user_functions: true, ..Circumstances::default() };
-        let is_query = read_only_sql::check(&body.statement, circumstances).await.is_ok();
-        let statement = send::send(&starting.client, &looking, body, is_query).await?;
+        let circumstances = Circumstances { catalog, no_user_functions: true, ..Circumstances::default() };
+        let is_query = read_only_sql::check(&sql, circumstances).await.is_ok();
+        let statement = send::send(&starting.client, &looking, request, &warehouse_id, is_query).await?;
         let id = statement.statement_id.clone().unwrap_or_default();
         Ok(Begun { name: format!("statement {id}"), id: (id, state(&statement)), answer: statement })
     };
@@ -180,8 +179,7 @@ async fn start(
 
 /// Asks the workspace to cancel a statement, which is best effort there.
 pub(crate) async fn cancel(client: &Client, id: &str) -> Result<(), databricks::Error> {
-    let request = Arguments::new().with(Location::Path, "statement_id", id).idempotent(true);
-    client.execute(&operations::SQL_STATEMENT_EXECUTION_CANCEL_EXECUTION, request).await.map(drop)
+    client.send(CancelExecution::new(id).idempotent(true)).await
 }
 
 /// Waits until a statement has ended or the time is up.
@@ -260,20 +258,13 @@ pub(crate) async fn page(context: &Context, statement: StatementResponse, cursor
 
 /// The state of a statement, with its first rows if it succeeded.
 pub(crate) async fn get(context: &Context, id: &str) -> Result<StatementResponse, Error> {
-    let answer = context.client.api().sql_statement_execution_get_statement(id).await;
-    let answer = answer.map_err(|error| {
-        let error = databricks::Error::from(error);
-        let is_unknown = error.is_not_found();
-        let error = Error::from(error);
-        if is_unknown {
-            return error.with_hint(
-                "ids come from `execute_sql`, and are known for about an hour: see what became of a statement with \
-                 `list_query_history`",
-            );
-        }
-        error
-    })?;
-    Ok(answer.into_inner())
+    context.send(GetStatement::new(id)).await.map_err(|error| match error.is_not_found() {
+        true => error.with_hint(
+            "ids come from `execute_sql`, and are known for about an hour: see what became of a statement with \
+             `list_query_history`",
+        ),
+        false => error,
+    })
 }
 
 /// The error for a result that the workspace has thrown away. The statement itself was carried out.

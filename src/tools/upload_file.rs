@@ -1,6 +1,7 @@
 //! `upload_file`: text, or a file of this machine, into a volume or the workspace tree.
 
-use databricks::{Arguments, Content, Location, operations};
+use databricks::Content;
+use databricks::requests::workspace::workspace;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -87,15 +88,12 @@ impl Given {
 
 /// What is at a workspace path. An import that made a notebook took the extension off.
 pub(crate) async fn object(context: &Context, path: &str) -> Result<Value, Error> {
-    let status = |path: String| async move {
-        let request = Arguments::new().with(Location::Query, "path", path);
-        context.client.execute(&operations::WORKSPACE_WORKSPACE_GET_STATUS, request).await
-    };
-    let answer = match (status(path.to_owned()).await, path.rsplit_once('.')) {
-        (Err(error), Some((stem, _))) if error.is_not_found() => status(stem.to_owned()).await,
+    let status = |path: &str| context.client.send(workspace::GetStatus::new(path));
+    let answer = match (status(path).await, path.rsplit_once('.')) {
+        (Err(error), Some((stem, _))) if error.is_not_found() => status(stem).await,
         (answer, _) => answer,
     };
-    Ok(answer?.into_json().unwrap_or_default())
+    Ok(answer?)
 }
 
 /// Adds to a conflict what the caller can do about it.

@@ -1,6 +1,6 @@
 //! Which SQL warehouse a call uses, where it says nothing about it or names one.
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::sql::{query_history, warehouses};
 use serde_json::{Value, json};
 
 use super::machine::{Kind, Phase};
@@ -35,8 +35,8 @@ impl Warehouse {
 
     /// The warehouse of a statement, as far as the query history tells.
     pub(crate) async fn of_statement(context: &Context, id: &str) -> Option<Self> {
-        let request = Arguments::new().with(Location::Query, "filter_by", json!({ "statement_ids": [id] }));
-        let answer = rest::get(context, &operations::SQL_QUERY_HISTORY_LIST, request).await.ok()?;
+        let request = query_history::List::new().filter_by(json!({ "statement_ids": [id] }));
+        let answer = context.send(request).await.ok()?;
         let found = rest::array(&answer, "res").iter().find(|query| rest::text(query, "query_id") == Some(id))?;
         Some(Self { id: rest::text(found, "warehouse_id")?.to_owned(), ..Self::default() })
     }
@@ -91,8 +91,7 @@ pub(crate) async fn running(context: &Context, named: Option<String>) -> Result<
     let Some(id) = context.warehouse_id.clone() else {
         return Ok(soonest(context).await?.filter(|warehouse| !warehouse.must_start()));
     };
-    let request = Arguments::new().with(Location::Path, "id", id.clone());
-    let found = rest::get(context, &operations::SQL_WAREHOUSES_GET, request).await?;
+    let found = context.send(warehouses::Get::new(id)).await?;
     Ok(Some(read(&found)).filter(|warehouse| !warehouse.must_start()))
 }
 
@@ -112,11 +111,10 @@ async fn soonest(context: &Context) -> Result<Option<Warehouse>, Error> {
 pub(crate) async fn all(context: &Context) -> Result<Vec<Warehouse>, Error> {
     let default = async {
         // The workspace names the default of whoever asks under this id; not every workspace has one.
-        let request = Arguments::new().with(Location::Path, "id", "default");
-        let found = rest::get(context, &operations::SQL_WAREHOUSES_GET, request).await.ok();
+        let found = context.send(warehouses::Get::new("default")).await.ok();
         found.map(|found| read(&found).id)
     };
-    let list = rest::list(context, &operations::SQL_WAREHOUSES_LIST, Arguments::new(), MOST_PAGES);
+    let list = rest::list(context, warehouses::List::new(), MOST_PAGES);
     let (default, list) = tokio::join!(default, list);
     let mut all: Vec<_> = list?.items.iter().map(read).collect();
     all.sort_by_cached_key(|warehouse| {

@@ -63,3 +63,15 @@ async fn the_token_does_not_come_back_in_answers_and_errors() -> Outcome {
 fn visible(text: &str) -> String {
     text.replace("\\u200b", "").replace('\u{200b}', "")
 }
+
+#[tokio::test]
+async fn who_may_use_a_scope_is_told() -> Outcome {
+    let house = House::whole().await?;
+    let put = json!({ "scope": "prod", "principal": "data-engineers", "permission": "READ" });
+    house.answer("create_secret_scope", json!({ "scope": "prod" })).await?;
+    house.direct("POST", "/api/2.0/secrets/acls/put", Some(put)).await?;
+    let told = house.answer("list_secret_acls", json!({ "scope": "prod" })).await?;
+    let expected = json!({ "principal": "data-engineers", "permission": "READ" });
+    assert!(told["items"].as_array().is_some_and(|items| items.contains(&expected)), "{told}");
+    Ok(())
+}

@@ -64,6 +64,39 @@ async fn unread_answers_take_little_memory_and_none_is_lost() -> Outcome {
     Ok(())
 }
 
+/// Each of 4 million objects takes 9 bytes on the wire, and 100 times as much as a value in memory.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_long_answer_of_small_items_takes_little_memory() -> Outcome {
+    const BODY: usize = 32 << 20;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let mut command = binary(&[]);
+    command.env("DATABRICKS_HOST", format!("http://{}", listener.local_addr()?)).env("DATABRICKS_TOKEN", "dapi-test");
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        let body = format!("{{\"jobs\":[{}{{}}]}}", "{\"a\":0},".repeat(BODY / 8));
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await?;
+        // The server may have had enough of it.
+        let _ = stream.write_all(body.as_bytes()).await;
+        Ok::<_, std::io::Error>(stream)
+    });
+    let mut wire = Wire::legacy(command).await?;
+    let before = peak_memory(wire.child.id())?;
+    let answer = wire.ask(&request(1, "tools/call", json!({ "name": "list_jobs", "arguments": {} }))).await?;
+    let text = answer["result"]["content"][0]["text"].as_str().ok_or("no text")?;
+    assert!(text.contains("memory") && text.contains("hint: ask for less"), "{answer}");
+    let after = peak_memory(wire.child.id())?;
+    assert!(after - before < 128, "{before} MiB, then {after} MiB: {answer}");
+    drop(answering.await??);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_broken_stdout_ends_the_server_and_undoes_what_runs() -> Outcome {
     let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;

@@ -65,7 +65,7 @@ pub struct Decision {
     pub resource: Option<String>,
     /// The composites that call it.
     pub used_by: Vec<String>,
-    /// Whether a typed method is generated for it.
+    /// Whether its answer and body get types.
     pub typed: bool,
 }
 
@@ -368,7 +368,12 @@ impl Allowlist {
         operation.pagination.clone().or(curated)
     }
 
-    /// Ids of the operations that get a typed method.
+    /// Ids of the operations that composites and readers of resources call.
+    pub fn used(&self) -> impl Iterator<Item = &str> {
+        self.decisions.iter().filter(|(_, decision)| !decision.used_by.is_empty()).map(|(id, _)| id.as_str())
+    }
+
+    /// Ids of the operations whose answers and bodies get types.
     pub fn typed(&self) -> impl Iterator<Item = &str> {
         self.decisions.iter().filter(|(_, decision)| decision.typed).map(|(id, _)| id.as_str())
     }

@@ -1,13 +1,15 @@
 //! From specs and allowlist to Rust code.
 
-mod client;
 mod names;
 mod operations;
+mod requests;
 mod tools;
+mod types;
 
-pub use client::client;
 pub use operations::operations;
+pub use requests::requests;
 pub use tools::{definitions, tools};
+pub use types::{TypedOperation, Types, types};
 
 use anyhow::{Context, Result};
 use proc_macro2::TokenStream;

@@ -5,7 +5,7 @@
 //!
 //! - [`Api`] is what the OpenAPI documents in `specs/` say.
 //! - [`Allowlist`] is what the YAML files in `allowlist/` decide, checked against the API.
-//! - [`emit`] turns both into code: the operation table, the typed client, the tool and resource definitions.
+//! - [`emit`] turns both into code: the operation table, the request types, the types of answers, the tool and resource definitions.
 //! - [`lint`] refuses a tool definition that would break a client.
 //! - [`audit`] says what nobody has decided on, and what changed since somebody did.
 

@@ -67,9 +67,13 @@ pub struct Key {
     pub position: Position,
 }
 
+/// How deep a document may nest. The allowlist needs half of it, and the usual 2,000 overflow the stack.
+const DEEPEST: usize = 32;
+
 /// Parses one YAML document; a duplicate key is an error.
 pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
-    let raw: Spanned<Raw> = serde_saphyr::from_str(text).map_err(|error| {
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: DEEPEST } };
+    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let location = error.location();
         Problem {
             file: file.to_owned(),

@@ -41,7 +41,7 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
     /// The memory that it may take until it is read.
-    pub(crate) room: Room,
+    pub(crate) _room: Room,
 }
 
 impl Answer {
@@ -77,7 +77,7 @@ impl Answer {
             bytes.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status, headers, bytes: bytes.freeze(), room })
+        Ok(Answer { status, headers, bytes: bytes.freeze(), _room: room })
     }
 
     /// Replaces what makes a JSON answer invalid, and tells what that was.

@@ -180,8 +180,7 @@ impl Client {
         self.transport.clock().now()
     }
 
-    /// The transport, for the generated client.
-    pub fn transport(&self) -> &Transport {
+    pub(crate) fn transport(&self) -> &Transport {
         &self.transport
     }
 
@@ -215,6 +214,15 @@ impl Client {
         self.call(operation, arguments).await.map_err(|error| error.in_operation(operation.id))
     }
 
+    /// Sends a request, see [`requests`](crate::requests).
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and when the answer does not have the expected shape.
+    pub async fn send<R: crate::Request>(&self, request: R) -> Result<R::Answer, Error> {
+        let payload = self.execute(R::OPERATION, request.into_arguments()).await?;
+        R::read(payload).map_err(|error| error.in_operation(R::OPERATION.id))
+    }
+
     /// As [`Client::execute`], with one header of the answer, where it came.
     ///
     /// ```
@@ -244,7 +252,7 @@ impl Client {
             let header = answer.headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
             Ok((payload(operation, answer)?, header))
         };
-        let answer = self.send(operation, arguments, HeaderMap::new(), None).await;
+        let answer = self.ask(operation, arguments, HeaderMap::new(), None).await;
         answer.and_then(told).map_err(|error| error.in_operation(operation.id))
     }
 
@@ -287,7 +295,7 @@ impl Client {
         content: &Content,
     ) -> Result<Payload, Error> {
         let arguments = arguments.with_bytes(Bytes::new());
-        let answer = self.send(operation, arguments, HeaderMap::new(), Some(content)).await;
+        let answer = self.ask(operation, arguments, HeaderMap::new(), Some(content)).await;
         answer.and_then(|answer| payload(operation, answer)).map_err(|error| error.in_operation(operation.id))
     }
 
@@ -323,13 +331,13 @@ impl Client {
         unmodified_since: Option<&str>,
     ) -> Result<Part, Error> {
         let answer = match Part::headers(&range, unmodified_since) {
-            Ok(headers) => self.send(operation, arguments, headers, None).await,
+            Ok(headers) => self.ask(operation, arguments, headers, None).await,
             Err(error) => Err(error),
         };
         answer.and_then(Part::read).map_err(|error| error.in_operation(operation.id))
     }
 
-    async fn send(
+    async fn ask(
         &self,
         operation: &'static Operation,
         arguments: Arguments,
@@ -344,11 +352,11 @@ impl Client {
             Call { retry_budget, idle_timeout, unavailable_is_refusal, ..Call::new(operation, encoded.repeatable) };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
-        self.transport.send_content(request, content, call).await
+        self.transport.send(request, content, call).await
     }
 
     async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
-        let answer = self.send(operation, arguments, HeaderMap::new(), None).await?;
+        let answer = self.ask(operation, arguments, HeaderMap::new(), None).await?;
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }

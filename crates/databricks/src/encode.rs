@@ -11,8 +11,7 @@ use crate::arguments::Arguments;
 use crate::error::Error;
 use crate::operation::{Body, Location, Method, Operation, Parameter};
 
-pub(crate) use path::conform;
-pub(crate) use query::pairs as query_pairs;
+use query::pairs as query_pairs;
 
 /// The longest URL that the HTTP client can send.
 const LONGEST_URL: usize = 65_534;
@@ -102,7 +101,7 @@ fn supply(parameter: &Parameter, arguments: &mut Arguments, account: Option<&str
 }
 
 /// The value that a parameter gets when the caller gives none: its preset, or a key made for this call.
-pub(crate) fn supplied(parameter: &Parameter) -> Result<Option<Value>, Error> {
+fn supplied(parameter: &Parameter) -> Result<Option<Value>, Error> {
     if let Some(preset) = parameter.preset {
         let value = serde_json::from_str(preset).map_err(|error| {
             Error::configuration(format!("the preset of `{}` is not JSON: {error}", parameter.name))
@@ -119,12 +118,12 @@ fn is_key(parameter: &Parameter) -> bool {
 }
 
 /// Whether a key is given that is none. The official SDKs make one then, too.
-pub(crate) fn is_no_key(parameter: &Parameter, value: &Value) -> bool {
+fn is_no_key(parameter: &Parameter, value: &Value) -> bool {
     is_key(parameter) && (value.is_null() || value == "")
 }
 
 /// Whether the values hold a key by which the service recognises a repetition.
-pub(crate) fn has_key(operation: &Operation, values: &Map<String, Value>) -> bool {
+fn has_key(operation: &Operation, values: &Map<String, Value>) -> bool {
     operation
         .parameters
         .iter()

@@ -91,7 +91,6 @@
 //! Credentials go out over TLS, or to this very machine, and appear in no log and no error.
 
 mod answer;
-pub mod api;
 mod arguments;
 mod auth;
 mod client;
@@ -111,12 +110,14 @@ pub mod operations;
 mod pages;
 mod probe;
 mod repair;
+mod request;
+pub mod requests;
 mod retry;
 mod scope;
 mod secret;
 mod tls;
 mod transport;
-mod typed;
+pub mod types;
 mod user_agent;
 mod weight;
 
@@ -133,8 +134,8 @@ pub use mask::Mask;
 pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Parameter, Response};
 pub use pages::{Bookmark, Cursor, Listing, Page};
 pub use probe::{Authentication, DeclinedMethod, Greeting, Route};
+pub use request::Request;
 pub use retry::RetryPolicy;
 pub use scope::Scope;
 pub use secret::Secret;
-pub use transport::Transport;
 pub use user_agent::UserAgent;

@@ -5,6 +5,8 @@ mod view;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use crate::secret::Secret;
@@ -19,8 +21,8 @@ const SHORTEST_PART: usize = 16;
 
 /// The secrets of a client or a call, to be taken out of text.
 ///
-/// A secret is found as it is, and also as JSON, a URL or HTML would write it, and with control or zero-width characters in
-/// between.
+/// A secret is found as it is, and also as JSON, a URL, a form or HTML would write it, in Base64, and with control or
+/// zero-width characters in between.
 ///
 /// ```
 /// use databricks::{Mask, Secret};
@@ -39,6 +41,8 @@ pub struct Mask {
 struct Hidden {
     text: String,
     characters: Vec<char>,
+    /// What Base64 makes of it, alone or inside of other text, such as a `Basic` credential.
+    encoded: Vec<Vec<char>>,
 }
 
 /// Not what is in it.
@@ -65,7 +69,8 @@ impl Mask {
     pub fn extend(&mut self, secrets: impl IntoIterator<Item = Secret>) {
         for secret in secrets {
             let characters: Vec<char> = View::of(secret.expose()).characters().collect();
-            let hidden = Hidden { text: characters.iter().collect(), characters };
+            let encoded = in_base64(secret.expose());
+            let hidden = Hidden { text: characters.iter().collect(), characters, encoded };
             if !hidden.characters.is_empty() && !self.secrets.contains(&hidden) {
                 self.secrets.push(hidden);
             }
@@ -170,13 +175,35 @@ impl Hidden {
             .collect()
     }
 
-    /// Where the secret or a longer part of it stands, in bytes of the original text.
+    /// Where the secret, a longer part of it, or what Base64 makes of it stands, in bytes of the original text.
     fn parts(&self, view: &View) -> Vec<Range<usize>> {
-        if self.characters.len() < SHORTEST_PART {
-            return self.whole(view);
-        }
-        view.find_parts(&self.characters, SHORTEST_PART).into_iter().map(|at| view.bytes(at)).collect()
+        let mut found = match self.characters.len() < SHORTEST_PART {
+            true => self.whole(view),
+            false => view.find_parts(&self.characters, SHORTEST_PART).into_iter().map(|at| view.bytes(at)).collect(),
+        };
+        found.extend(self.encoded.iter().flat_map(|encoded| view.find(encoded)).map(|at| view.bytes(at)));
+        found
     }
+}
+
+/// What of a secret can be recognized in Base64: its groups of three bytes, counted from its first, second or third byte,
+/// since what stands before it decides where a group begins.
+fn in_base64(secret: &str) -> Vec<Vec<char>> {
+    let mut encoded: Vec<Vec<char>> = Vec::new();
+    for skipped in 0..3 {
+        let bytes = secret.as_bytes().get(skipped..).unwrap_or_default();
+        let whole = bytes.get(..bytes.len() - bytes.len() % 3).unwrap_or_default();
+        if whole.len() < SHORTEST_INSIDE_WORDS {
+            continue;
+        }
+        for text in [STANDARD_NO_PAD.encode(whole), URL_SAFE_NO_PAD.encode(whole)] {
+            let characters = text.chars().collect();
+            if !encoded.contains(&characters) {
+                encoded.push(characters);
+            }
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

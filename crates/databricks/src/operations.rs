@@ -15,26 +15,16 @@ pub fn find(id: &str) -> Option<&'static Operation> {
     ALL.binary_search_by(|operation| operation.id.cmp(id)).ok().and_then(|index| ALL.get(index).copied())
 }
 
-/// The operation that progenitor calls `name`: its id with `_` for `.`.
-pub(crate) fn typed(name: &str) -> Option<&'static Operation> {
-    let is_named = |id: &str| {
-        id.len() == name.len()
-            && id.bytes().zip(name.bytes()).all(|(id, name)| id == name || (id == b'.' && name == b'_'))
-    };
-    ALL.iter().copied().find(|operation| is_named(operation.id))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ALL, find, typed};
+    use super::{ALL, find};
 
     #[test]
-    fn operations_are_sorted_and_found_by_their_typed_name() {
+    fn operations_are_sorted_and_found() {
         assert!(ALL.is_sorted_by_key(|operation| operation.id));
         for operation in ALL {
-            assert_eq!(typed(&operation.id.replace('.', "_")), Some(*operation));
             assert_eq!(find(operation.id), Some(*operation));
         }
-        assert_eq!((typed("jobs_jobs_no_such"), find("jobs.jobs.no_such")), (None, None));
+        assert_eq!(find("jobs.jobs.no_such"), None);
     }
 }

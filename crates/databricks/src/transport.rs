@@ -41,7 +41,7 @@ const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-works
 const SLOWEST_UPLOAD: u64 = 64 * 1024;
 /// A cheap handle: clones share connections, limits and credentials.
 #[derive(Clone)]
-pub struct Transport {
+pub(crate) struct Transport {
     shared: Arc<Shared>,
     user_agent: Arc<UserAgent>,
     terms: Terms,
@@ -175,9 +175,8 @@ impl Transport {
         Transport { scope: Some(scope), ..self.clone() }
     }
 
-    /// The HTTP client that the generated client builds its requests with. Sent by itself, a request has no
-    /// credentials.
-    pub fn http_client(&self) -> &reqwest::Client {
+    /// The HTTP client. It sends no credentials by itself.
+    pub(crate) fn http_client(&self) -> &reqwest::Client {
         &self.shared.http
     }
 
@@ -241,17 +240,8 @@ impl Transport {
     ///
     /// Dropping the future aborts the attempt under way and makes no other. Where the terms are to be called off, the
     /// attempt that is on the wire is the last.
-    pub(crate) async fn send(&self, request: Request, call: Call) -> Result<Answer, Error> {
-        self.send_content(request, None, call).await
-    }
-
-    /// As [`Transport::send`], with a body that is read while it is sent.
-    pub(crate) async fn send_content(
-        &self,
-        request: Request,
-        content: Option<&Content>,
-        call: Call,
-    ) -> Result<Answer, Error> {
+    /// The content, if any, is its body, and is read while it is sent.
+    pub(crate) async fn send(&self, request: Request, content: Option<&Content>, call: Call) -> Result<Answer, Error> {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let attempts = &Attempts::new(call.operation);
         // On the heap: the futures of callers nest deeply enough.
@@ -331,7 +321,7 @@ impl Transport {
                     if renewed.swap(true, Ordering::Relaxed)
                         || !self.terms.wait(chosen.renew(self.context(), &proof)).await??
                     {
-                        return Err(chosen.explain(error));
+                        return Err(chosen.explain(self.context(), error));
                     }
                     tracing::debug!(method = chosen.name, "replaced a credential that was refused");
                 }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use databricks::{Arguments, Client, Config, Error, Location, Operation, RetryPolicy, operations};
+use databricks::requests::jobs::jobs::{GetRun, RunNow};
+use databricks::{
+    Arguments, Body, Client, Config, Error, Location, Method, Operation, Response, RetryPolicy, operations,
+};
 use databricks_sandbox::{Faults, Options, Sandbox};
 use serde_json::{Map, Value, json};
 
 type Checked = Result<(), Box<dyn std::error::Error>>;
 
 struct Workspace {
-    sandbox: Sandbox,
+    /// Ends when it is dropped.
+    _sandbox: Sandbox,
     client: Client,
 }
 
@@ -26,7 +30,7 @@ impl Workspace {
             idle_timeout: Duration::from_millis(300),
             ..Config::new(sandbox.url(), sandbox.token())?
         };
-        Ok(Workspace { client: Client::new(config)?, sandbox })
+        Ok(Workspace { client: Client::new(config)?, _sandbox: sandbox })
     }
 
     async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
@@ -35,9 +39,18 @@ impl Workspace {
 
     /// How often the route of the rule was asked for.
     async fn seen(&self) -> Result<u64, Box<dyn std::error::Error>> {
-        let url = format!("{}/__sandbox/faults", self.sandbox.url());
-        let request = self.client.transport().http_client().get(url).bearer_auth(self.sandbox.token());
-        let told: Value = request.send().await?.json().await?;
+        static FAULTS: Operation = Operation {
+            id: "sandbox.faults.list",
+            method: Method::Get,
+            path: "/__sandbox/faults",
+            parameters: &[],
+            body: Body::None,
+            response: Response::Json,
+            pagination: None,
+            workspace_routing: false,
+            deprecated: false,
+        };
+        let told = self.call(&FAULTS, Arguments::new()).await?;
         Ok(told.pointer("/faults/0/seen").and_then(Value::as_u64).unwrap_or_default())
     }
 
@@ -144,8 +157,7 @@ async fn what_may_have_happened_is_repeated_only_where_that_is_harmless() -> Che
 async fn typed_runs_are_started_once_too() -> Checked {
     let workspace = Workspace::new(RUN, json!({"fault": "truncated_body"})).await?;
     let before = workspace.runs().await?;
-    let body = serde_json::from_value(json!({ "job_id": JOB }))?;
-    let run = workspace.client.api().jobs_jobs_run_now(&body).await.map_err(Error::from)?;
+    let run = workspace.client.send(RunNow::new(JOB)).await?;
     assert!(run.run_id.is_some());
     assert_eq!((workspace.seen().await?, workspace.runs().await?), (2, before + 1));
     Ok(())
@@ -216,7 +228,7 @@ async fn answers_beyond_their_schema_are_understood() -> Checked {
         let workspace = Workspace::new("jobs.jobs.get_run", json!({"fault": fault, "times": 2})).await?;
         let started = workspace.call(&operations::JOBS_JOBS_RUN_NOW, run()).await?;
         let run_id = started["run_id"].as_i64().ok_or("no run")?;
-        let run = workspace.client.api().jobs_jobs_get_run(None, None, None, run_id).await.map_err(Error::from)?;
+        let run = workspace.client.send(GetRun::new(run_id)).await?;
         assert_eq!(run.run_id, Some(run_id), "{fault}");
         let state = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
         let state = state.ok_or("no state")?.to_string();

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use databricks::api::types::{StatementResponse, StatementState};
-use databricks::{Location, operations};
+use databricks::requests::dashboards::genie::{ExecuteMessageAttachmentQuery, GetMessageAttachmentQueryResult};
+use databricks::types::{StatementResponse, StatementState};
 use serde_json::{Value, json};
 
 use super::Place;
@@ -22,14 +22,18 @@ pub(super) async fn rows(
     is_expired: bool,
     wait: &mut Wait,
 ) -> Result<Value, Error> {
-    let request = &place.arguments().with(Location::Path, "attachment_id", attachment);
+    let Place { space, conversation, message } = place;
     let (is_gone, was_run_again) = (AtomicBool::new(is_expired), AtomicBool::new(false));
     let poll = || {
-        let operation = match is_gone.load(Relaxed) && !was_run_again.swap(true, Relaxed) {
-            true => &operations::DASHBOARDS_GENIE_EXECUTE_MESSAGE_ATTACHMENT_QUERY,
-            false => &operations::DASHBOARDS_GENIE_GET_MESSAGE_ATTACHMENT_QUERY_RESULT,
-        };
-        async move { read(context.json(operation, request.clone()).await?) }
+        let again = is_gone.load(Relaxed) && !was_run_again.swap(true, Relaxed);
+        async move {
+            let answer = if again {
+                context.send(ExecuteMessageAttachmentQuery::new(space, conversation, message, attachment)).await
+            } else {
+                context.send(GetMessageAttachmentQueryResult::new(space, conversation, message, attachment)).await
+            };
+            read(answer?)
+        }
     };
     let is_over = |response: &StatementResponse| match statement::state(response) {
         StatementState::Closed => statement::has_result(response) || was_run_again.load(Relaxed),

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use databricks::{Arguments, Location, Operation, operations};
+use databricks::requests::dashboards::lakeview;
+use databricks::requests::jobs::jobs;
+use databricks::requests::pipelines::pipelines;
+use databricks::requests::sql::queries;
+use databricks::requests::workspace::workspace;
+use databricks::{Arguments, Operation, Request};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -16,47 +21,26 @@ const MOST_REQUESTS: usize = 24;
 /// How many of them at the same time.
 const PARALLEL: usize = 4;
 
-/// How the things of a kind are looked up.
-struct Reader {
-    kind: &'static str,
-    operation: &'static Operation,
-    place: Location,
-    /// The parameter that takes the id.
-    id: &'static str,
-    /// Where the answer has the name.
-    name: &'static str,
+/// The kinds of things that have a name to look up, the first ones first.
+const KINDS: [&str; 4] = ["jobs", "pipelines", "dashboards", "queries"];
+
+/// A request for a thing, as what is sent.
+type Call = (&'static Operation, Arguments);
+
+fn call<R: Request>(request: R) -> Call {
+    (R::OPERATION, request.into_arguments())
 }
 
-const READERS: [Reader; 4] = [
-    Reader {
-        kind: "jobs",
-        operation: &operations::JOBS_JOBS_GET,
-        place: Location::Query,
-        id: "job_id",
-        name: "settings.name",
-    },
-    Reader {
-        kind: "pipelines",
-        operation: &operations::PIPELINES_PIPELINES_GET,
-        place: Location::Path,
-        id: "pipeline_id",
-        name: "name",
-    },
-    Reader {
-        kind: "dashboards",
-        operation: &operations::DASHBOARDS_LAKEVIEW_GET,
-        place: Location::Path,
-        id: "dashboard_id",
-        name: "display_name",
-    },
-    Reader {
-        kind: "queries",
-        operation: &operations::SQL_QUERIES_GET,
-        place: Location::Path,
-        id: "id",
-        name: "display_name",
-    },
-];
+/// The request for the thing of a kind with this id, and where the answer has its name.
+fn request(kind: &str, id: &str) -> Option<(Call, &'static str)> {
+    Some(match kind {
+        "jobs" => (call(jobs::Get::new(id.parse::<i64>().ok()?)), "settings.name"),
+        "pipelines" => (call(pipelines::Get::new(id)), "name"),
+        "dashboards" => (call(lakeview::Get::new(id)), "display_name"),
+        "queries" => (call(queries::Get::new(id)), "display_name"),
+        _ => return None,
+    })
+}
 
 /// What is known of the ids of a lineage.
 #[derive(Debug, Default)]
@@ -74,11 +58,11 @@ impl Names {
         for (kind, of_kind) in edges.flat_map(|edge| &edge.between) {
             ids.entry(kind).or_default().extend(of_kind.iter().map(String::as_str));
         }
-        let requests = READERS.iter().flat_map(|reader| {
-            let of_kind = ids.get(reader.kind).into_iter().flatten();
-            of_kind.map(move |id| {
-                let request = Arguments::new().with(reader.place, reader.id, *id);
-                ((reader, (*id).to_owned()), reader.operation, request)
+        let requests = KINDS.iter().flat_map(|kind| {
+            let of_kind = ids.get(kind).into_iter().flatten();
+            of_kind.filter_map(|id| {
+                let (call, name) = request(kind, id)?;
+                Some((((*kind).to_owned(), (*id).to_owned(), name), call))
             })
         });
         let mut names = Self::default();
@@ -87,15 +71,15 @@ impl Names {
         requests.truncate(MOST_REQUESTS);
         let room = MOST_REQUESTS - requests.len();
         let mut paths = BTreeSet::new();
-        for ((reader, id), found) in read(context, requests).await {
+        for ((kind, id, name), found) in read(context, requests).await {
             paths.extend(notebooks(&found));
             let mut known = json!({});
-            for (field, place) in [("name", reader.name), ("path", "path")] {
+            for (field, place) in [("name", name), ("path", "path")] {
                 if let Some(text) = shape::at(&found, place).filter(|text| text.is_string()) {
                     shape::put(&mut known, field, text.clone());
                 }
             }
-            names.known.insert((reader.kind.to_owned(), id), known);
+            names.known.insert((kind, id), known);
         }
         if let Some(wanted) = ids.get("notebooks") {
             names.find_notebooks(context, wanted, paths, room).await;
@@ -114,8 +98,8 @@ impl Names {
     ) {
         self.is_cut |= paths.len() > room;
         let requests = paths.into_iter().take(room).map(|path| {
-            let request = Arguments::new().with(Location::Query, "path", path.clone());
-            (path, &operations::WORKSPACE_WORKSPACE_GET_STATUS, request)
+            let status = call(workspace::GetStatus::new(&path));
+            (path, status)
         });
         for (path, found) in read(context, requests.collect()).await {
             let id = rest::integer(&found, "object_id").map(|id| id.to_string());
@@ -151,20 +135,17 @@ fn notebooks(definition: &Value) -> Vec<String> {
 }
 
 /// What requests that read gave, with their keys. Those that fail are left out.
-async fn read<K: Send + 'static>(
-    context: &Context,
-    requests: Vec<(K, &'static Operation, Arguments)>,
-) -> Vec<(K, Value)> {
+async fn read<K: Send + 'static>(context: &Context, requests: Vec<(K, Call)>) -> Vec<(K, Value)> {
     let mut requests = requests.into_iter();
     let mut found = Vec::new();
     let mut reads = JoinSet::new();
     loop {
-        for (key, operation, request) in requests.by_ref().take(PARALLEL - reads.len()) {
-            let context = context.clone();
-            reads.spawn(async move { (key, rest::get(&context, operation, request).await) });
+        for (key, (operation, arguments)) in requests.by_ref().take(PARALLEL - reads.len()) {
+            let client = context.client.clone();
+            reads.spawn(async move { (key, client.execute(operation, arguments).await) });
         }
         match reads.join_next().await {
-            Some(Ok((key, Ok(answer)))) => found.push((key, answer)),
+            Some(Ok((key, Ok(answer)))) => found.push((key, answer.into_json().unwrap_or_default())),
             Some(Ok((_, Err(error)))) => tracing::debug!(%error, "a name was not found"),
             Some(Err(error)) => tracing::debug!(%error, "a name was not looked up"),
             None => return found,

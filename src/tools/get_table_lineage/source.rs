@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use databricks::{Arguments, Location, operations};
+use databricks::requests::lineage_tracking::{ColumnLineage, TableLineage};
 use serde_json::Value;
 
 use super::graph::{Direction, Edge, Node};
@@ -131,16 +131,9 @@ fn between_tables(columns: &mut [Edge], tables: &[Edge]) {
 }
 
 async fn ask(context: &Context, node: &Node) -> Result<Value, Error> {
-    let request = Arguments::new().with(Location::Query, "table_name", node.table.clone());
     match &node.column {
-        Some(column) => {
-            let request = request.with(Location::Query, "column_name", column.clone());
-            rest::get(context, &operations::LINEAGE_TRACKING_COLUMN_LINEAGE, request).await
-        }
-        None => {
-            let request = request.with(Location::Query, "include_entity_lineage", true);
-            rest::get(context, &operations::LINEAGE_TRACKING_TABLE_LINEAGE, request).await
-        }
+        Some(column) => context.send(ColumnLineage::new(node.table.as_str(), column.as_str())).await,
+        None => context.send(TableLineage::new(node.table.as_str()).include_entity_lineage(true)).await,
     }
 }
 

@@ -1,16 +1,22 @@
 //! What is known before a statement runs: its strings, and the values of its markers.
 
+use std::collections::HashMap;
+
 use sqlparser::ast::{BinaryOperator, Expr, Value};
 use sqlparser::tokenizer::Token;
 
 use super::names::fold;
 
+/// Bytes of a text that is looked at. Paths, options and schemas are shorter; parts of a text may be megabytes, and be
+/// named again and again.
+const LONGEST_TEXT: usize = 64 * 1024;
+
 /// The strings of a statement and the values that its markers are given.
 #[derive(Debug, Default)]
 pub(super) struct Constants {
     strings: Vec<Option<String>>,
-    /// Names of markers, folded, and their values.
-    parameters: Vec<(String, Option<String>)>,
+    /// Names of markers, folded, and what each stands for: `None` for NULL, or for several values.
+    parameters: HashMap<String, Option<String>>,
 }
 
 /// What a marker stands for.
@@ -26,8 +32,11 @@ pub(super) enum Marker<'a> {
 
 impl Constants {
     pub(super) fn new(strings: Vec<Option<String>>, parameters: &[(String, Option<String>)]) -> Self {
-        let parameters = parameters.iter().map(|(name, value)| (fold(name), value.clone())).collect();
-        Self { strings, parameters }
+        let mut values: HashMap<String, Option<String>> = HashMap::new();
+        for (name, value) in parameters {
+            values.entry(fold(name)).and_modify(|known| *known = None).or_insert_with(|| value.clone());
+        }
+        Self { strings, parameters: values }
     }
 
     /// The value of a string of the plain statement.
@@ -38,15 +47,14 @@ impl Constants {
     /// The value of a marker, which is written `:name`.
     pub(super) fn marker(&self, marker: &str) -> Marker<'_> {
         let name = fold(marker.trim_start_matches(':').trim_matches('`'));
-        let mut values = self.parameters.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.as_deref());
-        match (values.next(), values.next()) {
-            (None, _) => Marker::Unbound,
-            (Some(Some(value)), None) => Marker::Text(value),
-            _ => Marker::Unclear,
+        match self.parameters.get(&name) {
+            None => Marker::Unbound,
+            Some(Some(value)) => Marker::Text(value),
+            Some(None) => Marker::Unclear,
         }
     }
 
-    /// The text that an expression stands for, if that is known.
+    /// The text that an expression stands for, if that is known and not longer than any that matters.
     pub(super) fn text(&self, expression: &Expr) -> Option<String> {
         // A chain of `||` leans to the left, as deep as it is long.
         let (mut first, mut others) = (expression, Vec::new());
@@ -54,9 +62,9 @@ impl Constants {
             others.push(self.part(right)?);
             first = left;
         }
-        let mut text = self.part(first)?.to_owned();
-        text.extend(others.into_iter().rev());
-        Some(text)
+        let first = self.part(first)?;
+        let length = first.len() + others.iter().map(|part| part.len()).sum::<usize>();
+        (length <= LONGEST_TEXT).then(|| std::iter::once(first).chain(others.into_iter().rev()).collect())
     }
 
     fn part(&self, expression: &Expr) -> Option<&str> {

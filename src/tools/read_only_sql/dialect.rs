@@ -1,18 +1,35 @@
-//! The parser's Databricks dialect, with what it lacks: `DIV`, shifts, and samples before aliases.
+//! The parser's Databricks dialect, with what it lacks: shifts, samples before aliases, and an end of its patience.
 //!
 //! All of it belongs into the parser's own dialect and can be dropped here once it is there: upstream takes such
 //! changes one flag at a time.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
-use sqlparser::ast::{BinaryOperator, Expr};
-use sqlparser::dialect::{DatabricksDialect, Dialect, Precedence};
-use sqlparser::keywords::Keyword;
+use sqlparser::ast::Expr;
+use sqlparser::dialect::{DatabricksDialect, Dialect};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
 
-#[derive(Debug)]
-pub(super) struct Databricks;
+/// The expressions that a token may make the parser begin, and those that are free.
+///
+/// The parser reads a form that could be one of two as the one, and once more as the other. Where such forms nest, as
+/// `position(position(…` does, the work doubles with each level.
+const EXPRESSIONS_OF_A_TOKEN: usize = 20;
+const FREE_EXPRESSIONS: usize = 10_000;
+
+/// The dialect of one parser.
+#[derive(Debug, Default)]
+pub(super) struct Databricks {
+    /// How many expressions the parser may still begin.
+    expressions: Cell<usize>,
+}
+
+impl Databricks {
+    /// The dialect of a parser that reads so many tokens.
+    pub(super) fn for_tokens(count: usize) -> Self {
+        Self { expressions: Cell::new(FREE_EXPRESSIONS + EXPRESSIONS_OF_A_TOKEN * count) }
+    }
+}
 
 /// Answers with what the parser's own dialect of that name answers.
 macro_rules! as_in_databricks {
@@ -73,23 +90,14 @@ impl Dialect for Databricks {
         true
     }
 
-    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        is_div(&parser.peek_token_ref().token).then(|| Ok(self.prec_value(Precedence::MulDivModOp)))
-    }
-
-    fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        if !is_div(&parser.peek_token_ref().token) {
-            return None;
+    /// Ends the parser's work by the one error that it does not take for a reason to try something else.
+    fn parse_prefix(&self, _: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        match self.expressions.get().checked_sub(1) {
+            Some(left) => {
+                self.expressions.set(left);
+                None
+            }
+            None => Some(Err(ParserError::RecursionLimitExceeded)),
         }
-        let _ = parser.next_token();
-        Some(parser.parse_subexpr(precedence).map(|right| Expr::BinaryOp {
-            left: Box::new(left.clone()),
-            op: BinaryOperator::MyIntegerDivide,
-            right: Box::new(right),
-        }))
     }
-}
-
-fn is_div(token: &Token) -> bool {
-    matches!(token, Token::Word(word) if word.keyword == Keyword::DIV && word.quote_style.is_none())
 }

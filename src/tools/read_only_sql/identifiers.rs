@@ -7,8 +7,12 @@
 use sqlparser::tokenizer::Token;
 
 use super::constants::{Constants, Marker};
+use super::thread::MOST_TOKENS;
 use super::words::is_word;
 use crate::sql_names::parts;
+
+/// Characters of a name with its catalog and schema, each of which has 255 at most.
+const LONGEST_NAME: usize = 2_000;
 
 /// The tokens with names in the place of IDENTIFIER clauses.
 pub(super) fn resolve(tokens: Vec<Token>, constants: &Constants) -> Result<Vec<Token>, String> {
@@ -33,6 +37,11 @@ pub(super) fn resolve(tokens: Vec<Token>, constants: &Constants) -> Result<Vec<T
             }
             _ => resolved.push(token.clone()),
         }
+        if resolved.len() > MOST_TOKENS {
+            return Err(format!(
+                "with the names of its IDENTIFIER clauses it has more than {MOST_TOKENS} words and signs"
+            ));
+        }
     }
     Ok(resolved)
 }
@@ -55,6 +64,10 @@ fn name(tokens: &[Token], constants: &Constants) -> Result<Option<String>, Strin
             },
             _ => return Err(computed()),
         };
+        // Parts may be megabytes, and named again and again.
+        if part.map_or(0, str::len) + text.as_ref().map_or(0, String::len) > 4 * LONGEST_NAME {
+            return Err(format!("the name in `IDENTIFIER(…)` is longer than {LONGEST_NAME} characters"));
+        }
         text = text.zip(part).map(|(text, part)| text + part);
         match tokens.next() {
             None => return Ok(text),

@@ -38,7 +38,8 @@ pub(super) struct Allowed {
 /// Refuses whatever is not one query, and a query that reaches out.
 pub(super) fn check(tokens: &[Token], constants: &Constants, allowed: Allowed) -> Result<(), Refusal> {
     let ruled = tokens.windows(2).filter(|pair| matches!(pair, [name, Token::LParen] if has_rule(name))).count();
-    let parser = Parser::new(&Databricks).with_tokens(rewrite(tokens));
+    let dialect = Databricks::for_tokens(tokens.len());
+    let parser = Parser::new(&dialect).with_tokens(rewrite(tokens));
     let statements = { parser }.parse_statements().map_err(|error| Refusal::Unclear(error.to_string()))?;
     let mut reading = Reading { constants, allowed, ruled: 0 };
     match statements.visit(&mut reading) {

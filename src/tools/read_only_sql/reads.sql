@@ -218,3 +218,5 @@ SELECT from_xml(x, schema_of_xml('<a/>')) FROM t
 SELECT to_xml(struct(1 AS a), map('rowTag', 'r'))
 SELECT from_avro(b, '{"type":"int"}', map('mode', 'FAILFAST')) FROM t
 SELECT * FROM read_files(TABLE(a.b.t))
+SELECT a DIV b, (a) DIV -1, f(a) DIV left(b, 1), a[0] DIV :n, 'x' DIV `y`, 1 DIV 2 DIV 3 * 4 FROM t
+SELECT t.div, a AS div FROM t div JOIN u ON t.div = u.div WHERE t.div > 1

@@ -144,11 +144,78 @@ fn known_form(tokens: &[Token], written: &mut Vec<Token>) -> Option<usize> {
             written.extend([Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")]);
             Some(1)
         }
+        // `a DIV b`, which stands where `a / b` could.
+        Token::Word(_)
+            if is_word(first, &["DIV"])
+                && written.last().is_some_and(ends_operand)
+                && after.first().is_some_and(|next| begins_operand(next, after.get(1))) =>
+        {
+            written.push(Token::Div);
+            Some(1)
+        }
         // `WITH RECURSIVE t MAX RECURSION LEVEL 10 AS …`
         Token::Word(_) if starts_with(tokens, &["MAX", "RECURSION", "LEVEL"]) => {
             matches!(tokens.get(3), Some(Token::Number(..))).then_some(4)
         }
         _ => None,
+    }
+}
+
+/// Keywords that follow an operand and are none.
+const AFTER_OPERAND: [&str; 32] = [
+    "AND",
+    "AS",
+    "BETWEEN",
+    "CROSS",
+    "DIV",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "IS",
+    "JOIN",
+    "LATERAL",
+    "LIKE",
+    "LIMIT",
+    "MINUS",
+    "NATURAL",
+    "ON",
+    "OR",
+    "ORDER",
+    "PIVOT",
+    "THEN",
+    "UNION",
+    "USING",
+    "WHEN",
+    "WHERE",
+    "WINDOW",
+];
+
+/// Whether an operand may end with this token.
+fn ends_operand(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => word.quote_style.is_some() || !is_word(token, &["SELECT", "BY", "WHEN", "DISTINCT"]),
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => true,
+        Token::RParen | Token::RBracket | Token::RBrace => true,
+        _ => false,
+    }
+}
+
+/// Whether an operand begins with this token, which the next one follows.
+fn begins_operand(token: &Token, next: Option<&Token>) -> bool {
+    match token {
+        // `left(a, 1)` is one, `LEFT JOIN` none.
+        Token::Word(_) if is_word(token, &["LEFT", "RIGHT"]) => next == Some(&Token::LParen),
+        Token::Word(_) => !is_word(token, &AFTER_OPERAND),
+        Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Colon => true,
+        Token::LParen | Token::Minus | Token::Plus | Token::Tilde => true,
+        _ => false,
     }
 }
 

@@ -424,21 +424,63 @@ fn what_has_a_plan_is_told_from_what_explain_could_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn no_chain_ends_the_server() {
     for (start, link) in CHAINS {
-        let longest = (thread::MOST_TOKENS - 10) / super::tokens(link).expect(link).len();
+        let tokens = super::tokens(link).expect(link);
+        let queries = tokens.iter().filter(|token| super::joins_query(token)).count();
+        let longest = ((thread::MOST_TOKENS - 10) / tokens.len()).min((super::MOST_QUERY_WORDS - 1) / queries.max(1));
         for (count, is_too_long) in [(longest, false), (1_000_000, true)] {
             let sql = format!("{start}{}", link.repeat(count));
             let checked = tokio::spawn(async move { super::check(&sql, Circumstances::default()).await })
                 .await
                 .expect("no panic");
             let error = checked.map_or_else(|error| error.to_string(), |()| String::new());
-            let told = error.contains("words and signs") || error.contains("bytes");
+            let told = ["words and signs", "bytes", "queries and joins"].iter().any(|bound| error.contains(bound));
             assert_eq!(told, is_too_long, "{count} times {link:?}: {error}");
         }
     }
 }
 
+/// The parser tries `position(a IN b)` first and `position(a, b)` then, on each level.
+#[test]
+fn work_that_doubles_with_each_level_comes_to_an_end() {
+    let nested = |depth| format!("SELECT {}1{}", "position(".repeat(depth), ", 2)".repeat(depth));
+    assert!(check(&nested(8)).is_ok());
+    // This would take days.
+    let refusal = check(&nested(40)).expect_err("a refusal").to_string();
+    assert!(refusal.contains("not understood well enough"), "{refusal}");
+}
+
+/// The value of a marker is given once and may be named again and again.
+#[tokio::test]
+async fn a_long_value_is_not_multiplied() {
+    let million = "a".repeat(1_000_000);
+    let dotted = "a.".repeat(1_000_000) + "a";
+    for value in [&million, &dotted] {
+        for sql in [
+            format!("SELECT * FROM IDENTIFIER({}:p)", ":p||".repeat(20_000)),
+            format!("SHOW TABLES IN IDENTIFIER({}:p)", ":p||".repeat(20_000)),
+            format!("SELECT * FROM IDENTIFIER(:p){}", ",IDENTIFIER(:p)".repeat(16_000)),
+            format!("SELECT * FROM read_files({}:p)", ":p||".repeat(20_000)),
+            format!("SELECT {}1", "from_xml(a, :p, map(:p, :p)),".repeat(5_000)),
+        ] {
+            let parameters = vec![("p".to_owned(), Some(value.clone()))];
+            let circumstances = Circumstances { parameters, ..Circumstances::default() };
+            let refusal = super::check(&sql, circumstances).await.expect_err(&sql[..60]).to_string();
+            assert!(refusal.len() < 1_000, "{refusal:.1000}");
+        }
+    }
+    let parameters = vec![("p".to_owned(), Some("a.b.c".to_owned()))];
+    let short = Circumstances { parameters, ..Circumstances::default() };
+    let many = |count| format!("SELECT * FROM IDENTIFIER(:p){}", ",IDENTIFIER(:p)".repeat(count));
+    assert!(super::check(&many(10_000), short.clone()).await.is_ok());
+    let refusal = super::check(&many(17_000), short).await.expect_err("a refusal").to_string();
+    assert!(refusal.contains("words and signs"), "{refusal}");
+}
+
 /// What a chain begins with, and what repeats.
-const CHAINS: [(&str, &str); 30] = [
+const CHAINS: [(&str, &str); 33] = [
+    ("SELECT 1", " DIV 1"),
+    ("SELECT 1+1", "*1 DIV 1"),
+    ("SELECT ", "position("),
     ("SELECT 1", "+1"),
     ("SELECT 1", "/1"),
     ("SELECT 1", " OR 1"),

@@ -6,8 +6,10 @@
 //! of a second, from the threads that serve calls, and turns a panic of the parser into an error.
 
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 use crate::error::Error;
 
@@ -23,9 +25,18 @@ const LEAST_STACK: usize = 2 * 1024 * 1024;
 /// Statements that are looked at at the same time. It bounds the memory that they take.
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
+/// How long a statement waits for its turn.
+const LONGEST_QUEUE: Duration = Duration::from_secs(20);
+
 /// Runs work on a thread of its own.
 pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    let permit = AT_ONCE.acquire().await.map_err(|error| Error::failed(error.to_string()))?;
+    let permit = match timeout(LONGEST_QUEUE, AT_ONCE.acquire()).await {
+        Ok(permit) => permit.map_err(|error| Error::failed(error.to_string()))?,
+        Err(_) => {
+            return Err(Error::failed("the statement was not checked: too many others wait to be")
+                .with_hint("nothing was sent; try again, with fewer statements at once"));
+        }
+    };
     let (sender, receiver) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("read-only-sql".to_owned())

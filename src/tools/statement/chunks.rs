@@ -1,8 +1,9 @@
 //! The chunks of a result, in their order. Each is checked against what the workspace announced: rows that do not come,
 //! come twice or belong elsewhere are an error or are counted as missing, never passed over in silence.
 
-use databricks::api::types::{ColumnInfo, ExternalLink, Format, ResultData, ResultManifest, StatementResponse};
-use databricks::api::types::{StatementState, StatementStatus};
+use databricks::requests::sql::statement_execution::GetStatementResultChunkN;
+use databricks::types::{ColumnInfo, ExternalLink, Format, ResultData, ResultManifest, StatementResponse};
+use databricks::types::{StatementState, StatementStatus};
 
 use super::gone;
 use crate::context::Context;
@@ -231,12 +232,8 @@ impl Chunks {
 
     async fn fetch(&self, context: &Context, index: i64) -> Result<ResultData, Error> {
         let index = i32::try_from(index).map_err(|_| Error::bad_page_token())?;
-        let api = context.client.api();
-        let answer = api.sql_statement_execution_get_statement_result_chunk_n(&self.id, index.into()).await;
-        answer.map(|answer| answer.into_inner()).map_err(|error| {
-            let error = databricks::Error::from(error);
-            if error.is_not_found() { gone(&self.id) } else { error.into() }
-        })
+        let answer = context.send(GetStatementResultChunkN::new(&self.id, index)).await;
+        answer.map_err(|error| if error.is_not_found() { gone(&self.id) } else { error })
     }
 
     /// Compares a chunk with what it says about itself and with what the manifest says about it.

@@ -1,7 +1,7 @@
 //! The rows of a finished statement, from any point on: as many as fit into an answer, with a cursor that begins with the
 //! first row that was not given; or all of them, for a composite.
 
-use databricks::api::types::{ColumnInfo, StatementResponse};
+use databricks::types::{ColumnInfo, StatementResponse};
 use serde_json::{Value, json};
 
 use super::chunks::{Chunks, Row};

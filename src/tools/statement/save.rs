@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 
 use databricks::Content;
-use databricks::api::types::{ColumnInfo, StatementResponse};
+use databricks::types::{ColumnInfo, StatementResponse};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use databricks::api::types::{QueryTag, SqlStatementExecutionExecuteStatementBody as Body, StatementResponse};
-use databricks::{Arguments, Client, Location, operations};
+use databricks::requests::sql::query_history;
+use databricks::requests::sql::statement_execution::ExecuteStatement;
+use databricks::types::{QueryTag, StatementResponse};
+use databricks::{Client, Request};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -15,26 +17,27 @@ const TAG: &str = "mcp_statement";
 /// A statement may still be on its way into the history when its answer is lost: how long before each look.
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1_500)];
 /// Statements of the warehouse that are looked through, newest first.
-const MOST_STATEMENTS: u64 = 200;
+const MOST_STATEMENTS: i64 = 200;
 /// A look that fails is tried again for so long.
 const RETRY_BUDGET: Duration = Duration::from_secs(3);
 
-/// Sends a statement, and gives its first answer; of one that was only found in the history, just the id. `looking` looks
-/// there, also for a call that has been given up: only then is it known what to undo.
+/// Sends a statement to a warehouse, and gives its first answer; of one that was only found in the history, just the id.
+/// `looking` looks there, also for a call that has been given up: only then is it known what to undo.
 pub(super) async fn send(
     client: &Client,
     looking: &Client,
-    mut body: Body,
+    request: ExecuteStatement,
+    warehouse: &str,
     is_query: bool,
 ) -> Result<StatementResponse, Error> {
     let tag = uuid::Uuid::new_v4().to_string();
-    body.query_tags = vec![QueryTag { key: TAG.to_owned(), value: Some(tag.clone()) }];
-    let error = match execute(client, &body, is_query).await {
+    let tags = vec![QueryTag { key: TAG.to_owned(), value: Some(tag.clone()) }];
+    let error = match execute(client, request.query_tags(tags).idempotent(is_query)).await {
         Ok(statement) => return Ok(statement),
         Err(error) if error.may_have_happened() => error,
         Err(error) => return Err(error),
     };
-    match find(looking, &body.warehouse_id, &tag).await {
+    match find(looking, warehouse, &tag).await {
         Ok(Some(id)) => Ok(StatementResponse { statement_id: Some(id), manifest: None, result: None, status: None }),
         // Nothing is lost by asking again.
         Ok(None) | Err(_) if is_query => Err(error.without_effect()),
@@ -50,16 +53,8 @@ pub(super) async fn send(
     }
 }
 
-async fn execute(client: &Client, body: &Body, is_query: bool) -> Result<StatementResponse, Error> {
-    let mut request = Arguments::new().idempotent(is_query);
-    let body =
-        serde_json::to_value(body).map_err(|error| Error::failed(format!("the statement is unusable: {error}")))?;
-    for (name, value) in body.as_object().cloned().unwrap_or_default() {
-        request.insert(Location::Body, name, value);
-    }
-    let answer = client.execute(&operations::SQL_STATEMENT_EXECUTION_EXECUTE_STATEMENT, request).await?;
-    let statement: StatementResponse = serde_json::from_value(answer.into_json().unwrap_or_default())
-        .map_err(|error| Error::unclear(format!("the answer does not have the expected shape: {error}")))?;
+async fn execute(client: &Client, request: ExecuteStatement) -> Result<StatementResponse, Error> {
+    let statement = client.send(request).await?;
     match statement.statement_id.as_deref() {
         None | Some("") => Err(Error::unclear("the answer names no statement")),
         Some(_) => Ok(statement),
@@ -72,12 +67,11 @@ async fn find(client: &Client, warehouse: &str, tag: &str) -> Result<Option<Stri
         |query: &&Value| rest::array(query, "query_tags").iter().any(|told| rest::text(told, "value") == Some(tag));
     for pause in PAUSES {
         tokio::time::sleep(pause).await;
-        let request = Arguments::new()
-            .with(Location::Query, "filter_by", json!({ "warehouse_ids": [warehouse] }))
-            .with(Location::Query, "max_results", MOST_STATEMENTS)
+        let request = query_history::List::new()
+            .filter_by(json!({ "warehouse_ids": [warehouse] }))
+            .max_results(MOST_STATEMENTS)
             .with_retry_budget(RETRY_BUDGET);
-        let answer = client.execute(&operations::SQL_QUERY_HISTORY_LIST, request).await?;
-        let answer = answer.into_json().unwrap_or_default();
+        let answer = client.send(request).await?;
         if let Some(id) = rest::array(&answer, "res").iter().find(is_it).and_then(|query| rest::text(query, "query_id"))
         {
             return Ok(Some(id.to_owned()));

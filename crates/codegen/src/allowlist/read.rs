@@ -148,6 +148,9 @@ impl<'a> Reader<'a> {
             let message = format!("the specs have `{}` now: remove this entry", key.text);
             return Err(key.position.problem(message));
         }
+        if self.allowlist.undocumented.contains_key(&key.text) {
+            return Err(key.position.problem(format!("`{}` stands under `undocumented` twice", key.text)));
+        }
         let mut entry = node.mapping("`reason`, `method`, `path` and `query`")?;
         entry.string("reason")?;
         let method = entry.require("method")?;

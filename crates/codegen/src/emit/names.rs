@@ -15,3 +15,9 @@ pub(crate) fn identifier(text: &str) -> Result<Ident> {
         .map(|identifier| Ident::new(&identifier.to_string(), Span::call_site()))
         .with_context(|| format!("`{text}` is not an identifier"))
 }
+
+/// The name of a variable: raw where the text is a word of the language, such as `type`.
+pub(crate) fn variable(text: &str) -> Result<Ident> {
+    identifier(text)
+        .or_else(|_| syn::parse_str(&format!("r#{text}")).with_context(|| format!("`{text}` is not an identifier")))
+}

@@ -379,6 +379,9 @@ fn operations_that_the_specs_lack() {
         allowlist/jobs.yaml:5:19: `reason` is missing
         ",
     );
+    let twice = "undocumented:\n  jobs.lost.get: { reason: Why., method: GET, path: /api/2.0/lost }";
+    let problems = toolsets(&api(JOBS), &[("jobs", twice), ("lost", twice)]).expect_err("a mistake");
+    assert_eq!(problems, "allowlist/lost.yaml:2:3: `jobs.lost.get` stands under `undocumented` twice");
     let api = api(JOBS);
     let allowlist = good_toolset(
         &api,
@@ -471,4 +474,73 @@ fn every_file_is_read_and_every_mistake_reported() {
          \x20 allowlist/jobs.yaml:1:10: the file is `jobs.yaml`, so the toolset is `jobs`\n\
          \x20 allowlist/sql.yaml:1:8: unclosed bracket '['"
     );
+}
+
+/// Any text is an allowlist or a list of mistakes, each with its place.
+#[test]
+fn any_text_is_read_or_refused() {
+    let api = api(JOBS);
+    let entry = "risk: read, title: List jobs, description: Jobs.";
+    let good = format!(
+        "operations:\n  jobs.jobs.list: {{ tool: list_jobs, {entry} }}\n  jobs.jobs.get:\n    resource: {{ {JOB_RESOURCE} }}\n\
+         composites:\n  find: {{ {entry}, uses: [jobs.jobs.get] }}\nexclude:\n  - {{ reason: Why., operations: \
+         [jobs.jobs.delete, jobs.jobs.run_now] }}\n"
+    );
+    let pieces = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "\n  ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "|",
+        ">-",
+        "'",
+        "\"",
+        "#",
+        "!!binary ",
+        "? ",
+        "%YAML",
+        "---\n",
+        "...\n",
+        "\t",
+        "\0",
+        "\u{feff}",
+        "\u{202e}",
+        "~",
+        "1e999",
+        "{job_id}",
+        "{+x}",
+        "jobs.jobs.list",
+        "tool",
+        "risk",
+    ];
+    for seed in 0..1_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut letters: Vec<char> = good.chars().collect();
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(..=letters.len());
+            match random.u8(..4) {
+                0 => letters.truncate(at),
+                1 => drop(letters.drain(at..(at + random.usize(..9)).min(letters.len()))),
+                _ => drop(letters.splice(at..at, random.choice(pieces).unwrap_or_default().chars())),
+            }
+        }
+        if let Err(mistakes) = toolset(&api, &letters.into_iter().collect::<String>()) {
+            assert!(
+                mistakes.lines().all(|mistake| mistake.starts_with("allowlist/jobs.yaml:")),
+                "seed {seed}: {mistakes}"
+            );
+        }
+    }
+    for link in ["[", "{a: ", "- ", "? ", "&a [*a, ", "a:\n ", "!!x ", "'", "{", "*a "] {
+        let long = format!("operations: {}", link.repeat(50_000));
+        assert!(toolset(&api, &long).is_err(), "{link}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The whole API, every operation exposed with every parameter: nothing in it breaks a rule.
 
-use codegen::api::{Operation, Parameter};
+use codegen::api::{Body, Operation, Parameter};
 use codegen::{Allowlist, Api, emit, lint};
 
 use crate::spec::{REAL, repository};
@@ -50,7 +50,9 @@ fn the_code_of_the_allowlist_is_the_same_each_time() {
     let code = || {
         let api = Api::load(&repository().join("specs")).unwrap();
         let allowlist = Allowlist::load(&directory, &api).unwrap();
-        [emit::operations(&api, &allowlist), emit::client(&api, &allowlist), emit::tools(&api, &allowlist)]
+        let types = emit::types(&api, &allowlist).unwrap();
+        let requests = emit::requests(&api, &allowlist, &types);
+        [emit::operations(&api, &allowlist), requests, Ok(types.code), emit::tools(&api, &allowlist)]
             .map(|tokens| emit::source(tokens.unwrap()).unwrap())
     };
     let first = code();
@@ -59,4 +61,21 @@ fn the_code_of_the_allowlist_is_the_same_each_time() {
         syn::parse_file(code).unwrap();
     }
     assert!(first == code(), "a second run gave other code");
+}
+
+/// Whatever a composite may use one day.
+#[test]
+fn every_operation_has_a_request() {
+    let api = Api::load(&repository().join("specs")).unwrap();
+    let with_values = api.operations.values().filter(|operation| !matches!(operation.body, Body::Other(_)));
+    let ids: Vec<_> = with_values.map(|operation| operation.id.as_str()).collect();
+    let text = format!(
+        "toolset: all\ntitle: All\ndescription: All.\ncomposites:\n  work: {{ risk: destructive, uses: [{}], title: T, \
+         description: D., verify: {{ note: N. }} }}\n",
+        ids.join(", ")
+    );
+    let allowlist = Allowlist::parse([("all", text.as_str())], &api).unwrap();
+    let requests = emit::requests(&api, &allowlist, &emit::Types::default()).unwrap();
+    let code = emit::source(requests).unwrap();
+    assert_eq!(code.matches("impl Request for ").count(), ids.len());
 }

@@ -345,4 +345,56 @@ mod tests {
         let error = ConfigFile::parse(both).ok().unwrap().profile(Some("x"), path).err().unwrap();
         assert_eq!(error.hint(), Some("name one of `DEFAULT`, `work`"));
     }
+
+    /// Any text is read or refused with the number of a line. `0..2_000` texts are bent at random by the seed that a failure
+    /// tells.
+    #[test]
+    fn any_text_is_read_or_refused() {
+        let pieces = [
+            "[a]",
+            "[",
+            "]",
+            "DEFAULT",
+            "__settings__",
+            "host",
+            "=",
+            ":",
+            "\n",
+            "\r\n",
+            "\\\n",
+            "\\",
+            "\"",
+            "\"\"\"",
+            "`",
+            " #",
+            ";",
+            "\u{feff}",
+            "\0",
+            "\u{202e}",
+            "default_profile=a",
+            " ",
+            "\t",
+            "HOST-X",
+            "token = dapi",
+        ];
+        for seed in 0..2_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let text: String = (0..random.usize(..60)).filter_map(|_| random.choice(pieces)).collect();
+            let lines = text.lines().count();
+            match ConfigFile::parse(&text) {
+                Ok(file) => {
+                    let asked = random.choice([None, Some("a"), Some("DEFAULT"), Some("")]).flatten();
+                    if let Ok(Some(profile)) = file.profile(asked, Path::new("cfg")) {
+                        assert!(profile.remarks.iter().all(|remark| (1..=lines).contains(&remark.line)), "seed {seed}");
+                        assert!(!profile.values.is_empty(), "seed {seed}");
+                    }
+                }
+                Err((line, _)) => assert!((1..=lines).contains(&line), "seed {seed}: line {line} of {lines}"),
+            }
+        }
+        for link in ["[a", "]", "\\\n", "\"", "`", "a=1\n", "[a]\n", "=", "#"] {
+            let long = link.repeat(50_000);
+            let _ = ConfigFile::parse(&long).map(|file| file.profile(None, Path::new("cfg")).is_ok());
+        }
+    }
 }

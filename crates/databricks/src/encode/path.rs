@@ -49,34 +49,6 @@ pub(super) fn fill(operation: &Operation, values: &Map<String, Value>) -> Result
     Ok(path)
 }
 
-/// Rewrites a path that somebody else filled in with each value percent-encoded as one segment, so that it follows
-/// the rules of this module. Fails when the path is none of this operation.
-pub(crate) fn conform(operation: &Operation, path: &str) -> Result<String, Error> {
-    let stranger = || Error::argument("a path parameter is empty, `.` or `..`");
-    let mut rest = path;
-    let mut conforming = String::with_capacity(path.len());
-    let mut pieces = pieces(operation.path).peekable();
-    while let Some(piece) = pieces.next() {
-        match piece {
-            Piece::Literal(text) => {
-                rest = rest.strip_prefix(text).ok_or_else(stranger)?;
-                conforming.push_str(text);
-            }
-            Piece::Parameter { name, attached } => {
-                let end = match pieces.peek() {
-                    Some(Piece::Literal(text)) => rest.find(text).ok_or_else(stranger)?,
-                    Some(Piece::Parameter { .. }) | None => rest.len(),
-                };
-                let (value, after) = rest.split_at_checked(end).ok_or_else(stranger)?;
-                let value = percent_decode_str(value).decode_utf8().map_err(|_| refusal(name, "is not UTF-8"))?;
-                push(&mut conforming, operation, name, attached, &value)?;
-                rest = after;
-            }
-        }
-    }
-    if rest.is_empty() { Ok(conforming) } else { Err(stranger()) }
-}
-
 fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut attached = false;
     template.split(['{', '}']).enumerate().filter(|(_, text)| !text.is_empty()).map(move |(index, text)| {

@@ -78,24 +78,6 @@ fn multi_segments_keep_their_slashes() {
 }
 
 #[test]
-fn paths_of_the_generated_client_are_brought_into_form() {
-    let several = Parameter { multi_segment: true, ..PATH };
-    let attached = operation(Method::Get, "/files{x}", Body::None, &[several]);
-    let inner = operation(Method::Get, "/a/{x}/b", Body::None, &[PATH]);
-    for (operation, path, expected) in [
-        (&attached, "/files%2FVolumes%2Fa%20b", Some("/files/Volumes/a%20b")),
-        (&attached, "/files%2FVolumes%2F..%2Fa", None),
-        (&inner, "/a/x%2Fy:z/b", Some("/a/x%2Fy%3Az/b")),
-        (&inner, "/a//b", None),
-        (&inner, "/b", None),
-        (&inner, "/a/x/b/c", None),
-        (&inner, "/a/%FF/b", None),
-    ] {
-        assert_eq!(conform(operation, path).ok().as_deref(), expected, "{path}");
-    }
-}
-
-#[test]
 fn queries_follow_the_kind_of_the_value() {
     let get = operation(Method::Get, "/x", Body::None, &[PLAIN, Parameter { name: "filter", flatten: true, ..PLAIN }]);
     for (name, value, expected) in [

@@ -30,6 +30,32 @@ fn a_secret_is_found_however_it_is_written() {
 }
 
 #[test]
+fn a_secret_with_blanks_and_letters_of_any_language_is_found_in_forms_and_urls() {
+    let mask = mask(&["pässwörd of Łódź"]);
+    for text in ["p%C3%A4ssw%C3%B6rd+of+%C5%81%c3%b3d%c5%ba", "p%C3%A4ssw%c3%b6rd%20of%20Łódź", "pässwörd+of+Łódź"]
+    {
+        assert_eq!(mask.text(&format!("?x={text}&y=%FF%C3")), "?x=***&y=%FF%C3");
+    }
+}
+
+#[test]
+fn a_secret_is_found_in_base64_alone_and_inside_of_other_text() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    let secret = "dose~~~very?secret???1";
+    let mask = mask(&[secret]);
+    for before in ["", "a", "ab", "client:", "an-id:"] {
+        for text in [STANDARD.encode(format!("{before}{secret}")), URL_SAFE.encode(format!("{before}{secret}"))] {
+            let masked = mask.text(&text).into_owned();
+            let left = masked.replace("***", "");
+            assert!(masked.contains("***") && left.len() <= before.len() * 4 / 3 + 8, "{before}: {masked}");
+        }
+    }
+    assert_eq!(mask.text("Y29ycmVjdCBob3JzZSBiYXR0ZXJ5"), "Y29ycmVjdCBob3JzZSBiYXR0ZXJ5");
+}
+
+#[test]
 fn other_text_stays_as_it_is() {
     let mask = mask(&["dapi1234567890abcdef", "hunter2"]);
     for text in

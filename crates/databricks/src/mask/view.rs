@@ -32,7 +32,8 @@ impl View {
         let once = plain.decoded(json_escape);
         let twice = once.as_ref().and_then(|once| once.decoded(json_escape));
         let in_json = once.as_ref().and_then(|once| once.decoded(percent_escape));
-        let views = [plain.decoded(percent_escape), plain.decoded(html_entity), once, twice, in_json];
+        let form = plain.decoded(form_escape);
+        let views = [plain.decoded(percent_escape), form, plain.decoded(html_entity), once, twice, in_json];
         std::iter::once(plain).chain(views.into_iter().flatten()).collect()
     }
 
@@ -86,7 +87,7 @@ impl View {
         let (mut at, mut differs) = (0, false);
         while let (Some(rest), Some(first)) = (self.characters.get(at..), self.characters.get(at)) {
             let (character, length) = decoder(rest).unwrap_or((*first, 1));
-            differs |= length > 1;
+            differs |= length > 1 || character != *first;
             if !is_invisible(character) {
                 view.characters.push(character);
                 view.spans.push(self.bytes(at..at + length));
@@ -117,11 +118,25 @@ fn json_escape(rest: &[char]) -> Option<(char, usize)> {
     }
 }
 
-/// `%41`, of ASCII only.
+/// `%41` and `%C3%A4`: the bytes of one character in UTF-8.
 fn percent_escape(rest: &[char]) -> Option<(char, usize)> {
-    let ['%', digits @ ..] = rest else { return None };
-    let byte = hexadecimal(digits.get(..2)?)?;
-    Some((char::from_u32(byte).filter(char::is_ascii)?, 3))
+    let byte = |escape: &[char]| match escape {
+        ['%', digits @ ..] => u8::try_from(hexadecimal(digits)?).ok(),
+        _ => None,
+    };
+    let bytes: Vec<u8> = rest.chunks_exact(3).take(4).map_while(byte).collect();
+    (1..=bytes.len()).find_map(|length| {
+        let character = std::str::from_utf8(bytes.get(..length)?).ok()?.chars().next()?;
+        Some((character, 3 * length))
+    })
+}
+
+/// What forms and query strings are written in: as `percent_escape`, and `+` for a blank.
+fn form_escape(rest: &[char]) -> Option<(char, usize)> {
+    match rest {
+        ['+', ..] => Some((' ', 1)),
+        _ => percent_escape(rest),
+    }
 }
 
 /// `&amp;` and its like, `&#65;`, `&#x41;`.

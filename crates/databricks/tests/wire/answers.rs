@@ -224,8 +224,8 @@ async fn an_error_in_a_success_is_an_error() {
             let error = call(&workspace.client().unwrap(), operation).await.unwrap_err();
             assert_eq!((asked(&error).as_str(), error.status()), (expected, Some(200)));
         }
-        let api = workspace.client().unwrap().api();
-        let error = databricks::Error::from(api.jobs_jobs_get_run(None, None, None, 1).await.unwrap_err());
+        let typed = databricks::requests::jobs::jobs::GetRun::new(1);
+        let error = workspace.client().unwrap().send(typed).await.unwrap_err();
         assert_eq!(asked(&error), expected, "typed");
         // What somebody has stored may look like anything.
         let arguments = Arguments::new().with(Location::Path, "file_path", "/f");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Response;
+use databricks::requests::sql::statement_execution::GetStatement;
 use databricks::{Arguments, Client, Config, Deadline, Error, Limits, Payload, RetryPolicy};
 use futures_util::stream::unfold;
 use serde_json::json;
@@ -170,8 +171,8 @@ async fn odd_values_are_replaced_and_told() {
     let statement: &'static str = Box::leak(statement.to_owned().into_boxed_str());
     let workspace = Workspace::always(200, &[("content-type", "application/json")], statement).await.unwrap();
     let (client, deadline) = within(&workspace, SOON);
-    let answer = client.api().sql_statement_execution_get_statement("1").await.map_err(Error::from).unwrap();
-    let error = answer.into_inner().status.and_then(|status| status.error).unwrap();
+    let answer = client.send(GetStatement::new("1")).await.unwrap();
+    let error = answer.status.and_then(|status| status.error).unwrap();
     assert_eq!(error.message.as_deref(), Some("\u{fffd}"));
     assert_eq!(deadline.repairs(), ["half of a surrogate pair in `message`"]);
 }
@@ -183,14 +184,18 @@ async fn an_answer_that_is_nested_too_deeply_is_refused() {
     let client = workspace.client().unwrap();
     let error = call(&client, &LIST).await.unwrap_err();
     assert!(error.to_string().contains("not JSON"), "{error}");
-    let error = Error::from(client.api().sql_statement_execution_get_statement("1").await.err().unwrap());
-    assert!(error.to_string().contains("expected shape"), "{error}");
+    let error = client.send(GetStatement::new("1")).await.unwrap_err();
+    assert!(error.to_string().contains("not JSON"), "{error}");
 }
 
 #[tokio::test]
 async fn a_list_ends_where_the_service_says_so() {
-    let page = r#"{"jobs":[],"next_page_token":"more","has_next_page":false}"#;
-    let workspace = Workspace::always(200, &[], page).await.unwrap();
-    let page = workspace.client().unwrap().page(&LIST, Arguments::new(), None).await.unwrap();
-    assert_eq!(page.next, None);
+    for page in [
+        r#"{"jobs":[],"next_page_token":"more","has_next_page":false}"#,
+        r#"{"jobs":[],"next_page_token":"more","has_more":false}"#,
+    ] {
+        let workspace = Workspace::always(200, &[], page).await.unwrap();
+        let page = workspace.client().unwrap().page(&LIST, Arguments::new(), None).await.unwrap();
+        assert_eq!(page.next, None);
+    }
 }

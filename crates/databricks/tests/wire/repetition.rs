@@ -163,7 +163,7 @@ async fn dropping_a_call_closes_its_connection_at_once() {
         let client = Client::new(Config { retry: quick(), ..Config::new(&url, TOKEN).unwrap() }).unwrap();
         let call = tokio::spawn(async move {
             if typed {
-                client.api().jobs_jobs_get_run(None, None, None, 1).await.is_ok()
+                client.send(databricks::requests::jobs::jobs::GetRun::new(1)).await.is_ok()
             } else {
                 call(&client, &LIST).await.is_ok()
             }

@@ -129,6 +129,30 @@ async fn a_short_statement_does_not_grow_without_bounds() -> Checked {
     Ok(())
 }
 
+/// What makes the parser work twice as long, or copies a megabyte, with each repetition.
+#[tokio::test]
+async fn a_short_statement_does_not_take_for_ever() -> Checked {
+    let sandbox = start().await?;
+    let nested = format!("SELECT {}'a'{}", "position(".repeat(40), ", 'a')".repeat(40));
+    let divided = format!("SELECT 1{}", " DIV 1".repeat(3_000));
+    for sql in [nested, divided] {
+        let answer = statement(&sandbox, &sql).await?;
+        assert_eq!(answer["status"]["state"], "FAILED", "{answer}");
+    }
+    let answer = statement(&sandbox, "SELECT position('b', concat('a', substr('abc', position('a', 'ba'))))").await?;
+    assert_eq!(answer["status"]["state"], "SUCCEEDED", "{answer}");
+    for name in ["a".repeat(1_000_000), "a.".repeat(1_000_000)] {
+        let sql = format!("SELECT * FROM IDENTIFIER(:p){}", ", IDENTIFIER(:p)".repeat(10_000));
+        let body = json!({
+            "warehouse_id": WAREHOUSE, "statement": sql, "wait_timeout": "50s",
+            "parameters": [{ "name": "p", "value": name }],
+        });
+        let answer = post(&sandbox, "/api/2.0/sql/statements", body).await?.json();
+        assert_eq!(answer["status"]["state"], "FAILED", "{answer}");
+    }
+    Ok(())
+}
+
 async fn from(sandbox: &Sandbox, path: &str, headers: &str) -> Result<Reply, Box<dyn Error>> {
     raw(sandbox, format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes()).await
 }

@@ -1,13 +1,13 @@
-//! The typed client: what progenitor makes of a small spec, made tolerant.
+//! Types of answers and bodies: what progenitor makes of a small spec, made tolerant.
 
 use codegen::{Api, emit};
 use quote::ToTokens;
-use syn::{Item, ItemMod};
+use syn::Item;
 
 use crate::spec::{api, apis, toolset};
 
-/// The code of the client with these operations typed, or why there is none.
-fn try_client(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
+/// The code of the types of these operations, or why there is none.
+fn try_types(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
     let entries: Vec<_> = ids.iter().map(|id| format!("{id}: {{ typed: true }}")).collect();
     let allowlist = toolset(
         api,
@@ -17,17 +17,13 @@ fn try_client(api: &Api, ids: &[&str]) -> Result<syn::File, String> {
             ids.join(", ")
         ),
     )?;
-    let tokens = emit::client(api, &allowlist).map_err(|error| format!("{error:#}"))?;
-    Ok(syn::parse_file(&emit::source(tokens).unwrap()).unwrap())
+    let types = emit::types(api, &allowlist).map_err(|error| format!("{error:#}"))?;
+    Ok(syn::parse_file(&emit::source(types.code).unwrap()).unwrap())
 }
 
 /// The code of one type, without documentation.
 fn type_named(file: &syn::File, name: &str) -> String {
-    let types = file.items.iter().find_map(|item| match item {
-        Item::Mod(ItemMod { ident, content: Some((_, items)), .. }) if ident == "types" => Some(items),
-        _ => None,
-    });
-    let found = types.unwrap().iter().find(|item| match item {
+    let found = file.items.iter().find(|item| match item {
         Item::Struct(item) => item.ident == name,
         Item::Enum(item) => item.ident == name,
         _ => false,
@@ -72,7 +68,7 @@ const RUNS: &str = r##"
 
 #[test]
 fn responses_are_tolerant() {
-    let client = try_client(&api(RUNS), &["jobs.runs.get"]).unwrap();
+    let types = try_types(&api(RUNS), &["jobs.runs.get"]).unwrap();
     let optional = r#"#[serde(skip_serializing_if = "::std::option::Option::is_none")]"#;
     let integer = format!(
         r#"{optional}
@@ -82,7 +78,7 @@ fn responses_are_tolerant() {
     let list = r#"#[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     #[serde(deserialize_with = "crate::lenient::or_default")]"#;
     assert_eq!(
-        type_named(&client, "Run"),
+        type_named(&types, "Run"),
         format!(
             r#"#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
 pub struct Run {{
@@ -108,7 +104,7 @@ pub struct Run {{
         )
     );
     assert_eq!(
-        type_named(&client, "State"),
+        type_named(&types, "State"),
         r#"#[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -134,7 +130,7 @@ pub enum State {
 
 #[test]
 fn inline_responses_are_tolerant_too() {
-    let client = try_client(
+    let types = try_types(
         &api("
             paths:
               /runs: { get: { operationId: jobs.runs.list, returns:
@@ -142,13 +138,13 @@ fn inline_responses_are_tolerant_too() {
             "),
         &["jobs.runs.list"],
     );
-    let response = type_named(&client.unwrap(), "JobsRunsListResponse");
+    let response = type_named(&types.unwrap(), "JobsRunsListResponse");
     assert!(response.contains("pub total: ::std::option::Option<i64>"), "{response}");
 }
 
 #[test]
-fn requests_keep_what_the_api_requires() {
-    let client = try_client(
+fn bodies_keep_what_the_api_requires() {
+    let types = try_types(
         &api(
             "
             paths:
@@ -159,7 +155,7 @@ fn requests_keep_what_the_api_requires() {
         ),
         &["jobs.runs.cancel"],
     );
-    let request = type_named(&client.unwrap(), "Cancel");
+    let request = type_named(&types.unwrap(), "Cancel");
     assert!(
         request.contains("pub run_id: i64") && request.contains("pub all: ::std::option::Option<bool>"),
         "{request}"
@@ -191,32 +187,12 @@ fn equal_names_of_two_packages_are_told_apart() {
             "##,
         ),
     ]);
-    let client = try_client(&api, &["jobs.jobs.get"]).unwrap();
-    assert!(type_named(&client, "Job").contains("pub library: ::std::option::Option<JobsLibrary>"));
-    assert!(type_named(&client, "Cluster").contains("pub library: ::std::option::Option<ComputeLibrary>"));
-    assert!(type_named(&client, "JobsLibrary").contains("pub name"));
-    assert!(type_named(&client, "ComputeLibrary").contains("pub jar"));
-    assert!(!client.to_token_stream().to_string().contains("Unused"), "only what is reached");
-}
-
-#[test]
-fn operations_that_the_client_would_send_wrongly_are_refused() {
-    let refusal = |operation: &str| {
-        let api = api(&format!("paths: {{ '/x/{{p}}': {{ put: {{ operationId: jobs.jobs.x, {operation} }} }} }}"));
-        try_client(&api, &["jobs.jobs.x"]).unwrap_err()
-    };
-    let parameter =
-        |place: &str| format!("parameters: [ {{ in: {place}, name: p, required: true, schema: {{ type: string }}");
-    assert_eq!(
-        refusal(&format!("{}, x-databricks-multi-segment: true }} ]", parameter("path"))),
-        "operation `jobs.jobs.x` cannot be typed: progenitor would escape the slashes of `p`"
-    );
-    assert_eq!(
-        refusal(&format!("{}, x-databricks-flatten: true }} ]", parameter("query"))),
-        "operation `jobs.jobs.x` cannot be typed: progenitor does not flatten the query object `p`"
-    );
-    let bytes = "requestBody: { content: { application/octet-stream: { schema: { type: string, format: binary } } } }";
-    assert_eq!(refusal(bytes), "operation `jobs.jobs.x` cannot be typed: its body is binary");
+    let types = try_types(&api, &["jobs.jobs.get"]).unwrap();
+    assert!(type_named(&types, "Job").contains("pub library: ::std::option::Option<JobsLibrary>"));
+    assert!(type_named(&types, "Cluster").contains("pub library: ::std::option::Option<ComputeLibrary>"));
+    assert!(type_named(&types, "JobsLibrary").contains("pub name"));
+    assert!(type_named(&types, "ComputeLibrary").contains("pub jar"));
+    assert!(!types.to_token_stream().to_string().contains("Unused"), "only what is reached");
 }
 
 #[test]
@@ -224,10 +200,10 @@ fn hostile_enum_values_stay_text() {
     for hostile in [r#""; fn evil() {} //"#, "*/ fn evil() {}", "a\n}} fn evil() {", "fn", "naïve 🧱"] {
         let text = serde_json::to_string(hostile).unwrap();
         let spec = RUNS.replace("[RUNNING, DONE]", &format!("[{text}, DONE]"));
-        let client = try_client(&api(&spec), &["jobs.runs.get"]).unwrap();
-        let state = type_named(&client, "State");
+        let types = try_types(&api(&spec), &["jobs.runs.get"]).unwrap();
+        let state = type_named(&types, "State");
         let literal = hostile.to_token_stream().to_string();
         assert!(hostile == "fn" || state.contains(&format!("rename = {literal}")), "{state}");
-        assert!(!client.items.iter().any(|item| matches!(item, Item::Fn(_))));
+        assert!(!types.items.iter().any(|item| matches!(item, Item::Fn(_))));
     }
 }

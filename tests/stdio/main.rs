@@ -1,13 +1,9 @@
 //! The real binary: what is on stdout, when it ends, what it never says.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
-#[path = "stdio/people.rs"]
 mod people;
-#[path = "stdio/pressure.rs"]
 mod pressure;
-#[path = "stdio/protocol.rs"]
 mod protocol;
-#[path = "stdio/wire.rs"]
 mod wire;
 
 use std::error::Error;

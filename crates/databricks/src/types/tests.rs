@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::types::{ResultData, Run, RunLifeCycleState, StatementResponse, StatementState};
+use super::{ResultData, Run, RunLifeCycleState, StatementResponse, StatementState};
 
 #[test]
 fn unknown_enum_values_are_kept() {
