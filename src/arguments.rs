@@ -213,6 +213,10 @@ impl Checker<'_> {
                     items.map(|(index, value)| self.value(item, value, &join(path, &index.to_string()))).collect(),
                 )
             }
+            (Some("string"), Value::String(text)) if is_identifier(schema) && text.trim().parse::<i64>().is_err() => {
+                self.fault(path, format!("expected an id made of digits, got {}", got(&json!(text))));
+                Value::String(text)
+            }
             (Some("string"), Value::String(text)) => self.text(schema, text, path),
             (Some("integer"), value) if value.is_i64() || value.is_u64() => self.bounded(schema, value, path),
             (Some("number"), Value::Number(number)) => self.bounded(schema, Value::Number(number), path),
@@ -277,6 +281,12 @@ fn type_of(schema: &Value) -> Option<&str> {
         Some(name) => name.as_str(),
         None => schema.get("anyOf").map(|_| "string"),
     }
+}
+
+/// Whether the value is an int64, which may come as text.
+fn is_identifier(schema: &Value) -> bool {
+    let types = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    types.filter_map(|form| form.get("type")?.as_str()).eq(["string", "integer"])
 }
 
 /// Whether an argument of that name says which thing is meant, which nothing is when it is empty.

@@ -122,12 +122,16 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     Ok(())
 }
 
+/// Whether a tool has an argument of this name.
+fn takes(tool: &Tool, argument: &str) -> bool {
+    tool.input_schema.get("properties").is_some_and(|properties| properties.get(argument).is_some())
+}
+
 /// How long the requests of a call may take in all.
 fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
     const ARGUMENT: &str = "timeout_seconds";
-    let takes_time = tool.input_schema.get("properties").is_some_and(|properties| properties.get(ARGUMENT).is_some());
     match tool.definition.action {
-        Action::Composite(_) if takes_time => {
+        Action::Composite(_) if takes(tool, ARGUMENT) => {
             let given = arguments.get(ARGUMENT).and_then(Value::as_u64);
             let wait = Duration::from_secs(given.unwrap_or_else(wait::default_seconds));
             wait.saturating_add(MARGIN).max(LEAST_TIME)
@@ -176,6 +180,13 @@ async fn run(
     let answer = answer.map_err(|error| match error.api() {
         // The client's own advice knows more than the class of the error.
         Some(api) if api.hint().is_some() => error,
+        Some(api) if api.error_code() == Some("ENDPOINT_NOT_FOUND") => error.with_hint(
+            "this workspace does not have that part of the API: see with `databricks-mcp-server doctor` whether the host \
+             is right, and ask an admin whether the feature is enabled",
+        ),
+        Some(api) if api.error_code() == Some("DIRECTORY_NOT_EMPTY") && takes(tool, "recursive") => {
+            error.with_hint("see what is in it first; to delete it with all of that, set `recursive: true`")
+        }
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {
                 [] => "",

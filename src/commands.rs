@@ -28,6 +28,8 @@ use crate::workspaces::Workspaces;
 
 /// How long it may take to undo what cancelled calls had started, once the client has gone or a signal has come.
 const UNDO_TIME: Duration = Duration::from_secs(10);
+/// A person waits so long for a part of a list or of a resource.
+const LONGEST_ANSWER: Duration = Duration::from_secs(45);
 /// Arguments from stdin may be as long as a message of the protocol.
 const MOST_ARGUMENT_BYTES: u64 = 32 << 20;
 
@@ -162,7 +164,8 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
     let opened = Opened::open(options).await?;
     let mut cursor: Option<String> = None;
     loop {
-        let (listed, next) = resources::list(&registry, &opened.workspaces, cursor.as_deref()).await?;
+        let workspaces = opened.workspaces.each(|context| context.within(LONGEST_ANSWER));
+        let (listed, next) = resources::list(&registry, &workspaces, cursor.as_deref()).await?;
         for resource in listed {
             print(&controls::on_one_line(&format!("{}  {}", resource.uri, resource.title)))?;
         }
@@ -181,7 +184,8 @@ async fn list_resources(options: &Options) -> Result<(), Error> {
 async fn read_resource(registry: &Registry, workspaces: &Workspaces, uri: String) -> Result<(), Error> {
     let (mut text, mut next) = (String::new(), Some(uri));
     while let Some(uri) = next {
-        let contents = resources::read(registry, workspaces, &uri).await?;
+        let workspaces = workspaces.each(|context| context.within(LONGEST_ANSWER));
+        let contents = resources::read(registry, &workspaces, &uri).await?;
         text.push_str(&contents.text);
         next = contents.rest.map(|rest| rest.uri);
     }

@@ -229,8 +229,8 @@ pub struct Options {
     /// State that the sandbox starts with instead of its samples, as a JSON file (see `crates/sandbox/README.md`)
     #[arg(long, global = true, help_heading = "Sandbox", value_name = "FILE")]
     pub sandbox_seed: Option<PathBuf>,
-    /// Time in the sandbox: `fast` (a cluster starts in a second), `real`, or `manual` (moved by request)
-    #[arg(long, global = true, help_heading = "Sandbox", default_value = "fast", value_name = "SPEED")]
+    /// Time in the sandbox: `demo` (a run takes some seconds), `fast` (less than one), `real`, or `manual` (moved by request)
+    #[arg(long, global = true, help_heading = "Sandbox", default_value = "demo", value_name = "SPEED")]
     pub sandbox_clock: databricks_sandbox::Speed,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(

@@ -168,12 +168,12 @@ impl Place {
     pub(crate) fn create(&self, overwrite: bool) -> Result<NewFile, Error> {
         let Some(name) = self.path.file_name() else {
             return Err(Error::failed(format!("`{}` is a directory", self.shown()))
-                .with_hint("name a file in it as `local_path`, or end it with `/` to keep the name"));
+                .with_hint("name a file in it, or end the path with `/` to keep the name"));
         };
         match self.root.symlink_metadata(&self.path) {
             Ok(metadata) if !metadata.is_file() => {
                 return Err(Error::failed(format!("`{}` exists and is not a file", self.shown()))
-                    .with_hint("give another `local_path`"));
+                    .with_hint("give the path of another local file"));
             }
             Ok(_) if !overwrite => return Err(self.exists()),
             _ => {}
@@ -206,11 +206,18 @@ impl Place {
 
     fn exists(&self) -> Error {
         Error::failed(format!("`{}` exists already", self.shown()))
-            .with_hint("give another `local_path`, or `overwrite: true`")
+            .with_hint("give the path of another local file, or `overwrite: true`")
     }
 
     fn failed(&self, verb: &str, error: io::Error) -> Error {
-        Error::failed(format!("cannot {verb} the local `{}`: {error}", self.shown()))
+        let kind = error.kind();
+        let failure = Error::failed(format!("cannot {verb} the local `{}`: {error}", self.shown()));
+        match kind {
+            io::ErrorKind::NotFound => failure.with_hint("give a path that exists on the machine of this server"),
+            io::ErrorKind::NotADirectory => failure.with_hint("it is a file: for one file use `upload_file`"),
+            io::ErrorKind::PermissionDenied => failure.with_hint("let the account that runs this server access it"),
+            _ => failure,
+        }
     }
 }
 

@@ -234,10 +234,22 @@ impl Registry {
         let sources: Vec<_> =
             named("search_").chain(lists()).map(|finder| finder.name).filter(|name| is_source(name)).collect();
         // A path says where to look, whatever the toolset of the tool.
-        let by_path = arguments.values().filter_map(Value::as_str).find_map(path_lists).unwrap_or_default();
+        let texts_given = || arguments.values().filter_map(Value::as_str);
+        let is_of_tree = |text: &str| text.starts_with('/') && uses_workspace_tree(tool.definition);
+        let by_path = texts_given().find_map(path_lists).unwrap_or_default();
+        let by_path = if by_path.is_empty() && texts_given().any(is_of_tree) { OF_TREE } else { by_path };
         let by_path: Vec<_> = by_path.iter().copied().filter(|name| self.tools.contains_key(name)).collect();
         if !by_path.is_empty() {
             return by_path;
+        }
+        let of_kind =
+            arguments.iter().filter(|(name, _)| name.ends_with("_type")).filter_map(|(_, kind)| kind.as_str());
+        let of_kind: Vec<_> = lists()
+            .map(|list| list.name)
+            .filter(|list| of_kind.clone().any(|kind| is_list_of_kind(list, kind)))
+            .collect();
+        if !of_kind.is_empty() {
+            return of_kind;
         }
         if !sources.is_empty() {
             return sources;
@@ -253,6 +265,21 @@ fn is_list_of(list: &str, tool: &str) -> bool {
     let (Some(plural), Some((_, noun))) = (list.strip_prefix("list_"), tool.split_once('_')) else { return false };
     let stem = noun.strip_suffix('y').map(|stem| format!("{stem}ies"));
     plural == format!("{noun}s") || stem.is_some_and(|irregular| plural == irregular)
+}
+
+/// Whether a list shows the things of a kind: `list_jobs` those of `jobs`, `list_serving_endpoints` those of
+/// `serving-endpoints`, `list_tables` those of `table`.
+fn is_list_of_kind(list: &str, kind: &str) -> bool {
+    let kind = kind.to_lowercase().replace('-', "_");
+    let Some(plural) = list.strip_prefix("list_") else { return false };
+    plural == kind || plural.strip_suffix('s') == Some(kind.as_str())
+}
+
+/// The list that shows what exists in the workspace tree.
+const OF_TREE: &[&str] = &["list_workspace_items"];
+
+fn uses_workspace_tree(tool: &ToolDefinition) -> bool {
+    tool.uses.iter().any(|operation| operation.id.starts_with("workspace.workspace."))
 }
 
 /// The tools that show what exists along a path.

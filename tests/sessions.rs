@@ -20,7 +20,8 @@ struct Sandbox {
 
 impl Sandbox {
     fn start() -> Result<Self, Box<dyn Error>> {
-        let mut process = Command::new(BINARY).arg("sandbox").stdout(Stdio::piped()).spawn()?;
+        let mut process =
+            Command::new(BINARY).args(["sandbox", "--sandbox-clock", "fast"]).stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(process.stdout.take().ok_or("no stdout")?).lines().take(2);
         let environment = lines.map(|line| {
             let line = line?;

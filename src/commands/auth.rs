@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use databricks::{Attribute, Client, Config, KeptLogin, LoggedIn, Login, Storage};
+use databricks::{Attribute, Client, Config, Deadline, KeptLogin, LoggedIn, Login, Storage};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -15,6 +15,8 @@ use crate::terminal::{self, print};
 
 /// How a login is called where methods of authentication are named.
 const METHOD: &str = "external-browser";
+/// How long it may take to see whether a workspace takes the credentials.
+const LONGEST_CHECK: Duration = Duration::from_secs(45);
 
 /// Runs a subcommand.
 pub(super) async fn run(options: &Options, command: AuthCommand) -> Result<(), Error> {
@@ -110,7 +112,7 @@ impl Check {
         if !is_named && profile.is_none() {
             return Ok(None);
         }
-        let client = Client::new(config)?;
+        let client = Client::new(config)?.with_deadline(Deadline::after(LONGEST_CHECK));
         let method = client.authentication().await.chosen;
         // Azure may have told the host by now.
         let mut check = Self { host: client.host().to_owned(), profile, ..Self::default() };

@@ -79,7 +79,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             .map_err(|error| error.with_hint(way_out))?;
     }
     let started = Instant::now();
-    let export = match &input.save_to {
+    let export = match input.save_to.as_ref().filter(|path| !path.is_empty()) {
         Some(path) => Some(Export::open(&context, path, input.overwrite).await?),
         None => None,
     };

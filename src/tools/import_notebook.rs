@@ -59,9 +59,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let names: Vec<&str> = [Some(input.path.as_str()), input.local_path.as_deref()].into_iter().flatten().collect();
     let told = notebook_text::told(&bytes, &names);
-    // Whoever names a language gives a source in it.
+    // What is no notebook of a kind by its content and name is a source in the language that is named.
     let format =
-        input.format.or(input.language.map(|_| Format::Source)).or(told.format).ok_or_else(unknown_language)?;
+        input.format.or(told.format).or(input.language.map(|_| Format::Source)).ok_or_else(unknown_language)?;
     // The other formats tell the language themselves, and the API refuses both.
     let language = match format {
         Format::Source => Some(input.language.or(told.language).ok_or_else(unknown_language)?),

@@ -15,7 +15,7 @@ use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = Composite {
     schema: input_schema::<Input>,
-    run: |context, arguments| Box::pin(async move { run(context.within(COLD_START), input(arguments)?).await }),
+    run: |context, arguments| Box::pin(async move { run(context, input(arguments)?).await }),
 };
 
 /// An endpoint that has scaled to zero refuses with 503 until it is up again, or keeps the caller waiting; so does a
@@ -63,7 +63,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         // What a model takes is its own affair.
         .map(|arguments| body.into_iter().fold(arguments, |all, (name, value)| all.with(Location::Body, name, value)));
     let operation = serving_endpoints::Query::OPERATION;
-    let answer = context.client.execute_with_header(operation, request.into_arguments(), MODEL_HEADER).await;
+    let client = context.within(COLD_START).client;
+    let answer = client.execute_with_header(operation, request.into_arguments(), MODEL_HEADER).await;
     let (answer, model) = answer.map_err(|error| explain(error.into(), &endpoint))?;
     let mut answer = match answer.into_json().unwrap_or_default() {
         answer @ Value::Object(_) => answer,

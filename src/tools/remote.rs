@@ -1,5 +1,7 @@
 //! Files of the workspace by their path: `/Volumes/…` is a Unity Catalog volume, everything else the workspace tree.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use super::rest;
 use crate::context::Context;
 use crate::error::Error;
 
+/// How long a file's transfer may stand still. It has no deadline, and common clients wait a minute for a sign.
+const LONGEST_SILENCE: Duration = Duration::from_secs(45);
 /// What paths look like.
 const EXAMPLES: &str = "give e.g. `/Volumes/catalog/schema/volume/file.csv` or `/Users/me@example.com/file.txt`";
 
@@ -165,7 +169,10 @@ impl Remote {
         // With `overwrite` a second arrival writes the same again; without, it would be refused as a conflict.
         match self {
             Self::Volume(path) => {
-                let request = files::Upload::new(path).overwrite(overwrite).idempotent(overwrite);
+                let request = files::Upload::new(path)
+                    .overwrite(overwrite)
+                    .idempotent(overwrite)
+                    .with_idle_timeout(LONGEST_SILENCE);
                 let operation = files::Upload::OPERATION;
                 context.client.upload(operation, request.into_arguments(), content).await.map(drop)
             }
@@ -204,7 +211,7 @@ impl Remote {
     ) -> Result<Part, Error> {
         match self {
             Self::Volume(path) => {
-                let request = files::Download::new(path).into_arguments();
+                let request = files::Download::new(path).with_idle_timeout(LONGEST_SILENCE).into_arguments();
                 let range = offset..offset.saturating_add(length);
                 let operation = files::Download::OPERATION;
                 match context.client.read_part(operation, request, range, unmodified_since).await {

@@ -218,6 +218,11 @@ async fn advice_leads_on() -> Outcome {
     assert!(refusal.contains("it exists already") && refusal.contains("`list_schemas`"), "{refusal}");
     let refusal = house.refusal("get_run_output", json!({ "run_id": house.job("nightly-orders").await? })).await?;
     assert!(refusal.contains("`list_runs`"), "{refusal}");
+    let refusal = house.refusal("delete_workspace_item", json!({ "path": "/Shared" })).await?;
+    assert!(refusal.contains("`recursive: true`"), "{refusal}");
+    let missing = |_: &str, _: &str| Some(json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": "no such thing" }));
+    let refusal = House::scripted(missing).await?.refusal("list_jobs", json!({})).await?;
+    assert!(refusal.contains("does not have that part of the API"), "{refusal}");
     // A conflict in spite of `overwrite` is with something of another kind.
     let conflict = |target: &str, _: &str| {
         target
@@ -231,5 +236,25 @@ async fn advice_leads_on() -> Outcome {
     let mut fresh = write;
     fresh["overwrite"] = json!(false);
     assert!(house.refusal("import_notebook", fresh).await?.contains("or `overwrite: true`"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_looked_for_where_such_things_are() -> Outcome {
+    let house = House::whole().await?;
+    for (tool, arguments, list) in [
+        ("list_workspace_items", json!({ "path": "/nope" }), "list_workspace_items"),
+        ("get_permissions", json!({ "object_type": "jobs", "object_id": "999" }), "list_jobs"),
+        ("get_permissions", json!({ "object_type": "warehouses", "object_id": "999" }), "list_warehouses"),
+    ] {
+        let refusal = house.refusal(tool, arguments).await?;
+        assert!(refusal.contains(&format!("see what exists with `{list}`")), "{tool}: {refusal}");
+    }
+    for tool in ["run_job_now", "get_job"] {
+        let refusal = house.refusal(tool, json!({ "job_id": "nightly-orders" })).await?;
+        assert!(refusal.contains("job_id") && refusal.contains("`nightly-orders`"), "{tool}: {refusal}");
+    }
+    let saved = house.answer("execute_sql", json!({ "statement": "SELECT 1", "save_to": "" })).await?;
+    assert_eq!(saved["total_rows"], 1, "{saved}");
     Ok(())
 }

@@ -189,6 +189,11 @@ async fn a_local_notebook_tells_its_format_and_language() -> Outcome {
     fs::write(home.path().join("said.py"), "SELECT 1")?;
     let said = json!({ "path": "/Shared/told/said", "local_path": "said.py", "language": "SQL" });
     assert_eq!(house.answer("import_notebook", said).await?["language"], "SQL");
+    // A language makes no source of a book.
+    let book = json!({ "path": "/Shared/told/book", "content": BOOK, "language": "PYTHON" });
+    assert_eq!(house.answer("import_notebook", book).await?["language"], "PYTHON");
+    let source = house.answer("export_notebook", json!({ "path": "/Shared/told/book" })).await?;
+    assert!(source["content"].as_str().is_some_and(|text| !text.contains("nbformat")), "{source}");
     fs::write(home.path().join("bytes.py"), b"\xff\x00\xfe")?;
     let refusal =
         house.refusal("import_notebook", json!({ "path": "/Shared/told/b", "local_path": "bytes.py" })).await?;
@@ -234,3 +239,6 @@ async fn a_long_notebook_comes_in_parts() -> Outcome {
     assert!(whole.ends_with(&lines.join("\n")), "{whole}");
     Ok(())
 }
+
+const BOOK: &str = r#"{"cells": [{"cell_type": "code", "source": ["print(1)"], "outputs": [], "metadata": {}, "execution_count": null}],
+"metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}"#;

@@ -44,7 +44,8 @@ TIMEOUT_SECONDS = 60
 
 def connect(binary, mode, *options):
     """A client of a new server, which has a sandbox of its own; it keeps no answers."""
-    arguments = ["--sandbox", "--log-level", "off", *options]
+    clock = () if "--sandbox-clock" in options else ("--sandbox-clock", "fast")
+    arguments = ["--sandbox", "--log-level", "off", *clock, *options]
     parameters = StdioServerParameters(command=binary, args=arguments)
     return Client(parameters, mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=None)
 

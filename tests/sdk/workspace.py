@@ -41,7 +41,7 @@ def sandbox():
     for name in [name for name in os.environ if name.startswith("DATABRICKS_")]:
         del os.environ[name]
     child = subprocess.Popen(
-        [binary(), "sandbox", "--port", "0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        [binary(), "sandbox", "--port", "0", "--sandbox-clock", "fast"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
     watchdog = threading.Timer(300, child.kill)
     watchdog.daemon = True

@@ -189,7 +189,8 @@ impl Cursor {
 }
 
 fn token(pagination: &Pagination, answer: &Value) -> Option<String> {
-    if answer.get("has_next_page") == Some(&Value::Bool(false)) {
+    let is_last = |name: &&str| answer.get(name) == Some(&Value::Bool(false));
+    if ["has_next_page", "has_more"].iter().any(is_last) {
         // Some lists leave a token in their last page.
         return None;
     }

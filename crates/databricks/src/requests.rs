@@ -18,6 +18,8 @@
 //! # }
 //! ```
 
+#![allow(clippy::module_inception, reason = "a package often has a service of its name")]
+
 use serde_json::Value;
 
 use crate::arguments::{Arguments, Payload};

@@ -340,7 +340,7 @@ impl Transport {
                     if renewed.swap(true, Ordering::Relaxed)
                         || !self.terms.wait(chosen.renew(self.context(), &proof)).await??
                     {
-                        return Err(chosen.explain(error));
+                        return Err(chosen.explain(self.context(), error));
                     }
                     tracing::debug!(method = chosen.name, "replaced a credential that was refused");
                 }

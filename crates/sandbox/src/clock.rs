@@ -12,6 +12,9 @@ pub enum Speed {
     /// About a second where the real service takes minutes.
     #[default]
     Fast,
+    /// As `Fast`, but runs of jobs and updates of pipelines last some seconds, so that who asks again sees them wait and
+    /// run, and can cancel them.
+    Demo,
     /// About as long as the real service.
     Real,
     /// As `Fast`, but time stands still until [`Sandbox::advance`](crate::Sandbox::advance) moves it, or a request
@@ -25,6 +28,7 @@ impl std::str::FromStr for Speed {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "fast" => Ok(Self::Fast),
+            "demo" => Ok(Self::Demo),
             "real" => Ok(Self::Real),
             "manual" => Ok(Self::Manual),
             _ => Err(crate::Error::speed(name)),
@@ -35,14 +39,20 @@ impl std::str::FromStr for Speed {
 /// A span of time that depends on the [`Speed`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lapse {
-    pub(crate) fast: i64,
-    pub(crate) real: i64,
+    fast: i64,
+    demo: i64,
+    real: i64,
 }
 
 impl Lapse {
-    /// From milliseconds at each speed.
+    /// From milliseconds at each speed; a demo is fast.
     pub(crate) const fn new(fast: i64, real: i64) -> Self {
-        Self { fast, real }
+        Self { fast, demo: fast, real }
+    }
+
+    /// The same span, but so many milliseconds in a demo.
+    pub(crate) const fn in_demo(self, demo: i64) -> Self {
+        Self { demo, ..self }
     }
 }
 
@@ -78,7 +88,9 @@ impl Clock {
     pub(crate) fn now(&self) -> i64 {
         let elapsed = match self.speed {
             Speed::Manual => 0,
-            Speed::Fast | Speed::Real => self.started.get().map_or(0, |started| millis(started.elapsed())),
+            Speed::Fast | Speed::Demo | Speed::Real => {
+                self.started.get().map_or(0, |started| millis(started.elapsed()))
+            }
         };
         self.epoch.saturating_add(elapsed).saturating_add(self.ahead.load(Ordering::Acquire))
     }
@@ -86,6 +98,7 @@ impl Clock {
     pub(crate) fn lapse(&self, lapse: Lapse) -> i64 {
         match self.speed {
             Speed::Fast | Speed::Manual => lapse.fast,
+            Speed::Demo => lapse.demo,
             Speed::Real => lapse.real,
         }
     }
@@ -107,7 +120,7 @@ impl Clock {
             }
             match self.speed {
                 Speed::Manual => moved.await,
-                Speed::Fast | Speed::Real => {
+                Speed::Fast | Speed::Demo | Speed::Real => {
                     let left = Duration::from_millis(left.unsigned_abs());
                     let _ = tokio::time::timeout(left, moved).await;
                 }

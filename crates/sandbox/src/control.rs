@@ -47,6 +47,7 @@ fn clock(workspace: &Workspace, method: &str, request: &Request) -> Outcome {
     }
     let speed = match workspace.clock.speed() {
         Speed::Fast => "fast",
+        Speed::Demo => "demo",
         Speed::Real => "real",
         Speed::Manual => "manual",
     };

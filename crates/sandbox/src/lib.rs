@@ -158,7 +158,7 @@ enum Kind {
     Seed(String),
     #[error("cannot fill the sandbox with its samples: {0}")]
     Samples(String),
-    #[error("the clock `{0}` is unknown; it is `fast`, `real` or `manual`")]
+    #[error("the clock `{0}` is unknown; it is `demo`, `fast`, `real` or `manual`")]
     Speed(String),
 }
 

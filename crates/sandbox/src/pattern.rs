@@ -1,5 +1,7 @@
 //! Patterns of paths: `{}` stands for one segment or a part of it, `{*}` for one or more segments.
 
+use std::collections::HashSet;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// What stands before the first wildcard.
@@ -49,8 +51,8 @@ impl Pattern {
 
     /// What the wildcards stand for.
     pub(crate) fn captures<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
-        let mut captures = Vec::with_capacity(self.rest.len());
-        capture(&self.rest, text.strip_prefix(self.head.as_str())?, &mut captures).then_some(captures)
+        let mut search = Search { captures: Vec::with_capacity(self.rest.len()), failed: HashSet::new() };
+        search.reads(&self.rest, text.strip_prefix(self.head.as_str())?).then_some(search.captures)
     }
 
     /// Orders patterns: the lower, the more it says about what it matches.
@@ -61,24 +63,36 @@ impl Pattern {
     }
 }
 
-fn capture<'a>(rest: &[(Wildcard, String)], text: &'a str, captures: &mut Vec<&'a str>) -> bool {
-    let Some(((wildcard, literal), after)) = rest.split_first() else { return text.is_empty() };
-    let limit = match wildcard {
-        Wildcard::Segment => text.find('/').unwrap_or(text.len()),
-        Wildcard::Segments | Wildcard::Anything => text.len(),
-    };
-    let shortest = usize::from(*wildcard != Wildcard::Anything);
-    // The longest first, so that the last segment goes to the last wildcard.
-    for end in (shortest..=limit).rev() {
-        let Some((value, left)) = text.split_at_checked(end) else { continue };
-        let Some(left) = left.strip_prefix(literal.as_str()) else { continue };
-        captures.push(value);
-        if capture(after, left, captures) {
-            return true;
+struct Search<'a> {
+    captures: Vec<&'a str>,
+    /// How much of pattern and text was left where they did not match, so that it is not tried again.
+    failed: HashSet<(usize, usize)>,
+}
+
+impl<'a> Search<'a> {
+    fn reads(&mut self, rest: &[(Wildcard, String)], text: &'a str) -> bool {
+        let Some(((wildcard, literal), after)) = rest.split_first() else { return text.is_empty() };
+        if self.failed.contains(&(rest.len(), text.len())) {
+            return false;
         }
-        captures.pop();
+        let limit = match wildcard {
+            Wildcard::Segment => text.find('/').unwrap_or(text.len()),
+            Wildcard::Segments | Wildcard::Anything => text.len(),
+        };
+        let shortest = usize::from(*wildcard != Wildcard::Anything);
+        // The longest first, so that the last segment goes to the last wildcard.
+        for end in (shortest..=limit).rev() {
+            let Some((value, left)) = text.split_at_checked(end) else { continue };
+            let Some(left) = left.strip_prefix(literal.as_str()) else { continue };
+            self.captures.push(value);
+            if self.reads(after, left) {
+                return true;
+            }
+            self.captures.pop();
+        }
+        self.failed.insert((rest.len(), text.len()));
+        false
     }
-    false
 }
 
 #[cfg(test)]
@@ -101,6 +115,13 @@ mod tests {
         assert!(Pattern::glob("/a**").matches("/a/b/c"));
         assert!(Pattern::glob("/a**").matches("/a"));
         assert!(Pattern::glob("jobs.*.list").matches("jobs.jobs.list"));
+    }
+
+    #[test]
+    fn many_wildcards_take_no_longer_than_they_must() {
+        let glob = Pattern::glob(&format!("/{}b", "**a".repeat(30)));
+        assert!(!glob.matches(&format!("/{}", "a".repeat(200))));
+        assert!(glob.matches(&format!("/{}b", "a".repeat(200))));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
+use crate::json;
 use crate::text::{parse_query, percent_decode};
 
 #[derive(Debug, Clone)]
@@ -87,12 +88,10 @@ impl Request {
         if self.body.is_empty() {
             return Ok(Fields::default());
         }
-        match serde_json::from_slice(&self.body) {
+        match json::read(&self.body) {
             Ok(Value::Object(object)) => Ok(Fields(object)),
             Ok(_) => Err(ApiError::malformed("Invalid JSON given in the body of the request - expected a map")),
-            Err(_) => {
-                Err(ApiError::malformed("Invalid JSON given in the body of the request - failed to parse given JSON"))
-            }
+            Err(why) => Err(ApiError::malformed(format!("Invalid JSON given in the body of the request - {why}"))),
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn fill(workspace: &Workspace, samples: bool) -> Result<(), String> {
     people::fill(workspace);
     learning::fill(workspace)?;
     insight::fill(workspace).map_err(|error| format!("{error:?}"))?;
-    crate::system::fill(workspace)?;
-    Ok(())
+    // Last, so that what was there before keeps its ids.
+    securables::forecast(workspace)?;
+    crate::system::fill(workspace)
 }

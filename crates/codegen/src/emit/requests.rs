@@ -176,7 +176,7 @@ enum Kind {
     Boolean,
     Integer,
     Text,
-    Typed(Type),
+    Typed(Box<Type>),
     /// Anything that becomes JSON.
     Json,
 }
@@ -188,7 +188,7 @@ impl Kind {
             Schema::Integer { .. } => Self::Integer,
             Schema::String(_) => Self::Text,
             _ => match typed {
-                Some(ty) => Self::Typed(ty.clone()),
+                Some(ty) => Self::Typed(Box::new(ty.clone())),
                 None if is_text(api, schema) => Self::Text,
                 None => Self::Json,
             },

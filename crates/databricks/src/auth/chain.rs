@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
 use crate::auth::credential::{Credential, Proof};
+use crate::auth::settings::Source;
 use crate::auth::{
     azure_cli, azure_client_secret, azure_devops_oidc, azure_msi, basic, databricks_cli, env_oidc, external_browser,
     file_oidc, github_oidc, github_oidc_azure, google_credentials, google_id, metadata_service, oauth_m2m, pat,
@@ -80,14 +81,18 @@ impl Chosen {
     }
 
     /// Says whose token was refused. A fixed one has its own advice.
-    pub(crate) fn explain(&self, error: Error) -> Error {
-        if self.name == "pat" {
-            return error;
-        }
-        error.with_hint(format!(
-            "check that the identity of `{}` belongs to this workspace, or choose another method with DATABRICKS_AUTH_TYPE",
-            self.name
-        ))
+    pub(crate) fn explain(&self, context: &Context, error: Error) -> Error {
+        let advice = match (self.name, context.settings.source(Attribute::Token)) {
+            ("pat", Some(Source::Profile(profile))) => format!(
+                "check that `token` in the profile `{profile}` is a valid token of this workspace and has not expired"
+            ),
+            ("pat", _) => error.hint().unwrap_or_default().to_owned(),
+            (name, _) => format!(
+                "check that the identity of `{name}` belongs to this workspace, or choose another method with \
+                 DATABRICKS_AUTH_TYPE"
+            ),
+        };
+        error.with_hint(advice + &context.remarks())
     }
 
     /// Replaces what was refused. `false`: there is nothing to replace it with.

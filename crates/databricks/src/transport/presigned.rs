@@ -18,12 +18,14 @@ use crate::weight::Form;
 /// What messages call the download, which is no operation.
 const NAME: &str = "presigned download";
 /// What a request carries by the client's own hand: with other values it would be another request, or two at once.
-const CLIENT_HEADERS: [HeaderName; 12] = [
+const CLIENT_HEADERS: [HeaderName; 14] = [
+    header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::EXPECT,
     header::HOST,
+    HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHORIZATION,
     header::RANGE,
     header::TE,

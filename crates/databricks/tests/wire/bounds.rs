@@ -190,8 +190,12 @@ async fn an_answer_that_is_nested_too_deeply_is_refused() {
 
 #[tokio::test]
 async fn a_list_ends_where_the_service_says_so() {
-    let page = r#"{"jobs":[],"next_page_token":"more","has_next_page":false}"#;
-    let workspace = Workspace::always(200, &[], page).await.unwrap();
-    let page = workspace.client().unwrap().page(&LIST, Arguments::new(), None).await.unwrap();
-    assert_eq!(page.next, None);
+    for page in [
+        r#"{"jobs":[],"next_page_token":"more","has_next_page":false}"#,
+        r#"{"jobs":[],"next_page_token":"more","has_more":false}"#,
+    ] {
+        let workspace = Workspace::always(200, &[], page).await.unwrap();
+        let page = workspace.client().unwrap().page(&LIST, Arguments::new(), None).await.unwrap();
+        assert_eq!(page.next, None);
+    }
 }

@@ -64,6 +64,7 @@ fn path(request: &Request) -> Result<String, ApiError> {
 }
 
 fn normal(path: &str) -> Result<String, ApiError> {
+    super::objects::check_length(path)?;
     let path = path.strip_prefix("dbfs:").unwrap_or(path);
     if !path.starts_with('/') {
         return Err(ApiError::invalid_parameter(format!("Path must be absolute: {path}")));

@@ -37,7 +37,9 @@ pub(crate) struct History(pub(crate) VecDeque<Entry>);
 
 pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str, started: i64) {
     let mut history = lock(&workspace.history);
-    history.0.push_front(Entry {
+    // What a run did is entered when somebody asks for the run, which may be long after it.
+    let place = history.0.partition_point(|entry| entry.started > started);
+    let entry = Entry {
         id: id.to_owned(),
         sql: sql.to_owned(),
         warehouse: warehouse.to_owned(),
@@ -47,7 +49,8 @@ pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str,
         rows: 0,
         error: None,
         tags: Vec::new(),
-    });
+    };
+    history.0.insert(place, entry);
     history.0.truncate(KEPT);
 }
 
@@ -58,18 +61,25 @@ pub(crate) fn tag(workspace: &Workspace, id: &str, tags: Vec<Value>) {
     }
 }
 
-/// `state` is the state of the statement.
-pub(crate) fn end(workspace: &Workspace, id: &str, state: &str, rows: usize, error: Option<String>) {
+/// How a statement ended: its state, how many rows it gave, and why it failed.
+pub(crate) struct End {
+    pub(crate) at: i64,
+    pub(crate) state: &'static str,
+    pub(crate) rows: usize,
+    pub(crate) error: Option<String>,
+}
+
+pub(crate) fn end(workspace: &Workspace, id: &str, end: End) {
     let mut history = lock(&workspace.history);
     if let Some(entry) = history.0.iter_mut().find(|entry| entry.id == id) {
-        entry.ended = Some(workspace.clock.now());
-        entry.status = match state {
+        entry.ended = Some(end.at);
+        entry.status = match end.state {
             "SUCCEEDED" => "FINISHED",
             "CANCELED" => "CANCELED",
             _ => "FAILED",
         };
-        entry.rows = rows;
-        entry.error = error;
+        entry.rows = end.rows;
+        entry.error = end.error;
     }
 }
 

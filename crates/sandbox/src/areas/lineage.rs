@@ -80,13 +80,15 @@ fn columns(workspace: &Workspace, request: &Request) -> Outcome {
     };
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for edge in edges(&catalog) {
-        let Some(target) = &edge.target else { continue };
-        for (from, to) in &edge.columns {
-            if *target == asked && *to == column {
-                up.push(info(&edge.source, from));
+        let Some(target) = edge.target.as_ref().filter(|target| **target == asked || edge.source == asked) else {
+            continue;
+        };
+        for (from, to) in edge.columns(&catalog) {
+            if *target == asked && to == column {
+                up.push(info(&edge.source, &from));
             }
-            if edge.source == asked && *from == column {
-                down.push(info(target, to));
+            if edge.source == asked && from == column {
+                down.push(info(target, &to));
             }
         }
     }

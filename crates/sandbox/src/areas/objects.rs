@@ -171,15 +171,21 @@ impl Object {
     }
 }
 
+/// Refuses a path that is too long: what is in it makes a folder for each of its parts.
+pub(super) fn check_length(path: &str) -> Result<(), ApiError> {
+    if path.len() > LONGEST_PATH {
+        let message = format!("A path of {} bytes is too long: at most {LONGEST_PATH} are allowed", path.len());
+        return Err(ApiError::invalid_parameter(message));
+    }
+    Ok(())
+}
+
 /// A path as it is kept; it has to be absolute.
 pub(crate) fn normal(path: &str) -> Result<String, ApiError> {
     if !path.starts_with('/') {
         return Err(ApiError::invalid_parameter(format!("Path ({path}) doesn't start with '/'")));
     }
-    if path.len() > LONGEST_PATH {
-        let message = format!("A path of {} bytes is too long: at most {LONGEST_PATH} are allowed", path.len());
-        return Err(ApiError::invalid_parameter(message));
-    }
+    check_length(path)?;
     let path = path.strip_prefix("/Workspace").filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
     let trimmed = path.trim_end_matches('/');
     Ok(if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() })

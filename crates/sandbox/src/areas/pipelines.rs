@@ -22,11 +22,11 @@ use crate::text::rfc3339;
 use crate::workspace::{USER, Workspace, lock};
 
 /// Each of the phases before an update ends.
-const PHASE: Lapse = Lapse::new(250, 15_000);
+const PHASE: Lapse = Lapse::new(250, 15_000).in_demo(1_500);
 /// How long an update takes to stop.
 const STOP: Lapse = Lapse::new(300, 10_000);
 /// Updates that a pipeline remembers.
-const KEPT: usize = 100;
+const KEPT: usize = 30;
 const PHASES: [&str; 4] = ["WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING"];
 
 pub(crate) const ROUTES: &[Route] = &[

@@ -15,6 +15,7 @@ use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
+use super::history::End;
 use super::warehouses::Readiness;
 use crate::clock::Lapse;
 use crate::error::ApiError;
@@ -179,24 +180,35 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
     })
 }
 
-/// Enters a statement that another area has just run; gives its id.
-pub(crate) fn enter(workspace: &Workspace, sql: &str, warehouse: &str, outcome: Result<Table, SqlError>) -> String {
+/// A statement that another area has run: where, and when it ended.
+pub(crate) struct Ran<'a> {
+    pub(crate) sql: &'a str,
+    pub(crate) warehouse: &'a str,
+    pub(crate) ended: i64,
+}
+
+/// Enters a statement that another area has run; gives its id.
+pub(crate) fn enter(workspace: &Workspace, ran: &Ran<'_>, outcome: Result<Table, SqlError>) -> String {
     let id = workspace.ids.statement();
-    let started = workspace.clock.now() - workspace.clock.lapse(USUAL);
-    super::history::begin(workspace, &id, sql, warehouse, started);
-    let (state, rows, message) = match outcome {
+    super::history::begin(workspace, &id, ran.sql, ran.warehouse, ran.ended - usual(workspace));
+    let (state, rows, error) = match outcome {
         Ok(table) => {
             let rows = table.rows.len();
             (State::Succeeded(Arc::new(table), workspace.clock.now()), rows, None)
         }
         Err(error) => (State::Failed(error.clone()), 0, Some(error.message)),
     };
-    super::history::end(workspace, &id, state.name(), rows, message);
+    super::history::end(workspace, &id, End { at: ran.ended, state: state.name(), rows, error });
     let (state, _) = watch::channel(state);
     let sending = Sending { delivery: Delivery::Inline, seed: 0, whole: false };
-    let statement = Statement { warehouse: warehouse.to_owned(), state, cancel: Cancel::default(), sending };
+    let statement = Statement { warehouse: ran.warehouse.to_owned(), state, cancel: Cancel::default(), sending };
     lock(&workspace.statements).keep(&id, statement);
     id
+}
+
+/// How long such a statement takes, in milliseconds.
+pub(crate) fn usual(workspace: &Workspace) -> i64 {
+    workspace.clock.lapse(USUAL)
 }
 
 async fn run(
@@ -262,7 +274,7 @@ async fn run(
         open
     });
     if changed {
-        super::history::end(&workspace, &id, name, rows, message);
+        super::history::end(&workspace, &id, End { at: workspace.clock.now(), state: name, rows, error: message });
     }
 }
 
@@ -441,7 +453,8 @@ fn stop(workspace: &Workspace, id: &str) -> bool {
     });
     drop(statements);
     if changed {
-        super::history::end(workspace, id, "CANCELED", 0, None);
+        let end = End { at: workspace.clock.now(), state: "CANCELED", rows: 0, error: None };
+        super::history::end(workspace, id, end);
     }
     true
 }
@@ -463,7 +476,8 @@ pub(super) fn interrupt(workspace: &Workspace, warehouse: &str) {
     });
     for (id, statement) in interrupted {
         statement.cancel.cancel();
-        super::history::end(workspace, id, "FAILED", 0, Some(message.to_owned()));
+        let end = End { at: workspace.clock.now(), state: "FAILED", rows: 0, error: Some(message.to_owned()) };
+        super::history::end(workspace, id, end);
     }
 }
 

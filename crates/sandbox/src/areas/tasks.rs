@@ -16,6 +16,7 @@ use super::objects::{Kind, cells, normal};
 use super::python::{self, Cell, Names};
 use super::queries::QUERIES;
 use super::runs::{Values, plain};
+use super::statements::Ran;
 use crate::clock::Lapse;
 use crate::json::Members;
 use crate::sql::{Cancel, Limits, Session, SqlError, Table};
@@ -87,6 +88,8 @@ pub(crate) struct Call<'a> {
     pub(crate) values: Values,
     pub(crate) run_number: i64,
     pub(crate) attempt: i64,
+    /// When its work ends.
+    pub(crate) ends: i64,
 }
 
 /// How long a statement of a task may take; all requests wait for it.
@@ -95,7 +98,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// Rows of a statement that a task runs, at most.
 const ROWS: usize = 1_000;
 
-const USUAL: Lapse = Lapse::new(300, 20_000);
+const USUAL: Lapse = Lapse::new(300, 20_000).in_demo(4_000);
 
 /// The source that a task runs, with its language.
 fn source(workspace: &Workspace, spec: &Map<String, Value>) -> Option<(String, String)> {
@@ -288,10 +291,14 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     };
     let mut done = Done::success();
     let mut statements = Vec::new();
-    for statement in sql_statements(&source) {
+    let sources = sql_statements(&source);
+    // One ends when the next one begins, and the last one with the task.
+    let mut ended = call.ends - super::statements::usual(workspace) * i64::try_from(sources.len()).unwrap_or(0);
+    for statement in sources {
+        ended += super::statements::usual(workspace);
         let outcome = run_sql(workspace, &statement, &parameters, ROWS);
         let failure = outcome.as_ref().err().map(sql_failure);
-        let id = super::statements::enter(workspace, &statement, warehouse, outcome);
+        let id = super::statements::enter(workspace, &Ran { sql: &statement, warehouse, ended }, outcome);
         statements.push(json!({"lookup_key": id}));
         if let Some(failure) = failure {
             done = failure;

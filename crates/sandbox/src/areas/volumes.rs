@@ -113,6 +113,7 @@ pub(super) fn path(workspace: &Workspace, request: &Request) -> Result<String, A
 
 /// A path as it is kept; its volume has to exist.
 pub(super) fn checked(workspace: &Workspace, given: &str) -> Result<String, ApiError> {
+    super::objects::check_length(given)?;
     let given = given.replace("//", "/");
     let given = given.trim_end_matches('/');
     let parts: Vec<_> = given.split('/').collect();

@@ -184,6 +184,20 @@ pub(super) fn views(workspace: &Workspace) -> Result<(), String> {
         "CREATE VIEW main.sales.top_customers COMMENT 'The hundred customers with the highest revenue' AS SELECT c.customer_id, c.name, c.country, count(*) AS orders, sum(o.total) AS revenue FROM samples.retail.customers c JOIN samples.retail.orders o ON o.customer_id = c.customer_id GROUP BY c.customer_id, c.name, c.country ORDER BY revenue DESC, c.customer_id LIMIT 100",
         "CREATE VIEW samples.retail.open_orders AS SELECT order_id, customer_id, order_ts, total FROM samples.retail.orders WHERE status IN ('new', 'paid')",
     ];
+    run(workspace, &statements)
+}
+
+/// A chain of tables, the last two of which are made of each other, as a forecast is that goes back to where it came from.
+pub(super) fn forecast(workspace: &Workspace) -> Result<(), String> {
+    let statements = [
+        "CREATE TABLE main.ml.demand COMMENT 'Orders per day, and those that are expected' AS SELECT day, sum(orders) AS orders, false AS is_expected FROM main.sales.daily_revenue GROUP BY day",
+        "CREATE TABLE main.ml.forecast COMMENT 'Orders that are expected on the next day' AS SELECT date_add(max(day), 1) AS day, CAST(avg(orders) AS BIGINT) AS orders FROM main.ml.demand",
+        "INSERT INTO main.ml.demand SELECT day, orders, true FROM main.ml.forecast",
+    ];
+    run(workspace, &statements)
+}
+
+fn run(workspace: &Workspace, statements: &[&str]) -> Result<(), String> {
     let session = workspace.session();
     for sql in statements {
         workspace

@@ -106,6 +106,12 @@ async fn jobs_runs_and_clusters_answer_as_the_specs_say() {
     assert!(outputs > 60, "{outputs} outputs");
 }
 
+/// Enters a statement as a job does.
+fn enter(workspace: &Workspace) {
+    let ran = areas::statements::Ran { sql: "SELECT 1", warehouse: "w", ended: workspace.clock.now() };
+    areas::statements::enter(workspace, &ran, Ok(crate::sql::Table::default()));
+}
+
 /// A sandbox that is used for long costs as much at its end as at its start.
 #[tokio::test]
 async fn what_requests_leave_behind_is_bounded() {
@@ -124,7 +130,7 @@ async fn what_requests_leave_behind_is_bounded() {
             task["new_cluster"] = cluster.clone();
         }
         ask("/api/2.2/jobs/runs/submit", json!({"tasks": [task], "idempotency_token": round.to_string()})).await;
-        areas::statements::enter(workspace, "SELECT 1", "w", Ok(crate::sql::Table::default()));
+        enter(workspace);
         areas::oidc::give(workspace, json!({"kind": "code"})).unwrap();
         if round % 10 == 0 {
             ask(pipeline, json!({})).await;
@@ -144,23 +150,26 @@ async fn what_requests_leave_behind_is_bounded() {
 #[tokio::test]
 async fn a_page_of_a_long_history_takes_no_longer_than_one_of_a_short() {
     let served = Served::new();
-    let enter = |count: usize| {
+    let enter_all = |count: usize| {
         for _ in 0..count {
-            areas::statements::enter(&served.workspace, "SELECT 1", "w", Ok(crate::sql::Table::default()));
+            enter(&served.workspace);
         }
     };
+    // The quickest of many: what else the machine does only makes some of them slower.
     let listed = async || {
-        let began = std::time::Instant::now();
-        for _ in 0..20 {
+        let mut quickest = Duration::MAX;
+        for _ in 0..50 {
+            let began = std::time::Instant::now();
             let path = "/api/2.0/sql/history/queries?max_results=25&include_metrics=true";
             perform(&served.workspace, &served.router, "GET", path, Bytes::new()).await.unwrap();
+            quickest = quickest.min(began.elapsed());
         }
-        began.elapsed()
+        quickest
     };
-    enter(50);
+    enter_all(50);
     listed().await;
     let short = listed().await;
-    enter(2_000);
+    enter_all(2_000);
     let long = listed().await;
     assert!(long < short * 6, "{long:?} for a long history, {short:?} for a short one");
 }

@@ -211,7 +211,8 @@ impl Compiler<'_> {
                     ref kind if kind.is_integer() => Type::BigInt,
                     _ => Type::Double,
                 };
-                Ok(Typed::new(format!("sum({unique}{}){suffix}", value.sql), kind))
+                let function = if kind == Type::Double { "dbx_sum" } else { "sum" };
+                Ok(Typed::new(format!("{function}({unique}{}){suffix}", value.sql), kind))
             }
             ("avg" | "mean", [value]) => {
                 number(value)?;
@@ -227,7 +228,10 @@ impl Compiler<'_> {
                             kind,
                         ))
                     }
-                    _ => Ok(Typed::new(format!("avg({unique}{}){suffix}", value.sql), Type::Double)),
+                    ref kind => {
+                        let function = if kind.is_fractional() { "dbx_avg" } else { "avg" };
+                        Ok(Typed::new(format!("{function}({unique}{}){suffix}", value.sql), Type::Double))
+                    }
                 }
             }
             ("min" | "max", [value]) if !value.kind.is_nested() => {

@@ -6,6 +6,7 @@ mod answers;
 mod delta;
 mod explain;
 mod listing;
+mod name_pattern;
 mod routines;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -17,13 +18,14 @@ use access::Securable;
 pub(crate) use alter::Change;
 pub(super) use delta::history;
 pub(crate) use explain::Detail;
+use name_pattern::NamePattern;
 use routines::Routine;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
-    ShowCatalogs(Option<String>),
-    ShowSchemas(Vec<String>, Option<String>),
-    ShowTables(Vec<String>, Option<String>, Listed),
+    ShowCatalogs(Option<NamePattern>),
+    ShowSchemas(Vec<String>, Option<NamePattern>),
+    ShowTables(Vec<String>, Option<NamePattern>, Listed),
     ShowColumns(Vec<String>),
     ListTables(Wanted),
     ListColumns(Wanted),
@@ -55,9 +57,9 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) catalog: Option<String>,
-    pub(crate) schema: Option<String>,
-    pub(crate) table: Option<String>,
-    pub(crate) column: Option<String>,
+    pub(crate) schema: Option<NamePattern>,
+    pub(crate) table: Option<NamePattern>,
+    pub(crate) column: Option<NamePattern>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,10 +150,10 @@ impl Cursor<'_> {
         if self.accept("IN") || self.accept("FROM") { self.name() } else { Ok(Vec::new()) }
     }
 
-    fn pattern(&mut self) -> Result<Option<String>, SqlError> {
+    fn pattern(&mut self) -> Result<Option<NamePattern>, SqlError> {
         let like = self.accept("LIKE");
         if like || matches!(self.peek(), Some(Token::SingleQuotedString(_))) {
-            self.string().map(Some)
+            NamePattern::read(&self.string()?).map(Some)
         } else {
             Ok(None)
         }

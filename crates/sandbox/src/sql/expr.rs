@@ -9,7 +9,6 @@ use super::compile::{Compiler, Mode, Scope, Typed, access, text_literal};
 use super::error::SqlError;
 use super::functions::is_aggregate;
 use super::literals::suffixed;
-use super::operators::fitting;
 use super::parse::{parts, values};
 use super::types::Type;
 
@@ -258,10 +257,7 @@ impl Compiler<'_> {
                     return Err(SqlError::mismatch(&inner.to_string(), "a number is required"));
                 }
                 Ok(match op {
-                    UnaryOperator::Minus if value.kind.is_integer() && !is_digits(&value.sql) => {
-                        fitting(&format!("-{}", value.sql), value.kind)
-                    }
-                    UnaryOperator::Minus => Typed::new(format!("(-{})", value.sql), value.kind),
+                    UnaryOperator::Minus => self.negative(value),
                     _ => value,
                 })
             }
@@ -383,11 +379,6 @@ fn single_row(sql: &str) -> String {
 
 pub(super) fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
-}
-
-/// Whether this is a literal, whose minus cannot overflow.
-fn is_digits(sql: &str) -> bool {
-    sql.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(crate) fn boolean(sql: String) -> Typed {

@@ -136,7 +136,10 @@ impl Compiler<'_> {
             let sql = match op {
                 BinaryOperator::Divide => format!("dbx_divide({}, {})", left.sql, right.sql),
                 BinaryOperator::Modulo => format!("dbx_modulo({}, {})", left.sql, right.sql),
-                _ => format!("({} {op} {})", left.sql, right.sql),
+                BinaryOperator::Plus => format!("dbx_add({}, {})", left.sql, right.sql),
+                BinaryOperator::Minus => format!("dbx_subtract({}, {})", left.sql, right.sql),
+                BinaryOperator::Multiply => format!("dbx_multiply({}, {})", left.sql, right.sql),
+                _ => return Err(SqlError::unsupported(format!("the operator {op} on doubles"))),
             };
             return Ok(match is_float {
                 true => Typed::new(format!("dbx_float({sql})"), Type::Float),
@@ -223,6 +226,17 @@ impl Compiler<'_> {
                 &expr.to_string(),
                 &format!("the operator requires numbers, not \"{}\"", kind.text()),
             )),
+        }
+    }
+
+    /// The number with the other sign.
+    pub(crate) fn negative(&self, value: Typed) -> Typed {
+        match &value.kind {
+            kind if kind.is_integer() && !is_literal(&value.sql) => fitting(&format!("-{}", value.sql), value.kind),
+            kind if kind.is_fractional() && !is_literal(&value.sql) => {
+                Typed::new(format!("dbx_negative({})", value.sql), value.kind)
+            }
+            _ => Typed::new(format!("(-{})", value.sql), value.kind),
         }
     }
 
@@ -396,4 +410,9 @@ pub(crate) fn unit(field: &DateTimeField) -> Result<String, SqlError> {
         "dd" => "day".to_owned(),
         name => name.to_owned(),
     })
+}
+
+/// Whether this is a number that is written down without a sign, so that its minus cannot overflow.
+fn is_literal(sql: &str) -> bool {
+    sql.starts_with(|first: char| first.is_ascii_digit()) && sql.parse::<f64>().is_ok()
 }

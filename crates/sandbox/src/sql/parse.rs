@@ -14,13 +14,17 @@ use super::quotes;
 /// Bytes of a statement, at most: each may become a token, which takes a hundred bytes.
 const BYTES: usize = 4 * 1024 * 1024;
 /// Tokens of a statement, at most.
-const TOKENS: usize = 100_000;
+pub(crate) const TOKENS: usize = 100_000;
 /// Tokens between two commas on one level of parentheses, at most. The parser reads `1 + 1 + …`, `x IS NULL IS NULL …`
 /// and other chains in a loop, so it does not guard against them, but each step nests the tree of the statement
 /// one level deeper. All code that walks, copies or drops the tree recurses as deep.
 const CHAIN: usize = 4_000;
 /// UNION, INTERSECT and EXCEPT in a statement, at most: they chain across commas.
 const SET_OPERATIONS: usize = 400;
+/// DIV in a statement, at most: the parser copies what stands before each.
+const INTEGER_DIVISIONS: usize = 200;
+/// `position(` within `position(`, at most: the parser reads each of them twice, so that its work doubles with each level.
+const NESTED_POSITIONS: usize = 8;
 /// ARRAY, MAP and STRUCT types in a statement, at most.
 const NESTED_TYPES: usize = 100;
 
@@ -53,10 +57,37 @@ fn check_size(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     let combines = |token: &&TokenWithSpan| {
         matches!(word(&token.token).as_deref(), Some("UNION" | "INTERSECT" | "EXCEPT" | "MINUS"))
     };
-    if longest_chain(tokens) > CHAIN || tokens.iter().filter(combines).count() > SET_OPERATIONS {
+    let divides = |token: &&TokenWithSpan| word(&token.token).as_deref() == Some("DIV");
+    if longest_chain(tokens) > CHAIN
+        || tokens.iter().filter(combines).count() > SET_OPERATIONS
+        || tokens.iter().filter(divides).count() > INTEGER_DIVISIONS
+    {
         return Err(SqlError::unsupported("chains of operators this long"));
     }
+    if nested_positions(tokens) > NESTED_POSITIONS {
+        return Err(SqlError::unsupported("calls of `position` this deep in each other"));
+    }
     Ok(())
+}
+
+/// How deep calls of `position` stand in each other.
+fn nested_positions(tokens: &[TokenWithSpan]) -> usize {
+    let (mut deepest, mut depth, mut open) = (0, 0, Vec::new());
+    let mut before = None;
+    for token in tokens {
+        match token.token {
+            Token::LParen => {
+                let is_position = before.as_deref() == Some("POSITION");
+                open.push(is_position);
+                depth += usize::from(is_position);
+                deepest = deepest.max(depth);
+            }
+            Token::RParen => depth -= usize::from(open.pop().unwrap_or_default()),
+            _ => {}
+        }
+        before = word(&token.token);
+    }
+    deepest
 }
 
 /// The most tokens between two commas on one level of parentheses.

@@ -10,7 +10,7 @@ use super::error::SqlError;
 use super::intervals;
 use super::runtime::overflow;
 use super::temporal;
-use super::types::Type;
+use super::types::{NAN, Type};
 
 /// A cell of a result; `None` is NULL.
 pub(crate) fn cell(value: &Value, kind: &Type) -> Result<Option<String>, SqlError> {
@@ -73,7 +73,7 @@ pub(crate) fn json_text(json: &Json, kind: &Type) -> Result<String, SqlError> {
             format!("{{{}}}", members.collect::<Result<Vec<_>, _>>()?.join(","))
         }
         (json, kind) => match nested(json, kind)? {
-            Json::String(text) if kind.is_number() || *kind == Type::Boolean => text,
+            Json::String(text) if kind.is_number() && text != NAN || *kind == Type::Boolean => text,
             text => text.to_string(),
         },
     })
@@ -192,6 +192,9 @@ fn decimal(value: i64, precision: u8, scale: u8) -> Result<String, SqlError> {
 /// As Java writes doubles: with a point, and with an exponent outside of 0.001 to 10,000,000.
 fn double(value: f64) -> String {
     let size = value.abs();
+    if value.is_nan() {
+        return NAN.to_owned();
+    }
     if !value.is_finite() {
         return if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
     }

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::dialect::Databricks;
 use super::engine::Session;
 use super::error::SqlError;
-use super::parse::word;
+use super::parse::{TOKENS, word};
 
 /// How an INSERT differs from a plain one.
 #[derive(Debug, Default)]
@@ -44,6 +44,9 @@ pub(crate) fn take_inserting(tokens: &mut Vec<TokenWithSpan>) -> Result<Insertin
     Ok(inserting)
 }
 
+/// Characters of a name, at most: a parameter may hold megabytes, and be named again and again.
+const LONGEST_NAME: usize = 2_000;
+
 /// Puts the name in the place of `IDENTIFIER('a.b')` and `IDENTIFIER(:parameter)`.
 pub(crate) fn with_identifiers(tokens: Vec<TokenWithSpan>, session: &Session) -> Result<Vec<TokenWithSpan>, SqlError> {
     let mut result = Vec::with_capacity(tokens.len());
@@ -57,12 +60,12 @@ pub(crate) fn with_identifiers(tokens: Vec<TokenWithSpan>, session: &Session) ->
             continue;
         }
         let bound =
-            |name: &str| session.parameters.get(name.trim_start_matches(':')).and_then(|(_, value)| value.clone());
+            |name: &str| session.parameters.get(name.trim_start_matches(':')).and_then(|(_, value)| value.as_deref());
         let (name, length) = match after.get(1..).unwrap_or_default() {
             [TokenWithSpan { token: Token::SingleQuotedString(name), .. }, close, ..]
                 if close.token == Token::RParen =>
             {
-                (Some(name.clone()), 3)
+                (Some(name.as_str()), 3)
             }
             [TokenWithSpan { token: Token::Placeholder(name), .. }, close, ..] if close.token == Token::RParen => {
                 (bound(name), 3)
@@ -77,6 +80,12 @@ pub(crate) fn with_identifiers(tokens: Vec<TokenWithSpan>, session: &Session) ->
         let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
             return Err(SqlError::unsupported("IDENTIFIER of a parameter that is not bound"));
         };
+        if name.len() > LONGEST_NAME {
+            return Err(SqlError::unsupported(format!("names of more than {LONGEST_NAME} characters")));
+        }
+        if result.len() > TOKENS {
+            return Err(SqlError::unsupported("statements this large"));
+        }
         for (index, part) in name.split('.').enumerate() {
             let part = part.trim().trim_matches('`');
             if index > 0 {

@@ -11,6 +11,7 @@ mod maths;
 mod patterns;
 mod statistics;
 mod strings;
+mod sums;
 
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -18,6 +19,7 @@ use rusqlite::types::Value;
 
 use super::engine::Running;
 use super::error::SqlError;
+use super::types::NAN;
 pub(crate) use documents::schema_of;
 pub(crate) use maths::overflow;
 
@@ -71,6 +73,7 @@ impl Arguments {
             #[expect(clippy::cast_precision_loss, reason = "what a cast to DOUBLE does")]
             Value::Integer(value) => *value as f64,
             Value::Real(value) => *value,
+            Value::Text(text) if text == NAN => f64::NAN,
             _ => 0.0,
         }
     }

@@ -1,7 +1,8 @@
 //! Databricks SQL types and how each is named on the wire.
 //!
 //! In SQLite a BOOLEAN is 0 or 1, a DATE the days and a TIMESTAMP the microseconds since 1970, a
-//! DECIMAL its unscaled integer (12.34 is 1234), a STRUCT, ARRAY or MAP its JSON text.
+//! DECIMAL its unscaled integer (12.34 is 1234), a STRUCT, ARRAY or MAP its JSON text. SQLite has no NaN: a FLOAT or
+//! DOUBLE that is none is the text [`NAN`], which equals itself and sorts after all numbers, as NaN does in Databricks.
 
 use serde_json::{Value, json};
 use sqlparser::ast::{ArrayElemTypeDef, DataType, ExactNumberInfo, TimezoneInfo};
@@ -10,6 +11,9 @@ use sqlparser::tokenizer::Token;
 
 use super::dialect::Databricks;
 use super::parse::tokens;
+
+/// What stands for NaN among numbers.
+pub(crate) const NAN: &str = "NaN";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Type {

@@ -152,10 +152,17 @@ fn tables(workspace: &Workspace) -> Vec<Row> {
 fn columns(workspace: &Workspace) -> Vec<Row> {
     let edges = edges(&lock(&workspace.catalog));
     let mut rows = Vec::new();
+    let mut pairs = Vec::new();
+    let mut last: Option<&Edge> = None;
     for (number, event) in events(workspace, &edges).into_iter().enumerate() {
+        // The events of one edge follow each other.
+        if !last.is_some_and(|last| std::ptr::eq(last, event.edge)) {
+            pairs = event.edge.columns(&lock(&workspace.catalog));
+            last = Some(event.edge);
+        }
         let (head, source) = (event.head(workspace), table(workspace, Some(&event.edge.source)));
         let target = table(workspace, event.edge.target.as_deref());
-        for (index, (from, to)) in event.edge.columns.iter().enumerate() {
+        for (index, (from, to)) in pairs.iter().enumerate() {
             let (from, to) = (vec![text(from.as_str())], vec![text(to.as_str())]);
             let tail = event.tail(workspace, number, index + 1);
             rows.push([head.clone(), source.clone(), from, target.clone(), to, tail].concat());

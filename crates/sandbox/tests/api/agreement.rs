@@ -48,6 +48,51 @@ async fn a_sql_task_of_a_saved_query_stands_in_query_history() -> Checked {
 }
 
 #[tokio::test]
+async fn all_tell_the_same_durations() -> Checked {
+    let sandbox = manual().await?;
+    let query = json!({"query": {"display_name": "two", "warehouse_id": WAREHOUSE, "query_text": "SELECT 11 AS a;\nSELECT 12 AS a"}});
+    let id = post(&sandbox, "/api/2.0/sql/queries", query).await?.at("/id");
+    let task = json!({"task_key": "a", "sql_task": {"warehouse_id": WAREHOUSE, "query": {"query_id": id}}});
+    let run = post(&sandbox, "/api/2.2/jobs/runs/submit", json!({"tasks": [task]})).await?.at("/run_id");
+    // Nobody asks for an hour.
+    sandbox.advance(Duration::from_secs(3_600));
+    sql(&sandbox, "SELECT 13 AS a").await?;
+    let run = get(&sandbox, &format!("/api/2.2/jobs/runs/get?run_id={run}")).await?.json();
+    let number = |value: &serde_json::Value| value.as_i64().unwrap_or(-1);
+    let history = get(&sandbox, "/api/2.0/sql/history/queries?max_results=50&include_metrics=true").await?.at("/res");
+    let history = history.as_array().cloned().unwrap_or_default();
+    let task = &run["tasks"][0];
+    let begins = number(&task["start_time"]) + number(&task["setup_duration"]);
+    let mut before = number(&task["end_time"]);
+    for text in ["SELECT 12 AS a", "SELECT 11 AS a"] {
+        let entry = history.iter().find(|entry| entry["query_text"] == text).ok_or(text)?;
+        let (start, end) = (number(&entry["query_start_time_ms"]), number(&entry["query_end_time_ms"]));
+        assert!(begins <= start && start < end && end <= before, "{entry} in {task}");
+        before = start;
+    }
+    let starts: Vec<_> = history.iter().map(|entry| number(&entry["query_start_time_ms"])).collect();
+    assert!(starts.is_sorted_by(|a, b| a >= b), "newest first: {starts:?}");
+    for entry in &history {
+        let duration = number(&entry["query_end_time_ms"]) - number(&entry["query_start_time_ms"]);
+        assert_eq!([&entry["duration"], &entry["metrics"]["total_time_ms"]].map(number), [duration; 2], "{entry}");
+    }
+    let table = sql(&sandbox, "SELECT count(*) FROM system.query.history WHERE total_duration_ms <> timestampdiff(MILLISECOND, start_time, end_time)").await?;
+    assert_eq!(table["result"]["data_array"], json!([["0"]]), "{table}");
+    let list = get(&sandbox, "/api/2.2/jobs/runs/list?limit=25&expand_tasks=true").await?.at("/runs");
+    for run in list.as_array().into_iter().flatten() {
+        let got = get(&sandbox, &format!("/api/2.2/jobs/runs/get?run_id={}", run["run_id"])).await?.json();
+        let names =
+            ["start_time", "setup_duration", "execution_duration", "cleanup_duration", "end_time", "run_duration"];
+        assert_eq!(names.map(|name| &run[name]), names.map(|name| &got[name]), "{run}");
+        for times in [run].into_iter().chain(run["tasks"].as_array().into_iter().flatten()) {
+            let [start, setup, execution, cleanup, end] = [0, 1, 2, 3, 4].map(|name| number(&times[names[name]]));
+            assert!(end == 0 || start + setup + execution + cleanup == end, "{times}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_update_of_a_pipeline_leaves_the_tables_of_its_flows() -> Checked {
     let sandbox = manual().await?;
     let settings = json!({"name": "p", "catalog": "main", "schema": "lake", "serverless": true});

@@ -291,3 +291,16 @@ async fn a_task_that_the_sandbox_cannot_run_does_not_succeed() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_demo_lasts_long_enough_to_be_seen() -> Checked {
+    let sandbox = Sandbox::start(Options::default().with_speed(Speed::Demo)).await?;
+    assert_eq!(get(&sandbox, "/__sandbox/clock").await?.at("/speed"), "demo");
+    let ended = finished(&sandbox, json!({"job_id": NIGHTLY})).await?;
+    assert_eq!(ended["state"]["result_state"], "SUCCESS", "{ended}");
+    // It waits for more than a second, and runs for some.
+    assert!(ended["setup_duration"].as_i64() > Some(1_000), "{ended}");
+    assert!(ended["execution_duration"].as_i64() > Some(3_000), "{ended}");
+    assert!(ended["run_duration"].as_i64() < Some(20_000), "{ended}");
+    Ok(())
+}

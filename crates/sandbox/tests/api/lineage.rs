@@ -49,6 +49,8 @@ async fn lineage_is_the_same_by_route_and_by_table() -> Checked {
         "samples.retail.open_orders",
         "main.sales.daily_revenue",
         "main.sales.top_customers",
+        "main.ml.demand",
+        "main.ml.forecast",
     ] {
         let sql = format!(
             "SELECT DISTINCT source_table_full_name, target_table_full_name, entity_type, entity_id \
@@ -94,6 +96,28 @@ async fn lineage_is_the_same_by_route_and_by_table() -> Checked {
         let rows = crate::sql::run(&sandbox, sql).await?;
         assert_eq!(rows["result"]["data_array"], expected, "{sql}: {rows}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_samples_have_a_chain_and_a_cycle() -> Checked {
+    let sandbox = start().await?;
+    let chain =
+        ["samples.retail.orders", "main.sales.daily_revenue", "main.ml.demand", "main.ml.forecast", "main.ml.demand"];
+    for pair in chain.windows(2) {
+        for table in pair {
+            let edges = routed(&sandbox, table).await?;
+            assert!(
+                edges.iter().any(|[source, target, ..]| [source, target] == [pair[0], pair[1]]),
+                "{pair:?}: {edges:?}"
+            );
+        }
+    }
+    let sql = "SELECT DISTINCT a.source_table_full_name FROM system.access.table_lineage a \
+        JOIN system.access.table_lineage b ON a.target_table_full_name = b.source_table_full_name \
+        WHERE a.source_table_full_name = b.target_table_full_name ORDER BY 1";
+    let rows = crate::sql::run(&sandbox, sql).await?;
+    assert_eq!(rows["result"]["data_array"], json!([["main.ml.demand"], ["main.ml.forecast"]]));
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod jobs;
 mod learning;
 mod lineage;
 mod mutations;
+mod nan;
 mod operations;
 mod people;
 mod queries;

@@ -8,7 +8,7 @@ use databricks_sandbox::Sandbox;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::client::{Checked, Reply, get, post, raw, start};
+use crate::client::{Checked, Reply, get, post, raw, send, start};
 
 const WAREHOUSE: &str = "a1b2c3d4e5f60718";
 
@@ -129,6 +129,30 @@ async fn a_short_statement_does_not_grow_without_bounds() -> Checked {
     Ok(())
 }
 
+/// What makes the parser work twice as long, or copies a megabyte, with each repetition.
+#[tokio::test]
+async fn a_short_statement_does_not_take_for_ever() -> Checked {
+    let sandbox = start().await?;
+    let nested = format!("SELECT {}'a'{}", "position(".repeat(40), ", 'a')".repeat(40));
+    let divided = format!("SELECT 1{}", " DIV 1".repeat(3_000));
+    for sql in [nested, divided] {
+        let answer = statement(&sandbox, &sql).await?;
+        assert_eq!(answer["status"]["state"], "FAILED", "{answer}");
+    }
+    let answer = statement(&sandbox, "SELECT position('b', concat('a', substr('abc', position('a', 'ba'))))").await?;
+    assert_eq!(answer["status"]["state"], "SUCCEEDED", "{answer}");
+    for name in ["a".repeat(1_000_000), "a.".repeat(1_000_000)] {
+        let sql = format!("SELECT * FROM IDENTIFIER(:p){}", ", IDENTIFIER(:p)".repeat(10_000));
+        let body = json!({
+            "warehouse_id": WAREHOUSE, "statement": sql, "wait_timeout": "50s",
+            "parameters": [{ "name": "p", "value": name }],
+        });
+        let answer = post(&sandbox, "/api/2.0/sql/statements", body).await?.json();
+        assert_eq!(answer["status"]["state"], "FAILED", "{answer}");
+    }
+    Ok(())
+}
+
 async fn from(sandbox: &Sandbox, path: &str, headers: &str) -> Result<Reply, Box<dyn Error>> {
     raw(sandbox, format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes()).await
 }
@@ -226,5 +250,36 @@ async fn the_announced_login_leads_to_a_token() -> Checked {
         tokens.at("/access_token").as_str().unwrap_or_default()
     );
     assert_eq!(from(&sandbox, "/api/2.2/jobs/list", &late).await?.status, 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_path_of_many_parts_makes_no_folders() -> Checked {
+    let sandbox = start().await?;
+    let deep = "/a".repeat(3_000);
+    let files = format!("/Volumes/main/default/landing{deep}");
+    for reply in [
+        post(&sandbox, "/api/2.0/dbfs/mkdirs", json!({"path": deep})).await?,
+        post(&sandbox, "/api/2.0/dbfs/put", json!({"path": deep, "contents": ""})).await?,
+        post(&sandbox, "/api/2.0/workspace/mkdirs", json!({"path": deep})).await?,
+        send(&sandbox, "PUT", &format!("/api/2.0/fs/directories{files}"), b"").await?,
+        send(&sandbox, "PUT", &format!("/api/2.0/fs/files{files}"), b"").await?,
+    ] {
+        assert_eq!((reply.status, reply.code().as_str()), (400, "INVALID_PARAMETER_VALUE"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn short_texts_of_very_many_parts_are_refused() -> Checked {
+    let sandbox = start().await?;
+    let zeros = format!("{{\"name\": [{}0]}}", "0,".repeat(3_000_000));
+    assert_eq!(send(&sandbox, "POST", "/api/2.2/jobs/create", zeros.as_bytes()).await?.code(), "MALFORMED_REQUEST");
+    let cells = format!("print(1)\n{}", "# COMMAND ----------\n".repeat(50_000));
+    let content = base64::engine::general_purpose::STANDARD.encode(cells);
+    let body = json!({"path": "/Shared/cells", "format": "SOURCE", "language": "PYTHON", "content": content});
+    let reply = post(&sandbox, "/api/2.0/workspace/import", body).await?;
+    assert_eq!(reply.code(), "MAX_NOTEBOOK_SIZE_EXCEEDED");
+    assert!(reply.at("/message").to_string().contains("50001 cells"));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::provider::{Provider, usual};
 use crate::auth::Environment;
-use crate::{Arguments, Body, Client, Config, Error, Method, Operation, Payload, Response};
+use crate::{Arguments, Attribute, Body, Client, Config, Error, Method, Operation, Payload, Response, Settings};
 
 const REVOKED: &str = r#"{"error_code":"401","message":"Token is revoked"}"#;
 
@@ -111,6 +111,22 @@ async fn a_fixed_token_is_not_replaced() {
     let error = call(&client).await.unwrap_err();
     assert!(error.is_unauthenticated() && error.hint().unwrap().contains("DATABRICKS_TOKEN"));
     assert_eq!(provider.asked().len(), 1);
+}
+
+/// The file holds two tokens for one profile, and the one that counts may be the wrong one.
+#[tokio::test]
+async fn a_refused_token_of_a_profile_is_told_with_what_is_odd_about_the_file() {
+    let provider = workspace(|_| (401, REVOKED)).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = format!("[DEFAULT]\nhost = {}\ntoken = dapi-one\n[DEFAULT]\ntoken = dapi-two\n", provider.url());
+    std::fs::write(file.path(), text).unwrap();
+    let settings = Settings::default().with(Attribute::ConfigFile, file.path().to_str().unwrap());
+    let environment = Environment::system().with_variables(|_| None).with_home(None);
+    let config = Config::resolve(settings, environment).unwrap();
+    let error = call(&Client::new(config).unwrap()).await.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("the profile `DEFAULT`") && hint.contains("line 4 of"), "{hint}");
+    assert!(!hint.contains("dapi-"), "{hint}");
 }
 
 #[tokio::test]

@@ -33,7 +33,14 @@ pub(super) fn of(workspace: &Workspace, language: &str, source: &str, mut names:
 
 fn python(workspace: &Workspace, source: &str, names: &mut Names) -> Value {
     let spec = Map::new();
-    let call = Call { spec: &spec, parameters: BTreeMap::new(), values: Values::default(), run_number: 1, attempt: 0 };
+    let call = Call {
+        spec: &spec,
+        parameters: BTreeMap::new(),
+        values: Values::default(),
+        run_number: 1,
+        attempt: 0,
+        ends: workspace.clock.now(),
+    };
     let ran = python::run(workspace, &call, names, true, [Cell::Python(source)]);
     match ran.done {
         Done { error: Some(summary), trace, .. } => return error(&summary, &trace.unwrap_or_default()),

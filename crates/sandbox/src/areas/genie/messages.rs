@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::answers::{Plan, plan, suggestions};
 use super::{CONVERSATIONS, SPACES};
-use crate::areas::{statements, tasks};
+use crate::areas::statements::{self, Ran};
+use crate::areas::tasks;
 use crate::clock::Lapse;
 use crate::error::ApiError;
 use crate::json::Members;
@@ -40,7 +41,8 @@ async fn run(workspace: &Arc<Workspace>, space: &str, sql: &str) -> Result<(Stri
     let count = outcome.as_ref().map_or(0, |table| table.rows.len());
     let failure = outcome.as_ref().err().map(|error| error.message.trim().to_owned());
     let warehouse = SPACES.get(workspace, space)?.text_at("warehouse_id").to_owned();
-    Ok((statements::enter(workspace, sql, &warehouse, outcome), count, failure))
+    let ran = Ran { sql, warehouse: &warehouse, ended: workspace.clock.now() };
+    Ok((statements::enter(workspace, &ran, outcome), count, failure))
 }
 
 /// Asks a question, and tells the message that has just been submitted.

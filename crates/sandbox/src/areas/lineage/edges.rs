@@ -90,7 +90,30 @@ pub(crate) struct Edge {
     pub(crate) source: String,
     pub(crate) target: Option<String>,
     pub(crate) entities: &'static [Entity],
-    pub(crate) columns: Vec<(String, String)>,
+    made: Made,
+}
+
+/// What tells of the columns of an edge.
+#[derive(Debug)]
+enum Made {
+    Told(&'static [(&'static str, &'static str)]),
+    /// The text of the query that makes the one table of the other.
+    By(String),
+}
+
+impl Edge {
+    /// Columns of the source and what they become.
+    pub(crate) fn columns(&self, catalog: &Catalog) -> Vec<(String, String)> {
+        let sql = match &self.made {
+            Made::Told(columns) => {
+                return columns.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+            }
+            Made::By(sql) => sql,
+        };
+        let target = self.target.as_ref().and_then(|target| find(catalog, target));
+        let Some((source, target)) = find(catalog, &self.source).zip(target) else { return Vec::new() };
+        Origins::of(sql).map_or_else(|| kept(source, target), |origins| made(source, target, &origins))
+    }
 }
 
 /// All edges between tables that are there.
@@ -101,16 +124,15 @@ pub(crate) fn edges(catalog: &Catalog) -> Vec<Edge> {
         source: flow.source.to_owned(),
         target: flow.target.map(str::to_owned),
         entities: flow.entities,
-        columns: flow.columns.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect(),
+        made: Made::Told(flow.columns),
     });
     let views = catalog.tables.values().filter(|table| table.view_definition.is_some());
     let views = views.flat_map(|view| {
-        let origins = view.view_definition.as_deref().and_then(Origins::of);
-        read_by(catalog, view).map(move |table| Edge {
+        read_by(catalog, view).map(|table| Edge {
             source: table.full_name(),
             target: Some(view.full_name()),
             entities: &[],
-            columns: origins.as_ref().map_or_else(|| kept(table, view), |origins| made(table, view, origins)),
+            made: Made::By(view.view_definition.clone().unwrap_or_default()),
         })
     });
     flows.chain(views).chain(written(catalog)).collect()
@@ -122,7 +144,6 @@ fn written(catalog: &Catalog) -> Vec<Edge> {
     for (target, flows) in &catalog.flows {
         let Some(target) = catalog.table(target) else { continue };
         for flow in flows {
-            let origins = Origins::of(&flow.query);
             for source in flow.sources.iter().filter_map(|name| catalog.table(name)) {
                 let full_name = source.full_name();
                 // Of the seeded flows it is known who wrote them.
@@ -136,9 +157,7 @@ fn written(catalog: &Catalog) -> Vec<Edge> {
                     source: full_name,
                     target: Some(target.full_name()),
                     entities: &[],
-                    columns: origins
-                        .as_ref()
-                        .map_or_else(|| kept(source, target), |origins| made(source, target, origins)),
+                    made: Made::By(flow.query.clone()),
                 });
             }
         }
@@ -147,7 +166,8 @@ fn written(catalog: &Catalog) -> Vec<Edge> {
 }
 
 fn find<'a>(catalog: &'a Catalog, full_name: &str) -> Option<&'a Table> {
-    catalog.tables.values().find(|table| table.full_name() == full_name)
+    let mut parts = full_name.splitn(3, '.').map(str::to_owned);
+    catalog.table(&[parts.next()?, parts.next()?, parts.next()?])
 }
 
 /// Whether a name is that of a table or of a view.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::archive::{self, Entry};
 use super::export::too_large;
-use super::notebook::after_header;
+use super::notebook::{after_header, check_cells};
 use super::plan::{Made, Plan};
 use super::{Kind, LARGEST, Language, Objects, already_exists, join, jupyter, markdown, model, normal, page, parent};
 use crate::error::ApiError;
@@ -57,6 +57,9 @@ fn carry_out(workspace: &Workspace, root: &str, plan: Plan, overwrite: bool, tak
     // Before anything is written, so that an import is done whole or not at all.
     for (path, made) in &plan.0 {
         check(&objects, path, made.kind)?;
+        if matches!(made.kind, Kind::Notebook(_)) {
+            check_cells(&made.content)?;
+        }
     }
     for (path, made) in plan.0 {
         match made.kind {

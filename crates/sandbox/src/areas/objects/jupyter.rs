@@ -12,7 +12,7 @@ use super::language::Language;
 use super::model::guid;
 use super::notebook::{Cell, Notebook};
 use crate::error::ApiError;
-use crate::json::Members;
+use crate::json::{self, Members};
 
 const NOTEBOOK: &str = "application/vnd.databricks.v1+notebook";
 const CELL: &str = "application/vnd.databricks.v1+cell";
@@ -56,7 +56,7 @@ fn cell(cell: &Cell, nuid: String) -> Value {
 
 pub(super) fn read(content: &[u8]) -> Result<Notebook, ApiError> {
     let refused = |why: &str| ApiError::invalid_parameter(format!("The content is not a Jupyter notebook: {why}"));
-    let document: Value = serde_json::from_slice(content).map_err(|_| refused("it is not JSON"))?;
+    let document = json::read(content).map_err(|why| refused(&format!("it is not JSON ({why})")))?;
     if document.at("nbformat").as_i64().is_some_and(|version| version < 4) {
         return Err(refused("it is of an nbformat before 4: convert it with `jupyter nbconvert --to notebook`"));
     }

@@ -9,7 +9,7 @@ use super::language::Language;
 use super::notebook::{Cell, Notebook};
 use crate::error::ApiError;
 use crate::ids::{mix, uuid_of};
-use crate::json::Members;
+use crate::json::{self, Members};
 
 /// The notebook of a name and an id; the same at every export.
 pub(super) fn write(notebook: &Notebook, name: &str, id: i64) -> Value {
@@ -53,8 +53,7 @@ pub(super) fn read(model: &Value) -> Option<Notebook> {
 
 /// Reads a notebook from the text of its JSON; `place` says where it stands.
 pub(super) fn parse(text: &[u8], place: &str) -> Result<Notebook, ApiError> {
-    let model: Option<Value> = serde_json::from_slice(text).ok();
-    model.as_ref().and_then(read).ok_or_else(|| {
+    json::read(text).ok().as_ref().and_then(read).ok_or_else(|| {
         ApiError::invalid_parameter(format!("{place} does not hold a notebook in the JSON form of Databricks"))
     })
 }

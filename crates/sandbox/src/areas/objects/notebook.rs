@@ -4,6 +4,7 @@
 //! break ends a source. [recorded: integration tests of the official command line]
 
 use super::language::Language;
+use crate::error::ApiError;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notebook {
@@ -35,10 +36,26 @@ pub(super) fn after_header(language: Language, source: &str) -> Option<&str> {
     (first.trim_end_matches('\r') == header(language)).then_some(rest)
 }
 
+/// Cells of a notebook, at most: each takes a thousand bytes in the forms that tell all of it, however short it is.
+const MOST_CELLS: usize = 10_000;
+
+/// Refuses the source of a notebook with too many cells.
+pub(super) fn check_cells(source: &[u8]) -> Result<(), ApiError> {
+    let separators = source.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let cells = separators.filter(|line| is_separator(line)).count() + 1;
+    if cells > MOST_CELLS {
+        let message = format!("The notebook has {cells} cells, and at most {MOST_CELLS} are allowed");
+        return Err(ApiError::new(400, "MAX_NOTEBOOK_SIZE_EXCEEDED", message));
+    }
+    Ok(())
+}
+
+fn is_separator(line: &str) -> bool {
+    matches!(line.trim(), "# COMMAND ----------" | "-- COMMAND ----------" | "// COMMAND ----------")
+}
+
 /// The parts of a source between its separators.
 fn parts(source: &str) -> Vec<String> {
-    let is_separator =
-        |line: &str| matches!(line.trim(), "# COMMAND ----------" | "-- COMMAND ----------" | "// COMMAND ----------");
     let mut parts = vec![String::new()];
     for line in source.lines() {
         if is_separator(line) {

@@ -21,8 +21,14 @@ impl Notebook {
     /// What a cell prints and what its last line is worth, or its error.
     fn run(&mut self, source: &str) -> Result<String, String> {
         let spec = Map::new();
-        let call =
-            Call { spec: &spec, parameters: BTreeMap::new(), values: Values::default(), run_number: 1, attempt: 0 };
+        let call = Call {
+            spec: &spec,
+            parameters: BTreeMap::new(),
+            values: Values::default(),
+            run_number: 1,
+            attempt: 0,
+            ends: 0,
+        };
         let ran = run(&self.workspace, &call, &mut self.names, true, [Cell::Python(source)]);
         match ran.done.error {
             Some(error) => Err(error),

@@ -16,7 +16,7 @@ use crate::clock::Lapse;
 use crate::json::Members;
 use crate::workspace::{Workspace, lock};
 
-const QUEUE: Lapse = Lapse::new(200, 5_000);
+const QUEUE: Lapse = Lapse::new(200, 5_000).in_demo(1_500);
 /// Runs that are remembered.
 const KEPT: usize = 1_000;
 /// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
@@ -198,7 +198,7 @@ fn transition(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
             if scene.workspace.engine.is_busy() {
                 return false;
             }
-            let done = tasks::execute(scene.workspace, &call(scene.run, task));
+            let done = tasks::execute(scene.workspace, &call(scene.run, task, until));
             if done.code == "DRIVER_ERROR" {
                 clusters::driver_died(scene.workspace, task.cluster.as_deref().unwrap_or_default(), until);
             }
@@ -291,7 +291,7 @@ fn nest(scene: &mut Scene<'_>, nested: &Map<String, Value>, at: i64) -> Result<i
     Ok(begin(scene.workspace, scene.jobs, &job, start).id)
 }
 
-fn call<'a>(run: &Run, task: &'a TaskRun) -> Call<'a> {
+fn call<'a>(run: &Run, task: &'a TaskRun, ends: i64) -> Call<'a> {
     let base = task.resolved.get("notebook_task").and_then(|task| task.get("base_parameters"));
     let overrides = run.overrides.get("notebook_params");
     let given = [base, overrides].into_iter().flatten().filter_map(Value::as_object).flatten();
@@ -305,5 +305,6 @@ fn call<'a>(run: &Run, task: &'a TaskRun) -> Call<'a> {
         values: Values::of(run, task),
         run_number: run.number,
         attempt: task.attempt,
+        ends,
     }
 }

@@ -11,6 +11,7 @@ use crate::sql::types::Type;
 use crate::workspace::catalog::{Catalog, Table as CatalogTable};
 use crate::workspace::lock;
 
+use super::name_pattern::{NamePattern, like};
 use super::{Command, Listed, listing, used};
 
 impl Work<'_> {
@@ -41,19 +42,17 @@ impl Work<'_> {
             Command::DescribeFunction(name) => self.describe_function(&catalog, &name),
             Command::ShowCatalogs(pattern) => Ok(Table::of_texts(
                 ["catalog"],
-                catalog.catalogs.keys().filter(|name| like(name, pattern.as_deref())).map(|name| [name.clone()]),
+                catalog.catalogs.keys().filter(|name| like(name, pattern.as_ref())).map(|name| [name.clone()]),
             )),
             Command::ShowSchemas(place, pattern) => {
                 let name = place.first().map_or_else(|| self.session.catalog.clone(), |name| name.to_lowercase());
                 if !catalog.catalogs.contains_key(&name) {
                     return Err(SqlError::catalog_not_found(&name));
                 }
-                let names = catalog.schemas_of(&name).filter(|([_, schema], _)| like(schema, pattern.as_deref()));
+                let names = catalog.schemas_of(&name).filter(|([_, schema], _)| like(schema, pattern.as_ref()));
                 Ok(Table::of_texts(["databaseName"], names.map(|([_, schema], _)| [schema.clone()])))
             }
-            Command::ShowTables(place, pattern, listed) => {
-                self.show_tables(&catalog, &place, pattern.as_deref(), listed)
-            }
+            Command::ShowTables(place, pattern, listed) => self.show_tables(&catalog, &place, pattern.as_ref(), listed),
             Command::ListTables(wanted) => listing::tables(&catalog, &wanted),
             Command::ListColumns(wanted) => listing::columns(&catalog, &wanted),
             Command::Detail(name) => self.detail(self.find(&catalog, &name)?),
@@ -201,7 +200,7 @@ impl Work<'_> {
         &self,
         catalog: &Catalog,
         place: &[String],
-        pattern: Option<&str>,
+        pattern: Option<&NamePattern>,
         listed: Listed,
     ) -> Result<Table, SqlError> {
         let [c, s] = if place.is_empty() {
@@ -256,16 +255,6 @@ impl Work<'_> {
 fn name_of(name: &[String; 3]) -> String {
     let [_, _, name] = name;
     name.clone()
-}
-
-/// `*` is any text, `.` any letter and `|` an alternative; `%` is taken as `*`.
-pub(super) fn like(name: &str, pattern: Option<&str>) -> bool {
-    let Some(pattern) = pattern else { return true };
-    pattern.split('|').any(|pattern| {
-        let source: Vec<_> =
-            pattern.trim().split(['*', '%']).map(|part| regex::escape(part).replace("\\.", ".")).collect();
-        regex::Regex::new(&format!("(?i)^{}$", source.join(".*"))).is_ok_and(|regex| regex.is_match(name))
-    })
 }
 
 fn describe_table(table: &CatalogTable, extended: bool) -> Table {

@@ -8,7 +8,7 @@ use crate::sql::types::Type;
 use crate::workspace::catalog::{Catalog, Table as CatalogTable};
 
 use super::Wanted;
-use super::answers::like;
+use super::name_pattern::like;
 
 fn chosen<'a>(catalog: &'a Catalog, wanted: &'a Wanted) -> Result<impl Iterator<Item = &'a CatalogTable>, SqlError> {
     if let Some(name) = &wanted.catalog
@@ -19,8 +19,8 @@ fn chosen<'a>(catalog: &'a Catalog, wanted: &'a Wanted) -> Result<impl Iterator<
     Ok(catalog.tables.values().filter(|table| {
         let [c, s, t] = &table.name;
         wanted.catalog.as_ref().is_none_or(|name| name == c)
-            && like(s, wanted.schema.as_deref())
-            && like(t, wanted.table.as_deref())
+            && like(s, wanted.schema.as_ref())
+            && like(t, wanted.table.as_ref())
     }))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn columns(catalog: &Catalog, wanted: &Wanted) -> Result<Table, SqlEr
     for table in chosen(catalog, wanted)? {
         let [c, s, t] = &table.name;
         for (index, column) in table.columns.iter().enumerate() {
-            if !like(&column.name, wanted.column.as_deref()) {
+            if !like(&column.name, wanted.column.as_ref()) {
                 continue;
             }
             let (size, digits) = match column.kind {

@@ -2,9 +2,10 @@
 
 use sqlparser::ast::{BinaryOperator, Expr};
 
-use crate::sql::compile::{Compiler, Typed};
+use crate::sql::compile::{Compiler, Typed, text_literal};
 use crate::sql::error::SqlError;
 use crate::sql::operators::fitting;
+use crate::sql::types::NAN;
 use crate::sql::types::Type::{self, BigInt, Decimal, Double, Int, String as Text};
 
 use super::Answer;
@@ -19,11 +20,13 @@ impl Compiler<'_> {
             }
             ("abs", [value]) => self.numeric(value.clone(), &place).map(|value| match value.kind {
                 ref kind if kind.is_integer() => fitting(&format!("abs({})", value.sql), kind.clone()),
+                ref kind if kind.is_fractional() => Typed::new(format!("dbx_abs({})", value.sql), kind.clone()),
                 _ => Typed::new(format!("abs({})", value.sql), value.kind),
             }),
             ("sign" | "signum", [value]) => self
                 .numeric(value.clone(), &place)
-                .map(|value| Typed::new(format!("CAST(sign({}) AS REAL)", value.sql), Double)),
+                .and_then(|value| self.cast(value, &Double, false))
+                .map(|value| Typed::new(format!("dbx_sign({})", value.sql), Double)),
             ("ceil" | "ceiling" | "floor", [value]) => {
                 self.numeric(value.clone(), &place).and_then(|value| whole(name, value))
             }
@@ -84,16 +87,17 @@ impl Compiler<'_> {
                 })
             }
             ("cbrt", [_]) => self.call("dbx_cbrt", arguments, &doubles, Double),
-            ("negative", [value]) => self.numeric(value.clone(), &place).map(|value| match value.kind {
-                ref kind if kind.is_integer() => fitting(&format!("-{}", value.sql), kind.clone()),
-                _ => Typed::new(format!("(-{})", value.sql), value.kind),
-            }),
+            ("negative", [value]) => self.numeric(value.clone(), &place).map(|value| self.negative(value)),
             ("positive", [value]) => self.numeric(value.clone(), &place),
             ("try_divide", [a, b]) => self
                 .arithmetic(a.clone(), &BinaryOperator::Divide, b.clone(), &place)
                 .map(|value| Typed::new(format!("(CASE WHEN {} <> 0 THEN {} END)", b.sql, value.sql), value.kind)),
-            ("isnan", [value]) if value.kind.is_number() => Ok(Typed::new("0", Type::Boolean)),
-            ("nanvl", [value, _]) if value.kind.is_number() => self.cast(value.clone(), &Double, false),
+            ("isnan", [_]) => self.cast_all(arguments, &doubles).map(|value| Typed::new(is_nan(&value), Type::Boolean)),
+            ("nanvl", [value, other]) => self.cast(value.clone(), &Double, false).and_then(|value| {
+                let other = self.cast(other.clone(), &Double, false)?;
+                let sql = format!("(CASE WHEN {} THEN {} ELSE {} END)", is_nan(&value.sql), other.sql, value.sql);
+                Ok(Typed::new(sql, Double))
+            }),
             ("conv", [_, _, _]) => self.call("dbx_conv", arguments, &[Text, BigInt, BigInt], Text),
             ("bin", [_]) => self.call("dbx_bin", arguments, &[BigInt], Text),
             ("format_number", [_, digits]) if digits.kind.is_integer() => {
@@ -126,6 +130,11 @@ impl Compiler<'_> {
             _ => Ok(Typed::new(format!("dbx_round{even}({}, {digits})", value.sql), value.kind)),
         }
     }
+}
+
+/// Whether a double is NaN; false for NULL.
+fn is_nan(sql: &str) -> String {
+    format!("({sql} IS {})", text_literal(NAN))
 }
 
 /// A number of digits, which has to be written down.

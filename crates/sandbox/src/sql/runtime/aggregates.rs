@@ -8,7 +8,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags, WindowAggregate};
 use rusqlite::types::Value;
 
 use super::statistics::{self, number};
-use super::{Outcome, key, user_error, values};
+use super::{Outcome, key, sums, user_error, values};
 use crate::sql::engine::Running;
 
 pub(super) type Row = Vec<Value>;
@@ -91,7 +91,7 @@ pub(super) fn register(connection: &Connection, running: &Running) -> rusqlite::
         let collect = Collect { finish: *finish, running: running.clone() };
         connection.create_window_function(*name, count, flags, collect)?;
     }
-    Ok(())
+    sums::register(connection)
 }
 
 fn cell(row: Option<&Row>) -> Value {
@@ -135,7 +135,9 @@ fn by(rows: &[Row], wanted: Ordering) -> Value {
             (None, _) => true,
             (Some(Value::Text(best)), Value::Text(key)) => key.cmp(best) == wanted,
             (Some(Value::Integer(best)), Value::Integer(key)) => key.cmp(best) == wanted,
-            (Some(best), key) => number(key).partial_cmp(&number(best)) == Some(wanted),
+            (Some(best), key) => {
+                number(key).zip(number(best)).is_some_and(|(key, best)| (key + 0.0).total_cmp(&(best + 0.0)) == wanted)
+            }
         };
         if better {
             best = Some(row);

@@ -6,6 +6,7 @@ use super::maths::{divided, integer, overflow, power10};
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 use crate::sql::operators::DAY_MICROS;
+use crate::sql::types::NAN;
 use crate::sql::{render, temporal};
 
 pub(super) const FUNCTIONS: &[Definition] =
@@ -15,11 +16,6 @@ fn cast(a: &Arguments) -> Outcome {
     let (from, to) = (a.text(1), a.text(2));
     let value = match (from, a.get(0)) {
         (_, value) if to == "STRING" => Ok(Value::Text(render::plain_text(value, from)?)),
-        ("STRING", Value::Text(text))
-            if matches!(to, "DOUBLE" | "FLOAT") && text.trim().eq_ignore_ascii_case("nan") =>
-        {
-            return Err(SqlError::unsupported("NaN"));
-        }
         ("STRING", Value::Text(text)) => parse(text.trim(), to).ok_or_else(|| malformed(text, to)),
         ("DOUBLE" | "FLOAT", _) => from_real(a.real(0), to),
         (from, Value::Integer(value)) if from.starts_with("DECIMAL") => from_decimal(*value, scale(from), to),
@@ -162,6 +158,7 @@ fn parse(text: &str, to: &str) -> Option<Value> {
             let number = text.parse::<i64>().ok()?;
             in_range(Value::Integer(number), to).ok()?
         }
+        "FLOAT" | "DOUBLE" if text.eq_ignore_ascii_case(NAN) => Value::Text(NAN.to_owned()),
         "FLOAT" => Value::Real(super::maths::as_float(text.parse::<f64>().ok().filter(|value| !value.is_nan())?)),
         "DOUBLE" => Value::Real(text.parse::<f64>().ok().filter(|value| !value.is_nan())?),
         "DATE" => Value::Integer(temporal::parse_date(text)?),

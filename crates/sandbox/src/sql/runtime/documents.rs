@@ -8,7 +8,7 @@ use super::strings::text;
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 use crate::sql::temporal;
-use crate::sql::types::Type;
+use crate::sql::types::{NAN, Type};
 
 pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_json_object", json_object),
@@ -154,6 +154,7 @@ fn fitted(json: &Json, kind: &Type) -> Option<Json> {
         Type::SmallInt => number(i16::MIN.into(), i16::MAX.into()),
         Type::Int => number(i32::MIN.into(), i32::MAX.into()),
         Type::BigInt => number(i64::MIN, i64::MAX),
+        Type::Double | Type::Float if json.as_str() == Some(NAN) => Some(json.clone()),
         Type::Double => json.as_f64().map(Json::from),
         Type::Float => json.as_f64().map(|value| Json::from(super::maths::as_float(value))),
         Type::Decimal(_, scale) => {

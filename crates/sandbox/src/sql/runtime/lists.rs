@@ -277,6 +277,9 @@ fn order(a: &Json, b: &Json) -> Ordering {
     match (a, b) {
         (Json::String(a), Json::String(b)) => a.cmp(b),
         (Json::Bool(a), Json::Bool(b)) => a.cmp(b),
+        // NaN is the largest number.
+        (Json::String(_), Json::Number(_)) => Ordering::Greater,
+        (Json::Number(_), Json::String(_)) => Ordering::Less,
         _ => match (a.as_i64(), b.as_i64()) {
             (Some(a), Some(b)) => a.cmp(&b),
             _ => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),

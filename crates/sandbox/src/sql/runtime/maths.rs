@@ -4,8 +4,15 @@ use rusqlite::types::Value;
 
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
+use crate::sql::types::NAN;
 
 pub(super) const FUNCTIONS: &[Definition] = &[
+    ("dbx_add", |a| real(a.real(0) + a.real(1))),
+    ("dbx_subtract", |a| real(a.real(0) - a.real(1))),
+    ("dbx_multiply", |a| real(a.real(0) * a.real(1))),
+    ("dbx_negative", |a| real(-a.real(0))),
+    ("dbx_abs", |a| real(a.real(0).abs())),
+    ("dbx_sign", |a| real(if a.real(0) == 0.0 { 0.0 } else { a.real(0).signum() })),
     ("dbx_divide", |a| if a.real(1) == 0.0 { Err(zero()) } else { real(a.real(0) / a.real(1)) }),
     ("dbx_decimal_divide", decimal_divide),
     ("dbx_div", |a| if a.integer(1) == 0 { Err(zero()) } else { whole(a.integer(0).checked_div(a.integer(1))) }),
@@ -164,8 +171,12 @@ pub(crate) fn overflow() -> SqlError {
 }
 
 fn real(value: f64) -> Outcome {
-    // SQLite has no NaN; it would read as NULL, which is not what Databricks gives.
-    if value.is_nan() { Err(SqlError::unsupported("NaN")) } else { Ok(Value::Real(value)) }
+    Ok(double(value))
+}
+
+/// A double as SQLite keeps it, which would make NULL of NaN.
+pub(super) fn double(value: f64) -> Value {
+    if value.is_nan() { Value::Text(NAN.to_owned()) } else { Value::Real(value) }
 }
 
 fn whole(value: Option<i64>) -> Outcome {
@@ -348,6 +359,9 @@ fn extreme(a: &Arguments, wanted: std::cmp::Ordering) -> Value {
             (Value::Integer(best), Value::Integer(value)) => Some(value.cmp(best)),
             (Value::Real(best), Value::Real(value)) => value.partial_cmp(best),
             (Value::Text(best), Value::Text(value)) => Some(value.cmp(best)),
+            // NaN is the largest number.
+            (Value::Text(_), Value::Real(_)) => Some(std::cmp::Ordering::Less),
+            (Value::Real(_), Value::Text(_)) => Some(std::cmp::Ordering::Greater),
             _ => None,
         };
         if order == Some(wanted) {

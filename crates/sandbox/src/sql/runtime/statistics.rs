@@ -4,7 +4,9 @@ use rusqlite::types::Value;
 
 use super::Outcome;
 use super::aggregates::{Finish, Row};
+use super::maths::double;
 use crate::sql::error::SqlError;
+use crate::sql::types::NAN;
 
 pub(super) const FUNCTIONS: &[(&str, usize, Finish)] = &[
     ("dbx_var_samp", 1, |rows| spread(rows, 1, |value| value)),
@@ -48,6 +50,7 @@ pub(super) fn number(value: &Value) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a statistic of doubles")]
         Value::Integer(value) => Some(*value as f64),
         Value::Real(value) => Some(*value),
+        Value::Text(text) if text == NAN => Some(f64::NAN),
         _ => None,
     }
 }
@@ -72,7 +75,7 @@ fn spread(rows: &[Row], less: usize, finish: fn(f64) -> f64) -> Outcome {
     }
     let mean = mean(&values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Ok(Value::Real(finish(squares / size(values.len() - less))))
+    Ok(double(finish(squares / size(values.len() - less))))
 }
 
 /// Of the number of values, and the sums of the powers two to four of what they differ from their mean.
@@ -84,8 +87,9 @@ fn shape(rows: &[Row], finish: fn(f64, [f64; 3]) -> f64) -> Outcome {
     let mean = mean(&values);
     let moments = [2, 3, 4].map(|power| values.iter().map(|value| (value - mean).powi(power)).sum::<f64>());
     match finish(size(values.len()), moments) {
-        value if value.is_nan() => Ok(Value::Null),
-        value => Ok(Value::Real(value)),
+        // Values that are all the same have no shape.
+        value if value.is_nan() && !mean.is_nan() => Ok(Value::Null),
+        value => Ok(double(value)),
     }
 }
 
@@ -121,7 +125,8 @@ fn interpolated(values: &[(f64, Value)], fraction: f64) -> Value {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into the group")]
     let (low, high) = (position.floor() as usize, position.ceil() as usize);
     match (values.get(low), values.get(high)) {
-        (Some((low, _)), Some((high, _))) => Value::Real(low + (high - low) * position.fract()),
+        (Some((low, _)), Some((high, _))) if low == high => double(*low),
+        (Some((low, _)), Some((high, _))) => double(low + (high - low) * position.fract()),
         _ => Value::Null,
     }
 }
@@ -145,6 +150,7 @@ fn several(rows: &[Row], one: fn(&[(f64, Value)], f64) -> Value) -> Outcome {
         found.push(match one(&values, checked(Some(percentage / unit))?) {
             Value::Integer(value) => serde_json::Value::from(value),
             Value::Real(value) => serde_json::Value::from(value),
+            Value::Text(text) => serde_json::Value::from(text),
             _ => serde_json::Value::Null,
         });
     }
@@ -179,5 +185,5 @@ fn related(rows: &[Row], finish: fn(&Related) -> Option<f64>) -> Outcome {
     let sum = |product: fn(f64, f64) -> f64| xs.iter().zip(&ys).map(|(a, b)| product(a - x, b - y)).sum();
     let related =
         Related { count: size(xs.len()), x, y, xx: sum(|a, _| a * a), yy: sum(|_, b| b * b), xy: sum(|a, b| a * b) };
-    Ok(finish(&related).map_or(Value::Null, Value::Real))
+    Ok(finish(&related).map_or(Value::Null, double))
 }

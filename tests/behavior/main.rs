@@ -1,94 +1,50 @@
 //! What the server does: a real MCP client against it, and it against the sandbox workspace.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
-#[path = "behavior/ai.rs"]
 mod ai;
-#[path = "behavior/ai_faults.rs"]
 mod ai_faults;
-#[path = "behavior/ai_rows.rs"]
 mod ai_rows;
-#[path = "behavior/ai_shapes.rs"]
 mod ai_shapes;
-#[path = "behavior/arguments.rs"]
 mod arguments;
-#[path = "behavior/bounds.rs"]
 mod bounds;
-#[path = "behavior/budget.rs"]
 mod budget;
-#[path = "behavior/cancelling.rs"]
 mod cancelling;
-#[path = "behavior/code.rs"]
 mod code;
-#[path = "behavior/compute_shapes.rs"]
 mod compute_shapes;
-#[path = "behavior/data.rs"]
 mod data;
-#[path = "behavior/data_edges.rs"]
 mod data_edges;
-#[path = "behavior/diagnosis.rs"]
 mod diagnosis;
-#[path = "behavior/faults.rs"]
 mod faults;
-#[path = "behavior/files.rs"]
 mod files;
-#[path = "behavior/files_edges.rs"]
 mod files_edges;
-#[path = "behavior/files_faults.rs"]
 mod files_faults;
-#[path = "behavior/given_up.rs"]
 mod given_up;
-#[path = "behavior/house.rs"]
 mod house;
-#[path = "behavior/insight.rs"]
 mod insight;
-#[path = "behavior/insight_edges.rs"]
 mod insight_edges;
-#[path = "behavior/jobs.rs"]
 mod jobs;
-#[path = "behavior/large.rs"]
 mod large;
 #[cfg(unix)]
-#[path = "behavior/leaving.rs"]
 mod leaving;
-#[path = "behavior/lineage.rs"]
 mod lineage;
-#[path = "behavior/machines.rs"]
 mod machines;
-#[path = "behavior/pipelines.rs"]
 mod pipelines;
-#[path = "behavior/pipelines_faults.rs"]
 mod pipelines_faults;
-#[path = "behavior/read_only.rs"]
 mod read_only;
-#[path = "behavior/runs_shapes.rs"]
 mod runs_shapes;
-#[path = "behavior/save_to.rs"]
 mod save_to;
-#[path = "behavior/scripted.rs"]
 mod scripted;
-#[path = "behavior/secrets.rs"]
 mod secrets;
-#[path = "behavior/sql.rs"]
 mod sql;
-#[path = "behavior/sql_chunks.rs"]
 mod sql_chunks;
-#[path = "behavior/sql_results.rs"]
 mod sql_results;
-#[path = "behavior/stopping.rs"]
 mod stopping;
-#[path = "behavior/times.rs"]
 mod times;
-#[path = "behavior/twist.rs"]
 mod twist;
-#[path = "behavior/unsure.rs"]
 mod unsure;
-#[path = "behavior/uses.rs"]
 mod uses;
-#[path = "behavior/waiting.rs"]
 mod waiting;
-#[path = "behavior/warehouses.rs"]
 mod warehouses;
-#[path = "behavior/workspaces.rs"]
 mod workspaces;
 
 use databricks_mcp_server::registry::Selection;

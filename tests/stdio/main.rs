@@ -1,13 +1,9 @@
 //! The real binary: what is on stdout, when it ends, what it never says.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
-#[path = "stdio/people.rs"]
 mod people;
-#[path = "stdio/pressure.rs"]
 mod pressure;
-#[path = "stdio/protocol.rs"]
 mod protocol;
-#[path = "stdio/wire.rs"]
 mod wire;
 
 use std::error::Error;
@@ -251,7 +247,8 @@ async fn a_client_that_sends_no_more_still_gets_its_result() -> Outcome {
         json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
         json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params }),
     ];
-    let (received, _, code) = talk(binary(&["--sandbox"]).spawn()?, &messages, 1).await?;
+    let server = binary(&["--sandbox", "--sandbox-clock", "fast"]).spawn()?;
+    let (received, _, code) = talk(server, &messages, 1).await?;
     let result = received.last().and_then(|message| message["result"]["structuredContent"]["result_state"].as_str());
     assert_eq!((result, code), (Some("SUCCESS"), Some(0)), "{received:?}");
     Ok(())

@@ -1,9 +1,7 @@
 //! The real binary in a network as companies have it: a proxy with a password, and a certificate authority of its own.
 #![cfg(target_os = "linux")] // Elsewhere the system's own store says whom to trust, and no variable.
 
-#[path = "network/certificates.rs"]
 mod certificates;
-#[path = "network/company.rs"]
 mod company;
 
 use std::error::Error;

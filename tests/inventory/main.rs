@@ -1,6 +1,5 @@
 //! What must hold for all tools together: the lints, the budgets, the order, the agreement with risk.
 
-#[path = "inventory/selection.rs"]
 mod selection;
 
 use databricks_mcp_server::definition::Risk;

@@ -4,17 +4,11 @@
 //! `SANDBOX_FUZZ_SEED`. A panic is a failure wherever it happens, also where the sandbox survives it.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
-#[path = "fuzz/documents.rs"]
 mod documents;
-#[path = "fuzz/long.rs"]
 mod long;
-#[path = "fuzz/random.rs"]
 mod random;
-#[path = "fuzz/requests.rs"]
 mod requests;
-#[path = "fuzz/statements.rs"]
 mod statements;
-#[path = "fuzz/wire.rs"]
 mod wire;
 
 use std::error::Error;

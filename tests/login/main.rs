@@ -1,7 +1,6 @@
 //! `auth login`, `status` and `logout` of the real binary, with a workspace that checks every field, and a browser that
 //! goes where it is sent.
 
-#[path = "login/workspace.rs"]
 mod workspace;
 
 use std::error::Error;
