@@ -223,9 +223,13 @@ async fn python_runs_on_serverless_and_leaves_no_file_behind() -> Outcome {
 async fn code_is_never_run_twice_and_a_lost_answer_is_told() -> Outcome {
     let house = House::with_faults(json!([
         { "route": "POST /api/1.2/commands/execute", "fault": "connection_reset", "handled": true, "times": 1 },
-        { "route": "POST /api/1.2/contexts/create", "fault": "unavailable", "times": 1 },
+        { "route": "POST /api/1.2/contexts/create", "fault": "unavailable", "handled": true, "times": 1 },
     ]))
     .await?;
+    // Another context would be one more that nobody ends.
+    let refusal = house.refusal("run_code", on_cluster("print(1)", json!({}))).await?;
+    assert!(refusal.contains("the code did not run") && refusal.contains("a context may have been made"), "{refusal}");
+    assert_eq!(house.faults().await?[1]["seen"], 1, "the request for a context was sent again");
     let refusal = house.refusal("run_code", on_cluster("print(1)", json!({}))).await?;
     assert!(refusal.contains("may have run or not") && refusal.contains("before you run it again"), "{refusal}");
     let answer = house.run("print(\"next\")", json!({})).await?;

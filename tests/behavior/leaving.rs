@@ -305,10 +305,10 @@ async fn nothing_starts_after_the_end_of_input_that_has_to_wait() -> Outcome {
         ("create_cluster", json!({ "cluster_name": "late", "spark_version": "16.4.x-scala2.12", "num_workers": 1 })),
         ("stop_warehouse", json!({ "warehouse_id": "w1" })),
     ];
+    host.until("not all connections are used", |asked| runs(asked).0 == SLOTS).await?;
     for (tool, arguments) in changes {
         server.call(tool, arguments).await?;
     }
-    host.until("not all connections are used", |asked| runs(asked).0 == SLOTS).await?;
     server.ping().await?;
     server.close_stdin();
     server.until_told().await;

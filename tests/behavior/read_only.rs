@@ -66,7 +66,7 @@ async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
     for (statement, told) in [
         ("SELECT secret('a', 'b')", "`secret` can do more than read"),
         ("SELECT ai_parse_document(c, map('imageOutputPath', '/Volumes/a/b/c')) FROM t", "without `imageOutputPath`"),
-        ("SELECT * FROM read_files('https://elsewhere.test/x')", "the path of a volume"),
+        ("SELECT * FROM read_files('https://elsewhere.test/x')", "a path below `/Volumes`, `/Workspace`"),
         ("SELECT * FROM csv.`https://elsewhere.test/x`", "`https://elsewhere.test/x` is another place"),
         ("SELECT new_function(1)", "`new_function` is no built-in function that is known to read"),
         ("SHOW TABLES DROP TABLE t", "`DROP` is not expected"),
