@@ -61,7 +61,7 @@ pub(crate) async fn run(
 /// Whether an answer holds nothing of what it is asked for.
 fn lacks_all(tool: &OperationTool, value: &Value) -> bool {
     let is_there = |field: &&str| value.get(*field).is_some_and(|value| !value.is_null());
-    value.is_object() && !tool.told.is_empty() && !tool.told.iter().any(|field| is_there(&field))
+    value.is_object() && !tool.told.is_empty() && !tool.told.iter().any(is_there)
 }
 
 /// Names the argument of the tool where the client refuses a parameter of the operation that has another name.
