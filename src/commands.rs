@@ -67,10 +67,12 @@ async fn serve(options: &Options) -> Result<(), Error> {
     greet(&registry, &opened.workspaces);
     let server = Server::new(registry, opened.workspaces.clone());
     let stop = server.stop();
+    // From before the first call on.
+    let asked = stopping::asked();
     let mut connection = stdio::open(server, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
         ended = connection.ended() => ended,
-        asked = stopping::asked() => asked,
+        asked = asked => asked,
     };
     // First of all, so that no start takes the place of another call that ends.
     opened.workspaces.close();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -164,22 +164,43 @@ impl Cancel {
     }
 }
 
+/// Bytes of values that the aggregates of a statement keep, at most. SQLite's own limit does not count them.
+const MOST_KEPT: usize = 256 * 1024 * 1024;
+
 /// What stops the statement that runs now. SQLite asks it between its steps, and functions ask it within long work.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<Cancel>>);
+pub(crate) struct Running {
+    cancel: Arc<Mutex<Cancel>>,
+    /// Bytes of values that its aggregates keep.
+    kept: Arc<AtomicUsize>,
+}
 
 impl Running {
     fn set(&self, cancel: Cancel) {
-        *lock(&self.0) = cancel;
+        *lock(&self.cancel) = cancel;
+        self.kept.store(0, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
-        lock(&self.0).is_canceled()
+        lock(&self.cancel).is_canceled()
     }
 
     /// Fails where the statement has to stop.
     pub(crate) fn check(&self) -> Result<(), SqlError> {
         if self.is_over() { Err(interrupted()) } else { Ok(()) }
+    }
+
+    /// Counts bytes that an aggregate keeps, and fails where it is too many.
+    pub(crate) fn keep(&self, bytes: usize) -> Result<(), SqlError> {
+        match self.kept.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) {
+            kept if kept > MOST_KEPT => Err(SqlError::unsupported("statements that take this much memory")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts no longer what an aggregate has dropped.
+    pub(crate) fn drop_kept(&self, bytes: usize) {
+        self.kept.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

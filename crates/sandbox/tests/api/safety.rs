@@ -83,6 +83,13 @@ async fn a_limit_is_an_error_and_no_other_result() -> Checked {
         let limits = ["this long", "a million items", "this much memory"];
         assert!(limits.iter().any(|limit| message.contains(limit)), "{expression}: {told}");
     }
+    for aggregate in ["max_by(text, id)", "mode(text)", "first(text)", "string_agg(DISTINCT text, ',')"] {
+        let sql = format!(
+            "SELECT length({aggregate}) FROM (SELECT id, repeat(CAST(id AS STRING), 3000000) AS text FROM range(1000))"
+        );
+        let told = statement(&sandbox, &sql).await?;
+        assert!(told["status"]["error"]["message"].to_string().contains("this much memory"), "{aggregate}: {told}");
+    }
     let told = statement(&sandbox, "SELECT length(space(1000000)), translate('abca', 'aba', 'xy')").await?;
     assert_eq!(told["result"]["data_array"], json!([["1000000", "xycx"]]));
     Ok(())

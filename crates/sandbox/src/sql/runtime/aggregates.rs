@@ -33,12 +33,17 @@ impl Aggregate<VecDeque<Row>, Value> for Collect {
     }
 
     fn step(&self, context: &mut Context<'_>, rows: &mut VecDeque<Row>) -> rusqlite::Result<()> {
-        rows.push_back(values(context)?);
+        let row = values(context)?;
+        self.running.keep(size(&row)).map_err(user_error)?;
+        rows.push_back(row);
         Ok(())
     }
 
     fn finalize(&self, _: &mut Context<'_>, rows: Option<VecDeque<Row>>) -> rusqlite::Result<Value> {
-        self.of(rows.unwrap_or_default().make_contiguous())
+        let mut rows = rows.unwrap_or_default();
+        let value = self.of(rows.make_contiguous());
+        self.running.drop_kept(rows.iter().map(size).sum());
+        value
     }
 }
 
@@ -50,9 +55,19 @@ impl WindowAggregate<VecDeque<Row>, Value> for Collect {
 
     /// Rows leave a window in the order they came.
     fn inverse(&self, _: &mut Context<'_>, rows: &mut VecDeque<Row>) -> rusqlite::Result<()> {
-        rows.pop_front();
+        self.running.drop_kept(rows.pop_front().as_ref().map_or(0, size));
         Ok(())
     }
+}
+
+/// Bytes that a row takes.
+fn size(row: &Row) -> usize {
+    let value = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        Value::Null | Value::Integer(_) | Value::Real(_) => 0,
+    };
+    size_of::<Row>() + row.iter().map(|cell| size_of::<Value>() + value(cell)).sum::<usize>()
 }
 
 const FUNCTIONS: &[(&str, usize, Finish)] = &[
