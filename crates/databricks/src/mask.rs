@@ -41,8 +41,8 @@ pub struct Mask {
 struct Hidden {
     text: String,
     characters: Vec<char>,
-    /// What Base64 makes of it, alone or inside of other text, such as a `Basic` credential.
-    encoded: Vec<Vec<char>>,
+    /// As it was given: Base64 keeps what nobody sees.
+    secret: Secret,
 }
 
 /// Not what is in it.
@@ -69,8 +69,7 @@ impl Mask {
     pub fn extend(&mut self, secrets: impl IntoIterator<Item = Secret>) {
         for secret in secrets {
             let characters: Vec<char> = View::of(secret.expose()).characters().collect();
-            let encoded = in_base64(secret.expose());
-            let hidden = Hidden { text: characters.iter().collect(), characters, encoded };
+            let hidden = Hidden { text: characters.iter().collect(), characters, secret };
             if !hidden.characters.is_empty() && !self.secrets.contains(&hidden) {
                 self.secrets.push(hidden);
             }
@@ -181,12 +180,15 @@ impl Hidden {
             true => self.whole(view),
             false => view.find_parts(&self.characters, SHORTEST_PART).into_iter().map(|at| view.bytes(at)).collect(),
         };
-        found.extend(self.encoded.iter().flat_map(|encoded| view.find(encoded)).map(|at| view.bytes(at)));
+        // Made only here, for texts of errors: a mask is made for each request.
+        for encoded in in_base64(self.secret.expose()) {
+            found.extend(view.find(&encoded).map(|at| view.bytes(at)));
+        }
         found
     }
 }
 
-/// What of a secret can be recognized in Base64: its groups of three bytes, counted from its first, second or third byte,
+/// What of a secret can be recognized in Base64, alone or inside of other text such as a `Basic` credential: its groups of three bytes, counted from its first, second or third byte,
 /// since what stands before it decides where a group begins.
 fn in_base64(secret: &str) -> Vec<Vec<char>> {
     let mut encoded: Vec<Vec<char>> = Vec::new();
