@@ -41,7 +41,6 @@ fn clock(workspace: &Workspace, method: &str, request: &Request) -> Outcome {
             let refused = || format!("`advance_ms` must be a whole number from 0 to {FARTHEST_MS}");
             let by = by.ok_or_else(|| ApiError::invalid_parameter(refused()))?;
             workspace.clock.advance(std::time::Duration::from_millis(by));
-            workspace.tick();
         }
         _ => return Err(ApiError::no_endpoint(method, CLOCK)),
     }

@@ -1,16 +1,47 @@
 //! Reading and writing members of JSON objects without a chance to panic.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Values of a document, at most: each takes some hundred bytes, however short its text is.
-const MOST_VALUES: usize = 2_000_000;
+pub(crate) const MOST_VALUES: usize = 1_000_000;
 
-/// Reads a document of somebody else; an error says why it is not read.
-pub(crate) fn read(text: &[u8]) -> Result<Value, String> {
-    if text.iter().filter(|byte| **byte == b',').count() >= MOST_VALUES {
-        return Err(format!("more than {MOST_VALUES} values in given JSON"));
+/// Why a document is not read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    TooMany,
+    Malformed(serde_json::Error),
+}
+
+/// Reads a document of somebody else, unless it has too many values.
+pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unread> {
+    if values(text) > MOST_VALUES {
+        return Err(Unread::TooMany);
     }
-    serde_json::from_slice(text).map_err(|_| "failed to parse given JSON".to_owned())
+    serde_json::from_slice(text).map_err(Unread::Malformed)
+}
+
+/// The same; an error says why it is not read.
+pub(crate) fn read(text: &[u8]) -> Result<Value, String> {
+    parse(text).map_err(|unread| match unread {
+        Unread::TooMany => format!("more than {MOST_VALUES} values in given JSON"),
+        Unread::Malformed(_) => "failed to parse given JSON".to_owned(),
+    })
+}
+
+/// About how many values a text has: one for each comma and bracket outside of its strings.
+fn values(text: &[u8]) -> usize {
+    let (mut values, mut quoted, mut escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b'[' | b'{' if !quoted => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 pub(crate) trait Members {
@@ -56,5 +87,19 @@ impl Members for Value {
 
     fn text_at(&self, name: &str) -> &str {
         self.at(name).as_str().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_take_much_memory_is_not_read() {
+        for text in [r#"[{"":0}"#.to_owned() + &r#",{"":0}"#.repeat(600_000) + "]", "[".repeat(1_100_000)] {
+            assert!(matches!(parse::<Value>(text.as_bytes()), Err(Unread::TooMany)));
+        }
+        let commas = format!(r#"["\"{}"]"#, ",[".repeat(1_100_000));
+        assert!(parse::<Value>(commas.as_bytes()).is_ok());
     }
 }

@@ -32,6 +32,7 @@ mod store;
 mod synthesize;
 mod system;
 mod text;
+mod work;
 mod workspace;
 
 use std::net::{Ipv4Addr, SocketAddr};

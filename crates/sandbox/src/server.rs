@@ -114,7 +114,9 @@ async fn dispatch(
     let query = parts.uri.query().unwrap_or_default();
     if is_control(path) {
         let request = Request::new(query, parts.headers.clone(), read(body).await?);
-        return control(workspace, method, path, &request).unwrap_or_else(|| Err(ApiError::no_endpoint(method, path)));
+        let told = control(workspace, method, path, &request);
+        workspace.tick().await;
+        return told.unwrap_or_else(|| Err(ApiError::no_endpoint(method, path)));
     }
     let found = match &routed {
         Some((route, _)) if is_exempt_route(route.method, route.template) => Vec::new(),
@@ -197,7 +199,7 @@ async fn handle(
     found: Option<&Found>,
     request: &mut Request,
 ) -> Result<Reply, ApiError> {
-    workspace.tick();
+    workspace.tick().await;
     match (routed, found) {
         (Some((route, bound)), _) => {
             request.bind(bound);

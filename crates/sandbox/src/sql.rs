@@ -7,6 +7,7 @@
 //! the API does.
 
 mod aggregates;
+mod cancel;
 mod commands;
 mod compile;
 mod datetime_patterns;
@@ -45,9 +46,10 @@ mod types;
 mod using;
 mod window;
 
+pub(crate) use cancel::Cancel;
 pub(crate) use commands::use_target;
 pub(crate) use ddl::definitions;
-pub(crate) use engine::{Cancel, Engine, Limits, Session, Table, TemporaryViews, sleep_millis};
+pub(crate) use engine::{Engine, Limits, Session, Table, TemporaryViews, sleep_millis};
 pub(crate) use error::SqlError;
 pub(crate) use information::{SCHEMA as INFORMATION_SCHEMA, relations};
 pub(crate) use origins::Origins;

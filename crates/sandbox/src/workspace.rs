@@ -3,6 +3,7 @@
 pub(crate) mod catalog;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::Options;
 use crate::areas::clusters::Clusters;
@@ -25,6 +26,7 @@ use crate::faults::Active;
 use crate::ids::Ids;
 use crate::sql::{Engine, Session};
 use crate::store::Store;
+use crate::work::{GRACE, Workers};
 use catalog::Catalog;
 
 /// The one user of the sandbox.
@@ -40,6 +42,7 @@ pub(crate) struct Workspace {
     pub(crate) ids: Ids,
     pub(crate) faults: Active,
     pub(crate) engine: Engine,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) store: Store,
     pub(crate) catalog: Mutex<Catalog>,
     pub(crate) statements: Mutex<Statements>,
@@ -68,6 +71,7 @@ impl Workspace {
             ids: Ids::new(),
             faults: Active::new(&options.faults),
             engine: Engine::default(),
+            workers: Arc::default(),
             store: Store::default(),
             catalog: Mutex::default(),
             statements: Mutex::default(),
@@ -106,10 +110,16 @@ impl Workspace {
         Session { files: Arc::clone(&self.files), ..session }
     }
 
-    /// Lets everything that is due happen. Called before each request is answered.
-    pub(crate) fn tick(&self) {
-        crate::areas::runs::advance(self);
-        crate::areas::pipelines::tables::advance(self);
+    /// Lets everything that is due happen. Called before each request is answered, which waits for work that is done soon.
+    pub(crate) async fn tick(self: &Arc<Self>) {
+        let until = Instant::now() + GRACE;
+        loop {
+            crate::areas::runs::advance(self);
+            crate::areas::pipelines::tables::advance(self);
+            if !self.workers.settle(until).await {
+                break;
+            }
+        }
     }
 }
 

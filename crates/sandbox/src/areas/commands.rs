@@ -18,6 +18,8 @@ use crate::clock::Lapse;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Pending, Route, route, waiting};
+use crate::sql::Cancel;
+use crate::work::GRACE;
 use crate::workspace::{Workspace, lock};
 
 const START: Lapse = Lapse::new(200, 5_000);
@@ -26,6 +28,10 @@ const RUN: Lapse = Lapse::new(150, 1_000);
 const MOST_CONTEXTS: usize = 145;
 /// Commands that are remembered.
 const KEPT: usize = 500;
+/// Bytes of their results, besides the newest one.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of what names stand for, in all contexts.
+const MOST_OF_NAMES: usize = 128 * 1024 * 1024;
 const LANGUAGES: [&str; 4] = ["python", "sql", "scala", "r"];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -44,7 +50,10 @@ struct Context {
     since: i64,
     language: String,
     ready: i64,
-    names: Names,
+    /// Its names, which one command has at a time.
+    names: Arc<tokio::sync::Mutex<Names>>,
+    /// About how much memory its names take.
+    bytes: usize,
     /// When its last command ends; commands of a context run one after the other.
     busy: i64,
 }
@@ -55,7 +64,10 @@ struct Command {
     begins: i64,
     done: i64,
     canceled: bool,
-    results: Value,
+    cancel: Cancel,
+    /// Nothing before its code has run.
+    results: Option<Value>,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +76,40 @@ pub(crate) struct Commands {
     commands: BTreeMap<String, Command>,
     /// Their ids, oldest first.
     order: VecDeque<String>,
+}
+
+impl Commands {
+    /// Keeps a command.
+    fn keep(&mut self, id: String, command: Command) {
+        self.order.push_back(id.clone());
+        self.commands.insert(id, command);
+        self.forget();
+    }
+
+    /// Forgets the oldest commands where there are too many, or their results take too much memory.
+    fn forget(&mut self) {
+        let mut bytes: usize = self.commands.values().map(|command| command.bytes).sum();
+        while self.order.len() > KEPT || (bytes > KEPT_BYTES && self.order.len() > 1) {
+            let Some(oldest) = self.order.pop_front() else { break };
+            bytes -= self.commands.remove(&oldest).map_or(0, |command| command.bytes);
+        }
+    }
+
+    /// Keeps what a command gave; says whether the names of its context take too much memory with it.
+    fn end(&mut self, id: &str, results: Value, names: usize) -> bool {
+        let Some(command) = self.commands.get_mut(id) else { return false };
+        command.bytes = results.to_string().len();
+        command.results = Some(results);
+        let context = command.context.clone();
+        self.forget();
+        let others = self.contexts.iter().filter(|(known, _)| **known != context);
+        let others: usize = others.map(|(_, context)| context.bytes).sum();
+        let is_too_much = others + names > MOST_OF_NAMES;
+        if let Some(context) = self.contexts.get_mut(&context) {
+            context.bytes = if is_too_much { 0 } else { names };
+        }
+        is_too_much
+    }
 }
 
 fn refused(status: u16, message: impl Into<String>) -> Outcome {
@@ -98,7 +144,8 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
         since,
         language: language.to_owned(),
         ready,
-        names: Names::default(),
+        names: Arc::default(),
+        bytes: 0,
         busy: ready,
     };
     commands.contexts.insert(id.clone(), context);
@@ -134,8 +181,12 @@ fn context_status(workspace: &Workspace, request: &Request) -> Outcome {
 fn destroy(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let id = fields.required_text("contextId")?;
-    match lock(&workspace.commands).contexts.remove(id) {
-        Some(_) => Ok(Reply::json(json!({"id": id}))),
+    let mut commands = lock(&workspace.commands);
+    match commands.contexts.remove(id) {
+        Some(_) => {
+            commands.commands.values().filter(|command| command.context == id).for_each(|one| one.cancel.cancel());
+            Ok(Reply::json(json!({"id": id})))
+        }
         None => unknown_context(id),
     }
 }
@@ -152,7 +203,7 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         let Some((own, names)) = lock(&workspace.commands)
             .contexts
             .get(&id)
-            .map(|context| (context.language.clone(), context.names.clone()))
+            .map(|context| (context.language.clone(), Arc::clone(&context.names)))
         else {
             return unknown_context(&id);
         };
@@ -161,28 +212,48 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
             return refused(400, format!("BadRequest: Unsupported language: {language}"));
         }
         let lasts = workspace.clock.lapse(RUN) + tasks::sleep_in(&source);
-        let worker = Arc::clone(&workspace);
-        let run = tokio::task::spawn_blocking(move || results::of(&worker, &language, &source, names));
-        let (results, names) =
-            run.await.unwrap_or_else(|_| (results::error("The command could not be run", ""), Names::default()));
         let command = workspace.ids.uuid().replace('-', "");
-        let mut commands = lock(&workspace.commands);
-        let mut begins = workspace.clock.now();
-        if let Some(context) = commands.contexts.get_mut(&id) {
-            context.names = names;
-            begins = begins.max(context.busy);
-            context.busy = begins + lasts;
-        }
-        let kept = Command { context: id, begins, done: begins + lasts, canceled: false, results };
-        commands.commands.insert(command.clone(), kept);
-        commands.order.push_back(command.clone());
-        if commands.order.len() > KEPT
-            && let Some(oldest) = commands.order.pop_front()
+        let cancel = Cancel::default();
         {
-            commands.commands.remove(&oldest);
+            let mut commands = lock(&workspace.commands);
+            let mut begins = workspace.clock.now();
+            if let Some(context) = commands.contexts.get_mut(&id) {
+                begins = begins.max(context.busy);
+                context.busy = begins + lasts;
+            }
+            let (done, cancel) = (begins + lasts, cancel.clone());
+            let kept = Command { context: id, begins, done, canceled: false, cancel, results: None, bytes: 0 };
+            commands.keep(command.clone(), kept);
         }
+        let run = tokio::spawn(run(Arc::clone(&workspace), command.clone(), names, cancel, language, source));
+        // What is done soon is there when the clock says so.
+        drop(tokio::time::timeout(GRACE, run).await);
         Ok(Reply::json(json!({"id": command})))
     })
+}
+
+/// Runs a command once those before it in its context have run.
+async fn run(
+    workspace: Arc<Workspace>,
+    id: String,
+    names: Arc<tokio::sync::Mutex<Names>>,
+    cancel: Cancel,
+    language: String,
+    source: String,
+) {
+    let mut names = names.lock().await;
+    let place = workspace.workers.wait_for_place().await;
+    let (worker, before) = (Arc::clone(&workspace), std::mem::take(&mut *names));
+    let work = place.work(&cancel, move |cancel| results::of(&worker, &language, &source, before, cancel));
+    let results;
+    (results, *names) =
+        work.await.unwrap_or_else(|_| (results::error("The command could not be run", ""), Names::default()));
+    let bytes = names.bytes();
+    if lock(&workspace.commands).end(&id, results, bytes) {
+        let message = "MemoryError: the variables of all contexts hold too much; those of this context are cleared";
+        *names = Names::default();
+        lock(&workspace.commands).end(&id, results::error(message, message), 0);
+    }
 }
 
 fn unknown_command(id: &str) -> Outcome {
@@ -205,8 +276,10 @@ fn status(workspace: &Workspace, request: &Request) -> Outcome {
     let (status, results) = match () {
         () if command.canceled => ("Cancelled", Value::Null),
         () if now < command.begins => ("Queued", Value::Null),
-        () if now < command.done => ("Running", Value::Null),
-        () => ("Finished", command.results.clone()),
+        () => match &command.results {
+            Some(results) if now >= command.done => ("Finished", results.clone()),
+            _ => ("Running", Value::Null),
+        },
     };
     Ok(Reply::json(json!({"id": id, "status": status, "results": results})))
 }
@@ -217,7 +290,8 @@ fn cancel(workspace: &Workspace, request: &Request) -> Outcome {
     let now = workspace.clock.now();
     let mut commands = lock(&workspace.commands);
     let Some(command) = commands.commands.get_mut(id) else { return unknown_command(id) };
-    command.canceled |= now < command.done;
+    command.canceled |= now < command.done || command.results.is_none();
+    command.cancel.cancel();
     let (context, canceled) = (command.context.clone(), command.canceled);
     if let Some(context) = commands.contexts.get_mut(&context).filter(|_| canceled) {
         context.busy = now;

@@ -257,7 +257,7 @@ pub(super) fn get_output(workspace: &Workspace, request: &Request) -> Outcome {
         json.set(
             "notebook_output",
             match exit {
-                Some(exit) => json!({"result": exit, "truncated": false}),
+                Some(exit) => json!({"result": exit, "truncated": done.truncated}),
                 None => json!({"truncated": false}),
             },
         );
@@ -268,7 +268,7 @@ pub(super) fn get_output(workspace: &Workspace, request: &Request) -> Outcome {
         }
     }
     if logs.is_some() {
-        json.set("logs_truncated", json!(false));
+        json.set("logs_truncated", json!(done.truncated));
     }
     if let Some(child) = task.child {
         json.set("run_job_output", json!({"run_id": child}));

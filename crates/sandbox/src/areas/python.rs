@@ -1,25 +1,29 @@
 //! Python: the small part of it that notebooks and commands are tried out with.
 //!
-//! `tokens` and `parse` read a cell, `run` runs statements, `evaluate` and `operate` expressions. `library`, `builtin`,
-//! `methods` and `dbutils` hold what code can call, and `frame` what Spark gives. Whatever they do not know is refused
-//! by name with `NotImplementedError`: to pass over it would be a wrong success. A cell is read as a whole
-//! before any of it runs, and has a budget.
+//! `tokens` and `parse` read a cell, `run` runs statements, `evaluate` and `operate` expressions; `show` and `json` give
+//! the texts of values. `library`, `builtin`, `methods` and `dbutils` hold what code can call, and `frame` what Spark
+//! gives. Whatever they do not know is refused by name with `NotImplementedError`: to pass over it would be a wrong success. A cell is read as a whole before any of it
+//! runs. All that a source does takes from its `budget`.
 
+mod budget;
 mod builtin;
 mod dbutils;
 mod evaluate;
 mod format;
 mod frame;
+mod json;
 mod library;
 mod methods;
 mod operate;
 mod parse;
 mod run;
+mod show;
 mod syntax;
 mod tokens;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::tasks::{Call, Done};
 use crate::sql::Table;
@@ -32,6 +36,24 @@ use value::Value;
 pub(crate) struct Names {
     values: BTreeMap<String, Value>,
     widgets: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// About how many bytes all takes that the names stand for.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut known = HashSet::new();
+        let mut pending: Vec<_> = self.values.values().cloned().collect();
+        let mut bytes = 0;
+        while let Some(value) = pending.pop() {
+            bytes += size_of::<Value>() + value.own_bytes();
+            if let Value::List(items) | Value::Tuple(items) | Value::Dict(items) | Value::Once(_, items) = &value
+                && known.insert(Arc::as_ptr(items))
+            {
+                pending.extend(items.all().iter().cloned());
+            }
+        }
+        bytes
+    }
 }
 
 /// What a source did.
@@ -56,7 +78,7 @@ pub(crate) enum Cell<'c> {
 /// Runs cells one after the other, up to one that fails or ends the notebook.
 pub(crate) fn run<'c>(
     workspace: &Workspace,
-    call: &Call<'_>,
+    call: &Call,
     names: &mut Names,
     armed: bool,
     cells: impl IntoIterator<Item = Cell<'c>> + Send,

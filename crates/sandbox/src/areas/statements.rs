@@ -229,21 +229,21 @@ async fn run(
                 Readiness::Never(why) => return Err(SqlError { message: why, sql_state: String::new() }),
             }
         }
-        state.send_if_modified(|state| {
-            let pending = matches!(state, State::Pending);
-            if pending {
-                *state = State::Running;
-            }
-            pending
-        });
         if let Some(millis) = sleep_millis(&order.sql) {
+            set_running(&state);
             workspace.clock.sleep_until(workspace.clock.now() + millis).await;
         }
-        Ok(())
+        let turn = workspace.engine.queue().await?;
+        set_running(&state);
+        Ok(turn)
     };
     let begun = tokio::select! {
         begun = begin => begun,
         _ = watched.wait_for(State::is_final) => return,
+    };
+    let (begun, _turn) = match begun {
+        Ok(turn) => (Ok(()), Some(turn)),
+        Err(error) => (Err(error), None),
     };
     let worker = Arc::clone(&workspace);
     let result = tokio::task::spawn_blocking(move || {
@@ -276,6 +276,16 @@ async fn run(
     if changed {
         super::history::end(&workspace, &id, End { at: workspace.clock.now(), state: name, rows, error: message });
     }
+}
+
+fn set_running(state: &watch::Sender<State>) {
+    state.send_if_modified(|state| {
+        let pending = matches!(state, State::Pending);
+        if pending {
+            *state = State::Running;
+        }
+        pending
+    });
 }
 
 /// After a USE, the session is elsewhere.

@@ -40,6 +40,8 @@ pub(crate) struct Done {
     /// What it has set for the tasks after it.
     pub(crate) values: BTreeMap<String, String>,
     pub(crate) internal: bool,
+    /// Whether its texts were too long to be kept whole.
+    pub(crate) truncated: bool,
 }
 
 impl Done {
@@ -74,6 +76,27 @@ impl Done {
         }
     }
 
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let given = [&mut self.error, &mut self.trace, &mut self.exit, &mut self.logs];
+        given.into_iter().flatten().chain([&mut self.message])
+    }
+
+    /// The same with texts of at most so many bytes.
+    pub(crate) fn cut(mut self, most: usize) -> Self {
+        let mut truncated = false;
+        for text in self.texts() {
+            truncated |= text.len() > most;
+            text.truncate(text.floor_char_boundary(most));
+        }
+        Self { truncated, ..self }
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [&self.error, &self.trace, &self.exit, &self.logs].into_iter().flatten();
+        texts.chain(self.values.values()).chain([&self.message]).map(String::len).sum()
+    }
+
     pub(crate) fn other(result: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         Self { result, code, kind: "SUCCESS", message: message.into(), ..Self::default() }
     }
@@ -81,18 +104,20 @@ impl Done {
 
 /// How a task is called: its place in a run, and its parameters.
 #[derive(Debug, Clone)]
-pub(crate) struct Call<'a> {
-    pub(crate) spec: &'a Map<String, Value>,
+pub(crate) struct Call {
+    pub(crate) spec: Map<String, Value>,
     pub(crate) parameters: BTreeMap<String, String>,
     /// What the tasks before it have set.
     pub(crate) values: Values,
     pub(crate) run_number: i64,
     pub(crate) attempt: i64,
-    /// When its work ends.
+    /// When its work ends, as the clock of the workspace tells.
     pub(crate) ends: i64,
+    /// What stops its work.
+    pub(crate) cancel: Cancel,
 }
 
-/// How long a statement of a task may take; all requests wait for it.
+/// How long a statement of a task may take; other statements wait for it.
 const LONGEST: Duration = Duration::from_secs(3);
 
 /// Rows of a statement that a task runs, at most.
@@ -139,26 +164,34 @@ pub(super) fn sleep_in(source: &str) -> i64 {
 }
 
 /// Runs the statements of a SQL source; gives what the last one gave.
-pub(super) fn run_statements(workspace: &Workspace, source: &str) -> Result<Option<Table>, SqlError> {
+pub(super) fn run_statements(
+    workspace: &Workspace,
+    source: &str,
+    cancel: &Cancel,
+) -> Result<Option<Table>, SqlError> {
     let mut last = None;
     for statement in sql_statements(source) {
-        last = Some(run_sql(workspace, &statement, &BTreeMap::new(), ROWS)?);
+        last = Some(run_sql(workspace, &statement, &BTreeMap::new(), ROWS, cancel)?);
     }
     Ok(last)
 }
 
-pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
-    let spec = call.spec;
-    if let Some(condition) = spec.get("condition_task") {
-        return compare(condition);
+/// What a task gives that has no code to run.
+pub(crate) fn without_code(spec: &Map<String, Value>) -> Option<Done> {
+    match spec.get("condition_task") {
+        Some(condition) => Some(compare(condition)),
+        None if ["notebook_task", "spark_python_task", "sql_task"].iter().any(|kind| spec.contains_key(*kind)) => None,
+        None => Some(unknown_kind(spec)),
     }
+}
+
+/// Runs the code of a task.
+pub(crate) fn execute(workspace: &Workspace, call: &Call) -> Done {
+    let spec = &call.spec;
     if let Some(task) = spec.get("sql_task") {
         return sql_task(workspace, task, call);
     }
     let notebook = spec.contains_key("notebook_task");
-    if !notebook && !spec.contains_key("spark_python_task") {
-        return unknown_kind(spec);
-    }
     let Some((source, language)) = source(workspace, spec) else {
         let path = ["notebook_path", "python_file"]
             .iter()
@@ -172,7 +205,7 @@ pub(crate) fn execute(workspace: &Workspace, call: &Call<'_>) -> Done {
         );
     };
     match language.as_str() {
-        "SQL" => sql_source(workspace, &source, &call.parameters),
+        "SQL" => sql_source(workspace, &source, call),
         "PYTHON" => python(workspace, &source, call, notebook),
         language => Done::refused("FEATURE_DISABLED", format!("The sandbox does not run notebooks in {language}")),
     }
@@ -225,9 +258,10 @@ pub(crate) fn run_sql(
     sql: &str,
     parameters: &BTreeMap<String, String>,
     rows: usize,
+    cancel: &Cancel,
 ) -> Result<Table, SqlError> {
     let limits = Limits { rows: Some(rows), ..Limits::default() };
-    workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, limits, &Cancel::within(LONGEST))
+    workspace.engine.run(&workspace.catalog, &session(workspace, parameters), sql, limits, &cancel.or_within(LONGEST))
 }
 
 pub(super) fn sql_failure(error: &SqlError) -> Done {
@@ -248,9 +282,9 @@ fn sql_statements(source: &str) -> Vec<String> {
         .collect()
 }
 
-fn sql_source(workspace: &Workspace, source: &str, parameters: &BTreeMap<String, String>) -> Done {
+fn sql_source(workspace: &Workspace, source: &str, call: &Call) -> Done {
     for statement in sql_statements(source) {
-        if let Err(error) = run_sql(workspace, &statement, parameters, ROWS) {
+        if let Err(error) = run_sql(workspace, &statement, &call.parameters, ROWS, &call.cancel) {
             return sql_failure(&error);
         }
     }
@@ -263,7 +297,7 @@ fn saved_query(workspace: &Workspace, id: &str) -> Option<String> {
     Some(query.text_at("query_text").to_owned())
 }
 
-fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
+fn sql_task(workspace: &Workspace, task: &Value, call: &Call) -> Done {
     let warehouse = task.at("warehouse_id").as_str().unwrap_or_default();
     if let Err(error) = super::warehouses::wake(workspace, warehouse) {
         let _ = error;
@@ -279,7 +313,7 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     let query = task.at("query").at("query_id").as_str();
     let source = match query {
         Some(id) => saved_query(workspace, id),
-        None => source(workspace, call.spec).map(|(source, _)| source),
+        None => source(workspace, &call.spec).map(|(source, _)| source),
     };
     let Some(source) = source else {
         let message = match query {
@@ -296,7 +330,7 @@ fn sql_task(workspace: &Workspace, task: &Value, call: &Call<'_>) -> Done {
     let mut ended = call.ends - super::statements::usual(workspace) * i64::try_from(sources.len()).unwrap_or(0);
     for statement in sources {
         ended += super::statements::usual(workspace);
-        let outcome = run_sql(workspace, &statement, &parameters, ROWS);
+        let outcome = run_sql(workspace, &statement, &parameters, ROWS, &call.cancel);
         let failure = outcome.as_ref().err().map(sql_failure);
         let id = super::statements::enter(workspace, &Ran { sql: &statement, warehouse, ended }, outcome);
         statements.push(json!({"lookup_key": id}));
@@ -319,14 +353,14 @@ pub(crate) fn driver_died() -> Done {
 }
 
 /// Runs a Python source cell by cell.
-fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) -> Done {
+fn python(workspace: &Workspace, source: &str, call: &Call, notebook: bool) -> Done {
     let has = |line: &str| source.lines().any(|known| known.trim() == line);
     if has("# sandbox: driver out of memory") {
         return driver_died();
     }
     let armed = !has("# sandbox: flaky") || (call.run_number % 2 == 1 && call.attempt == 0);
     let cells = cells(source);
-    let cells = cells.iter().filter_map(|cell| python_cell(workspace, cell, &call.parameters));
+    let cells = cells.iter().filter_map(|cell| python_cell(workspace, cell, call));
     let ran = python::run(workspace, call, &mut Names::default(), armed, cells);
     let mut done = ran.done;
     // Notebooks have no logs, scripts no exit value.
@@ -341,7 +375,7 @@ fn python(workspace: &Workspace, source: &str, call: &Call<'_>, notebook: bool) 
 fn python_cell<'c>(
     workspace: &'c Workspace,
     cell: &'c str,
-    parameters: &'c BTreeMap<String, String>,
+    call: &'c Call,
 ) -> Option<Cell<'c>> {
     let command = |line: &'c str| line.strip_prefix("# MAGIC ").filter(|rest| rest.starts_with(['%', '!']));
     let mut code = cell.lines().skip_while(|line| line.is_empty() || line.starts_with("# DBTITLE"));
@@ -354,7 +388,7 @@ fn python_cell<'c>(
             let lines = std::iter::once(rest).chain(code.map(|line| line.trim_start_matches("# MAGIC")));
             let sql = lines.collect::<Vec<_>>().join("\n");
             Some(Cell::Other(Box::new(move || {
-                let done = sql_source(workspace, &sql, parameters);
+                let done = sql_source(workspace, &sql, call);
                 (done.result != "SUCCESS").then_some(done)
             })))
         }

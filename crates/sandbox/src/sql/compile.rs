@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::workspace::catalog::{Catalog, Name};
 
-use super::engine::{Cancel, Session};
+use super::cancel::Cancel;
+use super::engine::Session;
 use super::error::SqlError;
 use super::grouping::Groups;
 use super::relation::Ctes;

@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
 use rusqlite::types::Value;
 use sqlparser::ast::{ObjectName, Statement, TableObject, visit_relations};
 use sqlparser::tokenizer::Token;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::areas::volumes::Files;
 use crate::stack::on_large_stack;
 use crate::workspace::catalog::{Catalog, Flow, Name};
 use crate::workspace::lock;
 
+use super::cancel::{Cancel, Running, interrupted};
 use super::compile::{Compiled, Compiler, identifier};
 use super::error::SqlError;
 use super::relation::Ctes;
@@ -28,13 +29,17 @@ const ROW_LIMIT: usize = 1_000_000;
 /// Bytes of a result by default: the limit of INLINE results.
 const BYTE_LIMIT: usize = 25 * 1024 * 1024;
 /// Bytes of a text or of a row, at most.
-const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
+const LONGEST_VALUE: i32 = 24 * 1024 * 1024;
 /// Bytes that a row may have beyond those that are left for the result.
 const WIDEST_ROW: usize = 64 * 1024 * 1024;
-/// Bytes that all statements of this process have together.
-const MOST_MEMORY: usize = 1024 * 1024 * 1024;
+/// Bytes that SQLite has in this process: what its tables hold, and what its statements sort and join.
+const MOST_MEMORY: usize = 384 * 1024 * 1024;
 /// How long a statement may compute unless told otherwise.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
+/// How long a statement waits for others to end.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A statement that waits looks this often whether it was cancelled.
+const LOOK: Duration = Duration::from_millis(50);
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 1_000;
 
@@ -136,85 +141,49 @@ impl Default for Limits {
     }
 }
 
-/// Asks a running statement to stop, or stops it after a time.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Cancel {
-    asked: Arc<AtomicBool>,
-    deadline: Option<Instant>,
-}
-
-impl Cancel {
-    /// Stops a statement that runs longer.
-    pub(crate) fn within(limit: Duration) -> Self {
-        Self { deadline: Instant::now().checked_add(limit), ..Self::default() }
-    }
-
-    pub(crate) fn cancel(&self) {
-        self.asked.store(true, Ordering::Release);
-    }
-
-    /// The same request, which also stops the statement after this time.
-    fn or_within(&self, limit: Duration) -> Self {
-        let deadline = [self.deadline, Instant::now().checked_add(limit)].into_iter().flatten().min();
-        Self { asked: Arc::clone(&self.asked), deadline }
-    }
-
-    pub(crate) fn is_canceled(&self) -> bool {
-        self.asked.load(Ordering::Acquire) || self.deadline.is_some_and(|deadline| Instant::now() > deadline)
-    }
-}
-
-/// Bytes of values that the aggregates of a statement keep, at most. SQLite's own limit does not count them.
-const MOST_KEPT: usize = 256 * 1024 * 1024;
-
-/// What stops the statement that runs now. SQLite asks it between its steps, and functions ask it within long work.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Running {
-    cancel: Arc<Mutex<Cancel>>,
-    /// Bytes of values that its aggregates keep.
-    kept: Arc<AtomicUsize>,
-}
-
-impl Running {
-    fn set(&self, cancel: Cancel) {
-        *lock(&self.cancel) = cancel;
-        self.kept.store(0, Ordering::Relaxed);
-    }
-
-    fn is_over(&self) -> bool {
-        lock(&self.cancel).is_canceled()
-    }
-
-    /// Fails where the statement has to stop.
-    pub(crate) fn check(&self) -> Result<(), SqlError> {
-        if self.is_over() { Err(interrupted()) } else { Ok(()) }
-    }
-
-    /// Counts bytes that an aggregate keeps, and fails where it is too many.
-    pub(crate) fn keep(&self, bytes: usize) -> Result<(), SqlError> {
-        match self.kept.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) {
-            kept if kept > MOST_KEPT => Err(SqlError::unsupported("statements that take this much memory")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Counts no longer what an aggregate has dropped.
-    pub(crate) fn drop_kept(&self, bytes: usize) {
-        self.kept.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Engine {
-    connection: Mutex<Option<Connection>>,
+    /// Nothing while a statement has it.
+    connection: Mutex<Slot>,
+    freed: Condvar,
+    /// Where those wait that need no thread to do so.
+    queue: Semaphore,
     running: Running,
     /// How long a statement may compute; the statements after it wait.
     longest: Duration,
 }
 
+/// Where the connection is.
+#[derive(Debug, Default)]
+enum Slot {
+    #[default]
+    Unopened,
+    Free(Connection),
+    Taken,
+}
+
+/// The connection for the time that one statement has it.
+struct Turn<'e> {
+    engine: &'e Engine,
+    connection: Option<Connection>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *lock(&self.engine.connection) = self.connection.take().map_or(Slot::Unopened, Slot::Free);
+        self.engine.freed.notify_one();
+    }
+}
+
 impl Default for Engine {
     fn default() -> Self {
-        Self { connection: Mutex::default(), running: Running::default(), longest: LONGEST_RUN }
+        Self {
+            connection: Mutex::default(),
+            freed: Condvar::new(),
+            queue: Semaphore::new(1),
+            running: Running::default(),
+            longest: LONGEST_RUN,
+        }
     }
 }
 
@@ -225,6 +194,7 @@ pub(crate) struct Work<'a> {
     pub(crate) session: &'a Session,
     pub(crate) sql: &'a str,
     pub(crate) limits: Limits,
+    running: &'a Running,
 }
 
 impl Engine {
@@ -237,30 +207,31 @@ impl Engine {
         limits: Limits,
         cancel: &Cancel,
     ) -> Result<Table, SqlError> {
-        on_large_stack(|| self.run_here(catalog, session, sql, limits, cancel))
+        let turn = self.turn(cancel)?;
+        on_large_stack(move || self.run_here(turn.connection()?, catalog, session, sql, limits, cancel))
             .unwrap_or_else(|| Err(SqlError::unsupported("this statement (its engine gave up)")))
     }
 
     fn run_here(
         &self,
+        connection: &Connection,
         catalog: &Mutex<Catalog>,
         session: &Session,
         sql: &str,
         limits: Limits,
         cancel: &Cancel,
     ) -> Result<Table, SqlError> {
-        let mut slot = lock(&self.connection);
-        let connection = self.open(&mut slot)?;
         self.running.set(cancel.or_within(self.longest));
-        let work = Work { connection: &*connection, catalog, session, sql, limits };
+        let work = Work { connection, catalog, session, sql, limits, running: &self.running };
         let result = work.drop_garbage().and_then(|()| work.run());
         self.running.set(Cancel::default());
         result
     }
 
-    /// Whether a statement is running.
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.connection.try_lock(), Err(std::sync::TryLockError::WouldBlock))
+    /// The turn of a statement that waits without a thread: first come, first served.
+    pub(crate) async fn queue(&self) -> Result<SemaphorePermit<'_>, SqlError> {
+        let permit = tokio::time::timeout(LONGEST_WAIT, self.queue.acquire()).await;
+        permit.ok().and_then(Result::ok).ok_or_else(waited)
     }
 
     /// Fills a new table; for seeds.
@@ -270,34 +241,59 @@ impl Engine {
         columns: &[Column],
         rows: impl Iterator<Item = Vec<Value>>,
     ) -> Result<(), SqlError> {
-        let mut slot = lock(&self.connection);
-        let connection = self.open(&mut slot)?;
+        let turn = self.turn(&Cancel::default())?;
+        let connection = turn.connection()?;
         connection.execute_batch(&create_sql(full_name, columns)).map_err(internal)?;
         fill(connection, full_name, rows)
     }
 
     /// Fills a table anew.
     pub(crate) fn refill(&self, full_name: &str, rows: impl Iterator<Item = Vec<Value>>) -> Result<(), SqlError> {
-        let mut slot = lock(&self.connection);
-        let connection = self.open(&mut slot)?;
+        let turn = self.turn(&Cancel::default())?;
+        let connection = turn.connection()?;
         connection.execute_batch(&format!("DELETE FROM {}", identifier(full_name))).map_err(internal)?;
         fill(connection, full_name, rows)
     }
 
-    fn open<'a>(&self, slot: &'a mut Option<Connection>) -> Result<&'a mut Connection, SqlError> {
-        if slot.is_none() {
-            let mut connection = Connection::open_in_memory().map_err(internal)?;
-            connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
-            connection
-                .query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))
-                .map_err(internal)?;
-            runtime::register(&connection, &self.running).map_err(internal)?;
-            let running = self.running.clone();
-            connection.progress_handler(STEPS, Some(move || running.is_over())).map_err(internal)?;
-            connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
-            *slot = Some(connection);
+    /// Waits for the connection, as long as the statement is not cancelled.
+    fn turn(&self, cancel: &Cancel) -> Result<Turn<'_>, SqlError> {
+        let patience = Cancel::within(LONGEST_WAIT);
+        let mut slot = lock(&self.connection);
+        loop {
+            match std::mem::replace(&mut *slot, Slot::Taken) {
+                Slot::Free(connection) => return Ok(Turn { engine: self, connection: Some(connection) }),
+                Slot::Unopened => break,
+                Slot::Taken if cancel.is_canceled() => return Err(interrupted()),
+                Slot::Taken if patience.is_canceled() => {
+                    return Err(waited());
+                }
+                Slot::Taken => slot = self.freed.wait_timeout(slot, LOOK).unwrap_or_else(PoisonError::into_inner).0,
+            }
         }
-        slot.as_mut().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
+        drop(slot);
+        // Where it cannot be opened, the drop of the turn says so.
+        let mut turn = Turn { engine: self, connection: None };
+        turn.connection = Some(self.open()?);
+        Ok(turn)
+    }
+
+    fn open(&self) -> Result<Connection, SqlError> {
+        let mut connection = Connection::open_in_memory().map_err(internal)?;
+        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
+        connection
+            .query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))
+            .map_err(internal)?;
+        runtime::register(&connection, &self.running).map_err(internal)?;
+        let running = self.running.clone();
+        connection.progress_handler(STEPS, Some(move || running.is_over())).map_err(internal)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE).map_err(internal)?;
+        Ok(connection)
+    }
+}
+
+impl Turn<'_> {
+    fn connection(&self) -> Result<&Connection, SqlError> {
+        self.connection.as_ref().ok_or_else(|| SqlError::unsupported("SQL without an engine"))
     }
 }
 
@@ -434,7 +430,9 @@ impl Work<'_> {
                     (Value::Integer(number), true) => Some(number.to_string()),
                     _ => render::cell(&value, &column.kind)?,
                 };
-                bytes += cell.as_ref().map_or(0, String::len);
+                let length = cell.as_ref().map_or(0, String::len);
+                self.running.keep(length + size_of::<Option<String>>())?;
+                bytes += length;
                 if bytes > self.limits.bytes.saturating_add(WIDEST_ROW) {
                     return Err(SqlError::unsupported("rows this wide"));
                 }
@@ -464,8 +462,12 @@ impl Work<'_> {
     pub(crate) fn all_or_nothing<T>(&self, body: impl FnOnce() -> Result<T, SqlError>) -> Result<T, SqlError> {
         self.execute("SAVEPOINT change")?;
         let result = body();
+        // Some failures, such as an interrupt, have rolled all of it back already.
+        if result.is_err() && self.connection.is_autocommit() {
+            return result;
+        }
         if result.is_err() {
-            let _ = self.execute("ROLLBACK TO change");
+            self.execute("ROLLBACK TO change")?;
         }
         self.execute("RELEASE change")?;
         result
@@ -514,8 +516,8 @@ pub(crate) fn failed(error: &rusqlite::Error) -> SqlError {
     SqlError::unsupported(format!("this statement (its engine says: {text})"))
 }
 
-fn interrupted() -> SqlError {
-    SqlError::unsupported("statements that run this long here")
+fn waited() -> SqlError {
+    SqlError::unsupported("so many long statements at once; run it again later")
 }
 
 fn internal(error: rusqlite::Error) -> SqlError {
@@ -523,44 +525,4 @@ fn internal(error: rusqlite::Error) -> SqlError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_statement_without_end_leaves_the_engine_to_the_next() {
-        let engine = Engine { longest: Duration::from_millis(20), ..Engine::default() };
-        let (catalog, session) = (Mutex::default(), Session::new("someone", 0));
-        let run = |sql| engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default());
-        for sql in [
-            "SELECT count(*) FROM range(100000000000)",
-            // One call of a function may take as long as many steps of a query.
-            "SELECT repeat('a', 300000) LIKE '%' || repeat('a', 100000) || 'b'",
-            "SELECT length(regexp_replace(repeat('a', 1000000), '(b?)a', repeat('$1', 100000)))",
-            "SELECT regexp_count(repeat('a', 1000000), '(?:a{1,200}b)|c|(?:a)')",
-            "SELECT max(m) FROM (SELECT median(id) OVER (ORDER BY id) AS m FROM range(100000))",
-            "SELECT size(zip_with(sequence(1, 100000), sequence(1, 100000), (x, y) -> x + y))",
-        ] {
-            let error = run(sql).unwrap_err();
-            assert!(error.message.contains("statements that run this long"), "{sql}: {}", error.message);
-        }
-        assert_eq!(run("SELECT 1").unwrap().rows, [[Some("1".to_owned())]]);
-    }
-
-    #[test]
-    fn work_on_many_values_grows_with_their_number() {
-        let (engine, catalog, session) = (Engine::default(), Mutex::default(), Session::new("someone", 0));
-        let sql = "SELECT mode(id), length(string_agg(DISTINCT CAST(id AS STRING), ',')), mode(id % 3),
-            length(trim(BOTH repeat('ab', 1000000) || 'c' FROM repeat('c', 1000000))),
-            instr(repeat('a', 16000000), repeat('a', 4000000) || 'b') FROM range(200000)";
-        let table = engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default()).unwrap();
-        assert_eq!(table.rows, [["0", "1288889", "0", "0", "0"].map(|cell| Some(cell.to_owned()))]);
-    }
-
-    #[test]
-    fn a_search_by_a_large_pattern_in_a_long_text_is_refused() {
-        let (engine, catalog, session) = (Engine::default(), Mutex::default(), Session::new("someone", 0));
-        let sql = "SELECT repeat('ab', 5000000) RLIKE '[ab]*a[ab]{5000}c'";
-        let error = engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default()).unwrap_err();
-        assert!(error.message.contains("a regular expression this large"), "{}", error.message);
-    }
-}
+mod tests;

@@ -12,10 +12,13 @@ use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArgOperator, Ta
 use super::compile::{Compiled, Compiler, Relation, text_literal};
 use super::error::SqlError;
 use super::types::{Column, Type};
+use crate::json::MOST_VALUES;
 use crate::workspace::lock;
 
 /// Bytes of files that a statement reads, at most.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// Columns of files, at most.
+const MOST_COLUMNS: usize = 1_000;
 
 /// What files gave: their columns, and rows in the form in which SQLite keeps values.
 #[derive(Debug, Default)]
@@ -191,6 +194,15 @@ impl Reading {
         }
         Ok(rows)
     }
+}
+
+/// Refuses rows that would be large, as a file can name another column in each of its rows.
+fn check_size(columns: usize, rows: usize) -> Result<(), SqlError> {
+    if columns > MOST_COLUMNS || columns.saturating_mul(rows) > MOST_VALUES {
+        let message = format!("files of more than {MOST_COLUMNS} columns or {MOST_VALUES} values in SQL");
+        return Err(SqlError::unsupported(message));
+    }
+    Ok(())
 }
 
 fn malformed(file: &str, why: &str) -> SqlError {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::error::SqlError;
 use super::intervals;
-use super::runtime::overflow;
+use super::runtime::{overflow, read};
 use super::temporal;
 use super::types::{NAN, Type};
 
@@ -23,9 +23,9 @@ pub(crate) fn cell(value: &Value, kind: &Type) -> Result<Option<String>, SqlErro
         }
         (Value::Integer(value), kind) if kind.is_interval() => intervals::cell(*value, kind),
         (Value::Blob(bytes), _) => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
-        (Value::Text(json), Type::Array(_) | Type::Map(..) | Type::Struct(_)) => match serde_json::from_str(json) {
-            Ok(json) => nested(&json, kind)?.to_string(),
-            Err(_) => return Err(SqlError::unsupported("this nested value")),
+        (Value::Text(json), Type::Array(_) | Type::Map(..) | Type::Struct(_)) => match read(json)? {
+            Some(json) => nested(&json, kind)?.to_string(),
+            None => return Err(SqlError::unsupported("this nested value")),
         },
         _ => scalar(value, kind)?,
     };

@@ -17,10 +17,10 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value;
 
-use super::engine::Running;
+use super::cancel::Running;
 use super::error::SqlError;
 use super::types::NAN;
-pub(crate) use documents::schema_of;
+pub(crate) use documents::{read, schema_of};
 pub(crate) use maths::overflow;
 
 /// The arguments of one call.

@@ -8,17 +8,23 @@ use super::languages;
 use crate::areas::python::{self, Cell, Names};
 use crate::areas::runs::Values;
 use crate::areas::tasks::{self, Call, Done};
-use crate::sql::Table;
+use crate::sql::{Cancel, Table};
 use crate::workspace::Workspace;
 
 /// A grey pixel: what every plot of the sandbox shows.
 const PIXEL: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==";
 
 /// Runs a command; gives its results and the names of its context after it.
-pub(super) fn of(workspace: &Workspace, language: &str, source: &str, mut names: Names) -> (Value, Names) {
+pub(super) fn of(
+    workspace: &Workspace,
+    language: &str,
+    source: &str,
+    mut names: Names,
+    cancel: &Cancel,
+) -> (Value, Names) {
     let results = match language {
-        "python" => python(workspace, source, &mut names),
-        "sql" => match tasks::run_statements(workspace, source) {
+        "python" => python(workspace, source, &mut names, cancel),
+        "sql" => match tasks::run_statements(workspace, source, cancel) {
             Ok(Some(found)) if !found.columns.is_empty() => table(&found),
             Ok(_) => text(""),
             Err(failure) => error(failure.message.trim(), failure.message.trim()),
@@ -31,15 +37,15 @@ pub(super) fn of(workspace: &Workspace, language: &str, source: &str, mut names:
     (results, names)
 }
 
-fn python(workspace: &Workspace, source: &str, names: &mut Names) -> Value {
-    let spec = Map::new();
+fn python(workspace: &Workspace, source: &str, names: &mut Names, cancel: &Cancel) -> Value {
     let call = Call {
-        spec: &spec,
+        spec: Map::new(),
         parameters: BTreeMap::new(),
         values: Values::default(),
         run_number: 1,
         attempt: 0,
         ends: workspace.clock.now(),
+        cancel: cancel.clone(),
     };
     let ran = python::run(workspace, &call, names, true, [Cell::Python(source)]);
     match ran.done {

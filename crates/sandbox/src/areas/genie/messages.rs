@@ -15,7 +15,7 @@ use crate::page;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Pending};
-use crate::sql::Table;
+use crate::sql::{Cancel, Table};
 use crate::store::Kind;
 use crate::workspace::{USER_ID, Workspace};
 
@@ -35,7 +35,7 @@ pub(super) fn id(workspace: &Workspace) -> String {
 /// Runs SQL on the warehouse of a space; the statement, and why it failed if it did.
 async fn run(workspace: &Arc<Workspace>, space: &str, sql: &str) -> Result<(String, usize, Option<String>), ApiError> {
     let (worker, source) = (Arc::clone(workspace), sql.to_owned());
-    let ran = tokio::task::spawn_blocking(move || tasks::run_statements(&worker, &source));
+    let ran = tokio::task::spawn_blocking(move || tasks::run_statements(&worker, &source, &Cancel::default()));
     let lost = |_| ApiError::new(500, "INTERNAL_ERROR", "The query could not be run");
     let outcome = ran.await.map_err(lost)?.map(|table: Option<Table>| table.unwrap_or_default());
     let count = outcome.as_ref().map_or(0, |table| table.rows.len());

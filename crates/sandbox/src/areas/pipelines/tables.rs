@@ -3,36 +3,33 @@
 //! Derived: what is in them. The sandbox does not run the code of a pipeline.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::areas::tasks::run_sql;
+use crate::sql::Cancel;
 use crate::workspace::{Workspace, lock};
 
 /// What the first flow reads, where the samples are there.
 const SOURCE: [&str; 3] = ["samples", "retail", "orders"];
 
 /// Makes the tables of the updates that have completed since the last time.
-pub(crate) fn advance(workspace: &Workspace) {
+pub(crate) fn advance(workspace: &Arc<Workspace>) {
     let now = workspace.clock.now();
-    // The engine serves one statement at a time; the tables can wait until it is free.
-    if workspace.engine.is_busy() {
-        return;
-    }
-    let mut due = Vec::new();
     for pipeline in lock(&workspace.pipelines).0.values_mut() {
         let tables = pipeline.place();
         if let Some(update) = pipeline.updates.last_mut().filter(|update| !update.made && now >= update.end()) {
-            update.made = true;
             if update.state(now) == "COMPLETED" && update.request.get("validate_only") != Some(&true.into()) {
-                due.push(tables);
+                // Those for which no worker is free now are made later.
+                let Some(place) = workspace.workers.place() else { return };
+                let workspace = Arc::clone(workspace);
+                drop(place.work(&Cancel::default(), move |cancel| make(&workspace, &tables, cancel)));
             }
+            update.made = true;
         }
-    }
-    for place in due {
-        make(workspace, &place);
     }
 }
 
-fn make(workspace: &Workspace, [catalog, schema]: &[String; 2]) {
+fn make(workspace: &Workspace, [catalog, schema]: &[String; 2], cancel: &Cancel) {
     let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
     let schema = format!("{}.{}", quoted(catalog), quoted(schema));
     let has_samples = lock(&workspace.catalog).table(&SOURCE.map(str::to_owned)).is_some();
@@ -44,7 +41,7 @@ fn make(workspace: &Workspace, [catalog, schema]: &[String; 2]) {
     ];
     for statement in statements {
         // What cannot be made, as in a catalog that is not there, is not made.
-        if run_sql(workspace, &statement, &BTreeMap::new(), 1).is_err() {
+        if run_sql(workspace, &statement, &BTreeMap::new(), 1, cancel).is_err() {
             return;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::budget::Budget;
 use super::library::{Arguments, is_instance};
 use super::operate;
 use super::run::{Failure, Script};
@@ -22,11 +23,11 @@ pub(super) fn call(script: &mut Script<'_>, name: &str, arguments: &Arguments) -
         "round" => round(arguments),
         "repr" => {
             let [value] = arguments.all(["obj"])?;
-            Ok(Value::text(&value.to_repr()?))
+            Ok(Value::text(&value.to_repr(&script.budget)?))
         }
         "isinstance" => {
             let [value, class] = arguments.all(["obj", "class_or_tuple"])?;
-            Ok(Value::Bool(is_instance(&value, &class)?))
+            Ok(Value::Bool(is_instance(&value, &class, &script.budget)?))
         }
         "type" => match arguments.all(["object"])? {
             [Value::Exception(exception)] => Ok(Value::Class(std::sync::Arc::clone(&exception.class))),
@@ -54,7 +55,8 @@ pub(super) fn call(script: &mut Script<'_>, name: &str, arguments: &Arguments) -
         "sorted" => {
             let [values, reverse] = arguments.of(["iterable", "reverse"])?;
             let values = script.items(&values.unwrap_or_default())?;
-            Ok(Value::list(sorted(values, reverse.is_some_and(|reverse| reverse.is_true()))?))
+            let reverse = reverse.is_some_and(|reverse| reverse.is_true());
+            Ok(Value::list(sorted(values, reverse, &script.budget)?))
         }
         "reversed" => {
             let [values] = arguments.all(["sequence"])?;
@@ -190,7 +192,7 @@ fn extreme(script: &mut Script<'_>, name: &str, arguments: &Arguments) -> Result
     let mut best: Option<Value> = None;
     for value in values {
         let is_better = match &best {
-            Some(best) => operate::order(&value, best, operator)? == Some(wanted),
+            Some(best) => operate::order(&value, best, operator, &script.budget)? == Some(wanted),
             None => true,
         };
         if is_better {
@@ -200,26 +202,24 @@ fn extreme(script: &mut Script<'_>, name: &str, arguments: &Arguments) -> Result
     best.ok_or_else(|| Failure::raised("ValueError", format!("{name}() iterable argument is empty")))
 }
 
-/// The values in order. They are compared once before, as a sort cannot stop at two that have no order.
-pub(super) fn sorted(mut values: Vec<Value>, reverse: bool) -> Result<Vec<Value>, Failure> {
-    for pair in values.windows(2) {
-        if let [left, right] = pair
-            && operate::order(right, left, "<")?.is_none()
-        {
-            return Err(Failure::refused("an order of values that are no numbers"));
-        }
+/// The values in order; equal ones keep theirs in both directions. A merge sort, which unlike the one of slices stops at the
+/// first two that have no order.
+pub(super) fn sorted(values: Vec<Value>, reverse: bool, budget: &Budget) -> Result<Vec<Value>, Failure> {
+    if values.len() < 2 {
+        return Ok(values);
     }
-    let mut problem = None;
-    let mut compare = |left: &Value, right: &Value| {
-        operate::order(left, right, "<").map_or_else(
-            |failure| {
-                problem.get_or_insert(failure);
-                Ordering::Equal
-            },
-            |order| order.unwrap_or(Ordering::Equal),
-        )
-    };
-    // Equal values keep their order in both directions.
-    values.sort_by(|left, right| if reverse { compare(right, left) } else { compare(left, right) });
-    problem.map_or(Ok(values), Err)
+    let mut first = values;
+    let second = first.split_off(first.len() / 2);
+    let mut merged = Vec::with_capacity(first.len() + second.len());
+    let mut first = sorted(first, reverse, budget)?.into_iter().peekable();
+    let mut second = sorted(second, reverse, budget)?.into_iter().peekable();
+    while let (Some(left), Some(right)) = (first.peek(), second.peek()) {
+        let order = operate::order(right, left, "<", budget)?;
+        let order = order.ok_or_else(|| Failure::refused("an order of values that are no numbers"))?;
+        let swaps = order == if reverse { Ordering::Greater } else { Ordering::Less };
+        merged.extend(if swaps { second.next() } else { first.next() });
+    }
+    merged.extend(first);
+    merged.extend(second);
+    Ok(merged)
 }

@@ -9,13 +9,13 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
     match path {
         "dbutils.widgets.text" => {
             let [name, default, _label] = arguments.of(["name", "defaultValue", "label"])?;
-            let (name, default) = (name.unwrap_or_default().to_text()?, default.unwrap_or_default().to_text()?);
+            let (name, default) = (text_of(script, name)?, text_of(script, default)?);
             script.names.widgets.entry(name).or_insert(default);
             Ok(Value::None)
         }
         "dbutils.widgets.dropdown" => {
             let [name, default, _choices, _label] = arguments.of(["name", "defaultValue", "choices", "label"])?;
-            let (name, default) = (name.unwrap_or_default().to_text()?, default.unwrap_or_default().to_text()?);
+            let (name, default) = (text_of(script, name)?, text_of(script, default)?);
             script.names.widgets.entry(name).or_insert(default);
             Ok(Value::None)
         }
@@ -28,7 +28,7 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
         }
         "dbutils.notebook.exit" => {
             let [value] = arguments.all(["value"])?;
-            Err(Failure::Exit(value.to_text()?))
+            Err(Failure::Exit(value.to_text(&script.budget)?))
         }
         "dbutils.secrets.get" => {
             let [scope, key] = arguments.texts(["scope", "key"])?;
@@ -43,19 +43,25 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
         }
         "dbutils.jobs.taskValues.set" => {
             let [key, value] = arguments.all(["key", "value"])?;
-            let json = value.to_task_value();
+            let json = value.to_task_value(&script.budget)?;
             let json = json.ok_or_else(|| Failure::refused(&format!("a {} as a task value", value.type_name())))?;
-            script.ran.values.insert(key.to_text()?, json);
+            script.ran.values.insert(key.to_text(&script.budget)?, json);
             Ok(Value::None)
         }
         "dbutils.jobs.taskValues.get" => {
             let [task, key, default, debug] = arguments.of(["taskKey", "key", "default", "debugValue"])?;
-            let (task, key) = (task.unwrap_or_default().to_text()?, key.unwrap_or_default().to_text()?);
-            let set = script.call.values.of_task(&task, &key).map(Value::of_task_value);
+            let (task, key) = (text_of(script, task)?, text_of(script, key)?);
+            let set = script.call.values.of_task(&task, &key).map(str::to_owned);
+            script.spend(set.as_ref().map_or(0, String::len))?;
+            let set = set.as_deref().map(Value::of_task_value);
             set.or(default).or(debug).ok_or_else(|| {
                 Failure::raised("ValueError", format!("Task value with key {key} not found in task {task}"))
             })
         }
         _ => Err(Failure::refused(&format!("`{path}`"))),
     }
+}
+
+fn text_of(script: &Script<'_>, value: Option<Value>) -> Result<String, Failure> {
+    Ok(value.unwrap_or_default().to_text(&script.budget)?)
 }

@@ -57,7 +57,7 @@ impl Script<'_> {
                 for (comparison, right) in rest {
                     let right = self.evaluate(right)?;
                     self.charge(&right)?;
-                    if !operate::compare(*comparison, &left, &right)? {
+                    if !operate::compare(*comparison, &left, &right, &self.budget)? {
                         return Ok(Value::Bool(false));
                     }
                     left = right;
@@ -115,8 +115,8 @@ impl Script<'_> {
                 Piece::Text(piece) => text.push_str(piece),
                 Piece::Value { value, shown, format } => {
                     let value = self.evaluate(value)?;
-                    let value = if *shown { Value::text(&value.to_repr()?) } else { value };
-                    text.push_str(&format::formatted(&value, format)?);
+                    let value = if *shown { Value::text(&value.to_repr(&self.budget)?) } else { value };
+                    text.push_str(&format::formatted(&value, format, &self.budget)?);
                 }
             }
             operate::check_length(text.len())?;
@@ -196,7 +196,7 @@ impl Script<'_> {
                     if let Value::Dict(items) = &value {
                         self.spend(items.len())?;
                     }
-                    operate::index(&value, &index)?
+                    operate::index(&value, &index, &self.budget)?
                 }
                 Step::Slice(from, to) => {
                     let from = from.as_ref().map(|from| self.evaluate(from)).transpose()?;

@@ -1,5 +1,6 @@
 //! The formats of f-strings: `.2f`, `,`, `>8`, `03d`.
 
+use super::budget::Budget;
 use super::run::Failure;
 use super::value::Value;
 
@@ -36,7 +37,10 @@ impl Format {
             }
             digits
         };
-        format.width = number(&mut letters).parse().unwrap_or(0);
+        format.width = match number(&mut letters).as_str() {
+            "" => 0,
+            digits => digits.parse().ok()?,
+        };
         format.commas = letters.next_if_eq(&',').is_some();
         if letters.next_if_eq(&'.').is_some() {
             format.precision = Some(number(&mut letters).parse().ok().filter(|digits| *digits <= 100)?);
@@ -79,9 +83,9 @@ impl Format {
 }
 
 /// A value as a format writes it.
-pub(super) fn formatted(value: &Value, format: &str) -> Result<String, Failure> {
+pub(super) fn formatted(value: &Value, format: &str, budget: &Budget) -> Result<String, Failure> {
     if format.is_empty() {
-        return Ok(value.to_text()?);
+        return Ok(value.to_text(budget)?);
     }
     let refused = || Failure::refused(&format!("the format `{format}` of a {}", value.type_name()));
     let read = Format::read(format).ok_or_else(refused)?;
@@ -101,7 +105,7 @@ pub(super) fn formatted(value: &Value, format: &str) -> Result<String, Failure> 
             (read.width == 0).then(|| read.number(&digits).map(|text| text + "%")).flatten()
         }
         (Value::Float(number), None) if read.precision.is_none() && number.is_finite() => {
-            let digits = super::value::float_text(*number);
+            let digits = super::show::float_text(*number);
             if digits.contains('e') { None } else { read.number(&digits) }
         }
         _ => None,

@@ -44,7 +44,7 @@ pub(crate) struct Writer {
 
 #[derive(Debug)]
 pub(crate) struct Row {
-    pub(super) names: Vec<String>,
+    pub(super) names: Arc<Vec<String>>,
     pub(super) values: Vec<Value>,
 }
 
@@ -83,6 +83,13 @@ impl Frame {
     pub(super) fn of_query(script: &Script<'_>, sql: String) -> Result<Value, Failure> {
         let columns = run(script, &format!("SELECT * FROM ({sql}\n) LIMIT 0"), 1)?.columns;
         Ok(Value::Frame(Arc::new(Self { source: Source::Query(sql), columns })))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match &self.source {
+            Source::Query(sql) => sql.len(),
+            Source::Rows(table) => table.bytes(),
+        }
     }
 
     /// As `repr` gives it.
@@ -125,10 +132,10 @@ impl Frame {
         if table.truncated && most.is_none_or(|most| most > MOST_ROWS) {
             return Err(Failure::refused(&format!("more than {MOST_ROWS} rows at once")));
         }
-        let names: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let names = Arc::new(table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>());
         let rows = table.rows.into_iter().map(|row| {
             let values = row.into_iter().zip(&table.columns).map(|(cell, column)| value(cell, &column.kind));
-            Ok(Value::Row(Arc::new(Row { names: names.clone(), values: values.collect::<Result<_, Failure>>()? })))
+            Ok(Value::Row(Arc::new(Row { names: Arc::clone(&names), values: values.collect::<Result<_, Failure>>()? })))
         });
         rows.collect()
     }
@@ -183,8 +190,11 @@ impl Frame {
 }
 
 fn run(script: &Script<'_>, sql: &str, rows: usize) -> Result<Table, Failure> {
-    run_sql(script.workspace, sql, &script.call.parameters, rows)
-        .map_err(|error| Failure::raised("AnalysisException", error.message.trim()))
+    let table = run_sql(script.workspace, sql, &script.call.parameters, rows, script.budget.cancel())
+        .map_err(|error| Failure::raised("AnalysisException", error.message.trim()))?;
+    // What a script holds takes about as many bytes for each unit that it spends.
+    script.budget.spend(table.bytes() / 64)?;
+    Ok(table)
 }
 
 /// A cell as Python has it.

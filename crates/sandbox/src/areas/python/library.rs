@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::frame::Frame;
 use super::run::{Failure, Script};
-use super::value::{Exception, Items, Value, float_text, quoted};
+use super::budget::Budget;
+use super::json;
+use super::show::quoted;
+use super::value::{DEEPEST, Exception, Items, TOO_DEEP, Value};
 use super::{dbutils, operate};
 
 /// Functions and namespaces that are there without an import.
@@ -257,7 +260,7 @@ impl Arguments {
     /// Texts, as many as there are, also in one list. Of named arguments, only these may be given.
     pub(super) fn columns(&self, known: &[&str]) -> Result<Vec<String>, Failure> {
         let given = match self.positional.as_slice() {
-            [Value::List(items)] => items.all(),
+            [Value::List(items)] => items.all().to_vec(),
             values => values.to_vec(),
         };
         let text = |value: &Value| match value {
@@ -326,11 +329,19 @@ fn is_kind_of(class: &str, wanted: &str) -> bool {
 }
 
 /// Whether a value is of a class or of one in a tuple.
-pub(super) fn is_instance(value: &Value, class: &Value) -> Result<bool, Failure> {
+pub(super) fn is_instance(value: &Value, class: &Value, budget: &Budget) -> Result<bool, Failure> {
+    is_instance_within(value, class, budget, 0)
+}
+
+fn is_instance_within(value: &Value, class: &Value, budget: &Budget, depth: usize) -> Result<bool, Failure> {
+    if depth > DEEPEST {
+        return Err(TOO_DEEP.into());
+    }
+    budget.spend(1)?;
     match class {
         Value::Tuple(classes) => {
-            for class in classes.all() {
-                if is_instance(value, &class)? {
+            for class in classes.all().iter() {
+                if is_instance_within(value, class, budget, depth + 1)? {
                     return Ok(true);
                 }
             }
@@ -358,14 +369,14 @@ pub(super) fn construct(script: &mut Script<'_>, class: &str, arguments: &Argume
     if is_exception(class) {
         let message = match &value {
             None => String::new(),
-            Some(key) if class == "KeyError" => key.to_repr()?,
-            Some(message) => message.to_text()?,
+            Some(key) if class == "KeyError" => key.to_repr(&script.budget)?,
+            Some(message) => message.to_text(&script.budget)?,
         };
         return Ok(Value::Exception(Arc::new(Exception::new(class, message))));
     }
     Ok(match (class, value) {
         ("str", None) => Value::text(""),
-        ("str", Some(value)) => Value::text(&value.to_text()?),
+        ("str", Some(value)) => Value::text(&value.to_text(&script.budget)?),
         ("bool", value) => Value::Bool(value.is_some_and(|value| value.is_true())),
         ("int", None) => Value::Int(0),
         ("int", Some(value)) => int(&value)?,
@@ -376,7 +387,7 @@ pub(super) fn construct(script: &mut Script<'_>, class: &str, arguments: &Argume
         ("tuple", None) => Value::Tuple(Items::new(Vec::new())),
         ("tuple", Some(value)) => Value::Tuple(Items::new(script.items(&value)?)),
         ("dict", None) => Value::Dict(Items::new(Vec::new())),
-        ("dict", Some(Value::Dict(items))) => Value::Dict(Items::new(items.all())),
+        ("dict", Some(Value::Dict(items))) => Value::Dict(Items::new(items.all().to_vec())),
         (class, _) => return Err(Failure::refused(&format!("`{class}` of this"))),
     })
 }
@@ -438,7 +449,10 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
                 [Value::Frame(frame)] => {
                     script.ran.table = Some(frame.table(script, super::frame::DISPLAYED)?);
                 }
-                [value] => script.print(&(value.to_text()? + "\n"))?,
+                [value] => {
+                    let text = value.to_text(&script.budget)? + "\n";
+                    script.print(&text)?;
+                },
             }
             Ok(Value::None)
         }
@@ -460,9 +474,14 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
             let now = Value::Int(script.workspace.clock.now()).number().unwrap_or_default();
             Ok(Value::Float(now / 1000.0))
         }
-        "json.dumps" => Ok(Value::text(&json(&arguments.all(["obj"])?[0], 0)?)),
+        "json.dumps" => {
+            let [value] = arguments.all(["obj"])?;
+            Ok(Value::text(&json::dumps(&value, &script.budget)?))
+        },
         "json.loads" => {
             let [text] = arguments.texts(["s"])?;
+            // Each letter can be a value.
+            script.spend(text.len())?;
             match serde_json::from_str(&text) {
                 Ok(json) => Ok(Value::of_json(&json)),
                 Err(error) => Err(Failure::raised("ValueError", format!("the text is no JSON: {error}"))),
@@ -481,50 +500,13 @@ fn print(script: &mut Script<'_>, arguments: &Arguments) -> Result<Value, Failur
         let given = arguments.named.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         match given {
             None | Some(Value::None) => Ok(usual.to_owned()),
-            Some(value) => value.to_text(),
+            Some(value) => value.to_text(&script.budget),
         }
     };
-    let texts: Result<Vec<_>, _> = arguments.positional.iter().map(Value::to_text).collect();
-    script.print(&(texts?.join(&option("sep", " ")?) + &option("end", "\n")?))?;
+    let texts: Result<Vec<_>, _> = arguments.positional.iter().map(|value| value.to_text(&script.budget)).collect();
+    let (texts, between) = (texts?, option("sep", " ")?);
+    operate::check_length(texts.len().saturating_mul(between.len()))?;
+    let text = texts.join(&between) + &option("end", "\n")?;
+    script.print(&text)?;
     Ok(Value::None)
-}
-
-/// JSON as Python writes it: with spaces, and ASCII only.
-fn json(value: &Value, depth: usize) -> Result<String, Failure> {
-    let refused = || Failure::refused(&format!("a {} as JSON", value.type_name()));
-    if depth > 30 {
-        return Err(refused());
-    }
-    Ok(match value {
-        Value::None => "null".to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) if number.is_finite() => float_text(*number),
-        Value::Text(text) => json_text(text),
-        Value::List(items) | Value::Tuple(items) => {
-            let items: Result<Vec<_>, _> = items.all().iter().map(|item| json(item, depth + 1)).collect();
-            format!("[{}]", items?.join(", "))
-        }
-        Value::Dict(items) => {
-            let entry = |(key, value): (Value, Value)| match key {
-                Value::Text(key) => Ok(format!("{}: {}", json_text(&key), json(&value, depth + 1)?)),
-                _ => Err(refused()),
-            };
-            let entries: Result<Vec<_>, _> = items.entries().into_iter().map(entry).collect();
-            let text = format!("{{{}}}", entries?.join(", "));
-            operate::check_length(text.len())?;
-            text
-        }
-        _ => return Err(refused()),
-    })
-}
-
-fn json_text(text: &str) -> String {
-    let written = serde_json::Value::from(text).to_string();
-    let mut units = [0; 2];
-    let escaped = written.chars().map(|letter| match letter {
-        letter if letter.is_ascii() => letter.to_string(),
-        letter => letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-    });
-    escaped.collect()
 }

@@ -1,5 +1,6 @@
 //! Attributes and methods of values.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::builtin::sorted;
@@ -103,7 +104,7 @@ pub(super) fn call(
     match value {
         Value::Text(text) => of_text(script, text, name, arguments),
         Value::List(items) => of_list(script, items, name, arguments),
-        Value::Tuple(items) => of_sequence(items, name, arguments),
+        Value::Tuple(items) => of_sequence(script, items, name, arguments),
         Value::Dict(items) => of_dict(script, items, name, arguments),
         Value::Row(row) => {
             arguments.of([])?;
@@ -132,7 +133,7 @@ fn of_text(script: &mut Script<'_>, text: &str, name: &str, arguments: &Argument
     script.spend(text.len() / 16)?;
     let letters = |given: &Option<Value>| match given {
         None | Some(Value::None) => Ok(None),
-        Some(Value::Text(letters)) => Ok(Some(letters.chars().collect::<Vec<_>>())),
+        Some(Value::Text(letters)) => Ok(Some(letters.chars().collect::<HashSet<_>>())),
         Some(other) => Err(Failure::refused(&format!("`.{name}` of a {}", other.type_name()))),
     };
     Ok(match name {
@@ -223,17 +224,22 @@ fn of_text(script: &mut Script<'_>, text: &str, name: &str, arguments: &Argument
     })
 }
 
-fn of_sequence(items: &Arc<Items>, name: &str, arguments: &Arguments) -> Result<Value, Failure> {
+fn of_sequence(
+    script: &mut Script<'_>,
+    items: &Arc<Items>,
+    name: &str,
+    arguments: &Arguments,
+) -> Result<Value, Failure> {
     let [wanted] = arguments.all(["value"])?;
     let mut places = Vec::new();
-    for (index, item) in (0..).zip(items.all()) {
-        if operate::equals(&item, &wanted)? {
+    for (index, item) in (0..).zip(items.all().iter()) {
+        if operate::equals(item, &wanted, &script.budget)? {
             places.push(index);
         }
     }
     match (name, places.first()) {
         ("index", Some(place)) => Ok(Value::Int(*place)),
-        ("index", None) => Err(Failure::raised("ValueError", format!("{} is not in list", wanted.to_repr()?))),
+        ("index", None) => Err(Failure::raised("ValueError", format!("{} is not in list", wanted.to_repr(&script.budget)?))),
         _ => Ok(Value::Int(i64::try_from(places.len()).unwrap_or(i64::MAX))),
     }
 }
@@ -273,7 +279,7 @@ fn of_list(script: &mut Script<'_>, items: &Arc<Items>, name: &str, arguments: &
         }
         "copy" => {
             arguments.of([])?;
-            return script.made(Value::list(items.all()));
+            return script.made(Value::list(items.all().to_vec()));
         }
         "reverse" => {
             arguments.of([])?;
@@ -281,15 +287,12 @@ fn of_list(script: &mut Script<'_>, items: &Arc<Items>, name: &str, arguments: &
         }
         "sort" => {
             let [_no_key, reverse] = arguments.of(["", "reverse"])?;
-            let values = items.all();
+            let values = items.all().to_vec();
             script.spend(values.len())?;
-            let values = sorted(values, reverse.is_some_and(|reverse| reverse.is_true()))?;
+            let values = sorted(values, reverse.is_some_and(|reverse| reverse.is_true()), &script.budget)?;
             items.change(|items| *items = values);
         }
-        _ => {
-            script.spend(items.len())?;
-            return of_sequence(items, name, arguments);
-        }
+        _ => return of_sequence(script, items, name, arguments),
     }
     Ok(Value::None)
 }
@@ -308,7 +311,7 @@ fn of_dict(script: &mut Script<'_>, items: &Arc<Items>, name: &str, arguments: &
             match found.or(default) {
                 Some(value) => Ok(value),
                 None if name == "get" => Ok(Value::None),
-                None => Err(operate::key_error(&key)),
+                None => Err(operate::key_error(&key, &script.budget)),
             }
         }
         "update" => {

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::budget::Budget;
 use super::run::Failure;
 use super::syntax::{Comparison, Operator};
 use super::value::{Items, Value};
@@ -24,11 +25,11 @@ pub(super) fn compute(operator: Operator, left: &Value, right: &Value) -> Result
         }
         (Operator::Add, Value::List(left), Value::List(right)) => {
             check_length(left.len() + right.len())?;
-            Ok(Value::list([left.all(), right.all()].concat()))
+            Ok(Value::list([left.all().as_slice(), right.all().as_slice()].concat()))
         }
         (Operator::Add, Value::Tuple(left), Value::Tuple(right)) => {
             check_length(left.len() + right.len())?;
-            Ok(Value::Tuple(Items::new([left.all(), right.all()].concat())))
+            Ok(Value::Tuple(Items::new([left.all().as_slice(), right.all().as_slice()].concat())))
         }
         (Operator::Multiply, Value::Text(text), times) | (Operator::Multiply, times, Value::Text(text))
             if times.whole().is_some() =>
@@ -40,7 +41,8 @@ pub(super) fn compute(operator: Operator, left: &Value, right: &Value) -> Result
         (Operator::Multiply, Value::List(items), times) if times.whole().is_some() => {
             let times = usize::try_from(times.whole().unwrap_or_default()).unwrap_or_default();
             check_length(items.len().saturating_mul(times))?;
-            Ok(Value::list(std::iter::repeat_n(items.all(), times).flatten().collect()))
+            let items = items.all();
+            Ok(Value::list((0..times).flat_map(|_| items.iter().cloned()).collect()))
         }
         (Operator::Modulo, Value::Text(_), _) => Err(Failure::refused("`%` on texts; write an f-string")),
         (_, Value::Exact(..), _) | (_, _, Value::Exact(..)) => {
@@ -123,31 +125,42 @@ fn float(operator: Operator, left: f64, right: f64) -> Result<Value, Failure> {
     }))
 }
 
-pub(super) fn compare(comparison: Comparison, left: &Value, right: &Value) -> Result<bool, Failure> {
+pub(super) fn compare(
+    comparison: Comparison,
+    left: &Value,
+    right: &Value,
+    budget: &Budget,
+) -> Result<bool, Failure> {
     Ok(match comparison {
-        Comparison::Equal => equals(left, right)?,
-        Comparison::NotEqual => !equals(left, right)?,
-        Comparison::Less => order(left, right, "<")? == Some(Ordering::Less),
-        Comparison::AtMost => order(left, right, "<=")?.is_some_and(Ordering::is_le),
-        Comparison::More => order(left, right, ">")? == Some(Ordering::Greater),
-        Comparison::AtLeast => order(left, right, ">=")?.is_some_and(Ordering::is_ge),
-        Comparison::In => contains(right, left)?,
-        Comparison::NotIn => !contains(right, left)?,
+        Comparison::Equal => equals(left, right, budget)?,
+        Comparison::NotEqual => !equals(left, right, budget)?,
+        Comparison::Less => order(left, right, "<", budget)? == Some(Ordering::Less),
+        Comparison::AtMost => order(left, right, "<=", budget)?.is_some_and(Ordering::is_le),
+        Comparison::More => order(left, right, ">", budget)? == Some(Ordering::Greater),
+        Comparison::AtLeast => order(left, right, ">=", budget)?.is_some_and(Ordering::is_ge),
+        Comparison::In => contains(right, left, budget)?,
+        Comparison::NotIn => !contains(right, left, budget)?,
         Comparison::Is => is_same(left, right)?,
         Comparison::IsNot => !is_same(left, right)?,
     })
 }
 
-pub(super) fn equals(left: &Value, right: &Value) -> Result<bool, Failure> {
+pub(super) fn equals(left: &Value, right: &Value, budget: &Budget) -> Result<bool, Failure> {
     let is_exact = |value: &Value| matches!(value, Value::Exact(..));
     if is_exact(left) != is_exact(right) && left.number().or(right.number()).is_some() {
         return Err(Failure::refused("comparisons of decimals with numbers; do it in SQL"));
     }
-    Ok(left.equals(right, 0)?)
+    Ok(left.equals(right, budget, 0)?)
 }
 
 /// Which of two comes first; nothing where one is not a number.
-pub(super) fn order(left: &Value, right: &Value, operator: &str) -> Result<Option<Ordering>, Failure> {
+pub(super) fn order(
+    left: &Value,
+    right: &Value,
+    operator: &str,
+    budget: &Budget,
+) -> Result<Option<Ordering>, Failure> {
+    budget.spend(1)?;
     if let (Some(left), Some(right)) = (left.whole(), right.whole()) {
         return Ok(Some(left.cmp(&right)));
     }
@@ -155,13 +168,16 @@ pub(super) fn order(left: &Value, right: &Value, operator: &str) -> Result<Optio
         return Ok(left.partial_cmp(&right));
     }
     match (left, right) {
-        (Value::Text(left), Value::Text(right)) => Ok(Some(left.cmp(right))),
+        (Value::Text(left), Value::Text(right)) => {
+            budget.spend(left.len().min(right.len()) / 64)?;
+            Ok(Some(left.cmp(right)))
+        }
         (Value::List(left), Value::List(right)) | (Value::Tuple(left), Value::Tuple(right)) => {
             let (left, right) = (left.all(), right.all());
-            for (left, right) in left.iter().zip(&right) {
-                if !equals(left, right)? {
+            for (left, right) in left.iter().zip(right.iter()) {
+                if !equals(left, right, budget)? {
                     // Nested ones differ in depth at most as far as `equals` goes.
-                    return order(left, right, operator);
+                    return order(left, right, operator, budget);
                 }
             }
             Ok(Some(left.len().cmp(&right.len())))
@@ -177,7 +193,7 @@ pub(super) fn order(left: &Value, right: &Value, operator: &str) -> Result<Optio
     }
 }
 
-fn contains(whole: &Value, part: &Value) -> Result<bool, Failure> {
+fn contains(whole: &Value, part: &Value, budget: &Budget) -> Result<bool, Failure> {
     match whole {
         Value::Text(whole) => match part {
             Value::Text(part) => Ok(whole.contains(part.as_ref())),
@@ -190,8 +206,8 @@ fn contains(whole: &Value, part: &Value) -> Result<bool, Failure> {
             Ok(items.place(part).is_some())
         }
         Value::List(items) | Value::Tuple(items) => {
-            for item in items.all() {
-                if equals(&item, part)? {
+            for item in items.all().iter() {
+                if equals(item, part, budget)? {
                     return Ok(true);
                 }
             }
@@ -201,7 +217,7 @@ fn contains(whole: &Value, part: &Value) -> Result<bool, Failure> {
             let inside = if *step > 0 { (*start..*stop).contains(&number) } else { *stop < number && number <= *start };
             inside && (number - start) % step == 0
         })),
-        Value::Row(row) => Ok(matches!(part, Value::Text(name) if row.names.iter().any(|known| **known == **name))),
+        Value::Row(row) => Ok(matches!(part, Value::Text(name) if row.names.iter().any(|known| known.as_str() == name.as_ref()))),
         other => match other {
             Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
                 Err(type_error(format!("argument of type '{}' is not iterable", other.type_name())))
@@ -236,7 +252,7 @@ pub(super) fn place(index: i64, length: usize) -> Option<usize> {
     usize::try_from(index).ok().filter(|index| *index < length)
 }
 
-pub(super) fn index(value: &Value, index: &Value) -> Result<Value, Failure> {
+pub(super) fn index(value: &Value, index: &Value, budget: &Budget) -> Result<Value, Failure> {
     let whole = || {
         index.whole().ok_or_else(|| {
             type_error(format!("{} indices must be integers or slices, not {}", value.type_name(), index.type_name()))
@@ -246,7 +262,7 @@ pub(super) fn index(value: &Value, index: &Value) -> Result<Value, Failure> {
     match value {
         Value::Dict(items) => {
             check_key(index)?;
-            items.entry(index).ok_or_else(|| key_error(index))
+            items.entry(index).ok_or_else(|| key_error(index, budget))
         }
         Value::List(items) => place(whole()?, items.len()).and_then(|at| items.get(at)).ok_or_else(|| outside("list")),
         Value::Tuple(items) => {
@@ -271,8 +287,8 @@ pub(super) fn index(value: &Value, index: &Value) -> Result<Value, Failure> {
 }
 
 /// Python tells the key as `repr` gives it.
-pub(super) fn key_error(key: &Value) -> Failure {
-    key.to_repr().map_or_else(Failure::from, |shown| Failure::raised("KeyError", shown))
+pub(super) fn key_error(key: &Value, budget: &Budget) -> Failure {
+    key.to_repr(budget).map_or_else(Failure::from, |shown| Failure::raised("KeyError", shown))
 }
 
 pub(super) fn slice(value: &Value, from: Option<Value>, to: Option<Value>) -> Result<Value, Failure> {
@@ -298,11 +314,11 @@ pub(super) fn slice(value: &Value, from: Option<Value>, to: Option<Value>) -> Re
         }
         Value::List(items) => {
             let (skip, take) = range(items.len())?;
-            Ok(Value::list(items.all().into_iter().skip(skip).take(take).collect()))
+            Ok(Value::list(items.all().iter().skip(skip).take(take).cloned().collect()))
         }
         Value::Tuple(items) => {
             let (skip, take) = range(items.len())?;
-            Ok(Value::Tuple(Items::new(items.all().into_iter().skip(skip).take(take).collect())))
+            Ok(Value::Tuple(Items::new(items.all().iter().skip(skip).take(take).cloned().collect())))
         }
         other => Err(Failure::refused(&format!("a slice of a {}", other.type_name()))),
     }

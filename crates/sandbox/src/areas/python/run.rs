@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::syntax::{Attempt, Block, Expr, Function, Handler, Kind, Problem, Statement, Target, refusal};
 use super::value::{Defined, Exception, Items, Unclear, Value};
 use super::{Names, Ran, library, operate};
 use crate::areas::tasks::Call;
 use crate::workspace::Workspace;
 
-/// What a cell may take: each step costs one, and each letter and item that is made some more.
-const BUDGET: usize = 2_000_000;
 /// Letters that are printed, at most.
 const MOST_LOGS: usize = 1 << 20;
 /// Calls within calls, at most.
@@ -18,13 +17,13 @@ const DEEPEST_CALLS: usize = 60;
 
 pub(super) struct Script<'a> {
     pub(super) workspace: &'a Workspace,
-    pub(super) call: &'a Call<'a>,
+    pub(super) call: &'a Call,
     pub(super) names: &'a mut Names,
     pub(super) ran: Ran,
     /// Whether `raise` counts.
     pub(super) armed: bool,
     pub(super) line: usize,
-    budget: usize,
+    pub(super) budget: Budget,
     /// The calls that are under way, each with names of its own.
     calls: Vec<Locals>,
     /// The exceptions that are being handled.
@@ -73,7 +72,7 @@ enum Flow {
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(workspace: &'a Workspace, call: &'a Call<'a>, names: &'a mut Names, armed: bool) -> Self {
+    pub(super) fn new(workspace: &'a Workspace, call: &'a Call, names: &'a mut Names, armed: bool) -> Self {
         Self {
             workspace,
             call,
@@ -81,7 +80,7 @@ impl<'a> Script<'a> {
             ran: Ran::default(),
             armed,
             line: 1,
-            budget: BUDGET,
+            budget: Budget::new(call.cancel.clone()),
             calls: vec![Locals::default()],
             handled: Vec::new(),
         }
@@ -105,7 +104,7 @@ impl<'a> Script<'a> {
                     self.line = statement.line;
                     let value = self.evaluate(expr)?;
                     if !matches!(value, Value::None) {
-                        self.ran.last = Some(value.to_repr()?);
+                        self.ran.last = Some(value.to_repr(&self.budget)?);
                     }
                 }
                 _ => drop(self.statement(statement)?),
@@ -116,13 +115,7 @@ impl<'a> Script<'a> {
 
     /// Takes what a step costs.
     pub(super) fn spend(&mut self, cost: usize) -> Result<(), Failure> {
-        match self.budget.checked_sub(cost) {
-            Some(rest) => {
-                self.budget = rest;
-                Ok(())
-            }
-            None => Err(Failure::refused("code that runs this long")),
-        }
+        Ok(self.budget.spend(cost)?)
     }
 
     pub(super) fn print(&mut self, text: &str) -> Result<(), Failure> {
@@ -163,7 +156,7 @@ impl<'a> Script<'a> {
                     Target::Name(name) => self.name(name)?,
                     Target::Item(base, index) => {
                         let (base, index) = (self.evaluate(base)?, self.evaluate(index)?);
-                        operate::index(&base, &index)?
+                        operate::index(&base, &index, &self.budget)?
                     }
                     Target::Several(_) => return Err(Failure::refused("this assignment")),
                 };
@@ -219,7 +212,7 @@ impl<'a> Script<'a> {
             Kind::Assert(condition, message) => {
                 if !self.evaluate(condition)?.is_true() {
                     let message = message.as_ref().map(|message| self.evaluate(message)).transpose()?;
-                    let message = message.map_or(Ok(String::new()), |message| message.to_text())?;
+                    let message = message.map_or(Ok(String::new()), |message| message.to_text(&self.budget))?;
                     return Err(Failure::raised("AssertionError", message));
                 }
             }
@@ -311,7 +304,7 @@ impl<'a> Script<'a> {
                 None => true,
                 Some(class) => {
                     let class = self.evaluate(class)?;
-                    library::is_instance(&Value::Exception(Arc::new(exception.clone())), &class)?
+                    library::is_instance(&Value::Exception(Arc::new(exception.clone())), &class, &self.budget)?
                 }
             };
             if !caught {
@@ -451,7 +444,7 @@ impl<'a> Script<'a> {
     /// Refuses a value that would make a list hold itself.
     pub(super) fn check_fits(&mut self, list: &Arc<Items>, value: &Value) -> Result<(), Failure> {
         operate::check_length(list.len() + 1)?;
-        if value.holds(list, 0)? {
+        if value.holds(list, &self.budget, 0)? {
             return Err(Failure::refused("a list that holds itself"));
         }
         Ok(())

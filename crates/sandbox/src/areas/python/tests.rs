@@ -4,6 +4,7 @@ use serde_json::Map;
 
 use super::*;
 use crate::areas::runs::Values;
+use crate::sql::Cancel;
 use crate::{Options, seed};
 
 struct Notebook {
@@ -20,14 +21,14 @@ impl Notebook {
 
     /// What a cell prints and what its last line is worth, or its error.
     fn run(&mut self, source: &str) -> Result<String, String> {
-        let spec = Map::new();
         let call = Call {
-            spec: &spec,
+            spec: Map::new(),
             parameters: BTreeMap::new(),
             values: Values::default(),
             run_number: 1,
             attempt: 0,
             ends: 0,
+            cancel: Cancel::default(),
         };
         let ran = run(&self.workspace, &call, &mut self.names, true, [Cell::Python(source)]);
         match ran.done.error {
@@ -224,4 +225,89 @@ fn deep_code_does_no_harm() {
     assert_eq!(notebook.run(&long).as_deref(), Ok("50001"));
     let calls = format!("x = 'a'{}\nx", ".upper()".repeat(20_000));
     assert_eq!(notebook.run(&calls).as_deref(), Ok("'A'"));
+}
+
+/// Lists that hold one list a thousand times, in twenty levels, are small in memory and endless to walk.
+#[test]
+fn what_is_endless_to_walk_is_refused() {
+    let deep = "x = 'a'\nfor i in range(20):\n    x = [x] * 1000\ny = 'a'\nfor i in range(20):\n    y = [y] * 1000\n";
+    let wide = "x = [0] * 100000\nl = [x] * 10000\n";
+    let letters = "x = ['a' * 100000] * 100000\n";
+    for (start, last) in [
+        (deep, "z = []\nz.append(x)"),
+        (deep, "print(x)"),
+        (deep, "str(x)"),
+        (deep, "f'{x!r}'"),
+        (deep, "x"),
+        (deep, "x == y"),
+        (deep, "x < y"),
+        (deep, "x in [y]"),
+        (deep, "raise ValueError(x)"),
+        (deep, "import json\njson.dumps(x)"),
+        (deep, "dbutils.notebook.exit(x)"),
+        (deep, "dbutils.jobs.taskValues.set('a', x)"),
+        (deep, "{}[x]"),
+        (wide, "sorted(l)"),
+        (wide, "l.sort()"),
+        (wide, "l.count(x)"),
+        (wide, "max(l)"),
+        (wide, "l.index([1])"),
+        (letters, "print(x)"),
+        (letters, "print(*x)\nprint(x, sep='')"),
+        (letters, "x == ['a' * 100000] * 100000\nmin(x, ['a' * 100000] * 100000)"),
+        ("t = ()\nfor i in range(60):\n    t = (t, t)\n", "isinstance(1, t)"),
+        ("", "f\"{'a':>99999999999999999999999}\""),
+        ("", "f\"{'a':>999999999}\""),
+        ("", "9 ** 9 ** 9"),
+        ("", "list(range(10 ** 12))"),
+        ("", "sum(range(10 ** 12))"),
+        ("", "for i in range(10 ** 12): pass"),
+        ("", "'a' * 10 ** 12"),
+        ("", "[spark.sql(\"SELECT repeat('a', 10000000) AS a\").collect() for i in range(100)]"),
+    ] {
+        let told = Notebook::new().run(&format!("{start}{last}"));
+        assert!(told.is_err(), "{last}: {told:?}");
+    }
+    assert_eq!(Notebook::new().run("x = [[1, 2]] * 3\nx[0].append(3)\nx == [[1, 2, 3]] * 3"), Ok("True".to_owned()));
+}
+
+#[test]
+fn what_is_sorted_keeps_the_order_of_equals() {
+    let pairs = "x = [(2, 'b'), (1, 'c'), (2, 'a'), (1, 'a')]\n";
+    for (source, printed) in [
+        ("sorted(x)", "[(1, 'a'), (1, 'c'), (2, 'a'), (2, 'b')]"),
+        ("sorted(x, reverse=True)", "[(2, 'b'), (2, 'a'), (1, 'c'), (1, 'a')]"),
+        ("sorted([1, True, 1.0, 0])", "[0, 1, True, 1.0]"),
+        ("sorted([1, True, 2, 1.0], reverse=True)", "[2, 1, True, 1.0]"),
+    ] {
+        assert_eq!(Notebook::new().run(&format!("{pairs}{source}")).as_deref(), Ok(printed), "{source}");
+    }
+    assert!(Notebook::new().run("sorted([1, 'a', 2])").is_err_and(|error| error.starts_with("TypeError")));
+}
+
+#[test]
+fn code_that_was_cancelled_stops() {
+    let mut notebook = Notebook::new();
+    let call = Call {
+        spec: Map::new(),
+        parameters: BTreeMap::new(),
+        values: Values::default(),
+        run_number: 1,
+        attempt: 0,
+        ends: 0,
+        cancel: Cancel::default(),
+    };
+    call.cancel.cancel();
+    for source in ["while True: pass", "spark.sql('SELECT count(*) FROM range(100000000000)').show()"] {
+        let ran = run(&notebook.workspace, &call, &mut notebook.names, true, [Cell::Python(source)]);
+        assert_eq!(ran.done.result, "FAILED", "{source}");
+    }
+}
+
+#[test]
+fn the_memory_of_names_is_counted_once_for_what_they_share() {
+    let mut notebook = Notebook::new();
+    notebook.run("x = [0] * 100000\ny = [x] * 1000\nz = [y] * 1000").unwrap();
+    let bytes = notebook.names.bytes();
+    assert!((3_000_000..10_000_000).contains(&bytes), "{bytes}");
 }

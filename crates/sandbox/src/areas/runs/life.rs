@@ -2,6 +2,8 @@
 //!
 //! Derived: what the attempts, nested runs and timeouts of a run look like on their way.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::iterate;
@@ -14,17 +16,23 @@ use crate::areas::jobs::Jobs;
 use crate::areas::tasks::{self, Call, Done};
 use crate::clock::Lapse;
 use crate::json::Members;
+use crate::sql::Cancel;
 use crate::workspace::{Workspace, lock};
 
 const QUEUE: Lapse = Lapse::new(200, 5_000).in_demo(1_500);
 /// Runs that are remembered.
 const KEPT: usize = 1_000;
+/// Bytes of what they have left.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a text that a task leaves, and that an iteration does, of which there are many.
+const LONGEST_TEXT: usize = 1024 * 1024;
+const LONGEST_OF_MANY: usize = 8 * 1024;
 /// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
 const MOST_RETRIES: i64 = 50;
 
 /// Where a task is moved on.
 pub(super) struct Scene<'a> {
-    pub(super) workspace: &'a Workspace,
+    pub(super) workspace: &'a Arc<Workspace>,
     pub(super) jobs: &'a mut Jobs,
     pub(super) run: &'a Run,
 }
@@ -38,9 +46,12 @@ fn timed_out(what: &str) -> Done {
 }
 
 /// Lets all runs move on to the present.
-pub(crate) fn advance(workspace: &Workspace) {
+pub(crate) fn advance(workspace: &Arc<Workspace>) {
     let now = workspace.clock.now();
     let mut jobs = lock(&workspace.jobs);
+    if workspace.workers.have_ended() {
+        jobs.due = 0;
+    }
     if now < jobs.due {
         return;
     }
@@ -68,14 +79,25 @@ pub(crate) fn advance(workspace: &Workspace) {
     jobs.due = jobs.runs.values().filter_map(|run| next(run, now)).min().unwrap_or(i64::MAX);
 }
 
-/// Forgets the runs that ended first where there are too many, and with them the tokens that made them.
+/// Forgets the runs that ended first where there are too many or they take too much memory, and with them the tokens that
+/// made them.
 fn forget(jobs: &mut Jobs) {
-    let Some(surplus) = jobs.runs.len().checked_sub(KEPT).filter(|surplus| *surplus > 0) else { return };
+    let surplus = jobs.runs.len().saturating_sub(KEPT);
+    let mut bytes: usize = jobs.runs.values().map(Run::bytes).sum();
+    if surplus == 0 && bytes <= KEPT_BYTES {
+        return;
+    }
+    // Some more than there must be, so that it is not done with each run.
+    let surplus = if surplus > 0 { surplus + KEPT / 10 } else { 0 };
     let mut ended: Vec<_> = jobs.runs.values().filter_map(|run| Some((run.ended?, run.id))).collect();
     ended.sort_unstable();
-    // Some more than there must be, so that it is not done with each run.
-    for (_, id) in ended.into_iter().take(surplus + KEPT / 10) {
-        jobs.runs.remove(&id);
+    // The last one is always told of.
+    ended.pop();
+    for (index, (_, id)) in ended.into_iter().enumerate() {
+        if index >= surplus && bytes <= KEPT_BYTES {
+            break;
+        }
+        bytes -= jobs.runs.remove(&id).map_or(0, |run| run.bytes());
     }
     let Jobs { runs, tokens, .. } = jobs;
     tokens.retain(|_, run| runs.contains_key(run));
@@ -97,7 +119,7 @@ fn next(run: &Run, now: i64) -> Option<i64> {
 }
 
 /// Moves every task of a run on to `now`; says whether anything changed.
-fn move_on(workspace: &Workspace, jobs: &mut Jobs, run: &mut Run, now: i64) -> bool {
+fn move_on(workspace: &Arc<Workspace>, jobs: &mut Jobs, run: &mut Run, now: i64) -> bool {
     let deadline = Some(run.set_off() + run.timeout).filter(|deadline| run.timeout > 0 && *deadline <= now);
     let limit = deadline.unwrap_or(now);
     let mut changed = false;
@@ -117,7 +139,8 @@ fn move_on(workspace: &Workspace, jobs: &mut Jobs, run: &mut Run, now: i64) -> b
         run.ended = Some(run.tasks.iter().map(|task| task.ended).max().unwrap_or(0).max(run.set_off()));
         changed = true;
     }
-    if let Some(deadline) = deadline.filter(|_| !changed && run.ended.is_none() && !workspace.engine.is_busy()) {
+    let is_at_work = || run.tasks.iter().any(TaskRun::is_at_work);
+    if let Some(deadline) = deadline.filter(|_| !changed && run.ended.is_none() && !is_at_work()) {
         run.timed_out = true;
         run.stop(deadline, &timed_out("run"));
         stop_children(jobs, &run.tasks, deadline);
@@ -161,7 +184,7 @@ pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool 
         return true;
     }
     let Some(deadline) = task.deadline().filter(|deadline| *deadline <= now) else { return false };
-    // One that was in time and waits for the engine only has not run out of it.
+    // One that was in time by the workspace's clock has not run out of it while its code is at work.
     let is_in_time = matches!(task.state, State::Running(until) if until <= deadline);
     if task.done().is_some() || is_in_time {
         return false;
@@ -194,18 +217,33 @@ fn transition(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
         }
         State::Running(_) if task.spec.contains_key("for_each_task") => return iterate::step(scene, task, now),
         State::Running(until) if now >= until => {
-            // The engine serves one statement at a time; a task must not hold up all requests.
-            if scene.workspace.engine.is_busy() {
-                return false;
+            if let Some(done) = tasks::without_code(&task.resolved) {
+                task.finish(until, done);
+                return true;
             }
-            let done = tasks::execute(scene.workspace, &call(scene.run, task, until));
+            let Some(work) = &task.work else { return set_to_work(scene, task, until) };
+            let Some(done) = work.outcome(|| Done::failure("The sandbox could not run this.", "")) else {
+                return false;
+            };
+            let until = until.saturating_add(i64::try_from(work.overrun().as_millis()).unwrap_or(0));
             if done.code == "DRIVER_ERROR" {
                 clusters::driver_died(scene.workspace, task.cluster.as_deref().unwrap_or_default(), until);
             }
-            task.finish(until, done);
+            let longest = if task.input.is_some() { LONGEST_OF_MANY } else { LONGEST_TEXT };
+            task.finish(until, done.cut(longest));
         }
         _ => return false,
     }
+    true
+}
+
+/// Lets the code of a task run, where a worker is free.
+fn set_to_work(scene: &Scene<'_>, task: &mut TaskRun, until: i64) -> bool {
+    let Some(place) = scene.workspace.workers.place() else { return false };
+    let workspace = Arc::clone(scene.workspace);
+    let call = call(scene.run, task, until);
+    let work = place.begin(move |cancel| tasks::execute(&workspace, &Call { cancel: cancel.clone(), ..call }));
+    task.work = Some(Arc::new(work));
     true
 }
 
@@ -291,7 +329,7 @@ fn nest(scene: &mut Scene<'_>, nested: &Map<String, Value>, at: i64) -> Result<i
     Ok(begin(scene.workspace, scene.jobs, &job, start).id)
 }
 
-fn call<'a>(run: &Run, task: &'a TaskRun, ends: i64) -> Call<'a> {
+fn call(run: &Run, task: &TaskRun, ends: i64) -> Call {
     let base = task.resolved.get("notebook_task").and_then(|task| task.get("base_parameters"));
     let overrides = run.overrides.get("notebook_params");
     let given = [base, overrides].into_iter().flatten().filter_map(Value::as_object).flatten();
@@ -300,11 +338,12 @@ fn call<'a>(run: &Run, task: &'a TaskRun, ends: i64) -> Call<'a> {
     // Job parameters win over a task's own.
     parameters.extend(run.parameters.clone());
     Call {
-        spec: &task.resolved,
+        spec: task.resolved.clone(),
         parameters,
         values: Values::of(run, task),
         run_number: run.number,
         attempt: task.attempt,
         ends,
+        cancel: Cancel::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! A run and the runs of its tasks, as they are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -8,6 +9,7 @@ use super::ready::dependencies;
 use crate::areas::jobs::Job;
 use crate::areas::tasks::Done;
 use crate::json::Members;
+use crate::work::Work;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub(crate) struct TaskRun {
     /// How many attempts since the last repair were retries.
     pub(crate) retries: i64,
     pub(crate) state: State,
+    /// Its code, once it runs.
+    pub(super) work: Option<Arc<Work<Done>>>,
     pub(crate) started: i64,
     pub(crate) executed: i64,
     pub(crate) ended: i64,
@@ -102,6 +106,7 @@ impl TaskRun {
             attempt: 0,
             retries: 0,
             state: State::Blocked,
+            work: None,
             started: 0,
             executed: 0,
             ended: 0,
@@ -135,7 +140,14 @@ impl TaskRun {
             self.executed = at;
         }
         self.ended = at;
+        // Code that is at work stops with it.
+        self.work = None;
         self.state = State::Done(Box::new(done));
+    }
+
+    /// Whether its code runs, or that of one of its iterations.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.work.is_some() || self.iterations.iter().any(Self::is_at_work)
     }
 
     /// When it has to have ended, once it has started.
@@ -225,6 +237,12 @@ impl Run {
             () if has("FAILED") || has("TIMEDOUT") => "SUCCESS_WITH_FAILURES",
             () => "SUCCESS",
         }
+    }
+
+    /// About how much memory takes what its tasks have left.
+    pub(super) fn bytes(&self) -> usize {
+        let all = self.tasks.iter().flat_map(|task| std::iter::once(task).chain(&task.iterations));
+        all.filter_map(TaskRun::done).map(Done::bytes).sum()
     }
 
     /// Ends all that has not ended.

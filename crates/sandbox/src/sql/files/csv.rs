@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Reading, Rows, malformed};
+use super::{Reading, Rows, check_size, malformed};
 use crate::sql::error::SqlError;
 use crate::sql::temporal;
 use crate::sql::types::{Column, Type};
@@ -32,6 +32,7 @@ impl Reading {
             let (file, _) = texts.first().copied().unwrap_or_default();
             return Err(malformed(file, "a line has more cells than the header"));
         }
+        check_size(names.len(), cells.len())?;
         let mut columns = Vec::new();
         let mut rows = vec![Vec::with_capacity(names.len()); cells.len()];
         for (at, name) in names.into_iter().enumerate() {

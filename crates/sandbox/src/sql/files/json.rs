@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Reading, Rows, malformed};
+use super::{Reading, Rows, check_size, malformed};
+use crate::json::{MOST_VALUES, Unread, parse};
 use crate::sql::error::SqlError;
 use crate::sql::runtime::schema_of;
 use crate::sql::types::{Column, Type};
@@ -13,13 +14,16 @@ impl Reading {
     pub(super) fn json(&self, texts: &[(&str, &str)]) -> Result<Rows, SqlError> {
         let mut objects = Vec::new();
         for (file, text) in texts {
-            let wrong = |error: serde_json::Error| malformed(file, &format!("it is not JSON ({error})"));
+            let wrong = |unread| match unread {
+                Unread::Malformed(error) => malformed(file, &format!("it is not JSON ({error})")),
+                Unread::TooMany => malformed(file, &format!("it has more than {MOST_VALUES} values")),
+            };
             if self.multi_line {
-                collect(file, serde_json::from_str(text).map_err(wrong)?, &mut objects)?;
+                collect(file, parse(text.as_bytes()).map_err(wrong)?, &mut objects)?;
                 continue;
             }
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                collect(file, serde_json::from_str(line).map_err(wrong)?, &mut objects)?;
+                collect(file, parse(line.as_bytes()).map_err(wrong)?, &mut objects)?;
             }
         }
         let mut kinds: BTreeMap<&str, Option<Type>> = BTreeMap::new();
@@ -33,6 +37,7 @@ impl Reading {
                 });
             }
         }
+        check_size(kinds.len(), objects.len())?;
         let columns: Vec<_> =
             kinds.into_iter().map(|(name, kind)| Column::new(name, kind.unwrap_or(Type::String))).collect();
         let cell = |object: &Map<String, Json>, column: &Column| {

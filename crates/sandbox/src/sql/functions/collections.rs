@@ -2,7 +2,7 @@
 
 use crate::sql::compile::{Compiler, Typed, access, text_literal};
 use crate::sql::error::SqlError;
-use crate::sql::runtime::schema_of;
+use crate::sql::runtime::{read, schema_of};
 use crate::sql::types::Type::{self, Array, BigInt, Boolean, Int, String as Text, Struct};
 
 use super::Answer;
@@ -253,7 +253,7 @@ impl Compiler<'_> {
 
 fn schema_of_json(sample: &Typed) -> Result<Typed, SqlError> {
     let literal = sample.sql.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
-    let json = literal.and_then(|text| serde_json::from_str(&text.replace("''", "'")).ok());
+    let json = literal.map_or(Ok(None), |text| read(&text.replace("''", "'")))?;
     match json {
         Some(json) => Ok(Typed::new(text_literal(&schema_of(&json).text()), Text)),
         None => Err(SqlError::unsupported("schema_of_json but of a literal")),

@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 
 use super::statistics::{self, number};
 use super::{Outcome, key, sums, user_error, values};
-use crate::sql::engine::Running;
+use crate::sql::cancel::Running;
 
 pub(super) type Row = Vec<Value>;
 pub(super) type Finish = fn(&[Row]) -> Outcome;

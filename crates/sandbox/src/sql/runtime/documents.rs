@@ -1,11 +1,13 @@
 //! JSON texts: paths into them, and values of a schema from them.
 
 use rusqlite::types::Value;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::casts::decimal;
 use super::strings::text;
 use super::{Arguments, Definition, Outcome};
+use crate::json::{MOST_VALUES, Unread, parse};
 use crate::sql::error::SqlError;
 use crate::sql::temporal;
 use crate::sql::types::{NAN, Type};
@@ -15,28 +17,37 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_json_path", json_path),
     ("dbx_from_json", from_json),
     ("dbx_to_json", |a| {
-        let (Ok(json), Some(kind)) = (serde_json::from_str(a.text(0)), Type::parse(a.text(1))) else {
+        let (Some(json), Some(kind)) = (read(a.text(0))?, Type::parse(a.text(1))) else {
             return Err(SqlError::unsupported("this nested value"));
         };
         text(crate::sql::render::json_text(&json, &kind)?)
     }),
     ("dbx_nested_text", |a| {
-        let (Ok(json), Some(kind)) = (serde_json::from_str(a.text(0)), Type::parse(a.text(1))) else {
+        let (Some(json), Some(kind)) = (read(a.text(0))?, Type::parse(a.text(1))) else {
             return Err(SqlError::unsupported("this nested value"));
         };
         text(crate::sql::render::nested_text(&json, &kind)?)
     }),
     ("dbx_json_array_length", |a| {
-        Ok(match serde_json::from_str(a.text(0)) {
-            Ok(Json::Array(items)) => Value::Integer(i64::try_from(items.len()).unwrap_or(i64::MAX)),
+        Ok(match read(a.text(0))? {
+            Some(Json::Array(items)) => Value::Integer(i64::try_from(items.len()).unwrap_or(i64::MAX)),
             _ => Value::Null,
         })
     }),
-    ("dbx_json_object_keys", |a| match serde_json::from_str(a.text(0)) {
-        Ok(Json::Object(members)) => text(Json::from(members.keys().cloned().collect::<Vec<_>>()).to_string()),
+    ("dbx_json_object_keys", |a| match read(a.text(0))? {
+        Some(Json::Object(members)) => text(Json::from(members.keys().cloned().collect::<Vec<_>>()).to_string()),
         _ => Ok(Value::Null),
     }),
 ];
+
+/// Reads a JSON text; nothing of what is none.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<Option<T>, SqlError> {
+    match parse(text.as_bytes()) {
+        Ok(value) => Ok(Some(value)),
+        Err(Unread::Malformed(_)) => Ok(None),
+        Err(Unread::TooMany) => Err(SqlError::unsupported(format!("JSON of more than {MOST_VALUES} values"))),
+    }
+}
 
 /// What a path leads to: text without its quotes, anything else as JSON.
 fn found(json: &Json) -> Outcome {
@@ -82,7 +93,7 @@ fn steps(path: &str) -> Option<Vec<Step>> {
 }
 
 fn json_object(a: &Arguments) -> Outcome {
-    let Ok(json) = serde_json::from_str::<Json>(a.text(0)) else { return Ok(Value::Null) };
+    let Some(json) = read::<Json>(a.text(0))? else { return Ok(Value::Null) };
     let Some(steps) = steps(a.text(1)) else { return Ok(Value::Null) };
     let mut places = vec![&json];
     let mut many = false;
@@ -108,8 +119,8 @@ fn json_object(a: &Arguments) -> Outcome {
 
 /// Steps of `a:b.c[0]`, as a JSON array: numbers, keys after `=`, and keys in any case after `i`.
 fn json_path(a: &Arguments) -> Outcome {
-    let Ok(mut json) = serde_json::from_str::<Json>(a.text(0)) else { return Ok(Value::Null) };
-    let Ok(Json::Array(steps)) = serde_json::from_str(a.text(1)) else { return Ok(Value::Null) };
+    let Some(mut json) = read::<Json>(a.text(0))? else { return Ok(Value::Null) };
+    let Some(Json::Array(steps)) = read(a.text(1))? else { return Ok(Value::Null) };
     for step in steps {
         let place = match (&mut json, &step) {
             (Json::Array(items), Json::Number(index)) => {
@@ -133,7 +144,7 @@ fn json_path(a: &Arguments) -> Outcome {
 /// A text as a value of a type; what does not fit is NULL, field by field.
 fn from_json(a: &Arguments) -> Outcome {
     let Some(kind) = Type::parse(a.text(1)) else { return Err(SqlError::unsupported("this schema of from_json")) };
-    let json = serde_json::from_str::<Json>(a.text(0)).unwrap_or_default();
+    let json = read::<Json>(a.text(0))?.unwrap_or_default();
     match (fitted(&json, &kind), &kind) {
         // Malformed text gives a struct of NULLs.
         (None, Type::Struct(fields)) => {

@@ -4,29 +4,38 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use rusqlite::types::Value;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
+use super::documents::read;
 use super::strings::{check_length, value as value_of};
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
 use crate::sql::temporal;
 
-/// Items of a sequence, at most.
+/// Items of an array that a function makes, at most.
 const MOST: i64 = 1_000_000;
 
+/// Refuses an array of so many items before it takes the memory.
+pub(super) fn check_items(items: usize) -> Result<(), SqlError> {
+    match i64::try_from(items) {
+        Ok(items) if items <= MOST => Ok(()),
+        _ => Err(SqlError::unsupported("arrays of more than a million items")),
+    }
+}
+
 pub(super) const FUNCTIONS: &[Definition] = &[
-    ("dbx_list_distinct", |a| joined(unique(list(a, 0)))),
-    ("dbx_list_union", |a| joined(unique([list(a, 0), list(a, 1)].concat()))),
+    ("dbx_list_distinct", |a| joined(unique(list(a, 0)?))),
+    ("dbx_list_union", |a| joined(unique([list(a, 0)?, list(a, 1)?].concat()))),
     ("dbx_list_except", |a| {
-        let without = keys(&list(a, 1));
-        joined(unique(list(a, 0)).into_iter().filter(|item| !without.contains(&key(item))).collect())
+        let without = keys(&list(a, 1)?);
+        joined(unique(list(a, 0)?).into_iter().filter(|item| !without.contains(&key(item))).collect())
     }),
     ("dbx_list_intersect", |a| {
-        let with = keys(&list(a, 1));
-        joined(unique(list(a, 0)).into_iter().filter(|item| with.contains(&key(item))).collect())
+        let with = keys(&list(a, 1)?);
+        joined(unique(list(a, 0)?).into_iter().filter(|item| with.contains(&key(item))).collect())
     }),
     ("dbx_list_overlap", |a| {
-        let (list, with) = (list(a, 0), list(a, 1));
+        let (list, with) = (list(a, 0)?, list(a, 1)?);
         let unknown = !list.is_empty() && !with.is_empty() && list.iter().chain(&with).any(Json::is_null);
         let with = keys(&with);
         Ok(match list.iter().any(|item| !item.is_null() && with.contains(&key(item))) {
@@ -35,14 +44,14 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         })
     }),
     ("dbx_array_contains", |a| {
-        let (list, wanted) = (list(a, 0), json_of(a.get(1)));
+        let (list, wanted) = (list(a, 0)?, json_of(a.get(1)));
         Ok(match has(&list, &wanted) {
             false if list.iter().any(Json::is_null) => Value::Null,
             found => Value::Integer(found.into()),
         })
     }),
     ("dbx_element_at", |a| {
-        let (items, index) = (list(a, 0), a.integer(1));
+        let (items, index) = (list(a, 0)?, a.integer(1));
         let back = || usize::try_from(index.unsigned_abs()).ok().and_then(|back| items.len().checked_sub(back));
         let place = if index < 0 { back() } else { usize::try_from(index).ok().and_then(|place| place.checked_sub(1)) };
         let found = place.and_then(|place| items.get(place)).map(value_of);
@@ -57,13 +66,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         }
     }),
     ("dbx_list_get", |a| {
-        Ok(usize::try_from(a.integer(1))
-            .ok()
-            .and_then(|place| list(a, 0).get(place).map(value_of))
-            .unwrap_or(Value::Null))
+        let (items, place) = (list(a, 0)?, usize::try_from(a.integer(1)).ok());
+        Ok(place.and_then(|place| items.get(place)).map_or(Value::Null, value_of))
     }),
     ("dbx_list_at", |a| {
-        let items = list(a, 0);
+        let items = list(a, 0)?;
         let place = usize::try_from(a.integer(1)).ok();
         place
             .and_then(|place| items.get(place))
@@ -78,23 +85,23 @@ pub(super) const FUNCTIONS: &[Definition] = &[
             joined(vec![json_of(a.get(0)); times])
         }
     }),
-    ("dbx_list_compact", |a| joined(list(a, 0).into_iter().filter(|item| !item.is_null()).collect())),
+    ("dbx_list_compact", |a| joined(list(a, 0)?.into_iter().filter(|item| !item.is_null()).collect())),
     ("dbx_list_insert", |a| {
-        let (mut items, place) = (list(a, 0), a.integer(1));
+        let (mut items, place) = (list(a, 0)?, a.integer(1));
         let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
         let at = if place > 0 { place - 1 } else { length.saturating_add(place).saturating_add(1) };
         if place == 0 || !(0..=length).contains(&at) {
             return Err(SqlError::unsupported("array_insert beyond the ends of an array"));
         }
-        items.insert(usize::try_from(at).unwrap_or_default(), item_of(a, 2));
+        items.insert(usize::try_from(at).unwrap_or_default(), item_of(a, 2)?);
         joined(items)
     }),
     ("dbx_list_fields", |a| {
         let of = |item: Json| item.get(a.text(1)).cloned().unwrap_or_default();
-        joined(list(a, 0).into_iter().map(of).collect())
+        joined(list(a, 0)?.into_iter().map(of).collect())
     }),
     ("dbx_map_checked", |a| {
-        let count = i64::try_from(members(a).count()).unwrap_or(i64::MAX);
+        let count = i64::try_from(members(a)?.count()).unwrap_or(i64::MAX);
         if count == a.integer(1) {
             return Ok(a.get(0).clone());
         }
@@ -102,25 +109,25 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_instants", instants),
     ("dbx_map_entries", |a| {
-        joined(members(a).map(|(key, value)| serde_json::json!({"key": key, "value": value})).collect())
+        joined(members(a)?.map(|(key, value)| serde_json::json!({"key": key, "value": value})).collect())
     }),
     ("dbx_map_of_lists", |a| {
-        let (keys, values) = (list(a, 0), list(a, 1));
+        let (keys, values) = (list(a, 0)?, list(a, 1)?);
         if keys.len() != values.len() {
             return Err(SqlError::unsupported("a map of as many keys as values it is not"));
         }
         mapped(keys.into_iter().zip(values))
     }),
     ("dbx_map_of_entries", |a| {
-        mapped(list(a, 0).into_iter().map(|entry| {
+        mapped(list(a, 0)?.into_iter().map(|entry| {
             let mut fields = entry.as_object().cloned().unwrap_or_default().into_iter().map(|(_, value)| value);
             (fields.next().unwrap_or_default(), fields.next().unwrap_or_default())
         }))
     }),
     ("dbx_map_concat", |a| {
-        let maps = (0..a.len())
-            .map(|index| serde_json::from_str::<serde_json::Map<String, Json>>(a.text(index)).unwrap_or_default());
-        mapped(maps.flatten().map(|(key, value)| (Json::String(key), value)))
+        let maps = (0..a.len()).map(|index| Ok(read::<Map<String, Json>>(a.text(index))?.unwrap_or_default()));
+        let maps = maps.collect::<Result<Vec<_>, SqlError>>()?;
+        mapped(maps.into_iter().flatten().map(|(key, value)| (Json::String(key), value)))
     }),
     ("dbx_map_of_text", |a| {
         let (pairs, keys) = (if a.len() > 1 { a.text(1) } else { "," }, if a.len() > 2 { a.text(2) } else { ":" });
@@ -129,11 +136,11 @@ pub(super) const FUNCTIONS: &[Definition] = &[
             None => (Json::from(pair), Json::Null),
         }))
     }),
-    ("dbx_list_concat", |a| joined((0..a.len()).flat_map(|index| list(a, index)).collect())),
-    ("dbx_list_reverse", |a| joined(list(a, 0).into_iter().rev().collect())),
+    ("dbx_list_concat", |a| joined((0..a.len()).map(|index| list(a, index)).collect::<Result<Vec<_>, _>>()?.concat())),
+    ("dbx_list_reverse", |a| joined(list(a, 0)?.into_iter().rev().collect())),
     ("dbx_list_flatten", |a| {
         joined(
-            list(a, 0)
+            list(a, 0)?
                 .into_iter()
                 .flat_map(|item| if let Json::Array(items) = item { items } else { vec![] })
                 .collect(),
@@ -142,7 +149,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("dbx_list_max", |a| extreme(a, Ordering::Greater)),
     ("dbx_list_min", |a| extreme(a, Ordering::Less)),
     ("dbx_list_sort", |a| {
-        let (mut items, descending) = (list(a, 0), a.integer(1) == 0);
+        let (mut items, descending) = (list(a, 0)?, a.integer(1) == 0);
         let nulls_last = a.integer(2) != 0;
         items.sort_by(|a, b| match (a.is_null(), b.is_null()) {
             (false, false) if descending => order(b, a),
@@ -154,18 +161,18 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_list_position", |a| {
         let wanted = json_of(a.get(1));
-        let found = list(a, 0).iter().position(|item| same_json(item, &wanted));
+        let found = list(a, 0)?.iter().position(|item| same_json(item, &wanted));
         Ok(Value::Integer(found.and_then(|index| i64::try_from(index + 1).ok()).unwrap_or(0)))
     }),
     ("dbx_list_remove", |a| {
         let unwanted = json_of(a.get(1));
-        joined(list(a, 0).into_iter().filter(|item| !same_json(item, &unwanted)).collect())
+        joined(list(a, 0)?.into_iter().filter(|item| !same_json(item, &unwanted)).collect())
     }),
     ("dbx_list_slice", slice),
     ("dbx_list_sequence", sequence),
-    ("dbx_map_keys", |a| joined(members(a).map(|(key, _)| Json::String(key)).collect())),
-    ("dbx_map_values", |a| joined(members(a).map(|(_, value)| value).collect())),
-    ("dbx_map_size", |a| Ok(Value::Integer(i64::try_from(members(a).count()).unwrap_or(i64::MAX)))),
+    ("dbx_map_keys", |a| joined(members(a)?.map(|(key, _)| Json::String(key)).collect())),
+    ("dbx_map_values", |a| joined(members(a)?.map(|(_, value)| value).collect())),
+    ("dbx_map_size", |a| Ok(Value::Integer(i64::try_from(members(a)?.count()).unwrap_or(i64::MAX)))),
 ];
 
 fn outside(condition: &str, index: i64, length: usize, instead: &str) -> SqlError {
@@ -179,14 +186,14 @@ fn outside(condition: &str, index: i64, length: usize, instead: &str) -> SqlErro
 }
 
 /// An item that may be nested: the last argument says so.
-fn item_of(a: &Arguments, index: usize) -> Json {
+fn item_of(a: &Arguments, index: usize) -> Result<Json, SqlError> {
     let nested = a.integer(index + 1) != 0;
-    if nested { serde_json::from_str(a.text(index)).unwrap_or_default() } else { json_of(a.get(index)) }
+    Ok(if nested { read(a.text(index))?.unwrap_or_default() } else { json_of(a.get(index)) })
 }
 
 /// A map of these entries; a key that comes twice is an error.
 fn mapped(entries: impl Iterator<Item = (Json, Json)>) -> Outcome {
-    let mut map = serde_json::Map::new();
+    let mut map = Map::new();
     for (key, value) in entries {
         let Json::String(key) = key else { return Err(SqlError::unsupported("maps whose keys are not strings")) };
         if map.insert(key.clone(), value).is_some() {
@@ -230,12 +237,12 @@ fn instants(a: &Arguments) -> Outcome {
     Err(SqlError::unsupported("sequences of more than a million items"))
 }
 
-fn list(a: &Arguments, index: usize) -> Vec<Json> {
-    serde_json::from_str(a.text(index)).unwrap_or_default()
+fn list(a: &Arguments, index: usize) -> Result<Vec<Json>, SqlError> {
+    Ok(read(a.text(index))?.unwrap_or_default())
 }
 
-fn members(a: &Arguments) -> impl Iterator<Item = (String, Json)> {
-    serde_json::from_str::<serde_json::Map<String, Json>>(a.text(0)).unwrap_or_default().into_iter()
+fn members(a: &Arguments) -> Result<impl Iterator<Item = (String, Json)> + use<>, SqlError> {
+    Ok(read::<Map<String, Json>>(a.text(0))?.unwrap_or_default().into_iter())
 }
 
 fn joined(items: Vec<Json>) -> Outcome {
@@ -288,7 +295,7 @@ fn order(a: &Json, b: &Json) -> Ordering {
 }
 
 fn extreme(a: &Arguments, wanted: Ordering) -> Outcome {
-    let best = list(a, 0)
+    let best = list(a, 0)?
         .into_iter()
         .filter(|item| !item.is_null())
         .reduce(|best, item| if order(&item, &best) == wanted { item } else { best });
@@ -296,7 +303,7 @@ fn extreme(a: &Arguments, wanted: Ordering) -> Outcome {
 }
 
 fn slice(a: &Arguments) -> Outcome {
-    let (items, start, length) = (list(a, 0), a.integer(1), a.integer(2));
+    let (items, start, length) = (list(a, 0)?, a.integer(1), a.integer(2));
     if start == 0 || length < 0 {
         return Err(SqlError::new(
             "INVALID_PARAMETER_VALUE.START",

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use regex::{Regex, RegexBuilder};
 use rusqlite::types::Value;
 
+use super::lists::check_items;
 use super::strings::{check_length, count, flag, text};
 use super::{Arguments, Definition, Outcome};
 use crate::sql::error::SqlError;
@@ -51,6 +52,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         for found in regex.captures_iter(a.text(0)) {
             a.check()?;
             parts.push(found.get(group).map_or("", |found| found.as_str()));
+            check_items(parts.len())?;
         }
         text(serde_json::Value::from(parts).to_string())
     }),
@@ -106,6 +108,7 @@ fn split(a: &Arguments) -> Outcome {
             continue;
         }
         parts.extend(whole.get(from..found.start()));
+        check_items(parts.len())?;
         from = found.end();
     }
     parts.extend(whole.get(from..));

@@ -146,7 +146,7 @@ fn several(rows: &[Row], one: fn(&[(f64, Value)], f64) -> Value) -> Outcome {
         return Ok(Value::Null);
     }
     let mut found = Vec::new();
-    for percentage in serde_json::from_str::<Vec<f64>>(list).unwrap_or_default() {
+    for percentage in super::documents::read::<Vec<f64>>(list)?.unwrap_or_default() {
         found.push(match one(&values, checked(Some(percentage / unit))?) {
             Value::Integer(value) => serde_json::Value::from(value),
             Value::Real(value) => serde_json::Value::from(value),

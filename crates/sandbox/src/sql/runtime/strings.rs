@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::types::Value;
 
+use super::documents::read;
 use super::{Arguments, Definition, Outcome, formats};
 use crate::sql::error::SqlError;
 
@@ -140,10 +141,17 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         if separator.is_empty() || wanted == 0 {
             return text("");
         }
-        let parts: Vec<_> = whole.split(separator).collect();
-        let kept = count(wanted.saturating_abs()).min(parts.len());
-        let parts = if wanted > 0 { parts.get(..kept) } else { parts.get(parts.len() - kept..) };
-        text(parts.unwrap_or_default().join(separator))
+        let nth = match (count(wanted.saturating_abs()), wanted > 0) {
+            (kept, true) => Some(kept - 1),
+            // The last so many parts begin after the separator before them.
+            (kept, false) => whole.matches(separator).count().checked_sub(kept),
+        };
+        let place = nth.and_then(|nth| whole.match_indices(separator).nth(nth)).map(|(at, _)| at);
+        let part = place.and_then(|at| match wanted > 0 {
+            true => whole.get(..at),
+            false => whole.get(at + separator.len()..),
+        });
+        text(part.unwrap_or(whole))
     }),
     ("dbx_ascii", |a| Ok(Value::Integer(a.text(0).chars().next().map_or(0, |letter| i64::from(u32::from(letter)))))),
     ("dbx_char", |a| {
@@ -151,7 +159,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     }),
     ("dbx_translate", translate),
     ("dbx_array_join", |a| {
-        let items: Vec<serde_json::Value> = serde_json::from_str(a.text(0)).unwrap_or_default();
+        let items: Vec<serde_json::Value> = read(a.text(0))?.unwrap_or_default();
         let items: Vec<_> = items
             .iter()
             .filter(|item| !item.is_null())
@@ -160,7 +168,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         check_length(a.text(0).len().saturating_add(a.text(1).len().saturating_mul(items.len())))?;
         text(items.join(a.text(1)))
     }),
-    ("dbx_map_get", |a| Ok(member(a.text(0), a.text(1)))),
+    ("dbx_map_get", |a| member(a.text(0), a.text(1))),
 ];
 
 pub(super) const LENIENT: &[Definition] = &[
@@ -368,9 +376,7 @@ pub(super) fn value(item: &serde_json::Value) -> Value {
     }
 }
 
-fn member(json: &str, key: &str) -> Value {
-    match serde_json::from_str::<serde_json::Value>(json) {
-        Ok(object) => object.get(key).map_or(Value::Null, value),
-        Err(_) => Value::Null,
-    }
+fn member(json: &str, key: &str) -> Outcome {
+    let object = read::<serde_json::Value>(json)?.unwrap_or_default();
+    Ok(object.get(key).map_or(Value::Null, value))
 }
