@@ -1,5 +1,9 @@
 //! One call of a tool, from raw arguments to the answer.
 
+mod outcome;
+pub(crate) mod secrets;
+pub(crate) mod sql_names;
+
 use std::time::{Duration, Instant};
 
 use databricks::{Deadline, Mask, Scope};
@@ -10,13 +14,11 @@ use crate::context::Context;
 use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
+use crate::domain::wait::Timeout;
 use crate::error::Error;
-use crate::outcome;
+use crate::operation;
 use crate::registry::{self, Registry, Tool};
-use crate::secrets;
 use crate::shape;
-use crate::sql_names;
-use crate::tools::{plain, wait};
 use crate::workspaces::{self, Access, Workspaces};
 
 /// How long the requests of a call may take that does not wait for work: less than common clients wait.
@@ -133,7 +135,7 @@ fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
     match tool.definition.action {
         Action::Composite(_) if takes(tool, ARGUMENT) => {
             let given = arguments.get(ARGUMENT).and_then(Value::as_u64);
-            let wait = Duration::from_secs(given.unwrap_or_else(wait::default_seconds));
+            let wait = Duration::from_secs(given.unwrap_or_else(|| Timeout::default().seconds()));
             wait.saturating_add(MARGIN).max(LEAST_TIME)
         }
         Action::Composite(_) | Action::Operation(_) => USUAL_TIME,
@@ -160,12 +162,13 @@ async fn run(
     let began = Instant::now();
     let context = &context.within(time(tool, &arguments));
     let answer = match definition.action {
-        Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
+        Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context = Context {
                 client: context.client.within(scope),
                 read_only: context.read_only || registry.is_read_only(),
+                full_schema: registry::full_schema_by_name,
                 ..context.clone()
             };
             (composite.run)(context, arguments).await

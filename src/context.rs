@@ -6,10 +6,14 @@ use databricks::{Client, Deadline, Request};
 
 use crate::cleanup::Cleanup;
 use crate::error::Error;
+use crate::images::Media;
 use crate::local::LocalRoots;
-use crate::media::Media;
 use crate::progress::Progress;
 use crate::shape::Budget;
+
+/// How the full input schema of a tool is found: JSON text, `None` where its listed schema is complete. An unknown name is
+/// an error.
+pub(crate) type FullSchema = fn(&str) -> Result<Option<&'static str>, Error>;
 
 /// The workspace and the limits of this server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct Context {
     pub progress: Progress,
     /// Where this call puts the pictures of its answer.
     pub media: Media,
+    /// What the bounded input schemas of tools leave out.
+    pub(crate) full_schema: FullSchema,
 }
 
 impl Context {
@@ -48,6 +54,7 @@ impl Context {
             local: LocalRoots::default(),
             progress: Progress::default(),
             media: Media::default(),
+            full_schema: |_| Ok(None),
         }
     }
 

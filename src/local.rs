@@ -13,8 +13,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use databricks::Content;
 
+use crate::domain::files::path::Digits;
 use crate::error::Error;
-use crate::tools::remote::Digits;
 
 /// The directories that tools may read from and write to; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -313,6 +313,13 @@ fn has_several_names(metadata: &Metadata) -> bool {
     return cap_std::fs::MetadataExt::nlink(metadata) > 1;
     #[cfg(not(unix))]
     return false;
+}
+
+/// Runs what blocks, such as reading a disk, apart from what waits for the network.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::failed(error.to_string()))?
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::examples;
 use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
-use crate::tools::plain;
+use crate::operation;
 use crate::workspaces::{self, Access};
 
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
@@ -49,7 +49,7 @@ pub struct Tool {
 impl Tool {
     fn new(definition: &'static ToolDefinition, read_only: bool, workspaces: &[Access]) -> Self {
         let schema = match definition.action {
-            Action::Operation(tool) => plain::json(tool.input_schema),
+            Action::Operation(tool) => operation::json(tool.input_schema),
             Action::Composite(composite) => (composite.schema)(),
         };
         let mut schema = match schema {
@@ -304,6 +304,12 @@ pub(crate) fn full_schema(definition: &ToolDefinition) -> Option<&'static str> {
         Action::Operation(tool) => tool.full_schema,
         Action::Composite(_) => None,
     }
+}
+
+/// The unbounded schemas of any tool's arguments, by the tool's name.
+pub(crate) fn full_schema_by_name(name: &str) -> Result<Option<&'static str>, Error> {
+    let definition = definition(name).map_err(|error| Error::failed(error.to_string()))?;
+    Ok(full_schema(definition))
 }
 
 /// Any tool that the allowlist defines, enabled or not, by its name or one that it had before.

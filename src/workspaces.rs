@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::cursor;
-use crate::media::Media;
+use crate::images::Media;
 use crate::shape;
 
 /// The argument, and the part of a URI, that names a workspace where there are several.

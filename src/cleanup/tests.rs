@@ -6,7 +6,7 @@ use databricks::operations::{JOBS_JOBS_CREATE, JOBS_JOBS_LIST};
 use databricks::{Arguments, Client, Config};
 use tokio::time::Instant;
 
-use super::{Guard, begun, start};
+use crate::cleanup::{Guard, begun, start};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape::Budget;

@@ -317,24 +317,28 @@ impl Allowlist {
         reader.finish()
     }
 
-    /// Checks that each composite and each resource reader has its Rust file.
+    /// Checks that each composite has its Rust file (`<toolset>/<tool>`) and each resource reader its own, and that no other
+    /// files are there.
     pub fn check_functions(&self, composites: &[String], readers: &[String]) -> Result<(), Problems> {
-        let missing = |position: &Position, kind: &str, directory: &str, name: &str, known: &[String]| {
-            let found = known.iter().any(|known| known == name);
-            (!found).then(|| {
-                position.problem(format!(
-                    "no function for {kind} `{name}`{}; it is expected in `{directory}/{name}.rs`",
-                    did_you_mean(name, known.iter().map(String::as_str)),
-                ))
-            })
-        };
         let tools = self.tools.values().filter(|tool| tool.operation.is_none());
-        let tools = tools.filter_map(|tool| missing(&tool.position, "composite", "src/tools", &tool.name, composites));
-        let resources = self.resources.values().filter_map(|resource| {
-            let reader = resource.reader.as_deref()?;
-            missing(&resource.position, "reader", "src/resources", reader, readers)
-        });
-        let problems: Vec<_> = tools.chain(resources).collect();
+        let tools = tools.map(|tool| (format!("{}/{}", tool.toolset, tool.name), &tool.position));
+        let resources =
+            self.resources.values().filter_map(|resource| Some((resource.reader.clone()?, &resource.position)));
+        let mut problems = Vec::new();
+        for (kind, directory, expected, found) in [
+            ("composite", "src/tools", tools.collect::<BTreeMap<_, _>>(), composites),
+            ("reader", "src/readers", resources.collect(), readers),
+        ] {
+            for (name, position) in expected.iter().filter(|(name, _)| !found.contains(*name)) {
+                let hint = did_you_mean(name, found.iter().map(String::as_str));
+                problems.push(position.problem(format!("this {kind} has no file `{directory}/{name}.rs`{hint}")));
+            }
+            for name in found.iter().filter(|name| !expected.contains_key(*name)) {
+                let hint = did_you_mean(name, expected.keys().map(String::as_str));
+                let position = Position::start_of(format!("{directory}/{name}.rs"));
+                problems.push(position.problem(format!("no {kind} of the allowlist is named `{name}`{hint}")));
+            }
+        }
         if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }
 

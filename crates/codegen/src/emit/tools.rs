@@ -110,7 +110,8 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
         }
         None => {
             let module = names::identifier(name)?;
-            quote!(Action::Composite(&crate::tools::#module::COMPOSITE))
+            let toolset = names::identifier(toolset)?;
+            quote!(Action::Composite(&crate::tools::#toolset::#module::COMPOSITE))
         }
     };
     let uses = tool.uses.iter().map(|id| names::operation(id)).collect::<Result<Vec<_>>>()?;
@@ -287,7 +288,7 @@ fn resource(resource: &Resource) -> Result<TokenStream> {
     let read = match &resource.reader {
         Some(reader) => {
             let module = names::identifier(reader)?;
-            quote!(Read::Function(&crate::resources::#module::READER))
+            quote!(Read::Function(&crate::readers::#module::READER))
         }
         None => quote!(Read::Operation),
     };
