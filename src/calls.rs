@@ -2,7 +2,6 @@
 
 mod outcome;
 pub(crate) mod secrets;
-pub(crate) mod sql_names;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use crate::context::Context;
 use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
+use crate::domain::sql::quoting;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::operation;
@@ -105,7 +105,7 @@ fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Val
         Rules { aliases: tool.definition.argument_aliases, only_reads: tool.definition.risk == Risk::Read, elsewhere };
     let mut checked = arguments::check(&schema, rules, arguments)
         .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))?;
-    sql_names::unquote(&mut checked);
+    quoting::unquote(&mut checked);
     Ok(checked)
 }
 

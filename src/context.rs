@@ -1,5 +1,7 @@
 //! What every call has at hand.
 
+mod start;
+
 use std::time::Duration;
 
 use databricks::{Client, Deadline, Request};

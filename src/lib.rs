@@ -13,6 +13,7 @@ pub mod context;
 mod controls;
 mod cursor;
 pub mod definition;
+mod digest;
 mod domain;
 pub mod error;
 /// The same file as in the generator.

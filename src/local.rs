@@ -13,7 +13,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use databricks::Content;
 
-use crate::domain::files::path::Digits;
+use crate::digest::Sha256Hex;
 use crate::error::Error;
 
 /// The directories that tools may read from and write to; cheap to clone.
@@ -124,14 +124,14 @@ impl Place {
 
     /// The SHA-256 of the file.
     pub(crate) fn digest(&self) -> Result<String, Error> {
-        let mut digits = Digits::default();
+        let mut digest = Sha256Hex::default();
         let mut buffer = vec![0; 256 * 1024];
         let mut file = self.open().map_err(|error| self.failed("open", error))?;
         loop {
             let count = file.read(&mut buffer).map_err(|error| self.failed("read", error))?;
             match buffer.get(..count) {
-                Some(bytes) if !bytes.is_empty() => digits.add(bytes),
-                _ => return Ok(digits.finish()),
+                Some(bytes) if !bytes.is_empty() => digest.add(bytes),
+                _ => return Ok(digest.finish()),
             }
         }
     }

@@ -4,7 +4,7 @@ use databricks::requests::compute::command_execution;
 use databricks::{Client, Request};
 use serde_json::Value;
 
-use crate::cleanup::{self, Begun, Guard};
+use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
 use crate::domain::wait::{Stand, Wait, watch};
 use crate::error::Error;
@@ -79,7 +79,7 @@ pub(crate) async fn send(
         }
         Ok(outcome?)
     };
-    cleanup::start(context, "command", start, undo).await
+    context.start("command", start, undo).await
 }
 
 /// How a command stands: its status and results.

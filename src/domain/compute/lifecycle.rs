@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cleanup::{self, Begun, Guard};
+use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
 use crate::domain::compute::state::{Kind, Machine, Phase};
 use crate::domain::wait::{Stand, Timeout, Wait, watch};
@@ -191,5 +191,5 @@ async fn begin(context: &Context, kind: Kind, id: &str) -> Result<Guard, Error> 
             Phase::Stopping | Phase::Stopped | Phase::Broken => Ok(()),
         }
     };
-    cleanup::start(context, kind.word(), start, undo).await.map(|((), guard)| guard)
+    context.start(kind.word(), start, undo).await.map(|((), guard)| guard)
 }

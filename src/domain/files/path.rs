@@ -9,7 +9,6 @@ use databricks::requests::files::files;
 use databricks::requests::workspace::workspace;
 use databricks::{Content, Part, Request};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::context::Context;
 use crate::domain::request;
@@ -259,20 +258,6 @@ pub(crate) fn too_large(error: databricks::Error) -> Error {
              copy a file into a volume with `run_code` and read it there",
         ),
         false => error,
-    }
-}
-
-/// The SHA-256 of what is read, in hexadecimal digits.
-#[derive(Debug, Default)]
-pub(crate) struct Digits(Sha256);
-
-impl Digits {
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    pub(crate) fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use databricks::requests::workspace::workspace;
 use databricks::{Client, Request};
 use serde_json::{Value, json};
 
-use crate::cleanup::{self, Guard, begun};
+use crate::cleanup::{Guard, begun};
 use crate::context::Context;
 use crate::domain::runs::{output, run, submit, summary};
 use crate::error::Error;
@@ -108,7 +108,7 @@ async fn upload(context: &Context, code: &str) -> Result<(String, Guard), Error>
         }
     };
     let undo = async |undoing: Context, path: String| remove(&undoing, &path).await;
-    cleanup::start(context, "file of a run", start, undo).await
+    context.start("file of a run", start, undo).await
 }
 
 async fn remove(context: &Context, path: &str) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use databricks::requests::jobs::jobs::Submit;
 use serde_json::{Value, json};
 
-use crate::cleanup::{self, Guard, begun};
+use crate::cleanup::{Guard, begun};
 use crate::context::Context;
 use crate::domain::request::identifier;
 use crate::domain::runs::{run, summary};
@@ -21,7 +21,7 @@ pub(crate) async fn submit(context: &Context, request: Submit) -> Result<(i64, G
         let run_id = answer.get("run_id").and_then(identifier).ok_or_else(|| summary::unnamed("run", "list_runs"))?;
         Ok(begun("run", run_id, run_id))
     };
-    cleanup::start(context, "run", start, run::undo).await
+    context.start("run", start, run::undo).await
 }
 
 /// The answer for a run that was started and is not waited for.

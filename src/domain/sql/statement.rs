@@ -15,7 +15,7 @@ use databricks::types::{
 use databricks::{Client, Request};
 use serde_json::{Value, json};
 
-use crate::cleanup::{self, Begun, Guard};
+use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::domain::sql::read_only::{self, Circumstances};
@@ -174,7 +174,7 @@ async fn start(
         }
         _ => Ok(()),
     };
-    cleanup::start(context, "statement", start, undo).await
+    context.start("statement", start, undo).await
 }
 
 /// Asks the workspace to cancel a statement, which is best effort there.

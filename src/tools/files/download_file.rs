@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::definition::Composite;
-use crate::domain::files::path::{Digits, Remote, changed};
+use crate::digest::Sha256Hex;
+use crate::domain::files::path::{Remote, changed};
 use crate::error::Error;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
@@ -45,13 +46,13 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut part = remote.read(&context, 0, PART, None).await?;
     let (target, overwrite) = (place.clone(), input.overwrite);
     let mut file = crate::local::blocking(move || target.create(overwrite)).await?;
-    let mut digits = Digits::default();
+    let mut digest = Sha256Hex::default();
     let mut announced = Announced::default();
     let mut size = 0;
     loop {
         announced.check(remote.path(), size, &part)?;
         size += part.bytes.len() as u64;
-        digits.add(&part.bytes);
+        digest.add(&part.bytes);
         let bytes = part.bytes;
         let is_last = announced.total.map_or(bytes.is_empty(), |total| size >= total);
         file = crate::local::blocking(move || file.write(&bytes).map(|()| file)).await?;
@@ -63,7 +64,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         part = remote.read(&context, size, PART, announced.last_modified.as_deref()).await?;
     }
     crate::local::blocking(move || file.finish()).await?;
-    Ok(json!({ "path": remote.path(), "local_path": place.shown(), "size": size, "sha256": digits.finish() }))
+    Ok(json!({ "path": remote.path(), "local_path": place.shown(), "size": size, "sha256": digest.finish() }))
 }
 
 /// What the parts so far say of the whole file.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::definition::Composite;
-use crate::domain::files::path::{Digits, Remote};
+use crate::digest::Sha256Hex;
+use crate::domain::files::path::Remote;
 use crate::error::Error;
 use crate::local::Place;
 use crate::shape;
@@ -38,9 +39,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
                 .with_hint("end `path` with the name of the file"));
         }
         Given::Text(text) => {
-            let mut digits = Digits::default();
-            digits.add(text.as_bytes());
-            (Content::from(bytes::Bytes::from(text)), digits.finish())
+            let mut digest = Sha256Hex::default();
+            digest.add(text.as_bytes());
+            (Content::from(bytes::Bytes::from(text)), digest.finish())
         }
         Given::File(place) => {
             if let Some(name) = place.name().filter(|_| input.path.ends_with('/')) {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cleanup::{self, Begun, Guard};
+use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::request::identifier;
@@ -134,7 +134,7 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
         let repair_id = repair_id.ok_or_else(|| summary::unnamed("repair", "get_run"))?;
         Ok(Begun { id: run_id, answer: repair_id, name: format!("repair {repair_id} of run {run_id}") })
     };
-    cleanup::start(context, "repair of a run", start, run::undo).await
+    context.start("repair of a run", start, run::undo).await
 }
 
 /// The repair that was begun after the latest known one.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cleanup::{self, Guard, begun};
+use crate::cleanup::{Guard, begun};
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::runs::{run, submit, summary};
@@ -69,5 +69,5 @@ async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), G
         let run_id = answer.run_id.ok_or_else(|| summary::unnamed("run", "list_runs"))?;
         Ok(begun("run", run_id, (run_id, answer.number_in_job)))
     };
-    cleanup::start(context, "run", start, run::undo).await
+    context.start("run", start, run::undo).await
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cleanup::{self, Begun};
+use crate::cleanup::Begun;
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::pipelines;
@@ -62,7 +62,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let undo =
         async |undoing: Context, id: String| Ok::<_, Error>(pipelines::request_stop(&undoing.client, &id).await?);
-    let started = cleanup::start(&context, "update of a pipeline", start, undo).await;
+    let started = context.start("update of a pipeline", start, undo).await;
     let (update, guard) = match started {
         Err(error) => return Err(not_started(&context, &id, before.as_deref(), error).await),
         Ok(started) => started,

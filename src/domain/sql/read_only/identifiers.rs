@@ -6,7 +6,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use crate::calls::sql_names::parts;
+use crate::domain::sql::quoting::parts;
 use crate::domain::sql::read_only::constants::{Constants, Marker};
 use crate::domain::sql::read_only::thread::MOST_TOKENS;
 use crate::domain::sql::read_only::words::is_word;

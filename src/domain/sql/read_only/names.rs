@@ -1,6 +1,6 @@
 //! Names and paths of a statement: how they compare, and which paths lead into the workspace's own storage.
 
-use crate::calls::sql_names::parts;
+use crate::domain::sql::quoting::parts;
 
 /// Formats whose files a path may name in the place of a table.
 const FILE_FORMATS: [&str; 9] = ["avro", "binaryfile", "csv", "delta", "iceberg", "json", "orc", "parquet", "text"];

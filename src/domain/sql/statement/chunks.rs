@@ -7,7 +7,7 @@ use databricks::types::{StatementState, StatementStatus};
 
 use crate::context::Context;
 use crate::cursor::Cursor;
-use crate::domain::files::path::Digits;
+use crate::digest::Sha256Hex;
 use crate::domain::sql::statement::gone;
 use crate::error::Error;
 
@@ -301,9 +301,9 @@ fn linked(link: &str) -> Option<i64> {
 
 /// What cursors know a statement by.
 fn mark(id: &str) -> String {
-    let mut digits = Digits::default();
-    digits.add(id.as_bytes());
-    digits.finish().chars().take(8).collect()
+    let mut digest = Sha256Hex::default();
+    digest.add(id.as_bytes());
+    digest.finish().chars().take(8).collect()
 }
 
 fn link(data: ResultData, index: i64) -> Result<ExternalLink, Error> {

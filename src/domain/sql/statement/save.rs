@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
 use crate::context::Context;
-use crate::domain::files::path::{Digits, Remote};
+use crate::digest::Sha256Hex;
+use crate::domain::files::path::Remote;
 use crate::domain::sql::statement::chunks::{Chunks, Row};
 use crate::domain::sql::statement::rows::{header, typed};
 use crate::error::Error;
@@ -87,10 +88,10 @@ impl Export {
             return Ok(answer);
         }
         form.check(&columns)?;
-        let (mut rows, mut size, mut digits) = (0, 0, Digits::default());
+        let (mut rows, mut size, mut digest) = (0, 0, Sha256Hex::default());
         let mut text = form.head(&columns);
         loop {
-            digits.add(&text);
+            digest.add(&text);
             size += text.len() as u64;
             file = blocking(move || file.write(&text).map(|()| file)).await?;
             let Some(chunk) = chunks.next(context).await? else { break };
@@ -105,7 +106,7 @@ impl Export {
         shape::put(&mut answer, "columns", names);
         shape::put(&mut answer, "row_count", rows);
         shape::put(&mut answer, "size", size);
-        shape::put(&mut answer, "sha256", digits.finish());
+        shape::put(&mut answer, "sha256", digest.finish());
         shape::put(&mut answer, "truncated", chunks.is_cut());
         if chunks.is_cut() {
             shape::advise(&mut answer, "the row or byte limit cut the result; raise `row_limit` or select less");

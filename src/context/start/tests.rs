@@ -6,7 +6,7 @@ use databricks::operations::{JOBS_JOBS_CREATE, JOBS_JOBS_LIST};
 use databricks::{Arguments, Client, Config};
 use tokio::time::Instant;
 
-use crate::cleanup::{Guard, begun, start};
+use crate::cleanup::{Guard, begun};
 use crate::context::Context;
 use crate::error::Error;
 use crate::shape::Budget;
@@ -27,7 +27,7 @@ async fn started(context: Context, undone: Arc<AtomicU32>, starting: u64, undoin
         undone.fetch_add(id, Ordering::Relaxed);
         Ok(())
     };
-    start(&context, "work", begin, undo).await.map(|((), guard)| guard)
+    context.start("work", begin, undo).await.map(|((), guard)| guard)
 }
 
 #[tokio::test(start_paused = true)]
