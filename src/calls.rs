@@ -67,7 +67,7 @@ async fn in_workspace(
         let arguments = checked(tool, arguments)?;
         return run(registry, workspaces.first(), tool, arguments, mask).await;
     }
-    let asked = workspaces::asked(&arguments);
+    let asked = workspaces::named(&arguments);
     let Some(access) = registry.workspace(tool, asked.as_deref())? else {
         checked(tool, arguments)?;
         // The arguments name no unknown workspace, so the page does.
@@ -175,7 +175,7 @@ async fn run(
         }
     };
     let answer = match answer {
-        Err(error) => Err(outcome::tell(&context.unlimited(), tool, &given, began, error).await),
+        Err(error) => Err(outcome::explain(&context.unlimited(), tool, &given, began, error).await),
         answer => answer,
     };
     // Only now, as the call may have got a new token.

@@ -15,11 +15,11 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The work that calls have started; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Cleanup {
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     /// Cancelled when nothing may start any more.
-    closed: CancellationToken,
+    pub(crate) closed: CancellationToken,
     /// Cancelled when no time is left for undoing.
-    out_of_time: CancellationToken,
+    pub(crate) out_of_time: CancellationToken,
 }
 
 /// Work that has begun.
@@ -43,6 +43,11 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Tells `kept` that nothing is undone; without it, calls off what is `wanted` no more.
+    pub(crate) fn new(kept: oneshot::Sender<()>, wanted: DropGuard) -> Self {
+        Self { kept: Some(kept), _wanted: wanted }
+    }
+
     /// The work has ended, or is to go on: nothing is undone.
     pub(crate) fn keep(mut self) {
         if let Some(kept) = self.kept.take() {
@@ -64,7 +69,7 @@ impl Lasting {
     }
 
     /// The call has come to its end, and its answer says how the work stands.
-    pub(crate) fn told(mut self) {
+    pub(crate) fn settle(mut self) {
         self.0 = None;
     }
 }

@@ -1,5 +1,6 @@
 //! The commands for people: what they print goes to stdout, everything else to stderr.
 
+mod arguments;
 mod auth;
 mod doctor;
 mod json;
@@ -13,10 +14,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use arguments::Cli;
+use arguments::{Command, ResourcesCommand, ToolsCommand};
+
 use crate::calls;
 use crate::cli::json::pretty;
-use crate::cli::terminal::{print, tell};
-use crate::config::{Cli, Command, Options, ResourcesCommand, ToolsCommand};
+use crate::cli::terminal::{note, print};
+use crate::config::Options;
 use crate::connect::{self, Opened};
 use crate::context::Context;
 use crate::controls;
@@ -70,7 +74,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
     let server = Server::new(registry, opened.workspaces.clone());
     let stop = server.stop();
     // From before the first call on.
-    let asked = shutdown::asked();
+    let asked = shutdown::requested();
     let mut connection = stdio::open(server, tokio::io::stdin(), tokio::io::stdout());
     let ended = tokio::select! {
         ended = connection.ended() => ended,
@@ -88,7 +92,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
 async fn undo(workspaces: &Workspaces) {
     tokio::select! {
         () = workspaces.finish(UNDO_TIME) => {}
-        _ = shutdown::asked() => workspaces.finish(Duration::ZERO).await,
+        _ = shutdown::requested() => workspaces.finish(Duration::ZERO).await,
     }
 }
 
@@ -100,7 +104,7 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
             [""] => "no workspace (set DATABRICKS_HOST, or start with --sandbox)".to_owned(),
             hosts => hosts.join(" and "),
         };
-        tell(&format!(
+        note(&format!(
             "MCP on stdio for {host}: {} tools. An MCP client should start this command; by hand, try \
              `databricks-mcp-server --help`. Ctrl-D ends it.",
             registry.tools().count(),
@@ -112,7 +116,7 @@ async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
     options.only_workspace()?;
     let sandbox = connect::start_sandbox(options, port).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
-    shutdown::asked().await
+    shutdown::requested().await
 }
 
 fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
@@ -143,8 +147,8 @@ async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Erro
     let (progress, steps) = Progress::listened();
     let workspaces = opened.workspaces.each(|context| Context { progress: progress.clone(), ..context });
     let answer = tokio::select! {
-        answer = waiting::telling(calls::call(&registry, &workspaces, name, arguments), steps) => answer,
-        asked = shutdown::asked() => asked.and(Err(Error::failed("the call was cancelled"))),
+        answer = waiting::reporting(calls::call(&registry, &workspaces, name, arguments), steps) => answer,
+        asked = shutdown::requested() => asked.and(Err(Error::failed("the call was cancelled"))),
     };
     undo(&opened.workspaces).await;
     print(&pretty(&answer?))

@@ -15,7 +15,7 @@ use crate::shape::Budget;
 
 /// How the full input schema of a tool is found: JSON text, `None` where its listed schema is complete. An unknown name is
 /// an error.
-pub(crate) type FullSchema = fn(&str) -> Result<Option<&'static str>, Error>;
+pub type FullSchema = fn(&str) -> Result<Option<&'static str>, Error>;
 
 /// The workspace and the limits of this server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Context {
     /// Where this call puts the pictures of its answer.
     pub media: Media,
     /// What the bounded input schemas of tools leave out.
-    pub(crate) full_schema: FullSchema,
+    pub full_schema: FullSchema,
 }
 
 impl Context {

@@ -32,7 +32,7 @@ struct Root {
 
 /// A path below one of the roots.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct LocalPath {
     root: Arc<Dir>,
     /// Relative to the root; empty for the root itself.
     path: PathBuf,
@@ -60,7 +60,7 @@ impl LocalRoots {
     }
 
     /// The place of a path: absolute below a root, or relative to the first.
-    pub(crate) fn place(&self, path: &str) -> Result<Place, Error> {
+    pub(crate) fn place(&self, path: &str) -> Result<LocalPath, Error> {
         let Some(first) = self.roots.first() else {
             return Err(Error::failed("this server may not touch local files")
                 .with_hint("restart it with `--local-root DIR`, a directory that tools may read from and write to"));
@@ -80,11 +80,11 @@ impl LocalRoots {
                 .with_hint("give a path below it, without `..`"));
         };
         let path: PathBuf = relative.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-        Ok(Place { root: Arc::clone(&root.directory), shown: root.path.join(&path), path })
+        Ok(LocalPath { root: Arc::clone(&root.directory), shown: root.path.join(&path), path })
     }
 }
 
-impl Place {
+impl LocalPath {
     /// The whole path, for messages and answers.
     pub(crate) fn shown(&self) -> String {
         self.shown.display().to_string()
@@ -224,7 +224,7 @@ impl Place {
 /// What a directory holds.
 #[derive(Debug)]
 pub(crate) struct Files {
-    root: Place,
+    root: LocalPath,
     /// The files, relative to the directory.
     pub(crate) paths: Vec<PathBuf>,
     /// How many entries are neither files nor directories.
@@ -233,16 +233,16 @@ pub(crate) struct Files {
 
 impl Files {
     /// Where one of them is.
-    pub(crate) fn place(&self, path: &Path) -> Place {
-        let Place { root, path: above, shown } = &self.root;
-        Place { root: Arc::clone(root), path: above.join(path), shown: shown.join(path) }
+    pub(crate) fn place(&self, path: &Path) -> LocalPath {
+        let LocalPath { root, path: above, shown } = &self.root;
+        LocalPath { root: Arc::clone(root), path: above.join(path), shown: shown.join(path) }
     }
 }
 
 /// A file that is being written under another name; without [`NewFile::finish`] it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct NewFile {
-    place: Place,
+    place: LocalPath,
     part: Option<PathBuf>,
     file: std::fs::File,
     overwrite: bool,

@@ -126,7 +126,7 @@ pub(crate) fn offer(schema: &mut Map<String, Value>, all: &[Access], is_open: im
 }
 
 /// The name that the arguments give as theirs, or else that of the page they continue.
-pub(crate) fn asked(arguments: &Map<String, Value>) -> Option<String> {
+pub(crate) fn named(arguments: &Map<String, Value>) -> Option<String> {
     match arguments.get(ARGUMENT) {
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),

@@ -36,7 +36,7 @@ enum Seen {
 }
 
 /// Adds to the error of a call that may have changed something what is known of it and what to do next.
-pub(crate) async fn tell(
+pub(crate) async fn explain(
     context: &Context,
     tool: &Tool,
     given: &Map<String, Value>,

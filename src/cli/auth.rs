@@ -8,9 +8,10 @@ use databricks::{Attribute, Client, Config, Deadline, KeptLogin, LoggedIn, Login
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::cli::arguments::{AuthCommand, StorageChoice};
 use crate::cli::json::pretty;
 use crate::cli::terminal::{self, print};
-use crate::config::{AuthCommand, Options, StorageChoice};
+use crate::config::Options;
 use crate::error::Error;
 
 /// How a login is called where methods of authentication are named.
@@ -49,16 +50,16 @@ async fn log_in(options: &Options, no_browser: bool, storage: StorageChoice, pat
             "It comes back to port {port} of this machine. From elsewhere, forward it first: `ssh -L {port}:localhost:{port} …`\n"
         ))?;
     }
-    terminal::tell(&format!("Waiting for the browser, at most {} s. Ctrl-C gives up.", patience.as_secs()));
+    terminal::note(&format!("Waiting for the browser, at most {} s. Ctrl-C gives up.", patience.as_secs()));
     let finished = timeout(patience, login.finish()).await.map_err(|_| {
         Error::failed(format!("the browser did not come back within {} s", patience.as_secs()))
             .with_hint("log in again; `--timeout` gives more time")
     })?;
-    tell(&finished?, config).await
+    report(&finished?, config).await
 }
 
 /// Says what came of a login, and how to use it.
-async fn tell(done: &LoggedIn, mut config: Config) -> Result<(), Error> {
+async fn report(done: &LoggedIn, mut config: Config) -> Result<(), Error> {
     let host = done.login.host();
     let was_chosen = config.host.is_none();
     if was_chosen {

@@ -21,7 +21,7 @@ use crate::registry::Registry;
 use crate::server;
 use crate::shape::Budget;
 use crate::workspaces::Access;
-use connectivity::Way;
+use connectivity::Connectivity;
 use report::{Check, Section};
 
 pub(crate) use report::Report;
@@ -32,7 +32,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What the checks of one workspace look at.
-struct Patient<'a> {
+struct Subject<'a> {
     name: &'a str,
     registry: &'a Registry,
     config: Config,
@@ -78,20 +78,20 @@ async fn workspace(options: &Options, registry: &Registry, access: &Access, sql:
     let budget = Budget::tokens(options.max_result_tokens as usize);
     let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
     let context = Context { read_only: access.read_only, ..Context::new(client, budget, warehouse_id) };
-    let patient = Patient { name: &access.name, registry, config, context, sql };
-    let client = &patient.context.client;
-    if client.host().is_empty() && patient.config.settings.get(Attribute::AzureResourceId).is_some() {
+    let subject = Subject { name: &access.name, registry, config, context, sql };
+    let client = &subject.context.client;
+    if client.host().is_empty() && subject.config.settings.get(Attribute::AzureResourceId).is_some() {
         // Azure tells the host on the way to a token.
         client.authentication().await;
     }
-    let way = Way::look(client).await;
-    let (authentication, identity) = identity::check(&patient, &way).await;
+    let way = Connectivity::look(client).await;
+    let (authentication, identity) = identity::check(&subject, &way).await;
     section.host = client.host().to_owned();
     section.checks = vec![configuration, way.host(client), way.metadata(identity.check.is_ok()), authentication];
     let may_ask = identity.may_ask;
     section.checks.push(identity.check);
-    section.checks.push(permissions::check(&patient, may_ask).await);
-    section.checks.push(warehouse::check(&patient, may_ask).await);
+    section.checks.push(permissions::check(&subject, may_ask).await);
+    section.checks.push(warehouse::check(&subject, may_ask).await);
     section.checks.extend([way.clock(client), way.proxy(client), way.tls(client)]);
     section
 }

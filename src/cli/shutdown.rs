@@ -8,7 +8,7 @@ use crate::error::Error;
 /// Returns when the process is asked to end: by Ctrl-C, by whoever supervises it, or as its terminal is gone.
 ///
 /// It listens from here on, not only when it is awaited: a signal that comes in between would end the process at once.
-pub(crate) fn asked() -> impl Future<Output = Result<(), Error>> {
+pub(crate) fn requested() -> impl Future<Output = Result<(), Error>> {
     let listening = listen();
     async {
         let asked = async { listening?.await };

@@ -15,7 +15,7 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 }
 
 /// Tells something besides the result, on stderr.
-pub(crate) fn tell(text: &str) {
+pub(crate) fn note(text: &str) {
     // Nothing can be done where nobody can be told.
     let _ = writeln!(io::stderr().lock(), "{}", controls::for_terminal(text));
 }

@@ -12,11 +12,11 @@ use crate::progress::Step;
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// The outcome of `work`, with a line on stderr for each step of it that comes once it has lasted a while.
-pub(super) async fn telling<T>(work: impl Future<Output = T>, steps: UnboundedReceiver<Step>) -> T {
-    telling_to(work, steps, crate::cli::terminal::tell).await
+pub(super) async fn reporting<T>(work: impl Future<Output = T>, steps: UnboundedReceiver<Step>) -> T {
+    reporting_to(work, steps, crate::cli::terminal::note).await
 }
 
-async fn telling_to<T>(
+async fn reporting_to<T>(
     work: impl Future<Output = T>,
     mut steps: UnboundedReceiver<Step>,
     mut tell: impl FnMut(&str),
@@ -56,7 +56,7 @@ mod tests {
                 sleep(Duration::from_secs(*seconds)).await;
             }
         };
-        telling_to(work, steps, |line| lines.lock().expect("a lock").push(line.to_owned())).await;
+        reporting_to(work, steps, |line| lines.lock().expect("a lock").push(line.to_owned())).await;
         lines.into_inner().expect("a lock")
     }
 

@@ -37,7 +37,7 @@ impl Context {
         let (answer, answered) = oneshot::channel();
         let start = start(Context { client: self.client.until(wanted.clone()), ..self.clone() });
         let undoing = self.ahead();
-        let guard = Guard { kept: Some(kept), _wanted: wanted.drop_guard() };
+        let guard = Guard::new(kept, wanted.drop_guard());
         tasks.spawn(async move {
             let Some(begun) = out_of_time.run_until_cancelled(start).await else {
                 tracing::warn!(work, "the server ends before a start was answered; the work may go on");

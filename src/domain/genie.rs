@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::domain::request;
 use crate::domain::sql::statement;
-use crate::domain::wait::{Stand, Wait, watch};
+use crate::domain::wait::{PollState, Wait, watch};
 use crate::error::Error;
 
 /// Which message of which conversation.
@@ -50,7 +50,7 @@ pub(crate) async fn rows(
         let is_over = is_over(response);
         let state = statement::state(response);
         is_gone.store(state == StatementState::Closed && !is_over, Relaxed);
-        Stand { state: state.to_string(), done: None, is_over }
+        PollState { state: state.to_string(), done: None, is_over }
     };
     let response = watch(context, "the query of the answer", wait, poll, look).await?;
     if !is_over(&response) {

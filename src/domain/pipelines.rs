@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::domain::request::{self, array, integer, text};
 use crate::domain::text::{Keep, excerpt, without_markup};
-use crate::domain::wait::{Stand, Wait, watch};
+use crate::domain::wait::{PollState, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
@@ -66,7 +66,7 @@ pub(crate) async fn wait(
     let look = |told: &Value| {
         let state = state(told).to_owned();
         let is_over = is_over(told) || (is_continuous && state == "RUNNING");
-        Stand { state, done: None, is_over }
+        PollState { state, done: None, is_over }
     };
     watch(context, &format!("update {update}"), wait, poll, look).await
 }

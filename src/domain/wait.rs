@@ -106,7 +106,7 @@ impl Wait {
 
 /// How work stands, as a poll shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stand {
+pub(crate) struct PollState {
     /// Its state, in the words of the API.
     pub(crate) state: String,
     /// How many of its parts are done, where it has parts.
@@ -122,7 +122,7 @@ pub(crate) async fn watch<T, F>(
     name: &str,
     wait: &mut Wait,
     mut poll: impl FnMut() -> F,
-    mut look: impl FnMut(&T) -> Stand,
+    mut look: impl FnMut(&T) -> PollState,
 ) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -199,7 +199,7 @@ mod tests {
     use databricks::{Client, Config};
     use tokio::time::Instant;
 
-    use super::{GRACE, Stand, Wait, watch};
+    use super::{GRACE, PollState, Wait, watch};
     use crate::context::Context;
     use crate::error::Error;
     use crate::progress::Progress;
@@ -210,9 +210,9 @@ mod tests {
         Context::new(Client::new(config).expect("a client"), Budget::tokens(6_000), None)
     }
 
-    fn look(at: &usize) -> Stand {
+    fn look(at: &usize) -> PollState {
         let state = if *at < 3 { "PENDING" } else { "RUNNING" };
-        Stand { state: state.to_owned(), done: Some((*at / 3, 2)), is_over: *at == 6 }
+        PollState { state: state.to_owned(), done: Some((*at / 3, 2)), is_over: *at == 6 }
     }
 
     #[tokio::test(start_paused = true)]
@@ -241,7 +241,7 @@ mod tests {
         let poll = || async { Ok(polls.fetch_add(1, Relaxed)) };
         let look = |at: &usize| {
             let state = if *at == 1 { "TERMINATED" } else { "RUNNING" };
-            Stand { state: state.to_owned(), done: Some((2, 2)), is_over: *at == 1 }
+            PollState { state: state.to_owned(), done: Some((2, 2)), is_over: *at == 1 }
         };
         let mut wait = Wait::new(60, Duration::from_secs(2));
         watch(&context, "work", &mut wait, poll, look).await.expect("an end");
@@ -318,7 +318,7 @@ mod tests {
                 }
             };
             let look =
-                |poll: &usize| Stand { state: "RUNNING".to_owned(), done: None, is_over: *poll == statuses.len() };
+                |poll: &usize| PollState { state: "RUNNING".to_owned(), done: None, is_over: *poll == statuses.len() };
             let mut wait = Wait::new(60, Duration::from_millis(1));
             wait.pause = Duration::from_millis(1);
             let seen = watch(&context, "work", &mut wait, poll, look).await;

@@ -12,10 +12,10 @@ use crate::nearest::did_you_mean;
 pub use crate::risk::Risk;
 use crate::yaml::{self, Position, Problem};
 
+mod cross_checks;
 mod operation;
 mod read;
 mod verify;
-mod whole;
 
 pub(crate) use verify::items;
 pub use verify::{Look, Verify};

@@ -12,7 +12,7 @@ const TOLERABLE: Duration = Duration::from_secs(30);
 const FATAL: Duration = Duration::from_secs(300);
 
 /// What was seen on the way to the host.
-pub(super) struct Way {
+pub(super) struct Connectivity {
     route: Route,
     /// Whether the host, or the proxy before it, takes connections, and at which address.
     reached: Result<String, Error>,
@@ -20,7 +20,7 @@ pub(super) struct Way {
     greeting: Option<Result<Greeting, Error>>,
 }
 
-impl Way {
+impl Connectivity {
     pub(super) async fn look(client: &Client) -> Self {
         let route = client.route();
         let target = route.proxy.as_deref().unwrap_or_else(|| client.host());

@@ -3,8 +3,8 @@
 use databricks::{Attribute, Authentication, DeclinedMethod, Error};
 use serde_json::Value;
 
-use crate::cli::doctor::Patient;
-use crate::cli::doctor::connectivity::{Way, failed};
+use crate::cli::doctor::Subject;
+use crate::cli::doctor::connectivity::{Connectivity, failed};
 use crate::cli::doctor::report::Check;
 
 /// What the workspace said to the question who is calling.
@@ -15,24 +15,24 @@ pub(super) struct Identity {
 }
 
 /// Authentication and identity.
-pub(super) async fn check(patient: &Patient<'_>, way: &Way) -> (Check, Identity) {
+pub(super) async fn check(subject: &Subject<'_>, way: &Connectivity) -> (Check, Identity) {
     let skipped = |why: &str| Identity { check: Check::skipped("identity", why), may_ask: false };
     if !way.is_open() {
         let why = "the host does not answer";
         return (Check::skipped("authentication", why), skipped(why));
     }
-    let Authentication { chosen, declined, .. } = patient.context.client.authentication().await;
+    let Authentication { chosen, declined, .. } = subject.context.client.authentication().await;
     let name = match chosen {
         Ok(name) => name,
-        Err(error) => return (unauthenticated(patient, &declined, &error), skipped("there is no credential")),
+        Err(error) => return (unauthenticated(subject, &declined, &error), skipped("there is no credential")),
     };
     let before: String =
         declined.iter().map(|declined| format!("; not `{}`: {}", declined.method, declined.reason)).collect();
     let authentication = Check::ok("authentication", format!("`{name}`{before}"));
-    let identity = match patient.context.client.me().await {
+    let identity = match subject.context.client.me().await {
         Ok(me) => Identity { check: person(&me), may_ask: true },
         Err(error) => Identity {
-            check: refused(patient, way, name, &error),
+            check: refused(subject, way, name, &error),
             may_ask: error.is_permission_denied() && !error.is_private_link() && !error.refuses_credential(),
         },
     };
@@ -40,15 +40,15 @@ pub(super) async fn check(patient: &Patient<'_>, way: &Way) -> (Check, Identity)
 }
 
 /// Where a method is set up and does not work, that is the fault, whatever the others lack.
-fn unauthenticated(patient: &Patient<'_>, declined: &[DeclinedMethod], error: &Error) -> Check {
+fn unauthenticated(subject: &Subject<'_>, declined: &[DeclinedMethod], error: &Error) -> Check {
     const NAME: &str = "authentication";
     let faulty: Vec<_> = declined.iter().filter(|declined| declined.failed).collect();
     if faulty.is_empty() {
         // Variables are not taken for one of several.
-        let stands_alone = !declined.is_empty() && !patient.registry.workspaces().is_empty();
+        let stands_alone = !declined.is_empty() && !subject.registry.workspaces().is_empty();
         let hint = format!(
             "put credentials into profile `{0}`, or run `databricks-mcp-server auth login --profile {0}`",
-            patient.name
+            subject.name
         );
         return if stands_alone { Check::failed(NAME, error.message(), hint) } else { failed(NAME, error) };
     }
@@ -67,11 +67,11 @@ fn person(me: &Value) -> Check {
     Check::ok("identity", shown)
 }
 
-fn refused(patient: &Patient<'_>, way: &Way, method: &str, error: &Error) -> Check {
+fn refused(subject: &Subject<'_>, way: &Connectivity, method: &str, error: &Error) -> Check {
     const NAME: &str = "identity";
     if error.is_login_page() {
         let is_known = way.greeting().is_some_and(|greeting| greeting.is_metadata);
-        let is_routed = patient.config.workspace_id.is_some()
+        let is_routed = subject.config.workspace_id.is_some()
             || way.greeting().is_some_and(|greeting| greeting.workspace_id.is_some());
         return match (is_known, is_routed) {
             (true, false) => Check::failed(
@@ -100,7 +100,7 @@ fn refused(patient: &Patient<'_>, way: &Way, method: &str, error: &Error) -> Che
     if error.is_permission_denied() && error.hint().is_none() {
         return Check::failed(NAME, saw, "the credential is known and may not enter: ask for access to this workspace");
     }
-    let source = patient.config.settings.sources().find(|(attribute, _)| *attribute == Attribute::Token);
+    let source = subject.config.settings.sources().find(|(attribute, _)| *attribute == Attribute::Token);
     match (method, error.is_unauthenticated() || error.hint().is_some(), source) {
         ("pat", true, Some((_, source))) => {
             Check::failed(NAME, saw, format!("make a new token in the workspace; the one that was refused is {source}"))

@@ -3,7 +3,7 @@
 use databricks::Arguments;
 use serde_json::{Map, Value, json};
 
-use crate::cli::doctor::Patient;
+use crate::cli::doctor::Subject;
 use crate::cli::doctor::report::Check;
 use crate::definition::{Action, OperationTool};
 use crate::operation;
@@ -12,15 +12,15 @@ use crate::registry::Tool;
 const NAME: &str = "permissions";
 
 /// Calls every list that needs no knowledge of the workspace, for a single item.
-pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
+pub(super) async fn check(subject: &Subject<'_>, may_ask: bool) -> Check {
     if !may_ask {
         return Check::skipped(NAME, "the identity is not known");
     }
     let (mut allowed, mut denied, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-    for tool in patient.registry.tools() {
+    for tool in subject.registry.tools() {
         let Some((plain, request)) = question(tool) else { continue };
         let name = tool.definition.name;
-        match patient.context.client.execute(plain.operation, request).await {
+        match subject.context.client.execute(plain.operation, request).await {
             Ok(_) => allowed.push(name),
             Err(error) if error.is_permission_denied() => {
                 denied.push(format!("`{name}` of toolset `{}`: {}", tool.definition.toolset, error.message()));

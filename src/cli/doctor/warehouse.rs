@@ -4,7 +4,7 @@ use databricks::Attribute;
 use serde_json::{Map, Value, json};
 
 use crate::calls;
-use crate::cli::doctor::Patient;
+use crate::cli::doctor::Subject;
 use crate::cli::doctor::connectivity::failed;
 use crate::cli::doctor::report::Check;
 use crate::context::Context;
@@ -15,19 +15,19 @@ const NAME: &str = "warehouse";
 const TOOL: &str = "execute_sql";
 
 /// The warehouse; with `--sql`, also whether it answers.
-pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
-    if patient.registry.tool(TOOL).is_err() {
+pub(super) async fn check(subject: &Subject<'_>, may_ask: bool) -> Check {
+    if subject.registry.tool(TOOL).is_err() {
         return Check::skipped(NAME, "no tool that runs SQL is enabled");
     }
     if !may_ask {
         return Check::skipped(NAME, "the identity is not known");
     }
-    let (id, saw, state) = match found(&patient.context, patient).await {
+    let (id, saw, state) = match found(&subject.context, subject).await {
         Ok(found) => found,
         Err(check) => return check,
     };
-    if patient.sql {
-        return answers(patient, &id, &saw).await;
+    if subject.sql {
+        return answers(subject, &id, &saw).await;
     }
     match state.as_str() {
         "RUNNING" | "STARTING" => Check::ok(NAME, saw),
@@ -37,7 +37,7 @@ pub(super) async fn check(patient: &Patient<'_>, may_ask: bool) -> Check {
 }
 
 /// The id of the warehouse, a sentence about it, and its state.
-async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, String, String), Check> {
+async fn found(context: &Context, subject: &Subject<'_>) -> Result<(String, String, String), Check> {
     let all = warehouse::all(context).await.map_err(|error| match error.api() {
         Some(error) if error.is_permission_denied() => {
             let saw = format!("the warehouses are not shown: {}", error.message());
@@ -47,7 +47,7 @@ async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, Stri
         None => Check::failed(NAME, error.to_string(), "try again"),
     })?;
     let count = all.len();
-    let source = patient.config.settings.sources().find(|(attribute, _)| *attribute == Attribute::WarehouseId);
+    let source = subject.config.settings.sources().find(|(attribute, _)| *attribute == Attribute::WarehouseId);
     let (warehouse, by) = match (&context.warehouse_id, source) {
         (None, _) | (Some(_), None) => (all.into_iter().next(), "chosen as the readiest".to_owned()),
         (Some(id), Some((_, source))) => {
@@ -75,15 +75,15 @@ async fn found(context: &Context, patient: &Patient<'_>) -> Result<(String, Stri
     Ok((id.clone(), format!("`{name}` ({id}), {by}, is {state}"), state))
 }
 
-async fn answers(patient: &Patient<'_>, id: &str, saw: &str) -> Check {
-    let workspaces = Workspaces::new(patient.name, patient.context.clone());
+async fn answers(subject: &Subject<'_>, id: &str, saw: &str) -> Check {
+    let workspaces = Workspaces::new(subject.name, subject.context.clone());
     let mut arguments = Map::new();
     arguments.insert("statement".to_owned(), json!("SELECT 1"));
     arguments.insert("warehouse_id".to_owned(), json!(id));
-    if !patient.registry.workspaces().is_empty() {
-        arguments.insert(ARGUMENT.to_owned(), json!(patient.name));
+    if !subject.registry.workspaces().is_empty() {
+        arguments.insert(ARGUMENT.to_owned(), json!(subject.name));
     }
-    match calls::call(patient.registry, &workspaces, TOOL, arguments).await {
+    match calls::call(subject.registry, &workspaces, TOOL, arguments).await {
         Ok(answer) if answer.get("still_running").and_then(Value::as_bool) == Some(true) => {
             Check::warning(NAME, format!("{saw}; `SELECT 1` still waits for it"), "try again in a few minutes")
         }

@@ -96,7 +96,7 @@ async fn a_start_that_has_not_left_at_the_deadline_is_called_off() {
     };
     let undo = async move |_: Context, _: u32| Ok(());
     let hurried = context.within(Duration::from_millis(500));
-    let error = start(&hurried, "work", begin, undo).await.expect_err("it waits for the slot");
+    let error = hurried.start("work", begin, undo).await.expect_err("it waits for the slot");
     assert!(!error.may_have_happened(), "{error}");
     let text = error.to_string();
     assert!(text.contains("ran out of time") && text.contains("before its request was sent"), "{text}");

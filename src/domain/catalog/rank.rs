@@ -88,7 +88,7 @@ impl Candidate {
     }
 
     /// The table as an answer tells it.
-    pub(crate) fn told(self) -> Value {
+    pub(crate) fn into_json(self) -> Value {
         let mut told = json!({ "full_name": self.full_name, "matched": self.matched });
         for (name, text) in [("table_type", self.table_type), ("comment", self.comment)] {
             if !text.is_empty() {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::domain::request;
-use crate::domain::sql::statement::{self, End, Order, Table, Told};
+use crate::domain::sql::statement::{self, Outcome, StatementRequest, Table, TableOutcome};
 use crate::domain::sql::warehouse::{self, Warehouse};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
@@ -73,8 +73,8 @@ pub(crate) async fn add(context: &Context, answer: &mut Value, table: &Value, fu
             if !input.column_statistics {
                 return None;
             }
-            let order = Order::new(aggregate(&name, columns), &[]);
-            Some(statement::table(context, &warehouse, &order, wait).await)
+            let request = StatementRequest::new(aggregate(&name, columns), &[]);
+            Some(statement::table(context, &warehouse, &request, wait).await)
         },
         async {
             if request::text(table, "data_source_format") != Some("DELTA")
@@ -82,8 +82,8 @@ pub(crate) async fn add(context: &Context, answer: &mut Value, table: &Value, fu
             {
                 return None;
             }
-            let order = Order::new(format!("DESCRIBE DETAIL {name}"), &[]);
-            statement::table_in_time(context, &warehouse, &order, wait, "raise `timeout_seconds`").await.ok()
+            let request = StatementRequest::new(format!("DESCRIBE DETAIL {name}"), &[]);
+            statement::table_in_time(context, &warehouse, &request, wait, "raise `timeout_seconds`").await.ok()
         },
     );
     if let Some(detail) = detail
@@ -99,8 +99,8 @@ pub(crate) async fn add(context: &Context, answer: &mut Value, table: &Value, fu
     }
     match told {
         None => {}
-        Some(Ok(Told::Table(told))) => statistics(answer, columns, &told),
-        Some(Ok(Told::Running(running))) => shape::put(answer, "column_statistics", running),
+        Some(Ok(TableOutcome::Table(told))) => statistics(answer, columns, &told),
+        Some(Ok(TableOutcome::Running(running))) => shape::put(answer, "column_statistics", running),
         Some(Err(error)) => shape::put(answer, "column_statistics", json!({ "error": error.to_string() })),
     }
     if let Some(sample) = sample {
@@ -122,11 +122,11 @@ async fn rows(context: &Context, warehouse: &Warehouse, name: &str, limit: u32, 
     // The table itself needs room as well.
     let budget = shape::Budget { characters: context.budget.characters / 2 };
     let context = Context { budget, ..context.clone() };
-    let order = Order::new(format!("SELECT * FROM {name} LIMIT {limit}"), &[]);
-    let sample = match statement::run(&context, warehouse, &order, wait).await? {
-        End::Done(statement) => statement::page(&context, *statement, Cursor::default()).await?,
-        End::Running(answer) => return Ok(answer),
-        End::TooLarge(error) | End::Unserved(error) => return Err(error),
+    let request = StatementRequest::new(format!("SELECT * FROM {name} LIMIT {limit}"), &[]);
+    let sample = match statement::run(&context, warehouse, &request, wait).await? {
+        Outcome::Done(statement) => statement::page(&context, *statement, Cursor::default()).await?,
+        Outcome::Running(answer) => return Ok(answer),
+        Outcome::TooLarge(error) | Outcome::Unserved(error) => return Err(error),
     };
     let paths = ["rows", "returned", "truncated", "hint", "next_page_token", "statement_id"];
     let mut kept = shape::keep(&sample, &paths);

@@ -5,7 +5,7 @@ use databricks::requests::compute::clusters;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::domain::compute::state::Kind;
+use crate::domain::compute::state::ComputeKind;
 use crate::domain::request;
 use crate::domain::request::identifier;
 use crate::error::Error;
@@ -31,10 +31,10 @@ pub(crate) async fn around(
     let events = answer.get("events").and_then(Value::as_array).into_iter().flatten();
     let events: Vec<_> = events.take(MOST_EVENTS).map(event).collect();
     // A job's own cluster vanishes with its run; its events stay.
-    let mut cluster = match Kind::Cluster.get(context, cluster_id).await {
-        Ok(machine) => {
-            let mut cluster = json!({ "cluster_id": cluster_id, "state": machine.state });
-            if let Some(why) = machine.why() {
+    let mut cluster = match ComputeKind::Cluster.get(context, cluster_id).await {
+        Ok(compute) => {
+            let mut cluster = json!({ "cluster_id": cluster_id, "state": compute.state });
+            if let Some(why) = compute.why() {
                 shape::put(&mut cluster, "reason", why);
             }
             cluster

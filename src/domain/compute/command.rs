@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
-use crate::domain::wait::{Stand, Wait, watch};
+use crate::domain::wait::{PollState, Wait, watch};
 use crate::error::Error;
 
 /// How long a new context may take until it can be used.
@@ -123,7 +123,7 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
     let poll = || context.send(command_execution::ContextStatus::new(cluster_id, &id));
     let look = |answer: &Value| {
         let state = status(answer);
-        Stand { is_over: matches!(state.as_str(), "Running" | "Error"), state, done: None }
+        PollState { is_over: matches!(state.as_str(), "Running" | "Error"), state, done: None }
     };
     let name = format!("{language} on cluster {cluster_id}");
     let mut wait = Wait::new(LONGEST_SETUP_SECONDS, LONGEST_PAUSE);

@@ -13,7 +13,7 @@ use crate::shape;
 
 /// Which of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ComputeKind {
     Cluster,
     Warehouse,
 }
@@ -29,9 +29,9 @@ pub(crate) enum Phase {
     Broken,
 }
 
-/// A machine as it is at one moment.
+/// A cluster or warehouse as it is at one moment.
 #[derive(Debug, Clone)]
-pub(crate) struct Machine {
+pub(crate) struct Compute {
     pub(crate) phase: Phase,
     /// Its state in the words of the API.
     pub(crate) state: String,
@@ -41,7 +41,7 @@ pub(crate) struct Machine {
     facts: Value,
 }
 
-impl Kind {
+impl ComputeKind {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Cluster => "cluster",
@@ -49,13 +49,13 @@ impl Kind {
         }
     }
 
-    /// The machine as it is now.
-    pub(crate) async fn get(self, context: &Context, id: &str) -> Result<Machine, Error> {
+    /// The cluster or warehouse as it is now.
+    pub(crate) async fn get(self, context: &Context, id: &str) -> Result<Compute, Error> {
         let facts = match self {
             Self::Cluster => context.send(clusters::Get::new(id)).await,
             Self::Warehouse => context.send(warehouses::Get::new(id)).await,
         };
-        Ok(Machine::new(facts?))
+        Ok(Compute::new(facts?))
     }
 
     /// Asks the workspace to start it, which does no harm when it is asked for twice.
@@ -83,8 +83,8 @@ impl Kind {
         }
     }
 
-    /// The answer about a machine.
-    pub(crate) fn answer(self, context: &Context, id: &str, machine: &Machine) -> Value {
+    /// The answer about a cluster or warehouse.
+    pub(crate) fn answer(self, context: &Context, id: &str, compute: &Compute) -> Value {
         let (id_field, fields): (_, &[&str]) = match self {
             Self::Cluster => (
                 "cluster_id",
@@ -96,21 +96,21 @@ impl Kind {
         };
         let mut answer = Map::new();
         answer.insert(id_field.to_owned(), json!(id));
-        answer.insert("state".to_owned(), json!(machine.state));
-        let facts = fields.iter().filter_map(|name| Some(((*name).to_owned(), machine.facts.get(*name)?.clone())));
+        answer.insert("state".to_owned(), json!(compute.state));
+        let facts = fields.iter().filter_map(|name| Some(((*name).to_owned(), compute.facts.get(*name)?.clone())));
         answer.extend(facts.filter(|(_, value)| !value.is_null()));
-        if let Some(problem) = machine.problem() {
+        if let Some(problem) = compute.problem() {
             answer.insert("problem".to_owned(), json!(problem));
         }
         answer.insert("page_url".to_owned(), json!(self.page(context, id)));
         Value::Object(answer)
     }
 
-    /// The error for a machine that does not run and will not.
-    pub(crate) fn failure(self, id: &str, machine: &Machine) -> Error {
-        let (word, state) = (self.word(), &machine.state);
-        let name = machine.name().map(|name| format!(" {name}")).unwrap_or_default();
-        let why = machine.why().map(|why| format!(": {why}")).unwrap_or_else(|| match machine.phase {
+    /// The error for a cluster or warehouse that does not run and will not.
+    pub(crate) fn failure(self, id: &str, compute: &Compute) -> Error {
+        let (word, state) = (self.word(), &compute.state);
+        let name = compute.name().map(|name| format!(" {name}")).unwrap_or_default();
+        let why = compute.why().map(|why| format!(": {why}")).unwrap_or_else(|| match compute.phase {
             Phase::Stopped | Phase::Stopping => ": somebody stopped it, and nothing is known to be wrong".to_owned(),
             _ => String::new(),
         });
@@ -121,7 +121,7 @@ impl Kind {
     }
 }
 
-impl Machine {
+impl Compute {
     fn new(facts: Value) -> Self {
         let state = facts.get("state").and_then(Value::as_str).unwrap_or("UNKNOWN").to_owned();
         let phase = match state.as_str() {
@@ -153,7 +153,7 @@ impl Machine {
     }
 
     /// Its state for whoever waits for it.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let problem = self.problem().map(|problem| format!(" ({problem})")).unwrap_or_default();
         format!("{}{problem}", self.state)
     }
@@ -187,11 +187,11 @@ impl Machine {
 mod tests {
     use serde_json::json;
 
-    use super::{Kind, Machine, Phase};
+    use super::{Compute, ComputeKind, Phase};
 
     #[test]
     fn every_state_has_its_meaning() {
-        let phase = |state: &str| Machine::new(json!({ "state": state })).phase;
+        let phase = |state: &str| Compute::new(json!({ "state": state })).phase;
         for (state, meaning) in [
             ("RUNNING", Phase::Running),
             ("RESIZING", Phase::Running),
@@ -208,33 +208,33 @@ mod tests {
         ] {
             assert_eq!(phase(state), meaning, "{state}");
         }
-        assert_eq!(Machine::new(json!({})).phase, Phase::Broken);
+        assert_eq!(Compute::new(json!({})).phase, Phase::Broken);
     }
 
     #[test]
     fn a_failure_says_why() {
-        let machine = Machine::new(json!({
+        let compute = Compute::new(json!({
             "state": "TERMINATED", "state_message": "No more of these machines.",
             "termination_reason": { "code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE", "parameters": { "zone": "a" } },
         }));
-        let text = Kind::Cluster.failure("1", &machine).to_string();
+        let text = ComputeKind::Cluster.failure("1", &compute).to_string();
         assert!(text.contains("TERMINATED: CLOUD_PROVIDER_LAUNCH_FAILURE (CLOUD_FAILURE) zone: a; No more"), "{text}");
         assert!(text.contains("`get_cluster_events`"), "{text}");
 
         let warehouse =
-            |state: &str, health| Machine::new(json!({ "name": "Reports", "state": state, "health": health }));
+            |state: &str, health| Compute::new(json!({ "name": "Reports", "state": state, "health": health }));
         let failed = json!({
             "status": "FAILED", "summary": "Clusters are failing to launch.", "details": "No addresses are left.",
             "failure_reason": { "code": "SUBNET_EXHAUSTED_FAILURE", "type": "CLIENT_ERROR", "parameters": { "subnet": "a" } },
         });
         let starting = warehouse("STARTING", failed);
         let why = "SUBNET_EXHAUSTED_FAILURE (CLIENT_ERROR) subnet: a; Clusters are failing to launch.; No addresses are left.";
-        assert_eq!(starting.told(), format!("STARTING ({why})"));
-        let text = Kind::Warehouse.failure("1", &starting).to_string();
+        assert_eq!(starting.describe(), format!("STARTING ({why})"));
+        let text = ComputeKind::Warehouse.failure("1", &starting).to_string();
         assert!(text.contains(&format!("warehouse Reports `1` does not run, it is STARTING: {why}")), "{text}");
         let stopped = warehouse("STOPPED", json!({ "status": "HEALTHY" }));
-        assert_eq!((stopped.told().as_str(), stopped.problem()), ("STOPPED", None));
-        let text = Kind::Warehouse.failure("1", &stopped).to_string();
+        assert_eq!((stopped.describe().as_str(), stopped.problem()), ("STOPPED", None));
+        let text = ComputeKind::Warehouse.failure("1", &stopped).to_string();
         assert!(text.contains("it is STOPPED: somebody stopped it"), "{text}");
     }
 }

@@ -34,22 +34,22 @@ pub(crate) enum Language {
 
 /// What a file tells. Either may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Detected {
     pub(crate) format: Option<Format>,
     pub(crate) language: Option<Language>,
 }
 
 /// What the content tells, and what it does not tell by the first of the names that does.
-pub(crate) fn told(content: &[u8], names: &[&str]) -> Told {
+pub(crate) fn detect(content: &[u8], names: &[&str]) -> Detected {
     let extensions = || names.iter().filter_map(|name| Some(name.rsplit_once('.')?.1.to_ascii_lowercase()));
     let language = extensions().find_map(|extension| language_of(&extension));
     if content.starts_with(ARCHIVE) {
-        return Told { format: Some(Format::Dbc), language: None };
+        return Detected { format: Some(Format::Dbc), language: None };
     }
     let text = encoding::decode(content).map(|text| text.text).unwrap_or_default();
     let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
     let has_header = |sign: &str| first.strip_prefix(sign).is_some_and(|rest| rest.trim() == HEADER);
-    let source = |language| Told { format: Some(Format::Source), language: Some(language) };
+    let source = |language| Detected { format: Some(Format::Source), language: Some(language) };
     if has_header("--") {
         source(Language::Sql)
     } else if has_header("//") {
@@ -58,12 +58,12 @@ pub(crate) fn told(content: &[u8], names: &[&str]) -> Told {
         // Two languages begin a comment with this sign.
         source(language.filter(|language| *language == Language::R).unwrap_or(Language::Python))
     } else if is_jupyter(&text) {
-        Told { format: Some(Format::Jupyter), language: None }
+        Detected { format: Some(Format::Jupyter), language: None }
     } else if ["<!doctype html", "<html"].iter().any(|start| first.to_ascii_lowercase().starts_with(start)) {
-        Told { format: Some(Format::Html), language: None }
+        Detected { format: Some(Format::Html), language: None }
     } else {
         let format = extensions().find_map(|extension| format_of(&extension));
-        Told { format: format.or(language.map(|_| Format::Source)), language }
+        Detected { format: format.or(language.map(|_| Format::Source)), language }
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
             ("x = 1", &["/a"], None, None),
             ("", &[], None, None),
         ] {
-            assert_eq!(told(content.as_bytes(), names), Told { format, language }, "{content} {names:?}");
+            assert_eq!(detect(content.as_bytes(), names), Detected { format, language }, "{content} {names:?}");
         }
     }
 
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(source(format!("\u{feff}{text}").as_bytes()).as_deref(), expected);
         let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(source(&wide).as_deref(), expected);
-        assert_eq!(told(&wide, &[]).language, Some(Language::Python));
+        assert_eq!(detect(&wide, &[]).language, Some(Language::Python));
         assert_eq!(source(b"\xff\x00"), None);
     }
 }

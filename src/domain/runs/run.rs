@@ -10,7 +10,7 @@ use databricks::types::{
 use databricks::{Client, Request};
 
 use crate::context::Context;
-use crate::domain::wait::{Stand, Wait, watch};
+use crate::domain::wait::{PollState, Wait, watch};
 use crate::error::Error;
 
 /// The longest time between two looks at a run.
@@ -26,13 +26,13 @@ pub(crate) async fn get(context: &Context, run_id: i64, history: bool) -> Result
     let run = context.client.whole(GetRun::OPERATION, request.into_arguments()).await?;
     let mut run =
         serde_json::from_value(run).map_err(|error| Error::failed(format!("the answer is no run: {error}")))?;
-    tell_states(&mut run);
+    complete_states(&mut run);
     Ok(run)
 }
 
 /// The API tells of a run twice, in `state`, which is deprecated, and in `status`: what the one lacks is taken from the
 /// other, so that all else reads `state`.
-fn tell_states(run: &mut Run) {
+fn complete_states(run: &mut Run) {
     complete(&mut run.state, run.status.as_ref());
     for task in run.tasks.iter_mut().chain(&mut run.iterations) {
         complete(&mut task.state, task.status.as_ref());
@@ -91,7 +91,7 @@ pub(crate) async fn wait_repaired(context: &Context, run_id: i64, repair: i64, s
     let mut wait = Wait::new(MOST_STALE_SECONDS, LONGEST_PAUSE);
     let look = |run: &Run| {
         let is_over = is_begun(run, Some(repair));
-        Stand { state: if is_over { state(run) } else { BEFORE_REPAIR.to_owned() }, done: None, is_over }
+        PollState { state: if is_over { state(run) } else { BEFORE_REPAIR.to_owned() }, done: None, is_over }
     };
     let run = watch(context, &format!("run {run_id}"), &mut wait, || get(context, run_id, true), look).await?;
     if is_begun(&run, Some(repair)) {
@@ -115,7 +115,7 @@ async fn watched(context: &Context, run_id: i64, seconds: u64, repair: Option<i6
         let total = tasks.len().max(1);
         // What it tells before is old.
         let state = if is_begun(run, repair) { state(run) } else { BEFORE_REPAIR.to_owned() };
-        Stand { state, done: Some((if is_over { total } else { done.min(total) }, total)), is_over }
+        PollState { state, done: Some((if is_over { total } else { done.min(total) }, total)), is_over }
     };
     watch(context, &format!("run {run_id}"), &mut wait, poll, look).await
 }
@@ -192,11 +192,11 @@ mod tests {
     use databricks::types::Run;
     use serde_json::{Value, json};
 
-    use super::{is_over, latest, state, succeeded, tell_states};
+    use super::{complete_states, is_over, latest, state, succeeded};
 
     fn run(value: Value) -> Run {
         let mut run = serde_json::from_value(value).expect("a run");
-        tell_states(&mut run);
+        complete_states(&mut run);
         run
     }
 

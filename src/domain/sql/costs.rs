@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::domain::request;
-use crate::domain::sql::statement::{self, End, Order};
+use crate::domain::sql::statement::{self, Outcome, StatementRequest};
 use crate::domain::sql::warehouse::{self, Warehouse};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
@@ -57,19 +57,19 @@ pub(crate) async fn costs(context: &Context, subject: Subject, period: Period) -
     let span = Span::of(&period)?;
     let warehouse = warehouse::choose(context, period.warehouse_id.clone()).await?;
     let mut notes = Vec::new();
-    let asked = ask(context, &warehouse, &subject, &period, span, subject.names).await;
+    let asked = query(context, &warehouse, &subject, &period, span, subject.names).await;
     let end = match asked {
         // Names are a convenience of another schema; costs can be told without.
         Err(error) if subject.names.is_some() && statement::lacks_access(&error) => {
             let end =
-                ask(context, &warehouse, &subject, &period, span, None).await.map_err(|error| explained(&error))?;
+                query(context, &warehouse, &subject, &period, span, None).await.map_err(|error| explained(&error))?;
             notes.push("names are missing: they need USE SCHEMA and SELECT on `system.lakeflow`");
             end
         }
         other => other.map_err(|error| if statement::lacks_access(&error) { explained(&error) } else { error })?,
     };
     let mut answer = match end {
-        End::Done(statement) => {
+        Outcome::Done(statement) => {
             let mut answer = statement::page(context, *statement, Cursor::default()).await?;
             if request::array(&answer, "rows").is_empty() {
                 shape::advise(
@@ -84,8 +84,8 @@ pub(crate) async fn costs(context: &Context, subject: Subject, period: Period) -
             }
             answer
         }
-        End::Running(answer) => answer,
-        End::TooLarge(error) | End::Unserved(error) => return Err(error),
+        Outcome::Running(answer) => answer,
+        Outcome::TooLarge(error) | Outcome::Unserved(error) => return Err(error),
     };
     notes.push("`list_cost` is DBUs at list price: not the invoice, which has discounts, and for classic compute without the cloud's machines");
     notes.push(
@@ -99,18 +99,18 @@ pub(crate) async fn costs(context: &Context, subject: Subject, period: Period) -
     Ok(answer)
 }
 
-async fn ask(
+async fn query(
     context: &Context,
     warehouse: &Warehouse,
     subject: &Subject,
     period: &Period,
     span: Span,
     names: Option<&str>,
-) -> Result<End, Error> {
+) -> Result<Outcome, Error> {
     let by_day = period.by_day.unwrap_or(subject.id.is_some());
     let sql = sql(subject, span, by_day, names);
     let values: Vec<_> = subject.id.iter().map(|id| ("id", id.clone())).collect();
-    statement::run(context, warehouse, &Order::new(sql, &values), period.timeout_seconds.seconds()).await
+    statement::run(context, warehouse, &StatementRequest::new(sql, &values), period.timeout_seconds.seconds()).await
 }
 
 /// One statement, whose rows are the answer: so it can be continued by its id.

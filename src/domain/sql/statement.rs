@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::domain::sql::read_only::{self, Circumstances};
 use crate::domain::sql::warehouse::Warehouse;
-use crate::domain::wait::{Stand, Wait, watch};
+use crate::domain::wait::{PollState, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
@@ -34,7 +34,7 @@ const SERVER_WAIT: u64 = 5;
 
 /// A statement to run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Order {
+pub(crate) struct StatementRequest {
     pub(crate) sql: String,
     pub(crate) parameters: Vec<StatementParameterListItem>,
     pub(crate) catalog: Option<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Order {
     pub(crate) by_links: bool,
 }
 
-impl Order {
+impl StatementRequest {
     /// A statement with named text values.
     pub(crate) fn new(sql: impl Into<String>, values: &[(&str, String)]) -> Self {
         let parameters = values.iter().map(|(name, value)| StatementParameterListItem {
@@ -58,7 +58,7 @@ impl Order {
 
 /// How a wait for a statement ended; a statement that failed is an error.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum Outcome {
     /// It succeeded.
     Done(Box<StatementResponse>),
     /// The time is up and it goes on; the answer says how to go on.
@@ -71,7 +71,7 @@ pub(crate) enum End {
 
 /// What a composite gets from a query of its own.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum TableOutcome {
     /// All its rows.
     Table(Table),
     /// The time is up and it goes on; the answer says how to go on.
@@ -79,23 +79,28 @@ pub(crate) enum Told {
 }
 
 /// Runs a statement and waits for it. It is cancelled if this call is, but not if the time is up.
-pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order, seconds: u64) -> Result<End, Error> {
+pub(crate) async fn run(
+    context: &Context,
+    warehouse: &Warehouse,
+    request: &StatementRequest,
+    seconds: u64,
+) -> Result<Outcome, Error> {
     let server_wait = if seconds < SERVER_WAIT { 0 } else { SERVER_WAIT };
     if warehouse.must_start() {
         let name = warehouse.name.as_deref().unwrap_or(&warehouse.id);
         context.progress.report(format!("warehouse {name} has to start first"));
     }
     // On the heap, as the futures of composites hold several of these.
-    let (statement, guard) = Box::pin(start(context, &warehouse.id, order, server_wait)).await?;
+    let (statement, guard) = Box::pin(start(context, &warehouse.id, request, server_wait)).await?;
     let end = Box::pin(wait(context, statement, seconds.saturating_sub(server_wait))).await;
     guard.keep();
     match end? {
-        End::Unserved(error) => Err(warehouse.blame(context, error).await),
-        End::Running(mut answer) => {
+        Outcome::Unserved(error) => Err(warehouse.blame(context, error).await),
+        Outcome::Running(mut answer) => {
             if answer.get("state").is_some_and(|state| state == "PENDING") {
                 warehouse.excuse(context, &mut answer).await;
             }
-            Ok(End::Running(answer))
+            Ok(Outcome::Running(answer))
         }
         end => Ok(end),
     }
@@ -105,13 +110,13 @@ pub(crate) async fn run(context: &Context, warehouse: &Warehouse, order: &Order,
 pub(crate) async fn table(
     context: &Context,
     warehouse: &Warehouse,
-    order: &Order,
+    request: &StatementRequest,
     seconds: u64,
-) -> Result<Told, Error> {
-    match run(context, warehouse, order, seconds).await? {
-        End::Done(statement) => Ok(Told::Table(Box::pin(Table::read(context, *statement)).await?)),
-        End::Running(answer) => Ok(Told::Running(answer)),
-        End::TooLarge(error) | End::Unserved(error) => Err(error),
+) -> Result<TableOutcome, Error> {
+    match run(context, warehouse, request, seconds).await? {
+        Outcome::Done(statement) => Ok(TableOutcome::Table(Box::pin(Table::read(context, *statement)).await?)),
+        Outcome::Running(answer) => Ok(TableOutcome::Running(answer)),
+        Outcome::TooLarge(error) | Outcome::Unserved(error) => Err(error),
     }
 }
 
@@ -120,13 +125,13 @@ pub(crate) async fn table(
 pub(crate) async fn table_in_time(
     context: &Context,
     warehouse: &Warehouse,
-    order: &Order,
+    request: &StatementRequest,
     seconds: u64,
     advice: &str,
 ) -> Result<Table, Error> {
-    match table(context, warehouse, order, seconds).await? {
-        Told::Table(table) => Ok(table),
-        Told::Running(answer) => {
+    match table(context, warehouse, request, seconds).await? {
+        TableOutcome::Table(table) => Ok(table),
+        TableOutcome::Running(answer) => {
             if let Some(id) = answer.get("statement_id").and_then(Value::as_str)
                 && let Err(error) = cancel(&context.client, id).await
             {
@@ -144,20 +149,20 @@ pub(crate) async fn table_in_time(
 async fn start(
     context: &Context,
     warehouse_id: &str,
-    order: &Order,
+    statement: &StatementRequest,
     server_wait: u64,
 ) -> Result<(StatementResponse, Guard), Error> {
-    let parameters = Some(order.parameters.clone()).filter(|parameters| !parameters.is_empty());
-    let request = ExecuteStatement::new(&order.sql, warehouse_id)
-        .disposition(if order.by_links { Disposition::ExternalLinks } else { Disposition::Inline })
+    let parameters = Some(statement.parameters.clone()).filter(|parameters| !parameters.is_empty());
+    let request = ExecuteStatement::new(&statement.sql, warehouse_id)
+        .disposition(if statement.by_links { Disposition::ExternalLinks } else { Disposition::Inline })
         .format(Format::JsonArray)
         .on_wait_timeout(ExecuteStatementRequestOnWaitTimeout::Continue)
         .wait_timeout(format!("{server_wait}s"))
-        .maybe(order.catalog.as_deref(), ExecuteStatement::catalog)
-        .maybe(order.schema.as_deref(), ExecuteStatement::schema)
-        .maybe(order.row_limit, ExecuteStatement::row_limit)
+        .maybe(statement.catalog.as_deref(), ExecuteStatement::catalog)
+        .maybe(statement.schema.as_deref(), ExecuteStatement::schema)
+        .maybe(statement.row_limit, ExecuteStatement::row_limit)
         .maybe(parameters, ExecuteStatement::parameters);
-    let (sql, catalog, warehouse_id) = (order.sql.clone(), order.catalog.clone(), warehouse_id.to_owned());
+    let (sql, catalog, warehouse_id) = (statement.sql.clone(), statement.catalog.clone(), warehouse_id.to_owned());
     let looking = context.ahead().client;
     let start = async move |starting: Context| {
         // Only what surely reads may be sent twice, so functions that people made count as more.
@@ -183,7 +188,7 @@ pub(crate) async fn cancel(client: &Client, id: &str) -> Result<(), databricks::
 }
 
 /// Waits until a statement has ended or the time is up.
-pub(crate) async fn wait(context: &Context, statement: StatementResponse, seconds: u64) -> Result<End, Error> {
+pub(crate) async fn wait(context: &Context, statement: StatementResponse, seconds: u64) -> Result<Outcome, Error> {
     let id = statement.statement_id.clone().unwrap_or_default();
     // The answer that is there already is the first look.
     let mut first = Some(statement);
@@ -199,7 +204,7 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
     };
     let look = |statement: &StatementResponse| {
         let state = state(statement);
-        Stand { state: state.to_string(), done: None, is_over: !is_open(&state) }
+        PollState { state: state.to_string(), done: None, is_over: !is_open(&state) }
     };
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
     let statement = watch(context, &format!("statement {id}"), &mut wait, poll, look).await.map_err(|error| {
@@ -207,11 +212,11 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
         error.after(format!("statement `{id}` was sent, and its state is not known")).with_hint(hint)
     })?;
     match state(&statement) {
-        StatementState::Succeeded => Ok(End::Done(Box::new(statement))),
+        StatementState::Succeeded => Ok(Outcome::Done(Box::new(statement))),
         // A small result may come with a statement that is closed at once.
-        StatementState::Closed if has_result(&statement) => Ok(End::Done(Box::new(statement))),
+        StatementState::Closed if has_result(&statement) => Ok(Outcome::Done(Box::new(statement))),
         StatementState::Closed => Err(gone(id)),
-        state if is_open(&state) => Ok(End::Running(json!({
+        state if is_open(&state) => Ok(Outcome::Running(json!({
             "statement_id": id,
             "state": state,
             "still_running": true,
@@ -245,9 +250,9 @@ pub(crate) async fn finish(
     cursor: Cursor,
 ) -> Result<Value, Error> {
     match wait(context, statement, seconds).await? {
-        End::Done(statement) => page(context, *statement, cursor).await,
-        End::Running(answer) => Ok(answer),
-        End::TooLarge(error) | End::Unserved(error) => Err(error),
+        Outcome::Done(statement) => page(context, *statement, cursor).await,
+        Outcome::Running(answer) => Ok(answer),
+        Outcome::TooLarge(error) | Outcome::Unserved(error) => Err(error),
     }
 }
 
@@ -274,7 +279,7 @@ fn gone(id: &str) -> Error {
         .with_hint("a query can be run again with `execute_sql`; what any other statement did is done")
 }
 
-fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> Result<End, Error> {
+fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> Result<Outcome, Error> {
     let status = statement.status.clone().unwrap_or_default();
     let error = status.error.unwrap_or_default();
     let code = error.error_code.map(|code| format!(" `{code}`")).unwrap_or_default();
@@ -286,7 +291,7 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
     if message.contains("disposition=EXTERNAL_LINKS") {
         let hint =
             "the result is beyond 25 MiB: select less, set `row_limit` or `large_result`, or save it with `save_to`";
-        return Ok(End::TooLarge(failed.with_hint(hint)));
+        return Ok(Outcome::TooLarge(failed.with_hint(hint)));
     }
     let contains = |words: &[&str]| words.iter().any(|word| message.contains(word));
     Err(if contains(&["CATALOG_NOT_FOUND", "NO_SUCH_CATALOG"]) {
@@ -309,7 +314,7 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
     } else if *state == StatementState::Canceled {
         failed.with_hint("a user or a time limit of the warehouse cancelled it: run it again if it is still wanted")
     } else if !is_sql && *state == StatementState::Failed {
-        return Ok(End::Unserved(failed.with_hint("see how its warehouse is with `list_warehouses`")));
+        return Ok(Outcome::Unserved(failed.with_hint("see how its warehouse is with `list_warehouses`")));
     } else {
         failed
     })

@@ -4,7 +4,7 @@ use databricks::requests::sql::{query_history, warehouses};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::domain::compute::state::{Kind, Phase};
+use crate::domain::compute::state::{ComputeKind, Phase};
 use crate::domain::request;
 use crate::error::Error;
 use crate::shape;
@@ -47,9 +47,9 @@ impl Warehouse {
             return;
         }
         // That it cannot be looked at must not hide the statement.
-        if let Ok(machine) = Kind::Warehouse.get(context, &self.id).await {
-            shape::put(answer, "warehouse_state", machine.state.clone());
-            if let Some(problem) = machine.problem() {
+        if let Ok(compute) = ComputeKind::Warehouse.get(context, &self.id).await {
+            shape::put(answer, "warehouse_state", compute.state.clone());
+            if let Some(problem) = compute.problem() {
                 shape::put(answer, "warehouse_problem", problem);
             }
         }
@@ -57,9 +57,9 @@ impl Warehouse {
 
     /// The error for a statement that failed for its warehouse's sake, with what the warehouse says.
     pub(crate) async fn blame(&self, context: &Context, error: Error) -> Error {
-        match Kind::Warehouse.get(context, &self.id).await {
-            Ok(machine) if machine.phase == Phase::Running => error,
-            Ok(machine) => Kind::Warehouse.failure(&self.id, &machine).after(error.message()),
+        match ComputeKind::Warehouse.get(context, &self.id).await {
+            Ok(compute) if compute.phase == Phase::Running => error,
+            Ok(compute) => ComputeKind::Warehouse.failure(&self.id, &compute).after(error.message()),
             Err(unseen) => unseen.after(error.message()),
         }
     }

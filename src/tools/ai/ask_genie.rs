@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::genie::MessageId;
 use crate::domain::request::{integer, text};
-use crate::domain::wait::{Stand, Timeout, Wait, watch};
+use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
@@ -38,18 +38,18 @@ struct Input {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let seconds = input.timeout_seconds.seconds();
-    let place = asked(&context, input).await?;
+    let place = find_message(&context, input).await?;
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
     let MessageId { space, conversation, message } = &place;
     let poll = || context.send(genie::GetMessage::new(space, conversation, message));
     let look = |message: &Value| {
         let status = status(message).to_owned();
         let is_over = matches!(status.as_str(), "COMPLETED" | "QUERY_RESULT_EXPIRED" | "FAILED" | "CANCELLED");
-        Stand { state: status, done: None, is_over }
+        PollState { state: status, done: None, is_over }
     };
     let question = Lasting::new(format!("message {message} of Genie conversation {conversation}"));
     let message = watch(&context, "Genie", &mut wait, poll, look).await;
-    question.told();
+    question.settle();
     let message = message.map_err(|error| {
         let MessageId { conversation, message, .. } = &place;
         error.after(format!("Genie has the question (`message_id` {message}, `conversation_id` {conversation})"))
@@ -76,7 +76,7 @@ fn status(message: &Value) -> &str {
 }
 
 /// Puts the question, or finds the message that is asked for.
-async fn asked(context: &Context, input: Input) -> Result<MessageId, Error> {
+async fn find_message(context: &Context, input: Input) -> Result<MessageId, Error> {
     let Input { space_id: space, question, conversation_id, message_id, .. } = input;
     let (answer, conversation) = match (question, conversation_id, message_id) {
         (None, Some(conversation), Some(message)) => return Ok(MessageId { space, conversation, message }),

@@ -57,7 +57,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         .max_results(0)
         .maybe(input.principal, grants::GetEffective::principal);
     let (assignments, is_cut) = assignments(&context, request).await?;
-    let items = told(&assignments);
+    let items = by_principal(&assignments);
     let left = items.len().saturating_sub(cursor.skip);
     let page = shape::page(items.into_iter().skip(cursor.skip), context.budget);
     let next = (page.taken < left).then_some(Cursor { skip: cursor.skip + page.taken, ..cursor });
@@ -96,7 +96,7 @@ async fn assignments(context: &Context, request: grants::GetEffective) -> Result
 }
 
 /// One item per principal, sorted.
-fn told(assignments: &[Value]) -> Vec<Value> {
+fn by_principal(assignments: &[Value]) -> Vec<Value> {
     let mut principals: BTreeMap<String, Origins> = BTreeMap::new();
     for assignment in assignments {
         let principal = request::text(assignment, "principal").unwrap_or_default().to_owned();
@@ -131,7 +131,7 @@ fn told(assignments: &[Value]) -> Vec<Value> {
 mod tests {
     use serde_json::json;
 
-    use super::told;
+    use super::by_principal;
 
     #[test]
     fn privileges_are_told_by_principal_and_origin() {
@@ -145,7 +145,7 @@ mod tests {
             json!({ "principal": "c", "privileges": null }),
         ];
         assert_eq!(
-            told(&assignments),
+            by_principal(&assignments),
             [
                 json!({ "principal": "a", "privileges": ["SELECT"] }),
                 json!({

@@ -67,7 +67,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     let names = Names::look_up(&context, walks.iter().flat_map(|(_, walk)| &walk.edges)).await;
     for (direction, walk) in &walks {
-        let steps = walk.edges.iter().map(|edge| edge.told(&names));
+        let steps = walk.edges.iter().map(|edge| edge.to_json(&names));
         shape::put(&mut answer, direction.name(), steps.collect::<Vec<_>>());
     }
     shape::put(&mut answer, "source", source.name());

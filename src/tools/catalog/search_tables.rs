@@ -14,7 +14,7 @@ use crate::cursor::Cursor;
 use crate::definition::Composite;
 use crate::domain::catalog::rank::{self, Candidate, Words};
 use crate::domain::request;
-use crate::domain::sql::statement::{self, Order};
+use crate::domain::sql::statement::{self, StatementRequest};
 use crate::domain::sql::warehouse::{self, Warehouse};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
@@ -95,7 +95,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let ranked = rank::ranked(found.candidates, &words);
     let total = ranked.len();
-    let items = ranked.into_iter().skip(cursor.skip).take(input.limit).map(Candidate::told);
+    let items = ranked.into_iter().skip(cursor.skip).take(input.limit).map(Candidate::into_json);
     let page = shape::page(items, context.budget);
     let next = cursor.skip + page.taken;
     let mut answer = json!({
@@ -153,9 +153,9 @@ async fn by_sql(context: &Context, warehouse: &Warehouse, words: &Words, input: 
          LIMIT {MOST_CANDIDATES}"
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    let order = Order::new(sql, &values);
+    let request = StatementRequest::new(sql, &values);
     let advice = "raise `timeout_seconds`";
-    let table = statement::table_in_time(context, warehouse, &order, input.timeout_seconds.seconds(), advice).await?;
+    let table = statement::table_in_time(context, warehouse, &request, input.timeout_seconds.seconds(), advice).await?;
     let rows = table.rows.iter().map(|row| {
         let text = |column: &str| table.cell(row, column).unwrap_or_default().to_owned();
         let full_name = format!("{}.{}.{}", text("table_catalog"), text("table_schema"), text("table_name"));

@@ -12,10 +12,10 @@ use crate::definition::Composite;
 use crate::domain::compute::command::{self, Command};
 use crate::domain::compute::command_result;
 use crate::domain::compute::lifecycle::{self, Started};
-use crate::domain::compute::state::Kind;
+use crate::domain::compute::state::ComputeKind;
 use crate::domain::runs::serverless;
 use crate::domain::text::{Keep, excerpt, without_markup};
-use crate::domain::wait::{Stand, Timeout, Wait, watch};
+use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
@@ -109,9 +109,9 @@ async fn awake(context: &Context, id: &str, has_context: bool, wait: &mut Wait) 
     if has_context {
         return Ok(None);
     }
-    let started = lifecycle::start(context, Kind::Cluster, id, wait).await?;
+    let started = lifecycle::start(context, ComputeKind::Cluster, id, wait).await?;
     let Started::Not(_) = started else { return Ok(None) };
-    let mut answer = lifecycle::answer(context, Kind::Cluster, id, &started, wait);
+    let mut answer = lifecycle::answer(context, ComputeKind::Cluster, id, &started, wait);
     shape::put(&mut answer, "hint", "the cluster is not up yet and nothing was run; call `run_code` again later");
     Ok(Some(answer))
 }
@@ -130,7 +130,7 @@ async fn finish(
     let look = |answer: &Value| {
         let state = status(answer);
         let is_over = matches!(state.as_str(), "Finished" | "Error" | "Cancelled");
-        Stand { state, done: None, is_over }
+        PollState { state, done: None, is_over }
     };
     let seen = watch(context, &name, wait, || command::status(context, &command), look).await;
     if let Some(guard) = guard {

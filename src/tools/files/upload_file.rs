@@ -11,7 +11,7 @@ use crate::definition::Composite;
 use crate::digest::Sha256Hex;
 use crate::domain::files::path::Remote;
 use crate::error::Error;
-use crate::local::Place;
+use crate::local::LocalPath;
 use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
@@ -33,17 +33,17 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     // As long as the data is large.
     let context = context.unlimited();
     let mut remote = Remote::parse(&input.path)?;
-    let (content, digest) = match Given::new(&context, input.content, input.local_path)? {
-        Given::Text(_) if input.path.ends_with('/') => {
+    let (content, digest) = match UploadSource::new(&context, input.content, input.local_path)? {
+        UploadSource::Text(_) if input.path.ends_with('/') => {
             return Err(Error::failed(format!("`{}` names a folder, and the text has no name", input.path))
                 .with_hint("end `path` with the name of the file"));
         }
-        Given::Text(text) => {
+        UploadSource::Text(text) => {
             let mut digest = Sha256Hex::default();
             digest.add(text.as_bytes());
             (Content::from(bytes::Bytes::from(text)), digest.finish())
         }
-        Given::File(place) => {
+        UploadSource::File(place) => {
             if let Some(name) = place.name().filter(|_| input.path.ends_with('/')) {
                 remote = remote.join(name);
             }
@@ -70,12 +70,12 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 /// What the caller gives to be written.
-pub(crate) enum Given {
+pub(crate) enum UploadSource {
     Text(String),
-    File(Place),
+    File(LocalPath),
 }
 
-impl Given {
+impl UploadSource {
     /// Either a text or the path of a local file.
     pub(crate) fn new(context: &Context, content: Option<String>, local_path: Option<String>) -> Result<Self, Error> {
         match (content, local_path) {

@@ -10,7 +10,7 @@ use crate::definition::Composite;
 use crate::domain::request;
 use crate::domain::sql::plan_hints;
 use crate::domain::sql::read_only::{self, Circumstances};
-use crate::domain::sql::statement::{self, Order};
+use crate::domain::sql::statement::{self, StatementRequest};
 use crate::domain::sql::warehouse::{self, Warehouse};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
@@ -55,7 +55,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
                 .with_hint("ids come from `execute_sql` and `list_query_history`"));
         }
     };
-    let mut answer = query.as_ref().map_or_else(|| json!({}), told);
+    let mut answer = query.as_ref().map_or_else(|| json!({}), facts);
     let text = query
         .as_ref()
         .and_then(|query| request::text(query, "query_text").map(str::to_owned))
@@ -95,7 +95,7 @@ async fn history(context: &Context, id: &str) -> Result<Value, Error> {
 }
 
 /// What the history tells of a query.
-fn told(query: &Value) -> Value {
+fn facts(query: &Value) -> Value {
     let mut told = json!({});
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value.filter(|value| !value.is_null()) {
@@ -164,13 +164,13 @@ async fn planned(
         Some(own) if input.warehouse_id.is_none() => of_query(context, own).await?,
         _ => warehouse::choose(context, input.warehouse_id.clone()).await?,
     };
-    let order = Order {
+    let request = StatementRequest {
         catalog: input.catalog.clone(),
         schema: input.schema.clone(),
-        ..Order::new(format!("EXPLAIN FORMATTED {text}"), &[])
+        ..StatementRequest::new(format!("EXPLAIN FORMATTED {text}"), &[])
     };
     let advice = "raise `timeout_seconds`";
-    let table = statement::table_in_time(context, &warehouse, &order, input.timeout_seconds.seconds(), advice).await;
+    let table = statement::table_in_time(context, &warehouse, &request, input.timeout_seconds.seconds(), advice).await;
     let table = table.map_err(|error| match error.to_string().contains("UNBOUND_SQL_PARAMETER") {
         true => Error::failed("no plan: the values of the statement's parameters are not known")
             .with_hint("pass its text as `statement`, with values in place of the markers"),

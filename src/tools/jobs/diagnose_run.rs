@@ -57,8 +57,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if let Some(cause) = &cause {
         shape::put(&mut answer, "first_failure", cause.shown(context.budget.characters / 3));
     }
-    tell_others(&mut answer, &run, &failures);
-    tell_cluster(&context, &mut answer, cause.as_ref(), &mut notes).await;
+    add_other_causes(&mut answer, &run, &failures);
+    add_cluster_events(&context, &mut answer, cause.as_ref(), &mut notes).await;
     match changes::since_last_success(&context, run_id, &run).await {
         Ok(Some(changes)) => shape::put(&mut answer, "since_last_success", changes),
         Ok(None) => {}
@@ -74,7 +74,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     Ok(answer)
 }
 
-fn tell_others(answer: &mut Value, run: &Run, failures: &[&RunTask]) {
+fn add_other_causes(answer: &mut Value, run: &Run, failures: &[&RunTask]) {
     let others: Vec<_> = failures.iter().skip(1).take(MOST_TASKS).map(|other| task(other)).collect();
     if !others.is_empty() {
         shape::put(answer, "other_failures", others);
@@ -92,7 +92,7 @@ fn tell_others(answer: &mut Value, run: &Run, failures: &[&RunTask]) {
     }
 }
 
-async fn tell_cluster(context: &Context, answer: &mut Value, cause: Option<&Cause>, notes: &mut Vec<String>) {
+async fn add_cluster_events(context: &Context, answer: &mut Value, cause: Option<&Cause>, notes: &mut Vec<String>) {
     let Some(cause) = cause else { return };
     let task = &cause.task;
     let instance = task.cluster_instance.as_ref().and_then(|cluster| cluster.cluster_id.clone());

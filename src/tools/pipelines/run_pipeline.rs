@@ -10,7 +10,7 @@ use crate::cleanup::Begun;
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::pipelines;
-use crate::domain::wait::{Stand, Timeout, Wait, watch};
+use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
@@ -43,7 +43,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     // What is being stopped has to end before an update can begin.
     let look = |settings: &Value| {
         let is_over = !pipelines::is_stopping(settings);
-        Stand { state: pipelines::state(settings).to_owned(), done: None, is_over }
+        PollState { state: pipelines::state(settings).to_owned(), done: None, is_over }
     };
     let poll = || pipelines::get(&context, &id);
     let settings = watch(&context, &format!("pipeline {id}"), &mut wait, poll, look).await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::pipelines;
-use crate::domain::wait::{Stand, Timeout, Wait, watch};
+use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
@@ -40,7 +40,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     let look = |told: &Value| {
         let state = pipelines::state(told).to_owned();
-        Stand { is_over: is_idle(&state), state, done: None }
+        PollState { is_over: is_idle(&state), state, done: None }
     };
     let mut wait = Wait::new(if input.wait { input.timeout_seconds.seconds() } else { 0 }, LONGEST_PAUSE);
     let name = format!("pipeline {id}");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::sql::statement;
-use crate::domain::wait::{Stand, Wait, watch};
+use crate::domain::wait::{PollState, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
@@ -34,7 +34,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     statement::cancel(&context.client, &id).await?;
     let look = |statement: &StatementResponse| {
         let state = statement::state(statement);
-        Stand { state: state.to_string(), done: None, is_over: !statement::is_open(&state) }
+        PollState { state: state.to_string(), done: None, is_over: !statement::is_open(&state) }
     };
     let name = format!("statement {id}");
     let mut wait = Wait::new(SECONDS, LONGEST_PAUSE);

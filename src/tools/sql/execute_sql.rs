@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::cursor::Cursor;
 use crate::definition::Composite;
 use crate::domain::sql::read_only::{self, Circumstances};
-use crate::domain::sql::statement::{self, End, Export, Order};
+use crate::domain::sql::statement::{self, Export, Outcome, StatementRequest};
 use crate::domain::sql::warehouse;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
@@ -80,7 +80,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         None => None,
     };
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
-    let mut order = Order {
+    let mut request = StatementRequest {
         sql: input.statement,
         parameters,
         catalog: input.catalog,
@@ -88,29 +88,29 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         row_limit: input.row_limit,
         by_links: input.large_result || export.is_some(),
     };
-    let mut end = match statement::run(&context, &warehouse, &order, input.timeout_seconds.seconds()).await {
+    let mut end = match statement::run(&context, &warehouse, &request, input.timeout_seconds.seconds()).await {
         Ok(end) => end,
-        Err(error) => return Err(about_syntax(error, &order.sql).await),
+        Err(error) => return Err(about_syntax(error, &request.sql).await),
     };
     // That a result is too large shows only after it was computed. Computing a query once more changes nothing.
-    if matches!(end, End::TooLarge(_)) && read_only::check(&order.sql, circumstances).await.is_ok() {
+    if matches!(end, Outcome::TooLarge(_)) && read_only::check(&request.sql, circumstances).await.is_ok() {
         context.progress.report("the result is beyond 25 MiB: running the query again for delivery by links");
-        order.by_links = true;
+        request.by_links = true;
         let left = input.timeout_seconds.seconds().saturating_sub(started.elapsed().as_secs());
-        end = statement::run(&context, &warehouse, &order, left).await?;
+        end = statement::run(&context, &warehouse, &request, left).await?;
     }
     let mut answer = match (end, export) {
-        (End::Done(statement), Some(export)) => export.write(&context, *statement).await?,
-        (End::Done(statement), None) => {
+        (Outcome::Done(statement), Some(export)) => export.write(&context, *statement).await?,
+        (Outcome::Done(statement), None) => {
             let mut answer = statement::page(&context, *statement, Cursor::default()).await?;
-            if is_of_session(&order.sql) {
+            if is_of_session(&request.sql) {
                 let advice = "each call has a session of its own, so later ones do not see this: pass `catalog` and \
                               `schema`, or values in `parameters`";
                 shape::advise(&mut answer, advice);
             }
             answer
         }
-        (End::Running(mut answer), export) => {
+        (Outcome::Running(mut answer), export) => {
             if export.is_some() {
                 let advice = "no file was written: page through its rows, or run the query again with `save_to` and a \
                               longer `timeout_seconds`";
@@ -118,7 +118,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             }
             answer
         }
-        (End::TooLarge(error) | End::Unserved(error), _) => return Err(error),
+        (Outcome::TooLarge(error) | Outcome::Unserved(error), _) => return Err(error),
     };
     warehouse.put(&mut answer);
     statement::put_elapsed(&mut answer, started.elapsed());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::compute::lifecycle::{self, WaitArguments};
-use crate::domain::compute::state::Kind;
+use crate::domain::compute::state::ComputeKind;
 use crate::error::Error;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
@@ -22,6 +22,6 @@ struct Input {
 
 async fn run(context: Context, Input { warehouse_id, waiting }: Input) -> Result<Value, Error> {
     let mut wait = waiting.wait();
-    let started = lifecycle::start(&context, Kind::Warehouse, &warehouse_id, &mut wait).await?;
-    Ok(lifecycle::answer(&context, Kind::Warehouse, &warehouse_id, &started, &wait))
+    let started = lifecycle::start(&context, ComputeKind::Warehouse, &warehouse_id, &mut wait).await?;
+    Ok(lifecycle::answer(&context, ComputeKind::Warehouse, &warehouse_id, &started, &wait))
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::compute::lifecycle::{self, WaitArguments};
-use crate::domain::compute::state::Kind;
+use crate::domain::compute::state::ComputeKind;
 use crate::error::Error;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
@@ -21,5 +21,5 @@ struct Input {
 }
 
 async fn run(context: Context, Input { warehouse_id, waiting }: Input) -> Result<Value, Error> {
-    lifecycle::stop(&context, Kind::Warehouse, &warehouse_id, &mut waiting.wait()).await
+    lifecycle::stop(&context, ComputeKind::Warehouse, &warehouse_id, &mut waiting.wait()).await
 }

@@ -16,7 +16,7 @@ use crate::domain::files::path::Remote;
 use crate::domain::request;
 use crate::error::Error;
 use crate::shape;
-use crate::tools::files::upload_file::{self, Given};
+use crate::tools::files::upload_file::{self, UploadSource};
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 
@@ -28,7 +28,7 @@ struct Input {
     content: Option<String>,
     /// A file of the machine the server runs on, below its `--local-root`.
     local_path: Option<String>,
-    /// Told by content and file extension if unset. `SOURCE`: code; `JUPYTER`: .ipynb JSON; `HTML`, `DBC` and `R_MARKDOWN`:
+    /// Detected by content and file extension if unset. `SOURCE`: code; `JUPYTER`: .ipynb JSON; `HTML`, `DBC` and `R_MARKDOWN`:
     /// exported notebooks; `AUTO`: a plain workspace file, or a notebook by its header.
     format: Option<Format>,
     /// Language of the source; told by its header and the file extension if unset.
@@ -44,19 +44,19 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         return Err(Error::failed("notebooks live in the workspace tree, not in volumes")
             .with_hint("give a workspace path, or put the file there with `upload_file`"));
     };
-    let mut bytes: Bytes = match Given::new(&context, input.content, input.local_path.clone())? {
-        Given::Text(text) => {
+    let mut bytes: Bytes = match UploadSource::new(&context, input.content, input.local_path.clone())? {
+        UploadSource::Text(text) => {
             remote.check_size(text.len() as u64)?;
             text.into_bytes().into()
         }
-        Given::File(place) => {
+        UploadSource::File(place) => {
             let content = place.content()?;
             remote.check_size(content.length())?;
             content.read().await?
         }
     };
     let names: Vec<&str> = [Some(input.path.as_str()), input.local_path.as_deref()].into_iter().flatten().collect();
-    let told = notebook::told(&bytes, &names);
+    let told = notebook::detect(&bytes, &names);
     // What is no notebook of a kind by its content and name is a source in the language that is named.
     let format =
         input.format.or(told.format).or(input.language.map(|_| Format::Source)).ok_or_else(unknown_language)?;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation, verify, whole};
+use super::{
+    Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation, verify,
+};
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
@@ -45,7 +47,7 @@ impl<'a> Reader<'a> {
             self.collect(|reader| reader.decide_by_use(used));
         }
         let mut problems = self.problems;
-        problems.extend(whole::check(&self.allowlist, self.api, &self.lists));
+        problems.extend(cross_checks::check(&self.allowlist, self.api, &self.lists));
         problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
         if problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(problems)) }
     }

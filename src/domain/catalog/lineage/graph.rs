@@ -15,7 +15,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    fn told(&self) -> String {
+    fn to_json(&self) -> String {
         match &self.column {
             Some(column) => format!("{}.{column}", self.table),
             None => self.table.clone(),
@@ -73,11 +73,11 @@ impl Edge {
     }
 
     /// The step as an answer tells it.
-    pub(crate) fn told(&self, names: &Names) -> Value {
+    pub(crate) fn to_json(&self, names: &Names) -> Value {
         let mut told = json!({});
         match &self.far {
             Some(far) if self.is_hidden => {
-                shape::put(&mut told, "table", far.told());
+                shape::put(&mut told, "table", far.to_json());
                 shape::put(&mut told, "hidden", true);
             }
             Some(far) => {
@@ -90,10 +90,10 @@ impl Edge {
         }
         shape::put(&mut told, "depth", self.depth);
         if self.depth > 1 {
-            shape::put(&mut told, "of", self.near.told());
+            shape::put(&mut told, "of", self.near.to_json());
         }
         for (kind, ids) in &self.between {
-            shape::put(&mut told, kind, ids.iter().map(|id| names.told(kind, id)).collect::<Vec<_>>());
+            shape::put(&mut told, kind, ids.iter().map(|id| names.to_json(kind, id)).collect::<Vec<_>>());
         }
         if let Some(seen) = &self.last_seen {
             shape::put(&mut told, "last_seen", seen.clone());

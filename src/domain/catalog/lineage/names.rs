@@ -110,7 +110,7 @@ impl Names {
     }
 
     /// An id as an answer tells it.
-    pub(crate) fn told(&self, kind: &str, id: &str) -> Value {
+    pub(crate) fn to_json(&self, kind: &str, id: &str) -> Value {
         let mut told = json!({ "id": id });
         let known = self.known.get(&(kind.to_owned(), id.to_owned()));
         for (name, value) in known.and_then(Value::as_object).into_iter().flatten() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::domain::catalog::lineage::graph::{Direction, Edge, Node};
 use crate::domain::request;
-use crate::domain::sql::statement::{self, Order};
+use crate::domain::sql::statement::{self, StatementRequest};
 use crate::domain::sql::warehouse::{self, Warehouse};
 use crate::error::Error;
 use crate::shape;
@@ -45,7 +45,7 @@ pub(crate) enum Source {
 impl Source {
     /// The API where it answers for the first table.
     pub(crate) async fn open(context: &Context, root: &Node, warehouse_id: Option<String>) -> Result<Self, Error> {
-        match ask(context, root).await {
+        match fetch(context, root).await {
             Ok(answer) => Ok(Self::Api(BTreeMap::from([(root.clone(), answer)]))),
             Err(error) if error.api().is_some_and(falls_back) => {
                 let Ok(Some(warehouse)) = warehouse::running(context, warehouse_id).await else {
@@ -115,7 +115,7 @@ fn falls_back(error: &databricks::Error) -> bool {
 async fn look_up<'a>(context: &Context, known: &'a mut BTreeMap<Node, Value>, node: &Node) -> Result<&'a Value, Error> {
     Ok(match known.entry(node.clone()) {
         Entry::Occupied(entry) => entry.into_mut(),
-        Entry::Vacant(entry) => entry.insert(ask(context, node).await?),
+        Entry::Vacant(entry) => entry.insert(fetch(context, node).await?),
     })
 }
 
@@ -130,7 +130,7 @@ fn between_tables(columns: &mut [Edge], tables: &[Edge]) {
     }
 }
 
-async fn ask(context: &Context, node: &Node) -> Result<Value, Error> {
+async fn fetch(context: &Context, node: &Node) -> Result<Value, Error> {
     match &node.column {
         Some(column) => context.send(ColumnLineage::new(node.table.as_str(), column.as_str())).await,
         None => context.send(TableLineage::new(node.table.as_str()).include_entity_lineage(true)).await,
@@ -228,9 +228,9 @@ async fn from_tables(
         tests.join(" OR ")
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    let order = Order::new(sql, &values);
+    let request = StatementRequest::new(sql, &values);
     let advice = "the warehouse may still have to start: ask again, or name one that runs in `warehouse_id`";
-    let table = match statement::table_in_time(context, warehouse, &order, SECONDS, advice).await {
+    let table = match statement::table_in_time(context, warehouse, &request, SECONDS, advice).await {
         Ok(table) => table,
         Err(error) if statement::lacks_access(&error) => {
             let message =
@@ -282,7 +282,7 @@ mod tests {
         });
         let told = |direction| {
             let edges = from_api(&near, &answer, direction);
-            edges.iter().map(|edge| edge.told(&Names::default())).collect::<Vec<_>>()
+            edges.iter().map(|edge| edge.to_json(&Names::default())).collect::<Vec<_>>()
         };
         assert_eq!(
             told(Direction::Upstream),
@@ -309,7 +309,7 @@ mod tests {
         let edges = from_api(&near, &answer, Direction::Upstream);
         assert_eq!(edges.len(), 1);
         assert_eq!(
-            edges[0].told(&Names::default()),
+            edges[0].to_json(&Names::default()),
             json!({ "table": "main.landing.raw", "column": "price", "depth": 1 })
         );
     }

@@ -50,16 +50,16 @@ impl ClientHandler for Listener {
 }
 
 /// A client of a server of a fresh sandbox.
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) client: RunningService<RoleClient, Listener>,
     /// What tells how things stand in the workspace, past the server.
     pub(crate) workspace: databricks::Client,
     sandbox: Arc<Sandbox>,
 }
 
-impl House {
+impl Harness {
     pub(crate) async fn open(selection: Selection, tokens: usize) -> Result<Self, Box<dyn Error>> {
-        Self::furnished(selection, tokens, LocalRoots::default()).await
+        Self::with(selection, tokens, LocalRoots::default()).await
     }
 
     /// The token that the server authenticates with.
@@ -68,16 +68,12 @@ impl House {
     }
 
     /// A server that may use local directories.
-    pub(crate) async fn furnished(
-        selection: Selection,
-        tokens: usize,
-        local: LocalRoots,
-    ) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn with(selection: Selection, tokens: usize, local: LocalRoots) -> Result<Self, Box<dyn Error>> {
         let sandbox = Arc::new(Sandbox::start(Options::default()).await?);
         Self::beside(&sandbox, selection, tokens, local).await
     }
 
-    /// A house of every toolset where requests meet faults.
+    /// A harness of every toolset where requests meet faults.
     pub(crate) async fn with_faults(faults: Value) -> Result<Self, Box<dyn Error>> {
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
         let faults = databricks_sandbox::Faults::parse(&faults.to_string())?;
@@ -85,7 +81,7 @@ impl House {
         Self::beside(&sandbox, selection, 6_000, LocalRoots::default()).await
     }
 
-    /// A house of every toolset with faults and local directories, whose client gives up soon: what lasts shall show.
+    /// A harness of every toolset with faults and local directories, whose client gives up soon: what lasts shall show.
     pub(crate) async fn impatient(faults: Value, local: LocalRoots) -> Result<Self, Box<dyn Error>> {
         let faults = databricks_sandbox::Faults::parse(&faults.to_string())?;
         Self::impatient_in(Options::default().with_faults(faults), local).await
@@ -174,7 +170,7 @@ impl House {
         self.sandbox.advance(by);
     }
 
-    /// A house of every toolset.
+    /// A harness of every toolset.
     pub(crate) async fn whole() -> Result<Self, Box<dyn Error>> {
         Self::with_faults(serde_json::json!([])).await
     }
