@@ -14,6 +14,7 @@ use crate::yaml::{self, Position, Problem};
 
 mod cross_checks;
 mod operation;
+mod reachable;
 mod read;
 mod verify;
 
@@ -67,12 +68,25 @@ pub struct Decision {
     pub used_by: Vec<String>,
     /// Whether its answer and body get types.
     pub typed: bool,
+    /// How it is called where no tool is made for it.
+    pub reachable: Option<Reachable>,
+}
+
+/// How an operation is called that has no tool of its own: through the executors, one for each risk.
+#[derive(Debug, Clone)]
+pub struct Reachable {
+    /// What a call can do.
+    pub risk: Risk,
+    /// One sentence: what a call does.
+    pub summary: String,
+    /// What is sent, and what comes back: everything that the specs say.
+    pub call: OperationTool,
 }
 
 impl Decision {
-    /// Whether a tool, a resource or a composite calls it.
+    /// Whether a tool, a resource, a composite or an executor calls it.
     pub fn is_exposed(&self) -> bool {
-        self.tool.is_some() || self.resource.is_some() || !self.used_by.is_empty()
+        self.reachable.is_some() || self.tool.is_some() || self.resource.is_some() || !self.used_by.is_empty()
     }
 }
 

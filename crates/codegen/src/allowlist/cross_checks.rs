@@ -44,7 +44,7 @@ fn undecided(allowlist: &Allowlist) -> impl Iterator<Item = Problem> {
         allowlist.decisions.iter().filter(|(_, decision)| decision.excluded.is_none() && !decision.is_exposed());
     undecided.map(|(id, decision)| {
         decision.position.problem(format!(
-            "nothing is decided on `{id}`: give it a `tool`, a `resource` or `exclude`, or name it in `uses` of a composite"
+            "nothing is decided on `{id}`: give it a `tool`, a `resource`, `reach` or `exclude`, or name it in `uses` of a composite"
         ))
     })
 }
