@@ -1,12 +1,16 @@
 //! One call of a tool, from raw arguments to the answer.
 
 mod outcome;
+mod reach;
 pub(crate) mod secrets;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use databricks::{Deadline, Mask, Scope};
 use serde_json::{Map, Value};
+
+use reach::Reach;
 
 use crate::arguments::{self, Rules};
 use crate::context::Context;
@@ -31,7 +35,7 @@ const LEAST_TIME: Duration = Duration::from_secs(20);
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it. Nothing in the answer hides a part of it.
 pub async fn call(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     workspaces: &Workspaces,
     name: &str,
     arguments: Map<String, Value>,
@@ -45,7 +49,7 @@ pub async fn call(
 }
 
 async fn answer(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     workspaces: &Workspaces,
     name: &str,
     arguments: Map<String, Value>,
@@ -57,7 +61,7 @@ async fn answer(
 }
 
 async fn in_workspace(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     workspaces: &Workspaces,
     tool: &Tool,
     mut arguments: Map<String, Value>,
@@ -151,7 +155,7 @@ fn needs(description: &str) -> Option<&str> {
 }
 
 async fn run(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     context: &Context,
     tool: &Tool,
     arguments: Map<String, Value>,
@@ -168,7 +172,7 @@ async fn run(
             let context = Context {
                 client: context.client.within(scope),
                 read_only: context.read_only || registry.is_read_only(),
-                full_schema: registry::full_schema_by_name,
+                directory: Arc::new(Reach { registry: Arc::clone(registry), context: context.clone() }),
                 ..context.clone()
             };
             (composite.run)(context, arguments).await

@@ -10,6 +10,7 @@ mod waiting;
 
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -135,7 +136,7 @@ fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
 }
 
 async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
-    let registry = Registry::new(&options.selection()?)?;
+    let registry = Arc::new(Registry::new(&options.selection()?)?);
     registry.tool(name)?;
     let arguments = match arguments {
         "-" => read_stdin()?,

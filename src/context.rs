@@ -2,20 +2,18 @@
 
 mod start;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::{Client, Deadline, Request};
 
 use crate::cleanup::Cleanup;
+use crate::directory::{Directory, Empty};
 use crate::error::Error;
 use crate::images::Media;
 use crate::local::LocalRoots;
 use crate::progress::Progress;
 use crate::shape::Budget;
-
-/// How the full input schema of a tool is found: JSON text, `None` where its listed schema is complete. An unknown name is
-/// an error.
-pub type FullSchema = fn(&str) -> Result<Option<&'static str>, Error>;
 
 /// The workspace and the limits of this server; cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,8 +36,8 @@ pub struct Context {
     pub progress: Progress,
     /// Where this call puts the pictures of its answer.
     pub media: Media,
-    /// What the bounded input schemas of tools leave out.
-    pub full_schema: FullSchema,
+    /// The other tools and operations that this server knows.
+    pub directory: Arc<dyn Directory>,
 }
 
 impl Context {
@@ -56,7 +54,7 @@ impl Context {
             local: LocalRoots::default(),
             progress: Progress::default(),
             media: Media::default(),
-            full_schema: |_| Ok(None),
+            directory: Arc::new(Empty),
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod genie;
 pub(crate) mod listing;
 pub(crate) mod pipelines;
+pub(crate) mod reach;
 pub(crate) mod request;
 pub(crate) mod runs;
 pub(crate) mod sql;

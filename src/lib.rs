@@ -14,6 +14,7 @@ mod controls;
 mod cursor;
 pub mod definition;
 mod digest;
+pub mod directory;
 mod domain;
 pub mod error;
 /// The same file as in the generator.
@@ -31,6 +32,7 @@ mod operation;
 pub mod progress;
 mod readers;
 pub mod registry;
+mod search;
 pub mod resources;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/risk.rs"]

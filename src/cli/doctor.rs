@@ -9,6 +9,8 @@ mod permissions;
 mod report;
 mod warehouse;
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use databricks::{Attribute, Client, Config};
@@ -34,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// What the checks of one workspace look at.
 struct Subject<'a> {
     name: &'a str,
-    registry: &'a Registry,
+    registry: &'a Arc<Registry>,
     config: Config,
     context: Context,
     /// Whether compute may be used, which costs.
@@ -43,7 +45,7 @@ struct Subject<'a> {
 
 /// Looks at every workspace of the options.
 pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Error> {
-    let registry = Registry::new(&options.selection()?)?;
+    let registry = Arc::new(Registry::new(&options.selection()?)?);
     let mut sections = Vec::new();
     for access in &options.workspaces()? {
         sections.push(workspace(options, &registry, access, sql).await);
@@ -51,7 +53,7 @@ pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Erro
     Ok(Report { sections, server: server(&registry) })
 }
 
-async fn workspace(options: &Options, registry: &Registry, access: &Access, sql: bool) -> Section {
+async fn workspace(options: &Options, registry: &Arc<Registry>, access: &Access, sql: bool) -> Section {
     let mut section = Section { workspace: access.name.clone(), host: String::new(), checks: Vec::new() };
     let opened = connect::config(options, access).await.and_then(|(mut config, sandbox)| {
         config.retry.budget = RETRIES;

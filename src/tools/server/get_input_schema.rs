@@ -24,7 +24,7 @@ struct Input {
 }
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let Some(full) = (context.full_schema)(&input.tool)?.map(operation::json) else {
+    let Some(full) = context.directory.full_schema(&input.tool)?.map(operation::json) else {
         return Err(Error::failed(format!("the input schema of `{}` is complete as it is listed", input.tool))
             .with_hint("call the tool with the arguments that its schema in the list of tools names"));
     };
