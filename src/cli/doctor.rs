@@ -10,7 +10,6 @@ mod report;
 mod warehouse;
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use databricks::{Attribute, Client, Config};
