@@ -22,7 +22,6 @@ pub(crate) struct Call {
 /// An object of which the schema says nothing more.
 #[derive(JsonSchema)]
 #[schemars(inline)]
-#[expect(dead_code, reason = "only its schema is used")]
 struct Object {}
 
 impl Call {

@@ -32,7 +32,7 @@ enum Chore {
     Ci(ci::Arguments),
     /// Check the licenses of what the binary is built from, and known vulnerabilities
     Dependencies,
-    /// Write the generated parts of the README
+    /// Write `docs/tools.md` and the table of toolsets in the README
     Docs(docs::Arguments),
     /// Format the code, `src/tools/` and `src/readers/` too, which `cargo fmt` alone does not find
     Format(format::Arguments),
