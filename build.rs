@@ -1,25 +1,27 @@
-//! Generates the tool and resource definitions from `specs/` and `allowlist/`.
+//! Generates the tool and resource definitions from `specs/` and `allowlist/`, and the modules of the functions in
+//! `src/tools/` and `src/readers/`.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use codegen::emit::{self, Functions};
 
 fn main() -> Result<()> {
-    for input in ["specs", "allowlist", "src/tools", "src/resources"] {
+    for input in ["specs", "allowlist", "src/tools", "src/readers"] {
         println!("cargo::rerun-if-changed={input}");
     }
     let api = codegen::Api::load(Path::new("specs"))?;
     let allowlist = codegen::Allowlist::load(Path::new("allowlist"), &api)?;
-    allowlist.check_functions(&functions("src/tools")?, &functions("src/resources")?)?;
-    let code = codegen::emit::source(codegen::emit::tools(&api, &allowlist)?)?;
+    let composites = Functions::find(Path::new("src/tools"))?;
+    let readers = Functions::find(Path::new("src/readers"))?;
+    allowlist.check_functions(&composites.names().collect::<Vec<_>>(), &readers.names().collect::<Vec<_>>())?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
-    std::fs::write(out.join("tools.rs"), code).context("cannot write the generated code")
-}
-
-/// The stems of the Rust files of a directory: one function each.
-fn functions(directory: &str) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(directory).with_context(|| format!("cannot read `{directory}`"))?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    let rust = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    Ok(rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect())
+    for (name, tokens) in [
+        ("tools.rs", emit::tools(&api, &allowlist)?),
+        ("composites.rs", emit::modules(&composites)?),
+        ("readers.rs", emit::modules(&readers)?),
+    ] {
+        std::fs::write(out.join(name), emit::source(tokens)?).context("cannot write the generated code")?;
+    }
+    Ok(())
 }

@@ -1,22 +1,28 @@
 //! One call of a tool, from raw arguments to the answer.
 
+mod outcome;
+mod reach;
+pub(crate) mod secrets;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use databricks::{Deadline, Mask, Scope};
 use serde_json::{Map, Value};
+
+use reach::Reach;
 
 use crate::arguments::{self, Rules};
 use crate::context::Context;
 use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
+use crate::domain::sql::quoting;
+use crate::domain::wait::Timeout;
 use crate::error::Error;
-use crate::outcome;
+use crate::operation;
 use crate::registry::{self, Registry, Tool};
-use crate::secrets;
 use crate::shape;
-use crate::sql_names;
-use crate::tools::{plain, wait};
 use crate::workspaces::{self, Access, Workspaces};
 
 /// How long the requests of a call may take that does not wait for work: less than common clients wait.
@@ -29,7 +35,7 @@ const LEAST_TIME: Duration = Duration::from_secs(20);
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it. Nothing in the answer hides a part of it.
 pub async fn call(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     workspaces: &Workspaces,
     name: &str,
     arguments: Map<String, Value>,
@@ -43,7 +49,7 @@ pub async fn call(
 }
 
 async fn answer(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     workspaces: &Workspaces,
     name: &str,
     arguments: Map<String, Value>,
@@ -55,7 +61,7 @@ async fn answer(
 }
 
 async fn in_workspace(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     workspaces: &Workspaces,
     tool: &Tool,
     mut arguments: Map<String, Value>,
@@ -65,7 +71,7 @@ async fn in_workspace(
         let arguments = checked(tool, arguments)?;
         return run(registry, workspaces.first(), tool, arguments, mask).await;
     }
-    let asked = workspaces::asked(&arguments);
+    let asked = workspaces::named(&arguments);
     let Some(access) = registry.workspace(tool, asked.as_deref())? else {
         checked(tool, arguments)?;
         // The arguments name no unknown workspace, so the page does.
@@ -103,7 +109,7 @@ fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Val
         Rules { aliases: tool.definition.argument_aliases, only_reads: tool.definition.risk == Risk::Read, elsewhere };
     let mut checked = arguments::check(&schema, rules, arguments)
         .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))?;
-    sql_names::unquote(&mut checked);
+    quoting::unquote(&mut checked);
     Ok(checked)
 }
 
@@ -133,7 +139,7 @@ fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
     match tool.definition.action {
         Action::Composite(_) if takes(tool, ARGUMENT) => {
             let given = arguments.get(ARGUMENT).and_then(Value::as_u64);
-            let wait = Duration::from_secs(given.unwrap_or_else(wait::default_seconds));
+            let wait = Duration::from_secs(given.unwrap_or_else(|| Timeout::default().seconds()));
             wait.saturating_add(MARGIN).max(LEAST_TIME)
         }
         Action::Composite(_) | Action::Operation(_) => USUAL_TIME,
@@ -149,7 +155,7 @@ fn needs(description: &str) -> Option<&str> {
 }
 
 async fn run(
-    registry: &Registry,
+    registry: &Arc<Registry>,
     context: &Context,
     tool: &Tool,
     arguments: Map<String, Value>,
@@ -160,19 +166,20 @@ async fn run(
     let began = Instant::now();
     let context = &context.within(time(tool, &arguments));
     let answer = match definition.action {
-        Action::Operation(plain) => plain::run(context, plain, definition.risk, arguments).await,
+        Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context = Context {
                 client: context.client.within(scope),
                 read_only: context.read_only || registry.is_read_only(),
+                directory: Arc::new(Reach { registry: Arc::clone(registry), context: context.clone() }),
                 ..context.clone()
             };
             (composite.run)(context, arguments).await
         }
     };
     let answer = match answer {
-        Err(error) => Err(outcome::tell(&context.unlimited(), tool, &given, began, error).await),
+        Err(error) => Err(outcome::explain(&context.unlimited(), tool, &given, began, error).await),
         answer => answer,
     };
     // Only now, as the call may have got a new token.

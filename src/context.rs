@@ -1,13 +1,17 @@
 //! What every call has at hand.
 
+mod start;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::{Client, Deadline, Request};
 
 use crate::cleanup::Cleanup;
+use crate::directory::{Directory, Empty};
 use crate::error::Error;
+use crate::images::Media;
 use crate::local::LocalRoots;
-use crate::media::Media;
 use crate::progress::Progress;
 use crate::shape::Budget;
 
@@ -32,6 +36,8 @@ pub struct Context {
     pub progress: Progress,
     /// Where this call puts the pictures of its answer.
     pub media: Media,
+    /// The other tools and operations that this server knows.
+    pub directory: Arc<dyn Directory>,
 }
 
 impl Context {
@@ -48,6 +54,7 @@ impl Context {
             local: LocalRoots::default(),
             progress: Progress::default(),
             media: Media::default(),
+            directory: Arc::new(Empty),
         }
     }
 

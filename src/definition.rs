@@ -1,11 +1,15 @@
 //! The types of the generated definitions: what `build.rs` writes for each entry of the allowlist.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use databricks::{Location, Operation};
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::error::Error;
 
 pub use crate::risk::Risk;
-
-use crate::resources::Reader;
-use crate::tools::Composite;
 
 /// A named group of tools.
 #[derive(Debug)]
@@ -88,6 +92,18 @@ pub enum Action {
     Operation(&'static OperationTool),
     /// Runs a function of `src/tools/`.
     Composite(&'static Composite),
+}
+
+/// What a composite's function gives back.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+/// A tool written by hand.
+#[derive(Debug)]
+pub struct Composite {
+    /// The schema of its input.
+    pub(crate) schema: fn() -> Value,
+    /// Runs it with checked arguments.
+    pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
 }
 
 /// How a plain tool calls its operation.
@@ -241,4 +257,42 @@ pub enum Read {
     Operation,
     /// A function of `src/resources/` makes the resource of the operation's answer.
     Function(&'static Reader),
+}
+
+/// What is read of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// MIME type of the text.
+    pub mime_type: String,
+    /// The text.
+    pub text: String,
+    /// What the budget left out of a text. A JSON document says so itself.
+    pub rest: Option<Rest>,
+}
+
+/// The part of a text that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// How many characters the whole text has.
+    pub characters: usize,
+    /// Where the rest begins.
+    pub next_offset: usize,
+    /// The URI that reads it.
+    pub uri: String,
+}
+
+impl Rest {
+    /// The notice that goes with the part that was read.
+    pub fn notice(&self) -> Value {
+        json!({
+            "truncated": true, "characters": self.characters, "next_offset": self.next_offset,
+            "hint": format!("read on with `{}`", self.uri),
+        })
+    }
+}
+
+/// A function that makes a resource of the operation's answer.
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) read: fn(Value) -> Result<Contents, Error>,
 }

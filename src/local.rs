@@ -13,8 +13,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use databricks::Content;
 
+use crate::digest::Sha256Hex;
 use crate::error::Error;
-use crate::tools::remote::Digits;
 
 /// The directories that tools may read from and write to; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,7 @@ struct Root {
 
 /// A path below one of the roots.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct LocalPath {
     root: Arc<Dir>,
     /// Relative to the root; empty for the root itself.
     path: PathBuf,
@@ -60,7 +60,7 @@ impl LocalRoots {
     }
 
     /// The place of a path: absolute below a root, or relative to the first.
-    pub(crate) fn place(&self, path: &str) -> Result<Place, Error> {
+    pub(crate) fn place(&self, path: &str) -> Result<LocalPath, Error> {
         let Some(first) = self.roots.first() else {
             return Err(Error::failed("this server may not touch local files")
                 .with_hint("restart it with `--local-root DIR`, a directory that tools may read from and write to"));
@@ -80,11 +80,11 @@ impl LocalRoots {
                 .with_hint("give a path below it, without `..`"));
         };
         let path: PathBuf = relative.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-        Ok(Place { root: Arc::clone(&root.directory), shown: root.path.join(&path), path })
+        Ok(LocalPath { root: Arc::clone(&root.directory), shown: root.path.join(&path), path })
     }
 }
 
-impl Place {
+impl LocalPath {
     /// The whole path, for messages and answers.
     pub(crate) fn shown(&self) -> String {
         self.shown.display().to_string()
@@ -124,14 +124,14 @@ impl Place {
 
     /// The SHA-256 of the file.
     pub(crate) fn digest(&self) -> Result<String, Error> {
-        let mut digits = Digits::default();
+        let mut digest = Sha256Hex::default();
         let mut buffer = vec![0; 256 * 1024];
         let mut file = self.open().map_err(|error| self.failed("open", error))?;
         loop {
             let count = file.read(&mut buffer).map_err(|error| self.failed("read", error))?;
             match buffer.get(..count) {
-                Some(bytes) if !bytes.is_empty() => digits.add(bytes),
-                _ => return Ok(digits.finish()),
+                Some(bytes) if !bytes.is_empty() => digest.add(bytes),
+                _ => return Ok(digest.finish()),
             }
         }
     }
@@ -224,7 +224,7 @@ impl Place {
 /// What a directory holds.
 #[derive(Debug)]
 pub(crate) struct Files {
-    root: Place,
+    root: LocalPath,
     /// The files, relative to the directory.
     pub(crate) paths: Vec<PathBuf>,
     /// How many entries are neither files nor directories.
@@ -233,16 +233,16 @@ pub(crate) struct Files {
 
 impl Files {
     /// Where one of them is.
-    pub(crate) fn place(&self, path: &Path) -> Place {
-        let Place { root, path: above, shown } = &self.root;
-        Place { root: Arc::clone(root), path: above.join(path), shown: shown.join(path) }
+    pub(crate) fn place(&self, path: &Path) -> LocalPath {
+        let LocalPath { root, path: above, shown } = &self.root;
+        LocalPath { root: Arc::clone(root), path: above.join(path), shown: shown.join(path) }
     }
 }
 
 /// A file that is being written under another name; without [`NewFile::finish`] it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct NewFile {
-    place: Place,
+    place: LocalPath,
     part: Option<PathBuf>,
     file: std::fs::File,
     overwrite: bool,
@@ -313,6 +313,13 @@ fn has_several_names(metadata: &Metadata) -> bool {
     return cap_std::fs::MetadataExt::nlink(metadata) > 1;
     #[cfg(not(unix))]
     return false;
+}
+
+/// Runs what blocks, such as reading a disk, apart from what waits for the network.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::failed(error.to_string()))?
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use databricks_mcp_server::commands;
-use databricks_mcp_server::config::Cli;
+use databricks_mcp_server::cli::{self, Cli};
 use databricks_mcp_server::log::Log;
 
 /// How long the end waits for a reader of stderr.
@@ -28,7 +27,7 @@ const STACK_BYTES: usize = 4 << 20;
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()?;
-    let outcome = runtime.block_on(commands::run(cli));
+    let outcome = runtime.block_on(cli::run(cli));
     // A thread may still be reading stdin, which nothing but the client can end.
     runtime.shutdown_background();
     Ok(outcome?)

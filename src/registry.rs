@@ -2,18 +2,21 @@
 //! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
 use crate::definition::{Action, Lists, OperationTool, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition};
 use crate::error::Error;
 use crate::examples;
-use crate::generated::{EXCLUDED, RESOURCES, TOOLS, TOOLSETS};
+use crate::generated::{EXCLUDED, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
-use crate::tools::plain;
+use crate::operation;
+use crate::search::Index;
 use crate::workspaces::{self, Access};
 
+/// The toolset whose tools call others.
+const REACH: &str = "reach";
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
 const FULL_SCHEMA_TOOL: &str = "get_input_schema";
 
@@ -49,7 +52,7 @@ pub struct Tool {
 impl Tool {
     fn new(definition: &'static ToolDefinition, read_only: bool, workspaces: &[Access]) -> Self {
         let schema = match definition.action {
-            Action::Operation(tool) => plain::json(tool.input_schema),
+            Action::Operation(tool) => operation::json(tool.input_schema),
             Action::Composite(composite) => (composite.schema)(),
         };
         let mut schema = match schema {
@@ -70,6 +73,8 @@ pub struct Registry {
     tools: BTreeMap<&'static str, Tool>,
     resources: Vec<&'static ResourceDefinition>,
     toolsets: Vec<&'static ToolsetDefinition>,
+    /// Tools that may not be called in any way.
+    excluded: BTreeSet<&'static str>,
     read_only: bool,
     workspaces: Vec<Access>,
 }
@@ -103,12 +108,19 @@ impl Registry {
         let resources = RESOURCES.iter().filter(|resource| toolsets.contains(resource.toolset)).collect();
         let active: BTreeSet<_> = tools.values().map(|tool| tool.definition.toolset).chain(toolsets).collect();
         let toolsets = TOOLSETS.iter().filter(|toolset| active.contains(toolset.name)).collect();
-        Ok(Self { tools, resources, toolsets, read_only, workspaces: several.to_vec() })
+        Ok(Self { tools, resources, toolsets, excluded, read_only, workspaces: several.to_vec() })
     }
 
     /// Every tool that the allowlist defines.
     pub fn all() -> Vec<Tool> {
         TOOLS.iter().map(|tool| Tool::new(tool, false, &[])).collect()
+    }
+
+    /// The unbounded schemas of the arguments of any tool or operation.
+    pub(crate) fn full_schema(name: &str) -> Result<Option<&'static str>, Error> {
+        let operation = REACHABLE.iter().find(|operation| operation.name == name);
+        let found = operation.map_or_else(|| definition(name), Ok);
+        found.map(full_schema).map_err(|error| Error::failed(error.to_string()))
     }
 
     /// Every toolset that the allowlist defines.
@@ -183,12 +195,69 @@ impl Registry {
             };
             return Err(Error::unknown_tool(format!("tool `{name}` exists and is not enabled; {way}")));
         }
+        if REACHABLE.iter().any(|operation| operation.name == name) {
+            let hint = "start the server with `--toolsets reach` and call it with the tool of its risk";
+            return Err(Error::unknown_tool(format!("operation `{name}` has no tool of its own; {hint}")));
+        }
         if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name || id.ends_with(&format!(".{name}"))) {
             let message = format!("operation `{id}` exists in the API and is not exposed: {reason}");
             return Err(Error::unknown_tool(message));
         }
         let hint = did_you_mean(name, self.tools.keys().copied());
         Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
+    }
+
+    /// Any tool or operation that a person has allowed, by its name or id: enabled or not, but for tools that are left out
+    /// by `--exclude-tools`, and for what changes something where only reading is allowed.
+    pub(crate) fn reach(&self, name: &str, read_only: bool) -> Result<Tool, Error> {
+        let name = shortened(name);
+        let of_operation = |tool: &&ToolDefinition| match tool.action {
+            Action::Operation(plain) => plain.operation.id == name,
+            Action::Composite(_) => false,
+        };
+        let found = definition(name).ok().or_else(|| REACHABLE.iter().chain(TOOLS).find(of_operation));
+        let Some(found) = found else {
+            if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name) {
+                return Err(Error::failed(format!("`{id}` is not exposed: {reason}")));
+            }
+            let known = REACHABLE.iter().chain(TOOLS).map(|tool| tool.name);
+            let hint = did_you_mean(name, known);
+            return Err(Error::failed(format!("no operation or tool is named `{name}`{hint}"))
+                .with_hint("find operations with `search_operations`"));
+        };
+        if found.toolset == REACH {
+            return Err(Error::failed(format!("`{name}` calls other operations and is called by itself")));
+        }
+        if self.excluded.contains(found.name) {
+            return Err(Error::failed(format!("`{}` is left out of this server by `--exclude-tools`", found.name)));
+        }
+        if read_only && !is_for_reading(found) {
+            return Err(Error::failed(format!("`{}` can change things, and only reading is allowed here", found.name)));
+        }
+        Ok(Tool::new(found, read_only, &[]))
+    }
+
+    /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
+    pub(crate) fn search(&self, words: &str, read_only: bool) -> impl Iterator<Item = Tool> {
+        static INDEX: OnceLock<Index> = OnceLock::new();
+        let index = INDEX.get_or_init(|| {
+            let mut index = Index::default();
+            for tool in REACHABLE.iter().chain(TOOLS) {
+                let arguments = match tool.action {
+                    Action::Operation(plain) => plain.arguments,
+                    Action::Composite(_) => &[],
+                };
+                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0), (tool.description, 1.0)];
+                parts.extend(arguments.iter().map(|argument| (argument.wire, 0.25)));
+                index.add(&parts);
+            }
+            index
+        });
+        let found = index.search(words).into_iter();
+        found.filter_map(move |number| {
+            let tool = REACHABLE.iter().chain(TOOLS).nth(number)?;
+            self.reach(tool.name, read_only).ok()
+        })
     }
 
     /// What to say where advice names tools that are not enabled, so that nobody looks for them.

@@ -1,21 +1,19 @@
 //! Resources: what a URI names, read through the same operations as tools, and the lists of what exists.
 
 use databricks::Payload;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::controls;
 use crate::cursor::{self, Cursor};
-use crate::definition::{Action, Argument, Lists, Read, ResourceDefinition, Source};
+use crate::definition::{Action, Argument, Contents, Lists, Read, ResourceDefinition, Rest, Source};
 use crate::error::Error;
 use crate::nearest::did_you_mean;
+use crate::operation;
 use crate::registry::{Registry, Tool};
 use crate::shape::{self, Budget};
-use crate::tools::plain;
 use crate::uri::{self, Address};
 use crate::workspaces::{ARGUMENT, Workspaces};
-
-pub(crate) mod notebook;
 
 const JSON: &str = "application/json";
 /// Resources listed at once.
@@ -34,44 +32,6 @@ pub struct Listed {
     pub name: &'static str,
     /// The MIME type of what is read.
     pub mime_type: &'static str,
-}
-
-/// What is read of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
-    /// MIME type of the text.
-    pub mime_type: String,
-    /// The text.
-    pub text: String,
-    /// What the budget left out of a text. A JSON document says so itself.
-    pub rest: Option<Rest>,
-}
-
-/// The part of a text that was left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rest {
-    /// How many characters the whole text has.
-    pub characters: usize,
-    /// Where the rest begins.
-    pub next_offset: usize,
-    /// The URI that reads it.
-    pub uri: String,
-}
-
-impl Rest {
-    /// The notice that goes with the part that was read.
-    pub fn notice(&self) -> Value {
-        json!({
-            "truncated": true, "characters": self.characters, "next_offset": self.next_offset,
-            "hint": format!("read on with `{}`", self.uri),
-        })
-    }
-}
-
-/// A function that makes a resource of the operation's answer.
-#[derive(Debug)]
-pub struct Reader {
-    pub(crate) read: fn(Value) -> Result<Contents, Error>,
 }
 
 /// Reads the resource of a URI, in the workspace that it names.
@@ -125,10 +85,10 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         let hint = did_you_mean(uri, templates);
         return Err(Error::unknown_resource(format!("no resource has the URI `{uri}`{hint}")));
     };
-    let mut request = plain::request(resource.fixed, Map::new())?.idempotent(true);
+    let mut request = operation::request(resource.fixed, Map::new())?.idempotent(true);
     for (variable, wire) in resource.variables {
         if let Some((_, value)) = variables.iter().find(|(name, _)| name == variable) {
-            request.insert(plain::location(resource.operation, wire), *wire, value.clone());
+            request.insert(operation::location(resource.operation, wire), *wire, value.clone());
         }
     }
     let answer = match context.client.execute(resource.operation, request.clone()).await? {
@@ -248,8 +208,8 @@ async fn list_in(
     let mut listed = Vec::new();
     while let Some((tool, of, resource)) = lists.get(cursor.list) {
         let fixed = tool.arguments.iter().filter(|argument| !is_from_caller(argument));
-        let request = plain::request(fixed, Map::new())?.idempotent(true);
-        let next = match plain::page_of(context, tool, request, &cursor).await {
+        let request = operation::request(fixed, Map::new())?.idempotent(true);
+        let next = match operation::page_of(context, tool, request, &cursor).await {
             Ok((items, next)) => {
                 listed.extend(items.iter().filter_map(|item| one(of, resource, item)));
                 next

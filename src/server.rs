@@ -1,5 +1,9 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
+pub mod instructions;
+mod parameters;
+mod turns;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,13 +28,12 @@ use crate::context::Context;
 use crate::controls;
 use crate::definition::Risk;
 use crate::error::Error;
-use crate::instructions::instructions;
-use crate::media::Media;
-use crate::parameters;
+use crate::images::Media;
 use crate::progress::{Meter, Progress, Step};
 use crate::registry::{Registry, Tool};
 use crate::resources;
-use crate::turns::Turns;
+use crate::server::instructions::instructions;
+use crate::server::turns::Turns;
 use crate::workspaces::Workspaces;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::cursor;
-use crate::media::Media;
+use crate::images::Media;
 use crate::shape;
 
 /// The argument, and the part of a URI, that names a workspace where there are several.
@@ -126,7 +126,7 @@ pub(crate) fn offer(schema: &mut Map<String, Value>, all: &[Access], is_open: im
 }
 
 /// The name that the arguments give as theirs, or else that of the page they continue.
-pub(crate) fn asked(arguments: &Map<String, Value>) -> Option<String> {
+pub(crate) fn named(arguments: &Map<String, Value>) -> Option<String> {
     match arguments.get(ARGUMENT) {
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 /// Statements to bend.
 const SEEDS: [&str; 2] =
-    [include_str!("../src/tools/read_only_sql/reads.sql"), include_str!("../src/tools/read_only_sql/attacks.sql")];
+    [include_str!("../src/domain/sql/read_only/reads.sql"), include_str!("../src/domain/sql/read_only/attacks.sql")];
 
 /// Notebooks to bend.
 const NOTEBOOKS: [&str; 4] = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Fault;
+use crate::arguments::Fault;
 use crate::nearest::nearest;
 
 /// Words that stand for the same thing in names of arguments.

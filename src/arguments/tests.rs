@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Rules, check, example};
+use crate::arguments::{Rules, check, example};
 
 const RULES: Rules<'_> = Rules { aliases: &[("id", "job_id")], only_reads: false, elsewhere: None };
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::LocalRoots;
+use crate::local::LocalRoots;
 
 fn roots() -> (tempfile::TempDir, LocalRoots) {
     let home = tempfile::tempdir().expect("a directory");

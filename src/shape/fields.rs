@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{exact, keep, units};
 use crate::arguments::meant;
 use crate::error::Error;
+use crate::shape::{exact, keep, units};
 
 /// Each name is looked for in every item.
 const MOST_NAMED: usize = 100;

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::Budget;
+use crate::shape::Budget;
 
 /// Room for the notice of what was cut.
 const NOTICE: usize = 800;

@@ -1,6 +1,6 @@
 //! A long text, part by part.
 
-use super::Budget;
+use crate::shape::Budget;
 
 /// As much of a text from a character on as the budget has room for as JSON, and where the rest begins.
 pub(crate) fn part(text: &str, offset: usize, budget: Budget) -> (String, Option<usize>) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Budget, decode, exact, fit, fit_row, keep, notice, page};
+use crate::shape::{Budget, decode, exact, fit, fit_row, keep, notice, page};
 
 #[test]
 fn paths_are_kept_through_objects_and_lists() {

@@ -3,7 +3,7 @@
 use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData};
 use serde_json::{Value, json};
 
-use super::envelope::Envelope;
+use crate::transport::envelope::Envelope;
 
 /// More messages than this are no batch: its answers are held until the last one is there.
 const MOST_IN_BATCH: usize = 100;

@@ -33,12 +33,12 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::lines::{Line, Lines};
-use self::outbox::Outbox;
-use self::session::{Batch, NotTaken, Session};
-use super::message::{self, Received, Refusal};
 use crate::error::Error;
 use crate::server::Server;
+use crate::transport::message::{self, Received, Refusal};
+use crate::transport::stdio::lines::{Line, Lines};
+use crate::transport::stdio::outbox::Outbox;
+use crate::transport::stdio::session::{Batch, NotTaken, Session};
 
 /// A longer line is refused. It has room for a notebook of 20 MB, whose line breaks and quotes are escaped.
 const MOST_LINE_BYTES: usize = 32 << 20;

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 const VOLUME: &str = "/Volumes/main/default/landing";
 
 #[tokio::test]
 async fn old_names_and_the_names_of_the_api_are_accepted() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     for (tool, now, before) in [
         ("list_volume_files", json!({ "path": VOLUME }), json!({ "directory_path": VOLUME })),
         (
@@ -26,17 +26,17 @@ async fn old_names_and_the_names_of_the_api_are_accepted() -> Outcome {
             json!({ "catalog": "main", "schema": "sales" }),
         ),
     ] {
-        assert_eq!(house.answer(tool, now).await?, house.answer(tool, before).await?, "{tool}");
+        assert_eq!(harness.answer(tool, now).await?, harness.answer(tool, before).await?, "{tool}");
     }
     let both =
-        house.refusal("list_volume_files", json!({ "path": VOLUME, "directory_path": "/Volumes/a/b/c" })).await?;
+        harness.refusal("list_volume_files", json!({ "path": VOLUME, "directory_path": "/Volumes/a/b/c" })).await?;
     assert!(both.contains("`directory_path`: another name of `path`"), "{both}");
     Ok(())
 }
 
 #[tokio::test]
 async fn an_unknown_name_is_answered_by_the_one_that_is_meant() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     for (tool, arguments, meant) in [
         ("list_volume_files", json!({ "folder": VOLUME }), "`path`"),
         (
@@ -47,13 +47,13 @@ async fn an_unknown_name_is_answered_by_the_one_that_is_meant() -> Outcome {
         ("get_job", json!({ "job": 1 }), "`job_id`"),
         ("execute_sql", json!({ "query": "SELECT 1" }), "`statement`"),
     ] {
-        let refusal = house.refusal(tool, arguments).await?;
+        let refusal = harness.refusal(tool, arguments).await?;
         assert!(refusal.contains(&format!("did you mean {meant}?")), "{tool}: {refusal}");
     }
     let tasks = json!([{ "task_key": "a", "notebook_task": { "notebook_path": "/a" } }]);
     let mails = json!({ "on_failure": ["a@example.test"] });
     let job = json!({ "name": "n", "tasks": tasks, "run_as": { "user_name": "a@example.test" }, "email_notifications": mails });
-    let refusal = house.refusal("create_job", job).await?;
+    let refusal = harness.refusal("create_job", job).await?;
     for name in ["run_as", "email_notifications"] {
         assert!(refusal.contains(&format!("`{name}`: not taken here; set it with `update_job`")), "{refusal}");
     }
@@ -62,14 +62,14 @@ async fn an_unknown_name_is_answered_by_the_one_that_is_meant() -> Outcome {
 
 #[tokio::test]
 async fn a_job_is_created_with_its_usual_settings() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     let tasks = json!([{ "task_key": "a", "notebook_task": { "notebook_path": "/Shared/etl/load_orders" } }]);
     let settings = json!({
         "name": "tagged", "tasks": tasks, "queue": { "enabled": true }, "tags": { "team": "data" },
         "git_source": { "git_url": "https://git.test/a", "git_provider": "gitHub", "git_branch": "main" },
     });
-    let job = house.answer("create_job", settings.clone()).await?["job_id"].clone();
-    let shown = house.answer("get_job", json!({ "job_id": job })).await?;
+    let job = harness.answer("create_job", settings.clone()).await?["job_id"].clone();
+    let shown = harness.answer("get_job", json!({ "job_id": job })).await?;
     for name in ["queue", "tags", "git_source"] {
         assert_eq!(shown["settings"][name], settings[name], "{shown}");
     }
@@ -78,34 +78,34 @@ async fn a_job_is_created_with_its_usual_settings() -> Outcome {
 
 #[tokio::test]
 async fn empty_text_asks_for_nothing() -> Outcome {
-    let house = House::default().await?;
-    let whole = house.answer("list_jobs", json!({})).await?;
+    let harness = Harness::default().await?;
+    let whole = harness.answer("list_jobs", json!({})).await?;
     assert_eq!(
-        house.answer("list_jobs", json!({ "name": "", "limit": "", "page_token": "", "fields": "" })).await?,
+        harness.answer("list_jobs", json!({ "name": "", "limit": "", "page_token": "", "fields": "" })).await?,
         whole
     );
     let query =
         json!({ "statement": "SELECT 1", "warehouse_id": "", "row_limit": "", "parameters": "", "catalog": "" });
-    assert_eq!(house.answer("execute_sql", query).await?["rows"], json!([[1]]));
-    let missing = house.refusal("get_job", json!({ "job_id": "" })).await?;
+    assert_eq!(harness.answer("execute_sql", query).await?["rows"], json!([[1]]));
+    let missing = harness.refusal("get_job", json!({ "job_id": "" })).await?;
     assert!(missing.contains("`job_id`: missing"), "{missing}");
     Ok(())
 }
 
 #[tokio::test]
 async fn unknown_fields_are_named_with_the_nearest() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     for (tool, mut arguments) in [
         ("list_jobs", json!({})),
-        ("get_job", json!({ "job_id": house.job("nightly-orders").await? })),
+        ("get_job", json!({ "job_id": harness.job("nightly-orders").await? })),
         ("list_tables", json!({ "catalog_name": "samples", "schema_name": "retail" })),
     ] {
         arguments["fields"] = json!(["created_tim"]);
-        let answer = house.answer(tool, arguments).await?;
+        let answer = harness.answer(tool, arguments).await?;
         let hint = answer["hint"].as_str().unwrap_or_default();
         assert!(hint.contains("`created_tim` (did you mean `created_"), "{tool}: {answer}");
     }
-    let known = house.answer("list_jobs", json!({ "fields": ["job_id", "settings.name"], "limit": 100 })).await?;
+    let known = harness.answer("list_jobs", json!({ "fields": ["job_id", "settings.name"], "limit": 100 })).await?;
     assert_eq!(known.get("hint"), None, "{known}");
     Ok(())
 }
@@ -142,86 +142,86 @@ fn ids(items: &[Value]) -> Vec<u64> {
 #[tokio::test]
 async fn a_list_is_as_long_as_asked_for() -> Outcome {
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let house = House::scripted(runs(Arc::clone(&asked))).await?;
-    let answer = house.answer("list_runs", json!({ "limit": 100, "fields": ["run_id"] })).await?;
+    let harness = Harness::scripted(runs(Arc::clone(&asked))).await?;
+    let answer = harness.answer("list_runs", json!({ "limit": 100, "fields": ["run_id"] })).await?;
     assert_eq!((answer["returned"].as_u64(), &answer["truncated"]), (Some(100), &json!(true)), "{answer}");
     assert_eq!(asked.lock().map(|asked| asked.len()).unwrap_or_default(), 5);
     for limit in [1, 7, 30, 500] {
-        let (all, _) = house.all("list_runs", json!({ "limit": limit, "fields": ["run_id"] })).await?;
+        let (all, _) = harness.all("list_runs", json!({ "limit": limit, "fields": ["run_id"] })).await?;
         assert_eq!(ids(&all), (0..120).collect::<Vec<_>>(), "limit {limit}");
     }
     // Another limit on the way loses nothing and repeats nothing.
-    let first = house.answer("list_runs", json!({ "limit": 30, "fields": ["run_id"] })).await?;
+    let first = harness.answer("list_runs", json!({ "limit": 30, "fields": ["run_id"] })).await?;
     let rest = json!({ "limit": 4, "fields": ["run_id"], "page_token": first["next_page_token"] });
-    let (rest, _) = house.all("list_runs", rest).await?;
+    let (rest, _) = harness.all("list_runs", rest).await?;
     assert_eq!(ids(&rest), (30..120).collect::<Vec<_>>());
     Ok(())
 }
 
 #[tokio::test]
 async fn failed_runs_can_be_asked_for() -> Outcome {
-    let house = House::scripted(runs(Arc::default())).await?;
-    let failed = house.answer("list_runs", json!({ "failed_only": true, "limit": 10 })).await?;
+    let harness = Harness::scripted(runs(Arc::default())).await?;
+    let failed = harness.answer("list_runs", json!({ "failed_only": true, "limit": 10 })).await?;
     let runs = failed["items"].as_array().cloned().unwrap_or_default();
     assert_eq!(ids(&runs), (0..50).step_by(5).collect::<Vec<_>>(), "{failed}");
     assert!(runs.iter().all(|run| run["state"]["result_state"] == "FAILED" && run.get("run_page_url").is_none()));
-    let (all, _) = house.all("list_runs", json!({ "failed_only": true, "limit": 7 })).await?;
+    let (all, _) = harness.all("list_runs", json!({ "failed_only": true, "limit": 7 })).await?;
     assert_eq!(all.len(), 24);
     Ok(())
 }
 
 #[tokio::test]
 async fn folders_are_written_like_files() -> Outcome {
-    let house = House::whole().await?;
-    let plain = house.answer("list_volume_files", json!({ "path": VOLUME })).await?;
+    let harness = Harness::whole().await?;
+    let plain = harness.answer("list_volume_files", json!({ "path": VOLUME })).await?;
     for path in [format!("{VOLUME}/"), format!("dbfs:{VOLUME}"), format!("dbfs:{VOLUME}//")] {
-        assert_eq!(house.answer("list_volume_files", json!({ "path": path })).await?, plain, "{path}");
+        assert_eq!(harness.answer("list_volume_files", json!({ "path": path })).await?, plain, "{path}");
     }
-    let items = house.answer("list_workspace_items", json!({ "path": "/Shared/etl" })).await?;
-    assert_eq!(house.answer("list_workspace_items", json!({ "path": "/Shared/etl/" })).await?, items);
-    house.answer("list_workspace_items", json!({ "path": "/" })).await?;
+    let items = harness.answer("list_workspace_items", json!({ "path": "/Shared/etl" })).await?;
+    assert_eq!(harness.answer("list_workspace_items", json!({ "path": "/Shared/etl/" })).await?, items);
+    harness.answer("list_workspace_items", json!({ "path": "/" })).await?;
     assert_eq!(
-        house.answer("list_dbfs_files", json!({ "path": "dbfs:/" })).await?,
-        house.answer("list_dbfs_files", json!({ "path": "/" })).await?
+        harness.answer("list_dbfs_files", json!({ "path": "dbfs:/" })).await?,
+        harness.answer("list_dbfs_files", json!({ "path": "/" })).await?
     );
     for path in ["Shared/etl", "/Shared/../etl", "/Shared//etl"] {
-        let refusal = house.refusal("list_workspace_items", json!({ "path": path })).await?;
+        let refusal = harness.refusal("list_workspace_items", json!({ "path": path })).await?;
         assert!(refusal.contains(&format!("`{path}`")) && refusal.contains("hint:"), "{refusal}");
     }
-    let refusal = house.refusal("delete_volume_file", json!({ "path": format!("{VOLUME}/a%2F..%2F..") })).await?;
+    let refusal = harness.refusal("delete_volume_file", json!({ "path": format!("{VOLUME}/a%2F..%2F..") })).await?;
     assert!(refusal.contains("`..`"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_blank_at_the_end_is_part_of_the_name() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     for name in ["blank", "blank "] {
         let write = json!({ "path": format!("{VOLUME}/{name}"), "content": format!("[{name}]") });
-        house.answer("upload_file", write).await?;
+        harness.answer("upload_file", write).await?;
     }
     let read = |name: &str| json!({ "path": format!("{VOLUME}/{name}") });
-    assert_eq!(house.answer("read_volume_file", read("blank ")).await?["content"], "[blank ]");
-    house.answer("delete_volume_file", read("blank ")).await?;
-    assert_eq!(house.answer("read_volume_file", read("blank")).await?["content"], "[blank]");
+    assert_eq!(harness.answer("read_volume_file", read("blank ")).await?["content"], "[blank ]");
+    harness.answer("delete_volume_file", read("blank ")).await?;
+    assert_eq!(harness.answer("read_volume_file", read("blank")).await?["content"], "[blank]");
     Ok(())
 }
 
 #[tokio::test]
 async fn advice_leads_on() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     let lost = json!({ "path": "/Volumes/main/default/nowhere/x", "content": "x" });
-    let refusal = house.refusal("upload_file", lost).await?;
+    let refusal = harness.refusal("upload_file", lost).await?;
     assert!(refusal.contains("`list_volumes`") && !refusal.contains("`list_dbfs_files`"), "{refusal}");
     let taken = json!({ "catalog_name": "main", "schema_name": "default" });
-    let refusal = house.refusal("create_schema", taken).await?;
+    let refusal = harness.refusal("create_schema", taken).await?;
     assert!(refusal.contains("it exists already") && refusal.contains("`list_schemas`"), "{refusal}");
-    let refusal = house.refusal("get_run_output", json!({ "run_id": house.job("nightly-orders").await? })).await?;
+    let refusal = harness.refusal("get_run_output", json!({ "run_id": harness.job("nightly-orders").await? })).await?;
     assert!(refusal.contains("`list_runs`"), "{refusal}");
-    let refusal = house.refusal("delete_workspace_item", json!({ "path": "/Shared" })).await?;
+    let refusal = harness.refusal("delete_workspace_item", json!({ "path": "/Shared" })).await?;
     assert!(refusal.contains("`recursive: true`"), "{refusal}");
     let missing = |_: &str, _: &str| Some(json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": "no such thing" }));
-    let refusal = House::scripted(missing).await?.refusal("list_jobs", json!({})).await?;
+    let refusal = Harness::scripted(missing).await?.refusal("list_jobs", json!({})).await?;
     assert!(refusal.contains("does not have that part of the API"), "{refusal}");
     // A conflict in spite of `overwrite` is with something of another kind.
     let conflict = |target: &str, _: &str| {
@@ -229,32 +229,32 @@ async fn advice_leads_on() -> Outcome {
             .starts_with("POST /api/2.0/workspace/import")
             .then(|| json!({ "error_code": "RESOURCE_ALREADY_EXISTS", "message": "it exists" }))
     };
-    let house = House::scripted(conflict).await?;
+    let harness = Harness::scripted(conflict).await?;
     let write = json!({ "path": "/Shared/x", "content": "x", "overwrite": true, "language": "PYTHON" });
-    let refusal = house.refusal("import_notebook", write.clone()).await?;
+    let refusal = harness.refusal("import_notebook", write.clone()).await?;
     assert!(refusal.contains("of another kind") && !refusal.contains("or `overwrite: true`"), "{refusal}");
     let mut fresh = write;
     fresh["overwrite"] = json!(false);
-    assert!(house.refusal("import_notebook", fresh).await?.contains("or `overwrite: true`"));
+    assert!(harness.refusal("import_notebook", fresh).await?.contains("or `overwrite: true`"));
     Ok(())
 }
 
 #[tokio::test]
 async fn what_does_not_exist_is_looked_for_where_such_things_are() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     for (tool, arguments, list) in [
         ("list_workspace_items", json!({ "path": "/nope" }), "list_workspace_items"),
         ("get_permissions", json!({ "object_type": "jobs", "object_id": "999" }), "list_jobs"),
         ("get_permissions", json!({ "object_type": "warehouses", "object_id": "999" }), "list_warehouses"),
     ] {
-        let refusal = house.refusal(tool, arguments).await?;
+        let refusal = harness.refusal(tool, arguments).await?;
         assert!(refusal.contains(&format!("see what exists with `{list}`")), "{tool}: {refusal}");
     }
     for tool in ["run_job_now", "get_job"] {
-        let refusal = house.refusal(tool, json!({ "job_id": "nightly-orders" })).await?;
+        let refusal = harness.refusal(tool, json!({ "job_id": "nightly-orders" })).await?;
         assert!(refusal.contains("job_id") && refusal.contains("`nightly-orders`"), "{tool}: {refusal}");
     }
-    let saved = house.answer("execute_sql", json!({ "statement": "SELECT 1", "save_to": "" })).await?;
+    let saved = harness.answer("execute_sql", json!({ "statement": "SELECT 1", "save_to": "" })).await?;
     assert_eq!(saved["total_rows"], 1, "{saved}");
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 const STATEMENTS: &str = "POST /api/2.0/sql/statements";
 const CHUNKS: &str = "/result/chunks/";
@@ -35,10 +35,10 @@ impl Reply {
     }
 }
 
-/// A house whose workspace is nothing but a script.
+/// A harness whose workspace is nothing but a script.
 async fn answering(
     script: impl Fn(&str) -> Reply + Send + Sync + 'static,
-) -> Result<House, Box<dyn std::error::Error>> {
+) -> Result<Harness, Box<dyn std::error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut config = databricks::Config::new(&format!("http://{}", listener.local_addr()?), "token")?;
     config.limits.requests_per_second = None;
@@ -52,7 +52,7 @@ async fn answering(
     });
     let context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
     let registry = Registry::new(&Selection { toolsets: vec!["all".to_owned()], ..Selection::default() })?;
-    House::of(Server::new(registry, context), Sandbox::start(Options::default()).await?).await
+    Harness::of(Server::new(registry, context), Sandbox::start(Options::default()).await?).await
 }
 
 async fn answer(mut stream: TcpStream, script: impl Fn(&str) -> Reply) -> std::io::Result<()> {
@@ -111,7 +111,7 @@ fn warehouse() -> Value {
 async fn with_statement(
     first: Value,
     others: impl Fn(&str) -> Reply + Send + Sync + 'static,
-) -> Result<House, Box<dyn std::error::Error>> {
+) -> Result<Harness, Box<dyn std::error::Error>> {
     answering(move |target| match target {
         "GET /api/2.0/sql/warehouses" => Reply::json(&json!({ "warehouses": [warehouse()] })),
         "GET /api/2.0/sql/warehouses/w1" => Reply::json(&warehouse()),
@@ -125,14 +125,14 @@ async fn with_statement(
 async fn empty_pages_are_passed_over() -> Outcome {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let house = House::scripted(move |target, _| {
+    let harness = Harness::scripted(move |target, _| {
         target.contains("/jobs/list").then(|| match counted.fetch_add(1, Relaxed) {
             page @ 0..=4 => json!({ "next_page_token": format!("page {page}") }),
             _ => json!({ "jobs": [{ "job_id": 7 }] }),
         })
     })
     .await?;
-    let answer = house.answer("list_jobs", json!({})).await?;
+    let answer = harness.answer("list_jobs", json!({})).await?;
     assert_eq!((&answer["returned"], &answer["items"][0]["job_id"]), (&json!(1), &json!(7)), "{answer}");
     assert_eq!(asked.load(Relaxed), 6);
     Ok(())
@@ -142,12 +142,12 @@ async fn empty_pages_are_passed_over() -> Outcome {
 async fn a_list_of_nothing_but_empty_pages_ends_and_says_so() -> Outcome {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let house = House::scripted(move |target, _| {
+    let harness = Harness::scripted(move |target, _| {
         let page = || json!({ "next_page_token": format!("page {}", counted.fetch_add(1, Relaxed)) });
         target.contains("/jobs/list").then(page)
     })
     .await?;
-    let answer = house.answer("list_jobs", json!({})).await?;
+    let answer = harness.answer("list_jobs", json!({})).await?;
     assert!(answer["next_page_token"].is_string() && answer["returned"] == 0, "{answer}");
     assert!(answer["hint"].as_str().is_some_and(|hint| hint.contains("looked at 0 items")), "{answer}");
     assert!(asked.load(Relaxed) <= 200, "{} requests", asked.load(Relaxed));
@@ -156,12 +156,12 @@ async fn a_list_of_nothing_but_empty_pages_ends_and_says_so() -> Outcome {
 
 #[tokio::test]
 async fn a_list_that_goes_round_ends_and_says_so() -> Outcome {
-    let house = House::scripted(|target, _| {
+    let harness = Harness::scripted(|target, _| {
         let next = if target.contains("page_token=a") { "b" } else { "a" };
         target.contains("/jobs/list").then(|| json!({ "jobs": [{ "job_id": 7 }], "next_page_token": next }))
     })
     .await?;
-    let answer = house.answer("list_jobs", json!({ "limit": 100 })).await?;
+    let answer = harness.answer("list_jobs", json!({ "limit": 100 })).await?;
     assert_eq!((&answer["returned"], &answer["truncated"]), (&json!(3), &json!(false)), "{answer}");
     assert!(answer["hint"].as_str().is_some_and(|hint| hint.contains("named a page for the second time")), "{answer}");
     Ok(())
@@ -175,7 +175,7 @@ async fn chunks_without_rows_come_to_an_end() -> Outcome {
     ] {
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
-        let house = with_statement(chunk(0, &json!([])), move |target| match asked_chunk(target) {
+        let harness = with_statement(chunk(0, &json!([])), move |target| match asked_chunk(target) {
             Some(index) => {
                 counted.fetch_add(1, Relaxed);
                 Reply::json(&chunk(index, &json!([])))
@@ -183,8 +183,8 @@ async fn chunks_without_rows_come_to_an_end() -> Outcome {
             None => Reply::json(&json!({})),
         })
         .await?;
-        let result = house.call(tool, arguments).await?;
-        let text = crate::house::text(&result);
+        let result = harness.call(tool, arguments).await?;
+        let text = crate::harness::text(&result);
         assert!(text.contains("the last 20 chunks of the result had no rows"), "{tool}: {text}");
         assert!(asked.load(Relaxed) < 30, "{tool}: {} requests", asked.load(Relaxed));
     }
@@ -195,7 +195,7 @@ async fn chunks_without_rows_come_to_an_end() -> Outcome {
 async fn chunks_without_end_come_to_an_end() -> Outcome {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let house = with_statement(chunk(0, &json!([["1"]])), move |target| match asked_chunk(target) {
+    let harness = with_statement(chunk(0, &json!([["1"]])), move |target| match asked_chunk(target) {
         Some(index) => {
             counted.fetch_add(1, Relaxed);
             Reply::json(&chunk(index, &json!([[index.to_string()]])))
@@ -203,12 +203,12 @@ async fn chunks_without_end_come_to_an_end() -> Outcome {
         None => Reply::json(&json!({})),
     })
     .await?;
-    let page = house.answer("execute_sql", json!({ "statement": "SELECT n FROM t", "timeout_seconds": 5 })).await?;
+    let page = harness.answer("execute_sql", json!({ "statement": "SELECT n FROM t", "timeout_seconds": 5 })).await?;
     assert_eq!((&page["returned"], &page["truncated"]), (&json!(100), &json!(true)), "{page}");
     assert!(page["next_page_token"].is_string(), "{page}");
     asked.store(0, Relaxed);
     let arguments = json!({ "query": "orders", "catalog_name": "main", "timeout_seconds": 5 });
-    let found = house.answer("search_tables", arguments).await?;
+    let found = harness.answer("search_tables", arguments).await?;
     let searched = found["searched"].as_str().unwrap_or_default();
     assert!(searched.contains("the result has more than 100 chunks"), "{found}");
     assert!(asked.load(Relaxed) <= 100, "{} requests", asked.load(Relaxed));
@@ -217,19 +217,19 @@ async fn chunks_without_end_come_to_an_end() -> Outcome {
 
 #[tokio::test]
 async fn where_no_search_works_the_error_tells_of_both() -> Outcome {
-    let house = with_statement(chunk(0, &json!([["1"]])), |target| match asked_chunk(target) {
+    let harness = with_statement(chunk(0, &json!([["1"]])), |target| match asked_chunk(target) {
         Some(index) => Reply::json(&chunk(index + 1, &json!([]))),
         None => Reply::json(&json!({ "error_code": "PERMISSION_DENIED", "message": "no names" })),
     })
     .await?;
-    let refusal = house.refusal("search_tables", json!({ "query": "orders", "catalog_name": "main" })).await?;
+    let refusal = harness.refusal("search_tables", json!({ "query": "orders", "catalog_name": "main" })).await?;
     assert!(refusal.contains("chunk 2 came in place of chunk 1") && refusal.contains("no names"), "{refusal}");
     Ok(())
 }
 
 /// What comes of a statement whose result begins like this, and whose further chunks never come whole.
 async fn dripping(first: Value, save_to: Option<&str>) -> Result<Value, Box<dyn std::error::Error>> {
-    let house = with_statement(first, |target| match asked_chunk(target) {
+    let harness = with_statement(first, |target| match asked_chunk(target) {
         Some(_) => Reply::Blanks,
         None => Reply::json(&json!({})),
     })
@@ -237,9 +237,9 @@ async fn dripping(first: Value, save_to: Option<&str>) -> Result<Value, Box<dyn 
     let arguments =
         json!({ "statement": "SELECT n FROM t", "timeout_seconds": 0, "save_to": save_to, "overwrite": true });
     let start = Instant::now();
-    let result = house.call("execute_sql", arguments).await?;
+    let result = harness.call("execute_sql", arguments).await?;
     assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
-    Ok(result.structured_content.clone().unwrap_or_else(|| json!(crate::house::text(&result))))
+    Ok(result.structured_content.clone().unwrap_or_else(|| json!(crate::harness::text(&result))))
 }
 
 #[tokio::test]
@@ -265,8 +265,8 @@ async fn a_chunk_that_never_comes_whole_ends_with_the_call() -> Outcome {
 #[tokio::test]
 async fn a_request_that_is_not_answered_is_reported() -> Outcome {
     for is_call in [true, false] {
-        let house = answering(|_| Reply::Silence).await?;
-        let peer = house.client.peer().clone();
+        let harness = answering(|_| Reply::Silence).await?;
+        let peer = harness.client.peer().clone();
         let asking = tokio::spawn(async move {
             if is_call {
                 peer.call_tool(CallToolRequestParams::new("list_jobs")).await.is_ok()
@@ -274,7 +274,7 @@ async fn a_request_that_is_not_answered_is_reported() -> Outcome {
                 peer.list_resources(None).await.is_ok()
             }
         });
-        let told = house.until_heard(|text| text.starts_with("waiting for the workspace to answer `")).await?;
+        let told = harness.until_heard(|text| text.starts_with("waiting for the workspace to answer `")).await?;
         assert!(told.ends_with("for 5 s so far"), "{told}");
         asking.abort();
     }
@@ -286,7 +286,7 @@ async fn a_wait_outlasts_polls_that_fail() -> Outcome {
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
     let statement = json!({ "statement_id": "s1", "status": { "state": "RUNNING" } });
-    let house = answering(move |target| {
+    let harness = answering(move |target| {
         if !target.starts_with("GET /api/2.0/sql/statements/s1") {
             return Reply::json(&json!({}));
         }
@@ -299,10 +299,10 @@ async fn a_wait_outlasts_polls_that_fail() -> Outcome {
         }
     })
     .await?;
-    let answer = house.answer("get_sql_result", json!({ "statement_id": "s1" })).await?;
+    let answer = harness.answer("get_sql_result", json!({ "statement_id": "s1" })).await?;
     assert_eq!(answer["rows"], json!([["1"]]), "{answer}");
     for why in ["broken", "not now", "login page"] {
-        let told = house.until_heard(|text| text.contains(why)).await?;
+        let told = harness.until_heard(|text| text.contains(why)).await?;
         assert!(told.starts_with("statement s1: its state could not be read"), "{told}");
     }
     Ok(())
@@ -311,8 +311,8 @@ async fn a_wait_outlasts_polls_that_fail() -> Outcome {
 #[tokio::test]
 async fn one_odd_value_hides_no_other() -> Outcome {
     let jobs = b"\xef\xbb\xbf{\"jobs\":[{\"job_id\":1,\"settings\":{\"name\":\"half \\ud83d\"}},{\"job_id\":2,\"settings\":{\"name\":\"byte \xff\"}}]}";
-    let house = answering(|_| Reply::Text(200, jobs.to_vec())).await?;
-    let answer = house.answer("list_jobs", json!({})).await?;
+    let harness = answering(|_| Reply::Text(200, jobs.to_vec())).await?;
+    let answer = harness.answer("list_jobs", json!({})).await?;
     let names: Vec<_> = answer["items"].as_array().into_iter().flatten().map(|job| &job["settings"]["name"]).collect();
     assert_eq!(names, [&json!("half \u{fffd}"), &json!("byte \u{fffd}")], "{answer}");
     let hint = answer["hint"].as_str().unwrap_or_default();
@@ -323,14 +323,14 @@ async fn one_odd_value_hides_no_other() -> Outcome {
 #[tokio::test]
 async fn long_texts_take_no_long_time() -> Outcome {
     let page = format!("<html>told{}", "<script>".repeat(500_000));
-    let house = answering(move |_| Reply::Text(400, page.clone().into_bytes())).await?;
+    let harness = answering(move |_| Reply::Text(400, page.clone().into_bytes())).await?;
     let start = Instant::now();
-    let refusal = house.refusal("list_jobs", json!({})).await?;
+    let refusal = harness.refusal("list_jobs", json!({})).await?;
     assert!(refusal.contains("told"), "{refusal}");
     let unknown =
-        house.call("a".repeat(4_000_000).leak(), json!({})).await.err().ok_or("an unknown tool was called")?;
+        harness.call("a".repeat(4_000_000).leak(), json!({})).await.err().ok_or("an unknown tool was called")?;
     assert!(unknown.to_string().contains("no tool is named") && unknown.to_string().len() < 1_000, "{unknown:.1000}");
-    let refusal = house.refusal("list_jobs", json!({ "b".repeat(1_000_000): 1 })).await?;
+    let refusal = harness.refusal("list_jobs", json!({ "b".repeat(1_000_000): 1 })).await?;
     assert!(refusal.contains("unknown"), "{refusal}");
     // Quadratic work takes minutes.
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
@@ -341,16 +341,16 @@ async fn long_texts_take_no_long_time() -> Outcome {
 async fn a_flood_of_calls_is_refused_and_what_was_taken_goes_on() -> Outcome {
     // More than are worked on at once, and more than may wait.
     const CALLS: usize = 1_400;
-    let house = answering(|_| Reply::Silence).await?;
+    let harness = answering(|_| Reply::Silence).await?;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..CALLS {
-        let peer = house.client.peer().clone();
+        let peer = harness.client.peer().clone();
         calls.spawn(async move { peer.call_tool(CallToolRequestParams::new("list_jobs")).await });
     }
     let refused = CALLS - 256 - 1_024;
     for _ in 0..refused {
         let result = calls.join_next().await.ok_or("no call")???;
-        let text = crate::house::text(&result);
+        let text = crate::harness::text(&result);
         assert!(result.is_error == Some(true) && text.contains("as many calls as it can"), "{text}");
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rmcp::model::{CallToolRequestParams, Tool};
 use serde_json::{Map, Value, json};
 
-use crate::house::{House, Outcome, text};
+use crate::harness::{Harness, Outcome, text};
 use crate::twist::Exchange;
 
 const TOKENS: usize = 2_000;
@@ -111,16 +111,17 @@ fn call(tool: &Tool, run: &Value) -> Map<String, Value> {
 
 #[tokio::test]
 async fn every_tool_keeps_its_answers_within_the_budget() -> Outcome {
-    let house = House::twisted_with(&["all"], TOKENS, |exchange: &mut Exchange| swell(&mut exchange.answer, 0)).await?;
+    let harness =
+        Harness::twisted_with(&["all"], TOKENS, |exchange: &mut Exchange| swell(&mut exchange.answer, 0)).await?;
     let (mut answered, mut cut) = (BTreeSet::new(), BTreeSet::new());
-    let runs = house.answer("list_runs", json!({ "fields": ["run_id"] })).await?;
+    let runs = harness.answer("list_runs", json!({ "fields": ["run_id"] })).await?;
     let run = &runs["items"][0]["run_id"];
-    let mut tools = house.client.list_all_tools().await?;
+    let mut tools = harness.client.list_all_tools().await?;
     // What deletes comes last.
     tools.sort_by_key(|tool| tool.annotations.as_ref().and_then(|hints| hints.read_only_hint) != Some(true));
     for tool in tools {
         let request = CallToolRequestParams::new(tool.name.clone()).with_arguments(call(&tool, run));
-        let result = house.client.call_tool(request).await?;
+        let result = harness.client.call_tool(request).await?;
         let text = text(&result);
         let size = text.chars().count();
         if result.is_error == Some(true) {
@@ -143,13 +144,13 @@ async fn every_tool_keeps_its_answers_within_the_budget() -> Outcome {
 
 #[tokio::test]
 async fn a_map_of_thousands_of_keys_is_cut_with_notice() -> Outcome {
-    let house = House::twisted(|exchange: &mut Exchange| swell(&mut exchange.answer, 0)).await?;
+    let harness = Harness::twisted(|exchange: &mut Exchange| swell(&mut exchange.answer, 0)).await?;
     for (tool, call) in [
         ("get_table_schema", json!({ "full_name": "samples.retail.orders" })),
         ("get_job", json!({ "job_id": "620114300000101", "fields": ["*"] })),
         ("list_jobs", json!({ "fields": ["*"] })),
     ] {
-        let answer = house.answer(tool, call).await?;
+        let answer = harness.answer(tool, call).await?;
         let hint = answer["hint"].as_str().unwrap_or_default();
         assert!(hint.contains(" of 40") && hint.contains(" fields"), "{tool}: {hint}");
         assert_eq!(answer["truncated"], true, "{tool}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 use crate::sql::{faulty, standing_still};
 use crate::waiting::items;
 
@@ -19,10 +19,10 @@ fn has(text: &'static str, states: &'static [&'static str]) -> impl Fn(&Value) -
 
 #[tokio::test]
 async fn without_a_warehouse_the_facts_of_a_table_stay() -> Outcome {
-    let (_sandbox, house) =
+    let (_sandbox, harness) =
         faulty(json!([{ "route": "GET /api/2.0/sql/warehouses", "fault": "permission_denied" }])).await?;
     let asked = json!({ "full_name": ORDERS, "sample_rows": 2, "column_statistics": true });
-    let answer = house.answer("get_table_schema", asked).await?;
+    let answer = harness.answer("get_table_schema", asked).await?;
     assert_eq!(answer["columns"][0]["name"], "order_id");
     for part in ["sample", "column_statistics"] {
         assert!(answer[part]["error"].as_str().is_some_and(|text| text.contains("PERMISSION_DENIED")), "{answer}");
@@ -32,15 +32,15 @@ async fn without_a_warehouse_the_facts_of_a_table_stay() -> Outcome {
 
 #[tokio::test]
 async fn names_may_be_quoted_and_hold_what_quotes_allow() -> Outcome {
-    let house = House::default().await?;
-    let answer = house.answer("get_table_schema", json!({ "full_name": "`samples`.`retail`.`orders`" })).await?;
+    let harness = Harness::default().await?;
+    let answer = harness.answer("get_table_schema", json!({ "full_name": "`samples`.`retail`.`orders`" })).await?;
     assert_eq!(answer["full_name"], ORDERS);
     let name = "main.default.größe-1#?%41";
     let make = "CREATE TABLE main.default.`größe-1#?%41` AS SELECT 7 AS `a b`";
-    house.answer("execute_sql", json!({ "statement": make })).await?;
+    harness.answer("execute_sql", json!({ "statement": make })).await?;
     for name in [name, "`main`.`default`.`größe-1#?%41`"] {
         let asked = json!({ "full_name": name, "sample_rows": 1, "column_statistics": true });
-        let answer = house.answer("get_table_schema", asked).await?;
+        let answer = harness.answer("get_table_schema", asked).await?;
         assert_eq!(answer["sample"]["rows"], json!([[7]]), "{answer}");
         assert_eq!(answer["columns"][0]["statistics"]["min"], "7", "{answer}");
     }
@@ -54,15 +54,15 @@ async fn a_filter_and_a_mask_are_told_with_what_they_hide() -> Outcome {
         "row_filter": { "function_name": "main.default.mine", "input_column_names": ["status"] },
         "columns": [{ "name": "total", "type_text": "decimal(12,2)", "type_name": "DECIMAL", "mask": { "function_name": "main.default.m" } }],
     });
-    let house = House::scripted(move |request, _| request.starts_with(TABLE).then(|| table.clone())).await?;
-    let answer = house.answer("get_table_schema", json!({ "full_name": ORDERS, "column_statistics": true })).await?;
+    let harness = Harness::scripted(move |request, _| request.starts_with(TABLE).then(|| table.clone())).await?;
+    let answer = harness.answer("get_table_schema", json!({ "full_name": ORDERS, "column_statistics": true })).await?;
     assert_eq!(
         (&answer["row_filter"], &answer["columns"][0]["mask"]),
         (&json!("main.default.mine"), &json!("main.default.m"))
     );
     assert!(answer["row_count"] == 1_500 && answer["hint"].to_string().contains("hides rows"), "{answer}");
     assert!(answer.get("size_bytes").is_none(), "only Delta has details: {answer}");
-    let plain = house.answer("get_table_schema", json!({ "full_name": ORDERS })).await?;
+    let plain = harness.answer("get_table_schema", json!({ "full_name": ORDERS })).await?;
     assert!(plain.get("hint").is_none(), "{plain}");
     Ok(())
 }
@@ -73,8 +73,8 @@ async fn a_table_of_a_thousand_columns_is_cut_and_told() -> Outcome {
         .map(|at| json!({ "name": format!("column_{at}"), "type_text": "int", "type_name": "INT", "comment": "what it is" }))
         .collect();
     let table = json!({ "full_name": ORDERS, "columns": columns });
-    let house = House::scripted(move |request, _| request.starts_with(TABLE).then(|| table.clone())).await?;
-    let answer = house.answer("get_table_schema", json!({ "full_name": ORDERS })).await?;
+    let harness = Harness::scripted(move |request, _| request.starts_with(TABLE).then(|| table.clone())).await?;
+    let answer = harness.answer("get_table_schema", json!({ "full_name": ORDERS })).await?;
     assert!(answer.to_string().chars().count() < 18_500);
     let hint = answer["hint"].as_str().unwrap_or_default();
     assert!(hint.contains("of 1000 items") && hint.contains("`information_schema.columns`"), "{hint}");
@@ -83,13 +83,13 @@ async fn a_table_of_a_thousand_columns_is_cut_and_told() -> Outcome {
 
 #[tokio::test]
 async fn what_nobody_can_continue_is_cancelled_when_the_time_is_up() -> Outcome {
-    let (_sandbox, house) = standing_still(&[]).await?;
+    let (_sandbox, harness) = standing_still(&[]).await?;
     let asked = json!({
-        "full_name": ORDERS, "sample_rows": 1, "timeout_seconds": 0, "warehouse_id": house.stopped_warehouse().await?,
+        "full_name": ORDERS, "sample_rows": 1, "timeout_seconds": 0, "warehouse_id": harness.stopped_warehouse().await?,
     });
-    let answer = house.answer("get_table_schema", asked).await?;
+    let answer = harness.answer("get_table_schema", asked).await?;
     assert!(answer["sample"]["statement_id"].is_string(), "it can be continued: {answer}");
-    let history = house.answer("list_query_history", json!({ "fields": ["status", "query_text"] })).await?;
+    let history = harness.answer("list_query_history", json!({ "fields": ["status", "query_text"] })).await?;
     assert!(has("DESCRIBE DETAIL", &["CANCELED"])(&history), "{history}");
     assert!(has("LIMIT 1", &["RUNNING", "QUEUED"])(&history), "{history}");
     Ok(())
@@ -97,22 +97,22 @@ async fn what_nobody_can_continue_is_cancelled_when_the_time_is_up() -> Outcome 
 
 #[tokio::test]
 async fn a_cancelled_search_cancels_its_query() -> Outcome {
-    let (_sandbox, house) = standing_still(&[]).await?;
-    let asked = json!({ "query": "orders", "warehouse_id": house.stopped_warehouse().await? });
+    let (_sandbox, harness) = standing_still(&[]).await?;
+    let asked = json!({ "query": "orders", "warehouse_id": harness.stopped_warehouse().await? });
     let list = ("list_query_history", json!({ "fields": ["status", "query_text"] }));
     let text = "system.information_schema.tables";
-    house.cancelled("search_tables", asked, list.clone(), has(text, &["RUNNING", "QUEUED"])).await?;
-    house.until(list.0, list.1, has(text, &["CANCELED"])).await?;
+    harness.cancelled("search_tables", asked, list.clone(), has(text, &["RUNNING", "QUEUED"])).await?;
+    harness.until(list.0, list.1, has(text, &["CANCELED"])).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn an_empty_page_of_tables_is_not_the_end() -> Outcome {
     let place = json!({ "catalog_name": "samples", "schema_name": "retail" });
-    let (whole, _) = House::default().await?.all("list_tables", place.clone()).await?;
-    let (_sandbox, house) =
+    let (whole, _) = Harness::default().await?.all("list_tables", place.clone()).await?;
+    let (_sandbox, harness) =
         faulty(json!([{ "route": "catalog.tables.list", "fault": "empty_page", "times": 2 }])).await?;
-    let (tables, pages) = house.all("list_tables", place).await?;
+    let (tables, pages) = harness.all("list_tables", place).await?;
     // Empty pages are passed over.
     assert!(pages == 1 && tables == whole, "{pages} pages of {tables:?}");
     Ok(())
@@ -134,9 +134,9 @@ async fn grants_of_many_pages_in_any_order_are_one_sorted_list() -> Outcome {
             _ => page(&["bob", "ann"], ""),
         })
     };
-    let house = House::scripted(script).await?;
+    let harness = Harness::scripted(script).await?;
     let asked = json!({ "securable_type": "TABLE", "full_name": ORDERS });
-    let (all, _) = house.all("get_effective_grants", asked).await?;
+    let (all, _) = harness.all("get_effective_grants", asked).await?;
     let principals: Vec<_> = all.iter().filter_map(|item| item["principal"].as_str()).collect();
     assert_eq!(principals, ["ann", "bob", "zoe"]);
     Ok(())
@@ -149,7 +149,7 @@ async fn grants_of_many_principals_come_page_by_page() -> Outcome {
     let teams = json!({ "privilege_assignments": teams.collect::<Vec<_>>() });
     let script = move |request: &str, _: &str| request.contains("/effective-permissions/").then(|| teams.clone());
     let asked = json!({ "securable_type": "TABLE", "full_name": ORDERS });
-    let (all, pages) = House::scripted(script).await?.all("get_effective_grants", asked).await?;
+    let (all, pages) = Harness::scripted(script).await?.all("get_effective_grants", asked).await?;
     let principals: Vec<_> = all.iter().filter_map(|item| item["principal"].as_str()).collect();
     assert!(principals.len() == 600 && principals.is_sorted() && pages > 1, "{pages} pages of {principals:?}");
     Ok(())

@@ -15,7 +15,7 @@ use rmcp::service::PeerRequestOptions;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 const NIGHTLY: i64 = 620_114_300_000_101;
 const SLOW: i64 = 620_114_300_000_104;
@@ -24,7 +24,7 @@ const LIST: &str = "jobs.jobs.list";
 
 /// A server whose workspace has faults, and a way past them.
 struct Broken {
-    house: House,
+    harness: Harness,
     direct: Client,
 }
 
@@ -40,7 +40,7 @@ impl Broken {
         config.limits.requests_per_second = None;
         let context = Context::new(Client::new(config)?, Budget::tokens(6_000), None);
         let server = Server::new(Registry::new(&Selection::default())?, context);
-        Ok(Self { house: House::of(server, sandbox).await?, direct })
+        Ok(Self { harness: Harness::of(server, sandbox).await?, direct })
     }
 
     /// With a fault of the list of jobs.
@@ -61,7 +61,7 @@ impl Broken {
 
 /// The jobs of a workspace without faults.
 async fn jobs() -> Result<Value, Box<dyn Error>> {
-    House::default().await?.answer("list_jobs", json!({})).await
+    Harness::default().await?.answer("list_jobs", json!({})).await
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn what_passes_is_waited_for_and_not_seen() -> Outcome {
         json!({"fault": "slow_headers", "delay_ms": 300}),
         json!({"fault": "slow_body", "delay_ms": 300}),
     ] {
-        let answer = Broken::listing(rule.clone()).await?.house.answer("list_jobs", json!({})).await?;
+        let answer = Broken::listing(rule.clone()).await?.harness.answer("list_jobs", json!({})).await?;
         assert_eq!(answer, expected, "{rule}");
     }
     Ok(())
@@ -87,7 +87,8 @@ async fn what_passes_is_waited_for_and_not_seen() -> Outcome {
 #[tokio::test]
 async fn large_numbers_are_exact_whichever_way_they_come() -> Outcome {
     let expected = jobs().await?;
-    let answer = Broken::listing(json!({"fault": "int64_strings"})).await?.house.answer("list_jobs", json!({})).await?;
+    let answer =
+        Broken::listing(json!({"fault": "int64_strings"})).await?.harness.answer("list_jobs", json!({})).await?;
     let ids = |answer: &Value| -> Vec<String> {
         let ids = answer["items"].as_array().into_iter().flatten().map(|job| &job["job_id"]);
         ids.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)).collect()
@@ -112,14 +113,14 @@ async fn what_lasts_is_told_in_words() -> Outcome {
         (json!({"fault": "expired_token", "status": 401}), &["401", "hint:"]),
     ] {
         let broken = Broken::listing(rule.clone()).await?;
-        let refusal = timeout(PATIENCE, broken.house.refusal("list_jobs", json!({}))).await??;
+        let refusal = timeout(PATIENCE, broken.harness.refusal("list_jobs", json!({}))).await??;
         for words in words {
             assert!(refusal.contains(words), "{rule}: `{words}` is not in: {refusal}");
         }
         assert!(!refusal.contains('<') && !refusal.contains("dapi"), "{rule}: {refusal}");
         assert!(refusal.len() < 800, "{rule}: {refusal}");
         // The fault was of one route; the server goes on.
-        broken.house.answer("list_clusters", json!({})).await?;
+        broken.harness.answer("list_clusters", json!({})).await?;
     }
     Ok(())
 }
@@ -138,10 +139,10 @@ async fn a_run_is_started_once_whatever_happens_to_the_answer() -> Outcome {
         rule["route"] = json!("jobs.jobs.run_now");
         let broken = Broken::with(json!([rule])).await?;
         let before = broken.runs(SLOW).await?.len();
-        let answer = broken.house.call("run_job_now", json!({"job_id": SLOW})).await?;
+        let answer = broken.harness.call("run_job_now", json!({"job_id": SLOW})).await?;
         let after = broken.runs(SLOW).await?;
         // A run was started, and once; the answer names it, or an error tells that it is not known.
-        let text = crate::house::text(&answer);
+        let text = crate::harness::text(&answer);
         assert_eq!(after.len(), before + 1, "{rule}: {text}");
         assert_eq!(answer.is_error, Some(false), "{rule}: {text}");
         let id = after.iter().filter_map(|run| run["run_id"].as_i64()).find(|id| text.contains(&id.to_string()));
@@ -162,9 +163,9 @@ async fn a_write_that_may_have_happened_is_not_repeated_blindly() -> Outcome {
         let mut rule = rule;
         rule["route"] = json!("jobs.jobs.create");
         let broken = Broken::with(json!([rule])).await?;
-        let refusal = broken.house.refusal("create_job", create.clone()).await?;
+        let refusal = broken.harness.refusal("create_job", create.clone()).await?;
         assert!(refusal.contains("jobs.jobs.create"), "{rule}: {refusal}");
-        let (jobs, _) = broken.house.all("list_jobs", json!({"name": "once"})).await?;
+        let (jobs, _) = broken.harness.all("list_jobs", json!({"name": "once"})).await?;
         assert_eq!(jobs.len(), made, "{rule}");
     }
     Ok(())
@@ -187,7 +188,7 @@ async fn waiting_goes_on_through_faults() -> Outcome {
         rule["route"] = json!("jobs.jobs.get_run");
         let broken = Broken::with(json!([rule])).await?;
         let before = broken.runs(NIGHTLY).await?.len();
-        let answer = broken.house.answer("run_job_now", json!({"job_id": NIGHTLY, "wait": true})).await?;
+        let answer = broken.harness.answer("run_job_now", json!({"job_id": NIGHTLY, "wait": true})).await?;
         assert_eq!(answer["result_state"], "SUCCESS", "{rule}: {answer}");
         assert_eq!(broken.runs(NIGHTLY).await?.len(), before + 1, "{rule}");
     }
@@ -197,12 +198,12 @@ async fn waiting_goes_on_through_faults() -> Outcome {
 #[tokio::test]
 async fn values_that_nobody_knows_are_passed_on() -> Outcome {
     let broken = Broken::listing(json!({"fault": "unknown_enums"})).await?;
-    let answer = broken.house.answer("list_jobs", json!({"fields": ["*"]})).await?;
+    let answer = broken.harness.answer("list_jobs", json!({"fields": ["*"]})).await?;
     assert_eq!(answer["items"][0]["settings"]["format"], "SANDBOX_UNKNOWN_VALUE", "{answer}");
     // A state that nobody knows is not an end: the run is still there, and so is the way to go on.
     let broken = Broken::with(json!([{"route": "jobs.jobs.get_run", "fault": "unknown_enums"}])).await?;
     let arguments = json!({"job_id": NIGHTLY, "wait": true, "timeout_seconds": 2});
-    let answer = broken.house.answer("run_job_now", arguments).await?;
+    let answer = broken.harness.answer("run_job_now", arguments).await?;
     assert_eq!(
         (&answer["still_running"], &answer["life_cycle_state"]),
         (&json!(true), &json!("SANDBOX_UNKNOWN_VALUE"))
@@ -214,23 +215,23 @@ async fn values_that_nobody_knows_are_passed_on() -> Outcome {
 #[tokio::test]
 async fn fields_that_nobody_knows_do_no_harm() -> Outcome {
     let (expected, broken) = (jobs().await?, Broken::listing(json!({"fault": "extra_fields"})).await?);
-    let answer = broken.house.answer("list_jobs", json!({})).await?;
+    let answer = broken.harness.answer("list_jobs", json!({})).await?;
     let ids = |answer: &Value| -> Vec<Value> {
         answer["items"].as_array().into_iter().flatten().map(|job| job["job_id"].clone()).collect()
     };
     assert_eq!(ids(&answer), ids(&expected));
     let broken = Broken::listing(json!({"fault": "null_lists"})).await?;
-    let answer = broken.house.answer("list_jobs", json!({})).await?;
+    let answer = broken.harness.answer("list_jobs", json!({})).await?;
     assert_eq!(answer["items"], json!([]), "{answer}");
     Ok(())
 }
 
 #[tokio::test]
 async fn an_empty_page_is_not_the_end() -> Outcome {
-    let (expected, _) = House::default().await?.all("list_jobs", json!({"limit": 3})).await?;
+    let (expected, _) = Harness::default().await?.all("list_jobs", json!({"limit": 3})).await?;
     for rule in [json!({"fault": "empty_page", "times": 1}), json!({"fault": "empty_page", "after": 1, "times": 2})] {
         let broken = Broken::listing(rule.clone()).await?;
-        let (jobs, _) = timeout(PATIENCE, broken.house.all("list_jobs", json!({"limit": 3}))).await??;
+        let (jobs, _) = timeout(PATIENCE, broken.harness.all("list_jobs", json!({"limit": 3}))).await??;
         assert_eq!(jobs, expected, "{rule}");
     }
     Ok(())
@@ -242,16 +243,16 @@ async fn what_was_just_made_is_not_given_up() -> Outcome {
     let rules = json!([{"route": "/api/2.2/jobs/**", "fault": "eventual_consistency", "reads": 1}]);
     let broken = Broken::with(rules).await?;
     let before = broken.runs(NIGHTLY).await?.len();
-    let answer = broken.house.call("run_job_now", json!({"job_id": NIGHTLY, "wait": true})).await?;
-    let text = crate::house::text(&answer);
+    let answer = broken.harness.call("run_job_now", json!({"job_id": NIGHTLY, "wait": true})).await?;
+    let text = crate::harness::text(&answer);
     let runs = broken.runs(NIGHTLY).await?;
     assert_eq!(runs.len(), before + 1);
     assert!(runs.iter().any(|run| text.contains(&run["run_id"].to_string())), "no run is named: {text}");
     // A plain read is refused once, with the tool that finds what there is.
-    let made = broken.house.answer("create_job", json!({"name": "new", "tasks": []})).await?;
-    let refusal = broken.house.refusal("get_job", json!({"job_id": made["job_id"]})).await?;
+    let made = broken.harness.answer("create_job", json!({"name": "new", "tasks": []})).await?;
+    let refusal = broken.harness.refusal("get_job", json!({"job_id": made["job_id"]})).await?;
     assert!(refusal.contains("`list_jobs`"), "{refusal}");
-    broken.house.answer("get_job", json!({"job_id": made["job_id"]})).await?;
+    broken.harness.answer("get_job", json!({"job_id": made["job_id"]})).await?;
     Ok(())
 }
 
@@ -266,11 +267,11 @@ async fn a_call_that_hangs_can_be_cancelled() -> Outcome {
         let Value::Object(arguments) = arguments else { return Err("the arguments are no object".into()) };
         let request = CallToolRequest::new(CallToolRequestParams::new(tool).with_arguments(arguments));
         let request = ClientRequest::CallToolRequest(request);
-        let client = &broken.house.client;
+        let client = &broken.harness.client;
         let call = client.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
         call.cancel(Some("the person pressed stop".into())).await?;
         // The server answers others meanwhile.
-        timeout(PATIENCE, broken.house.answer("list_clusters", json!({}))).await??;
+        timeout(PATIENCE, broken.harness.answer("list_clusters", json!({}))).await??;
     }
     // The run whose start was under way is cancelled as soon as it is there, or was never started.
     let past = 4;

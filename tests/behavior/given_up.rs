@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, timeout};
 
-use crate::house::{House, Outcome, client};
+use crate::harness::{Harness, Outcome, client};
 use crate::sql::standing_still;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const ASKED: &str = "What is the revenue per channel?";
 
 type Failure = Box<dyn std::error::Error>;
 
-impl House {
+impl Harness {
     /// Calls a tool, and cancels the call as soon as its progress tells of a state.
     pub(crate) async fn cancelled_at(
         &self,
@@ -79,18 +79,18 @@ async fn what_a_given_up_call_asks_for_is_dropped() -> Outcome {
             "POST /api/2.0/genie/spaces/*/start-conversation",
         ),
     ] {
-        let house = House::impatient(slow(route), LocalRoots::default()).await?;
+        let harness = Harness::impatient(slow(route), LocalRoots::default()).await?;
         let Value::Object(call) = arguments.clone() else { return Err("no object".into()) };
         let request = CallToolRequest::new(CallToolRequestParams::new(tool).with_arguments(call));
         let request = ClientRequest::CallToolRequest(request);
-        let call = house.client.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
-        house.until_fault("hits", 1).await?;
+        let call = harness.client.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
+        harness.until_fault("hits", 1).await?;
         call.cancel(Some("the person pressed stop".into())).await?;
-        house.until_fault("abandoned", 1).await?;
-        assert!(house.conversations().await?.is_empty(), "{tool}: it was asked all the same");
+        harness.until_fault("abandoned", 1).await?;
+        assert!(harness.conversations().await?.is_empty(), "{tool}: it was asked all the same");
         // The server is free for the next, and asks for nothing by itself.
-        timeout(PATIENCE, house.answer(tool, arguments)).await??;
-        let faults = house.faults().await?;
+        timeout(PATIENCE, harness.answer(tool, arguments)).await??;
+        let faults = harness.faults().await?;
         assert_eq!((&faults[0]["seen"], &faults[0]["abandoned"]), (&json!(2), &json!(1)), "{tool}");
     }
     Ok(())
@@ -98,19 +98,19 @@ async fn what_a_given_up_call_asks_for_is_dropped() -> Outcome {
 
 #[tokio::test]
 async fn genie_keeps_a_question_whose_call_is_given_up() -> Outcome {
-    let (sandbox, house) = standing_still(&["ai"]).await?;
+    let (sandbox, harness) = standing_still(&["ai"]).await?;
     let question = json!({ "space_id": SPACE, "question": ASKED });
-    house.cancelled_at("ask_genie", question, |state| state.contains("SUBMITTED")).await?;
+    harness.cancelled_at("ask_genie", question, |state| state.contains("SUBMITTED")).await?;
     // There is no way to take a question back: it is answered, and its answer is there for whoever knows its ids.
-    let conversations = house.conversations().await?;
+    let conversations = harness.conversations().await?;
     let conversation = conversations[0]["conversation_id"].as_str().ok_or("no conversation")?;
     let path = format!("/api/2.0/genie/spaces/{SPACE}/conversations/{conversation}/messages");
-    let message = house.direct("GET", &path, None).await?["messages"][0]["message_id"].clone();
+    let message = harness.direct("GET", &path, None).await?["messages"][0]["message_id"].clone();
     sandbox.advance(Duration::from_secs(60));
     let place = json!({ "space_id": SPACE, "conversation_id": conversation, "message_id": message });
-    let answer = house.answer("ask_genie", place).await?;
+    let answer = harness.answer("ask_genie", place).await?;
     assert!(answer["queries"][0]["result"]["rows"].as_array().is_some_and(|rows| !rows.is_empty()), "{answer}");
-    assert_eq!(house.conversations().await?.len(), 1, "it was asked once more");
+    assert_eq!(harness.conversations().await?.len(), 1, "it was asked once more");
     Ok(())
 }
 
@@ -142,8 +142,8 @@ async fn a_cancelled_request_is_not_answered() -> Outcome {
     for message in begin {
         writer.write_all(format!("{message}\n").as_bytes()).await?;
     }
-    let house = House::beside(&std::sync::Arc::new(sandbox), selection, 6_000, LocalRoots::default()).await?;
-    house.until_fault("hits", 1).await?;
+    let harness = Harness::beside(&std::sync::Arc::new(sandbox), selection, 6_000, LocalRoots::default()).await?;
+    harness.until_fault("hits", 1).await?;
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
     writer.write_all(format!("{cancel}\n{}\n", ask(3, "wanted")).as_bytes()).await?;
     let mut answered = Vec::new();
@@ -152,7 +152,7 @@ async fn a_cancelled_request_is_not_answered() -> Outcome {
         let message: Value = serde_json::from_str(&line)?;
         answered.extend(message.get("id").cloned());
     }
-    house.until_fault("abandoned", 1).await?;
+    harness.until_fault("abandoned", 1).await?;
     writer.shutdown().await?;
     while let Some(line) = timeout(PATIENCE, lines.next_line()).await?? {
         let message: Value = serde_json::from_str(&line)?;

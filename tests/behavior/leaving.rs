@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::house::Outcome;
+use crate::harness::Outcome;
 use host::{Asked, Host, Manner, SLOW, runs};
 use server::Server;
 use work::{Route, WORKS, Work};

@@ -5,18 +5,18 @@ use std::time::Duration;
 use databricks_mcp_server::local::LocalRoots;
 use serde_json::{Value, json};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 const PIPELINE: &str = "0a1b2c3d-0001-4000-8000-000000000001";
 const START: &str = "POST /api/2.0/pipelines/*/updates";
 
 type Failure = Box<dyn std::error::Error>;
 
-async fn house(faults: Value) -> Result<House, Failure> {
-    House::impatient(faults, LocalRoots::default()).await
+async fn harness(faults: Value) -> Result<Harness, Failure> {
+    Harness::impatient(faults, LocalRoots::default()).await
 }
 
-impl House {
+impl Harness {
     /// The updates of a pipeline, newest first, as the workspace knows them.
     pub(crate) async fn updates(&self, pipeline: &str) -> Result<Vec<Value>, Failure> {
         let answer = self.direct("GET", &format!("/api/2.0/pipelines/{pipeline}/updates"), None).await?;
@@ -47,72 +47,72 @@ fn newest_is(state: &'static str) -> impl Fn(&Value) -> bool {
 #[tokio::test]
 async fn a_start_whose_answer_is_lost_is_not_made_again() -> Outcome {
     for fault in ["connection_reset", "html_error", "internal_error", "unavailable"] {
-        let house = house(json!([{ "route": START, "fault": fault, "handled": true, "times": 1 }])).await?;
-        let before = house.updates(PIPELINE).await?.len();
-        let refusal = house.refusal("run_pipeline", call(json!({}))).await?;
-        let updates = house.updates(PIPELINE).await?;
+        let harness = harness(json!([{ "route": START, "fault": fault, "handled": true, "times": 1 }])).await?;
+        let before = harness.updates(PIPELINE).await?.len();
+        let refusal = harness.refusal("run_pipeline", call(json!({}))).await?;
+        let updates = harness.updates(PIPELINE).await?;
         assert_eq!(updates.len(), before + 1, "{fault}: {updates:?}");
         let update = updates[0]["update_id"].as_str().ok_or("no id")?;
         for expected in [update, "may be the one asked for", "`get_pipeline` before you start another"] {
             assert!(refusal.contains(expected), "{fault}: no {expected}: {refusal}");
         }
-        assert_eq!(house.faults().await?[0]["seen"], 1, "{fault}");
-        let now = house.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
+        assert_eq!(harness.faults().await?[0]["seen"], 1, "{fault}");
+        let now = harness.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
         assert_eq!(now["latest_updates"][0]["update_id"], update);
     }
     // What never arrived is not there to be found.
-    let house = house(json!([{ "route": START, "fault": "connection_reset" }])).await?;
-    let before = house.updates(PIPELINE).await?.len();
-    let refusal = house.refusal("run_pipeline", call(json!({}))).await?;
+    let harness = harness(json!([{ "route": START, "fault": "connection_reset" }])).await?;
+    let before = harness.updates(PIPELINE).await?.len();
+    let refusal = harness.refusal("run_pipeline", call(json!({}))).await?;
     assert!(refusal.contains("may have been started") && refusal.contains("`get_pipeline`"), "{refusal}");
-    assert_eq!(house.updates(PIPELINE).await?.len(), before);
+    assert_eq!(harness.updates(PIPELINE).await?.len(), before);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_start_that_is_turned_away_is_made_once_more() -> Outcome {
-    let house = house(json!([{ "route": START, "fault": "too_many_requests", "times": 2 }])).await?;
-    let before = house.updates(PIPELINE).await?.len();
-    let answer = house.answer("run_pipeline", call(json!({}))).await?;
+    let harness = harness(json!([{ "route": START, "fault": "too_many_requests", "times": 2 }])).await?;
+    let before = harness.updates(PIPELINE).await?.len();
+    let answer = harness.answer("run_pipeline", call(json!({}))).await?;
     assert_eq!(answer["state"], "COMPLETED", "{answer}");
-    assert_eq!(house.updates(PIPELINE).await?.len(), before + 1);
-    house.until_heard(|state| state.contains("COMPLETED")).await?;
-    let heard = house.client.service().heard();
+    assert_eq!(harness.updates(PIPELINE).await?.len(), before + 1);
+    harness.until_heard(|state| state.contains("COMPLETED")).await?;
+    let heard = harness.client.service().heard();
     assert!(heard.is_sorted_by(|one, next| one.0 < next.0), "{heard:?}");
     Ok(())
 }
 
 #[tokio::test]
 async fn an_update_that_outlasts_the_call_is_followed_by_its_pipeline() -> Outcome {
-    let house = house(json!([])).await?;
-    let before = house.updates(PIPELINE).await?.len();
-    let started = house.answer("run_pipeline", call(json!({ "timeout_seconds": 0 }))).await?;
+    let harness = harness(json!([])).await?;
+    let before = harness.updates(PIPELINE).await?.len();
+    let started = harness.answer("run_pipeline", call(json!({ "timeout_seconds": 0 }))).await?;
     assert_eq!(started["still_running"], true, "{started}");
     assert!(started["hint"].to_string().contains("`get_pipeline`"), "{started}");
     assert!(started["page_url"].to_string().contains(PIPELINE), "{started}");
-    let now = house.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
+    let now = harness.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
     assert_eq!(now["latest_updates"][0]["update_id"], started["update_id"], "{now}");
-    assert_eq!(house.updates(PIPELINE).await?.len(), before + 1);
+    assert_eq!(harness.updates(PIPELINE).await?.len(), before + 1);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_continuous_pipeline_is_told_once_it_runs() -> Outcome {
-    let house = house(json!([])).await?;
-    let id = house.pipeline(json!({ "name": "endless", "continuous": true })).await?;
-    let answer = house.answer("run_pipeline", json!({ "pipeline_id": id })).await?;
+    let harness = harness(json!([])).await?;
+    let id = harness.pipeline(json!({ "name": "endless", "continuous": true })).await?;
+    let answer = harness.answer("run_pipeline", json!({ "pipeline_id": id })).await?;
     assert_eq!((&answer["state"], &answer["still_running"]), (&json!("RUNNING"), &json!(true)), "{answer}");
     assert!(answer["hint"].to_string().contains("`stop_pipeline`"), "{answer}");
-    house.until_heard(|state| state.contains("RUNNING")).await?;
-    let stopped = house.answer("stop_pipeline", json!({ "pipeline_id": id })).await?;
+    harness.until_heard(|state| state.contains("RUNNING")).await?;
+    let stopped = harness.answer("stop_pipeline", json!({ "pipeline_id": id })).await?;
     assert_eq!(stopped["state"], "IDLE", "{stopped}");
-    house.until("get_pipeline", json!({ "pipeline_id": id }), newest_is("CANCELED")).await?;
+    harness.until("get_pipeline", json!({ "pipeline_id": id }), newest_is("CANCELED")).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn what_is_refreshed_is_what_was_asked_for() -> Outcome {
-    let house = house(json!([])).await?;
+    let harness = harness(json!([])).await?;
     let tables = json!(["silver_orders"]);
     for (asked, full, names, fully, is_check) in [
         (json!({}), false, Value::Null, Value::Null, false),
@@ -124,12 +124,12 @@ async fn what_is_refreshed_is_what_was_asked_for() -> Outcome {
     ] {
         let mut arguments = call(asked.clone());
         arguments["wait"] = json!(false);
-        let started = house.answer("run_pipeline", arguments).await?;
-        let update = house.updates(PIPELINE).await?[0].clone();
+        let started = harness.answer("run_pipeline", arguments).await?;
+        let update = harness.updates(PIPELINE).await?[0].clone();
         assert_eq!(update["update_id"], started["update_id"], "{asked}");
         assert_eq!((&update["full_refresh"], &update["validate_only"]), (&json!(full), &json!(is_check)), "{asked}");
         assert_eq!((&update["refresh_selection"], &update["full_refresh_selection"]), (&names, &fully), "{asked}");
-        house.advance(Duration::from_secs(60));
+        harness.advance(Duration::from_secs(60));
     }
     Ok(())
 }
@@ -142,27 +142,27 @@ async fn a_lost_permission_is_told_and_loses_no_update() -> Outcome {
         ("GET /api/2.0/pipelines/*", "run_pipeline"),
         ("GET /api/2.0/pipelines/*", "stop_pipeline"),
     ] {
-        let house = house(denied(route)).await?;
-        let refusal = house.refusal(tool, call(json!({}))).await?;
+        let harness = harness(denied(route)).await?;
+        let refusal = harness.refusal(tool, call(json!({}))).await?;
         assert!(refusal.contains("lacks the permission"), "{tool}: {refusal}");
-        assert_eq!(house.updates(PIPELINE).await?.len(), 1, "{tool} has started something");
+        assert_eq!(harness.updates(PIPELINE).await?.len(), 1, "{tool} has started something");
     }
-    let house = house(denied("GET /api/2.0/pipelines/*/updates/*")).await?;
-    let refusal = house.refusal("run_pipeline", call(json!({}))).await?;
-    let update = house.updates(PIPELINE).await?[0]["update_id"].as_str().ok_or("no id")?.to_owned();
+    let harness = harness(denied("GET /api/2.0/pipelines/*/updates/*")).await?;
+    let refusal = harness.refusal("run_pipeline", call(json!({}))).await?;
+    let update = harness.updates(PIPELINE).await?[0]["update_id"].as_str().ok_or("no id")?.to_owned();
     for expected in [update.as_str(), "was started", "`get_pipeline`", "lacks the permission"] {
         assert!(refusal.contains(expected), "no {expected}: {refusal}");
     }
-    house.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
+    harness.until("get_pipeline", call(json!({})), newest_is("COMPLETED")).await?;
 
-    let house = self::house(denied("GET /api/2.0/pipelines/*/events")).await?;
-    let answer = house.answer("run_pipeline", call(json!({}))).await?;
+    let harness = self::harness(denied("GET /api/2.0/pipelines/*/events")).await?;
+    let answer = harness.answer("run_pipeline", call(json!({}))).await?;
     assert_eq!(answer["state"], "COMPLETED", "{answer}");
     assert!(answer["events_error"].to_string().contains("permission"), "{answer}");
 
-    let house = self::house(denied("POST /api/2.0/pipelines/*/stop")).await?;
-    house.answer("run_pipeline", call(json!({ "wait": false }))).await?;
-    let refusal = house.refusal("stop_pipeline", call(json!({}))).await?;
+    let harness = self::harness(denied("POST /api/2.0/pipelines/*/stop")).await?;
+    harness.answer("run_pipeline", call(json!({ "wait": false }))).await?;
+    let refusal = harness.refusal("stop_pipeline", call(json!({}))).await?;
     assert!(refusal.contains("lacks the permission"), "{refusal}");
     Ok(())
 }
@@ -170,21 +170,22 @@ async fn a_lost_permission_is_told_and_loses_no_update() -> Outcome {
 #[tokio::test]
 async fn a_stop_whose_answer_is_lost_is_made_again() -> Outcome {
     let route = "POST /api/2.0/pipelines/*/stop";
-    let house = house(json!([{ "route": route, "fault": "connection_reset", "handled": true, "times": 1 }])).await?;
-    house.answer("run_pipeline", call(json!({ "wait": false }))).await?;
-    let stopped = house.answer("stop_pipeline", call(json!({}))).await?;
+    let harness =
+        harness(json!([{ "route": route, "fault": "connection_reset", "handled": true, "times": 1 }])).await?;
+    harness.answer("run_pipeline", call(json!({ "wait": false }))).await?;
+    let stopped = harness.answer("stop_pipeline", call(json!({}))).await?;
     assert_eq!(stopped["state"], "IDLE", "{stopped}");
-    assert_eq!(house.faults().await?[0]["seen"], 2);
-    house.until("get_pipeline", call(json!({})), newest_is("CANCELED")).await?;
+    assert_eq!(harness.faults().await?[0]["seen"], 2);
+    harness.until("get_pipeline", call(json!({})), newest_is("CANCELED")).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_failure_of_many_words_is_cut_and_keeps_its_ids() -> Outcome {
-    let house = house(json!([])).await?;
+    let harness = harness(json!([])).await?;
     let words = "the column is not there ".repeat(2_000);
-    let id = house.pipeline(json!({ "name": "wordy", "configuration": { "sandbox.fail": words } })).await?;
-    let refusal = house.refusal("run_pipeline", json!({ "pipeline_id": id })).await?;
+    let id = harness.pipeline(json!({ "name": "wordy", "configuration": { "sandbox.fail": words } })).await?;
+    let refusal = harness.refusal("run_pipeline", json!({ "pipeline_id": id })).await?;
     for expected in ["is FAILED", id.as_str().ok_or("no id")?, "/updates/", "the column is not there", "hint:"] {
         assert!(refusal.contains(expected), "no {expected}: {refusal}");
     }

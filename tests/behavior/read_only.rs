@@ -10,7 +10,7 @@ use databricks_mcp_server::shape::Budget;
 use databricks_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
-use crate::house::{self, House, Outcome};
+use crate::harness::{self, Harness, Outcome};
 
 fn reading(statement: &str) -> Value {
     json!({ "statement": statement, "read_only": true })
@@ -18,7 +18,7 @@ fn reading(statement: &str) -> Value {
 
 #[tokio::test]
 async fn no_chain_of_operators_ends_the_server() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     for (start, link, end) in [
         ("SELECT 1", "+1", " INTO t"),
         ("SELECT 1", " OR 1", " INTO t"),
@@ -28,11 +28,11 @@ async fn no_chain_of_operators_ends_the_server() -> Outcome {
     ] {
         for count in [20_000, 50_000, 500_000] {
             let statement = format!("{start}{}{end}", link.repeat(count));
-            let refusal = house.refusal("execute_sql", reading(&statement)).await?;
+            let refusal = harness.refusal("execute_sql", reading(&statement)).await?;
             assert!(refusal.contains("only queries are allowed"), "{refusal}");
         }
     }
-    assert_eq!(house.answer("execute_sql", reading("SELECT 1")).await?["rows"], json!([[1]]));
+    assert_eq!(harness.answer("execute_sql", reading("SELECT 1")).await?["rows"], json!([[1]]));
     Ok(())
 }
 
@@ -41,7 +41,7 @@ async fn no_chain_of_operators_ends_the_server() -> Outcome {
 async fn a_long_statement_with_too_large_a_result_does_not_end_the_server() -> Outcome {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
-    let house = House::scripted(move |request, _| {
+    let harness = Harness::scripted(move |request, _| {
         (request == "POST /api/2.0/sql/statements").then(|| {
             counted.fetch_add(1, Ordering::SeqCst);
             let message = "Inline byte limit exceeded. Please use disposition=EXTERNAL_LINKS";
@@ -50,19 +50,19 @@ async fn a_long_statement_with_too_large_a_result_does_not_end_the_server() -> O
     })
     .await?;
     let query = format!("SELECT 1{}", "+1".repeat(40_000));
-    let refusal = house.refusal("execute_sql", json!({ "statement": query })).await?;
+    let refusal = harness.refusal("execute_sql", json!({ "statement": query })).await?;
     assert!(refusal.contains("25 MiB"), "{refusal}");
     assert_eq!(sent.load(Ordering::SeqCst), 2, "a query is run again for delivery by links");
     // What is too long to be told for a query is not run again.
     let query = format!("SELECT 1{}", "+1".repeat(400_000));
-    house.refusal("execute_sql", json!({ "statement": query })).await?;
+    harness.refusal("execute_sql", json!({ "statement": query })).await?;
     assert_eq!(sent.load(Ordering::SeqCst), 3);
     Ok(())
 }
 
 #[tokio::test]
 async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     for (statement, told) in [
         ("SELECT secret('a', 'b')", "`secret` can do more than read"),
         ("SELECT ai_parse_document(c, map('imageOutputPath', '/Volumes/a/b/c')) FROM t", "without `imageOutputPath`"),
@@ -72,11 +72,11 @@ async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
         ("SHOW TABLES DROP TABLE t", "`DROP` is not expected"),
         ("SELECT 1; SELECT 2", "one call takes one statement"),
     ] {
-        let refusal = house.refusal("execute_sql", reading(statement)).await?;
+        let refusal = harness.refusal("execute_sql", reading(statement)).await?;
         assert!(refusal.contains(told), "{statement}: {refusal}");
     }
     for statement in ["SELECT secret('a', 'b')", "SELECT * FROM csv.`https://elsewhere.test/x`"] {
-        let refusal = house.refusal("explain_query", json!({ "statement": statement })).await?;
+        let refusal = harness.refusal("explain_query", json!({ "statement": statement })).await?;
         assert!(refusal.contains("the statement is not planned"), "{refusal}");
     }
     Ok(())
@@ -84,37 +84,37 @@ async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
 
 #[tokio::test]
 async fn the_value_of_a_marker_decides_which_function_it_names() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     let call = |function: &str| {
         let parameters = json!([{ "name": "f", "value": function }]);
         json!({ "statement": "SELECT IDENTIFIER(:f)('a')", "parameters": parameters, "read_only": true })
     };
-    let refusal = house.refusal("execute_sql", call("http_request")).await?;
+    let refusal = harness.refusal("execute_sql", call("http_request")).await?;
     assert!(refusal.contains("`http_request` can do more than read"), "{refusal}");
     // The sandbox may not know the clause; the guard lets it pass.
-    let passed = house.call("execute_sql", call("upper")).await?;
-    assert!(!house::text(&passed).contains("only queries are allowed"), "{passed:?}");
+    let passed = harness.call("execute_sql", call("upper")).await?;
+    assert!(!harness::text(&passed).contains("only queries are allowed"), "{passed:?}");
     Ok(())
 }
 
 #[tokio::test]
 async fn functions_that_people_made_are_refused_where_the_server_is_told_so() -> Outcome {
     let sandbox = Arc::new(Sandbox::start(Options::default()).await?);
-    let mut context = Context::new(house::client(&sandbox)?, Budget::tokens(6_000), None);
+    let mut context = Context::new(harness::client(&sandbox)?, Budget::tokens(6_000), None);
     context.no_user_functions = true;
-    let house = House::of(Server::new(Registry::new(&Selection::default())?, context), sandbox).await?;
-    let refusal = house.refusal("execute_sql", reading("SELECT main.tools.discount(1)")).await?;
+    let harness = Harness::of(Server::new(Registry::new(&Selection::default())?, context), sandbox).await?;
+    let refusal = harness.refusal("execute_sql", reading("SELECT main.tools.discount(1)")).await?;
     assert!(refusal.contains("`main.tools.discount` is a function that someone made"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn several_statements_in_a_call_are_told_apart_from_other_errors_of_syntax() -> Outcome {
-    let house = House::default().await?;
-    let refusal = house.refusal("execute_sql", json!({ "statement": "SELECT 1; SELECT 2" })).await?;
+    let harness = Harness::default().await?;
+    let refusal = harness.refusal("execute_sql", json!({ "statement": "SELECT 1; SELECT 2" })).await?;
     assert!(refusal.contains("one call takes one statement"), "{refusal}");
     for statement in ["SELEC 1", "SELEC ';', 1", "SELEC 1; -- ; 2"] {
-        let refusal = house.refusal("execute_sql", json!({ "statement": statement })).await?;
+        let refusal = harness.refusal("execute_sql", json!({ "statement": statement })).await?;
         assert!(!refusal.contains("one call takes one statement"), "{statement}: {refusal}");
     }
     Ok(())
@@ -122,13 +122,14 @@ async fn several_statements_in_a_call_are_told_apart_from_other_errors_of_syntax
 
 #[tokio::test]
 async fn names_may_be_quoted_in_part_for_every_tool() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     let name = "samples.`retail`.orders";
-    let answer = house.answer("get_table_schema", json!({ "full_name": name })).await?;
+    let answer = harness.answer("get_table_schema", json!({ "full_name": name })).await?;
     assert_eq!(answer["full_name"], "samples.retail.orders");
-    house.answer("get_table_lineage", json!({ "table_name": name })).await?;
-    house.answer("get_effective_grants", json!({ "securable_type": "TABLE", "full_name": name })).await?;
-    let listed = house.answer("list_tables", json!({ "catalog_name": "`samples`", "schema_name": "`retail`" })).await?;
+    harness.answer("get_table_lineage", json!({ "table_name": name })).await?;
+    harness.answer("get_effective_grants", json!({ "securable_type": "TABLE", "full_name": name })).await?;
+    let listed =
+        harness.answer("list_tables", json!({ "catalog_name": "`samples`", "schema_name": "`retail`" })).await?;
     assert!(listed.to_string().contains("samples.retail.orders"), "{listed}");
     Ok(())
 }

@@ -8,13 +8,13 @@ use databricks_sandbox::{Faults, Options, Sandbox};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 use crate::waiting::items;
 
 const ORDERS: &str = "SELECT order_id, status FROM samples.retail.orders ORDER BY order_id";
 const VOLUME: &str = "/Volumes/main/default/landing";
 
-type Opened = Result<(House, tempfile::TempDir), Box<dyn std::error::Error>>;
+type Opened = Result<(Harness, tempfile::TempDir), Box<dyn std::error::Error>>;
 
 async fn house_with(faults: Value, read_only: bool) -> Opened {
     let home = tempfile::tempdir()?;
@@ -22,10 +22,10 @@ async fn house_with(faults: Value, read_only: bool) -> Opened {
     let selection = Selection { toolsets, read_only, ..Selection::default() };
     let local = LocalRoots::open(&[home.path().to_owned()])?;
     let sandbox = Sandbox::start(Options::default().with_faults(Faults::parse(&faults.to_string())?)).await?;
-    Ok((House::beside(&sandbox.into(), selection, 6_000, local).await?, home))
+    Ok((Harness::beside(&sandbox.into(), selection, 6_000, local).await?, home))
 }
 
-async fn house() -> Opened {
+async fn harness() -> Opened {
     house_with(json!([]), false).await
 }
 
@@ -35,9 +35,9 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn all_rows_go_to_a_local_file_and_not_into_the_answer() -> Outcome {
-    let (house, home) = house().await?;
+    let (harness, home) = harness().await?;
     let call = json!({ "statement": ORDERS, "save_to": "out/orders.csv" });
-    let answer = house.answer("execute_sql", call.clone()).await?;
+    let answer = harness.answer("execute_sql", call.clone()).await?;
     let csv = fs::read_to_string(home.path().join("out/orders.csv"))?;
     let lines: Vec<_> = csv.lines().collect();
     // More rows than one chunk holds, and than one answer would.
@@ -48,12 +48,12 @@ async fn all_rows_go_to_a_local_file_and_not_into_the_answer() -> Outcome {
     assert!(answer.get("rows").is_none() && answer["saved_to"].to_string().contains("orders.csv"), "{answer}");
     assert_eq!(answer["columns"][1]["name"], "status", "{answer}");
 
-    let refusal = house.refusal("execute_sql", call.clone()).await?;
+    let refusal = harness.refusal("execute_sql", call.clone()).await?;
     assert!(refusal.contains("exists already") && refusal.contains("`overwrite: true`"), "{refusal}");
     let mut again = call;
     again["overwrite"] = json!(true);
     again["row_limit"] = json!(3);
-    let cut = house.answer("execute_sql", again).await?;
+    let cut = harness.answer("execute_sql", again).await?;
     assert_eq!((&cut["row_count"], &cut["truncated"]), (&json!(3), &json!(true)), "{cut}");
     assert!(cut["hint"].to_string().contains("`row_limit`"), "{cut}");
     assert_eq!(fs::read_to_string(home.path().join("out/orders.csv"))?.lines().count(), 4);
@@ -63,27 +63,28 @@ async fn all_rows_go_to_a_local_file_and_not_into_the_answer() -> Outcome {
 
 #[tokio::test]
 async fn json_lines_go_to_a_volume_with_every_digit() -> Outcome {
-    let (house, _home) = house().await?;
+    let (harness, _home) = harness().await?;
     let path = format!("{VOLUME}/made here/rows.jsonl");
     let statement =
         "SELECT 9007199254740993 AS n, CAST(1.50 AS DECIMAL(4,2)) AS price, NULL AS x, 'ü' AS text, true AS b";
     let call = json!({ "statement": statement, "save_to": path });
-    let answer = house.answer("execute_sql", call.clone()).await?;
+    let answer = harness.answer("execute_sql", call.clone()).await?;
     assert_eq!(answer["saved_to"], path, "{answer}");
-    let file = house.answer("read_volume_file", json!({ "path": path })).await?;
+    let file = harness.answer("read_volume_file", json!({ "path": path })).await?;
     let expected = "{\"n\":9007199254740993,\"price\":\"1.50\",\"x\":null,\"text\":\"ü\",\"b\":true}\n";
     assert_eq!(file["content"], expected);
     assert_eq!((&answer["sha256"], &answer["size"]), (&json!(sha256(expected.as_bytes())), &json!(expected.len())));
-    let refusal = house.refusal("execute_sql", call).await?;
+    let refusal = harness.refusal("execute_sql", call).await?;
     assert!(refusal.contains("exists already"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn what_cannot_be_saved_is_told_before_anything_runs() -> Outcome {
-    let (house, home) = house().await?;
+    let (harness, home) = harness().await?;
     let queries = async || -> Result<usize, Box<dyn std::error::Error>> {
-        let history = house.answer("list_query_history", json!({ "fields": ["query_id"], "max_results": 500 })).await?;
+        let history =
+            harness.answer("list_query_history", json!({ "fields": ["query_id"], "max_results": 500 })).await?;
         Ok(items(&history).count())
     };
     let before = queries().await?;
@@ -95,13 +96,13 @@ async fn what_cannot_be_saved_is_told_before_anything_runs() -> Outcome {
         ("/Volumes/main/rows.csv", "names no volume"),
         ("/Volumes/main/default/landing/../rows.csv", "`..` part"),
     ] {
-        let refusal = house.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": path })).await?;
+        let refusal = harness.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": path })).await?;
         assert!(refusal.contains(expected), "{path}: {refusal}");
     }
     let (reader, _) = house_with(json!([]), true).await?;
     let refusal = reader.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": "rows.csv" })).await?;
     assert!(refusal.contains("read-only on this server"), "{refusal}");
-    let bare = House::default().await?;
+    let bare = Harness::default().await?;
     let refusal = bare.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": "rows.csv" })).await?;
     assert!(refusal.contains("`--local-root"), "{refusal}");
     assert_eq!(queries().await?, before, "a statement was run");
@@ -111,30 +112,30 @@ async fn what_cannot_be_saved_is_told_before_anything_runs() -> Outcome {
 
 #[tokio::test]
 async fn a_result_that_is_not_whole_leaves_no_file() -> Outcome {
-    let (house, home) =
+    let (harness, home) =
         house_with(json!([{ "route": "GET /sandbox-storage/**", "fault": "permission_denied", "after": 1 }]), false)
             .await?;
     for path in ["orders.csv".to_owned(), format!("{VOLUME}/orders.csv")] {
-        let refusal = house.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": path })).await?;
+        let refusal = harness.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": path })).await?;
         assert!(refusal.contains("its rows did not come"), "{refusal}");
     }
     let twins = json!({ "statement": "SELECT 1 AS a, 2 AS a", "save_to": "twins.jsonl" });
-    let refusal = house.refusal("execute_sql", twins).await?;
+    let refusal = harness.refusal("execute_sql", twins).await?;
     assert!(refusal.contains("two columns are named `a`"), "{refusal}");
     let made = json!({ "statement": "CREATE TABLE main.default.none (n INT)", "save_to": "none.csv" });
-    let answer = house.answer("execute_sql", made).await?;
+    let answer = harness.answer("execute_sql", made).await?;
     assert!(answer["hint"].to_string().contains("no file was written"), "{answer}");
     assert_eq!(fs::read_dir(home.path())?.count(), 0, "a file is left");
-    let listed = house.answer("list_volume_files", json!({ "directory_path": VOLUME })).await?;
+    let listed = harness.answer("list_volume_files", json!({ "directory_path": VOLUME })).await?;
     assert!(!listed.to_string().contains("orders.csv"), "{listed}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_statement_that_goes_on_says_that_nothing_was_saved() -> Outcome {
-    let (house, home) = house().await?;
+    let (harness, home) = harness().await?;
     let call = json!({ "statement": "SELECT sandbox_sleep(30)", "save_to": "late.csv", "timeout_seconds": 0 });
-    let answer = house.answer("execute_sql", call).await?;
+    let answer = harness.answer("execute_sql", call).await?;
     assert_eq!(answer["still_running"], true, "{answer}");
     assert!(answer["hint"].to_string().contains("no file was written"), "{answer}");
     assert_eq!(fs::read_dir(home.path())?.count(), 0);

@@ -12,14 +12,14 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::House;
+use crate::harness::Harness;
 
 /// The answer to a request, which is `METHOD /path?query`, and its body; one with an `error_code` has status 400, and
 /// `None` leaves it to the sandbox.
 type Script = dyn Fn(&str, &str) -> Option<Value> + Send + Sync;
 
-impl House {
-    /// A house of every toolset whose workspace answers by a script where that has an answer.
+impl Harness {
+    /// A harness of every toolset whose workspace answers by a script where that has an answer.
     pub(crate) async fn scripted(
         script: impl Fn(&str, &str) -> Option<Value> + Send + Sync + 'static,
     ) -> Result<Self, Box<dyn Error>> {

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 #[tokio::test]
 async fn a_value_that_is_stored_does_not_come_back_in_the_error() -> Outcome {
     for value in ["correct horse \"battery\" staple", "line one\nline two of a private key", "pin 4711"] {
-        let house = House::scripted(|target, body| {
+        let harness = Harness::scripted(|target, body| {
             target.starts_with("POST /api/2.0/secrets/put").then(|| {
                 let message = format!("Could not parse request object near: {body}");
                 json!({ "error_code": "MALFORMED_REQUEST", "message": message })
@@ -15,7 +15,7 @@ async fn a_value_that_is_stored_does_not_come_back_in_the_error() -> Outcome {
         })
         .await?;
         let arguments = json!({ "scope": "prod", "key": "db", "string_value": value });
-        let refusal = house.refusal("put_secret", arguments).await?;
+        let refusal = harness.refusal("put_secret", arguments).await?;
         assert!(refusal.contains("MALFORMED_REQUEST") && refusal.contains("***"), "{refusal}");
         for part in ["horse", "battery", "line two", "4711"] {
             assert!(!refusal.contains(part), "{refusal}");
@@ -26,9 +26,9 @@ async fn a_value_that_is_stored_does_not_come_back_in_the_error() -> Outcome {
 
 #[tokio::test]
 async fn an_argument_that_does_not_fit_is_not_quoted_if_it_is_secret() -> Outcome {
-    let house = House::scripted(|_, _| None).await?;
+    let harness = Harness::scripted(|_, _| None).await?;
     let arguments = json!({ "scope": "prod", "key": "db", "string_value": ["hunter2-hunter2"] });
-    let refusal = house.refusal("put_secret", arguments).await?;
+    let refusal = harness.refusal("put_secret", arguments).await?;
     assert!(refusal.contains("string_value") && !refusal.contains("hunter2"), "{refusal}");
     Ok(())
 }
@@ -37,7 +37,7 @@ async fn an_argument_that_does_not_fit_is_not_quoted_if_it_is_secret() -> Outcom
 async fn the_token_does_not_come_back_in_answers_and_errors() -> Outcome {
     let token = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
     let told = std::sync::Arc::clone(&token);
-    let house = House::scripted(move |target, _| {
+    let harness = Harness::scripted(move |target, _| {
         let token = told.get()?;
         let (start, end) = token.split_at(4);
         if target.starts_with("GET /api/2.2/jobs/list") {
@@ -51,10 +51,10 @@ async fn the_token_does_not_come_back_in_answers_and_errors() -> Outcome {
         })
     })
     .await?;
-    token.set(house.token()).map_err(|_| "it was set before")?;
-    let listed = house.answer("list_jobs", json!({ "fields": ["*"] })).await?.to_string();
-    assert!(listed.contains("***") && !visible(&listed).contains(&house.token()), "{listed}");
-    let refusal = house.refusal("get_job", json!({ "job_id": 1 })).await?;
+    token.set(harness.token()).map_err(|_| "it was set before")?;
+    let listed = harness.answer("list_jobs", json!({ "fields": ["*"] })).await?.to_string();
+    assert!(listed.contains("***") && !visible(&listed).contains(&harness.token()), "{listed}");
+    let refusal = harness.refusal("get_job", json!({ "job_id": 1 })).await?;
     assert!(refusal.contains("invalid credential *** (***)"), "{refusal}");
     Ok(())
 }
@@ -66,11 +66,11 @@ fn visible(text: &str) -> String {
 
 #[tokio::test]
 async fn who_may_use_a_scope_is_told() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     let put = json!({ "scope": "prod", "principal": "data-engineers", "permission": "READ" });
-    house.answer("create_secret_scope", json!({ "scope": "prod" })).await?;
-    house.direct("POST", "/api/2.0/secrets/acls/put", Some(put)).await?;
-    let told = house.answer("list_secret_acls", json!({ "scope": "prod" })).await?;
+    harness.answer("create_secret_scope", json!({ "scope": "prod" })).await?;
+    harness.direct("POST", "/api/2.0/secrets/acls/put", Some(put)).await?;
+    let told = harness.answer("list_secret_acls", json!({ "scope": "prod" })).await?;
     let expected = json!({ "principal": "data-engineers", "permission": "READ" });
     assert!(told["items"].as_array().is_some_and(|items| items.contains(&expected)), "{told}");
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::{Value, json};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 const STATEMENTS: &str = "POST /api/2.0/sql/statements";
 const QUERY: &str = "SELECT n FROM t";
@@ -42,8 +42,8 @@ fn chunk(index: usize, offset: usize, numbers: &[i64], next: Option<usize>) -> V
 }
 
 /// A workspace that answers every new statement so, and gives these chunks after the first.
-async fn answering(first: Value, others: Vec<Value>) -> Result<House, Box<dyn std::error::Error>> {
-    House::scripted(move |request, _| {
+async fn answering(first: Value, others: Vec<Value>) -> Result<Harness, Box<dyn std::error::Error>> {
+    Harness::scripted(move |request, _| {
         if let Some((_, index)) = request.split_once("/s1/result/chunks/") {
             let missing = json!({ "error_code": "NOT_FOUND", "message": "there is no such chunk" });
             let index: usize = index.parse().unwrap_or(usize::MAX);
@@ -84,8 +84,8 @@ async fn chunks_that_contradict_what_was_announced_are_an_error() -> Outcome {
         (whole(begin()), vec![], "NOT_FOUND"),
         (fewer, vec![chunk(1, 2, &[3], None)], "chunk 1 ends at row 3, and the result has 2 rows"),
     ] {
-        let house = answering(first, others).await?;
-        let refusal = house.refusal("execute_sql", json!({ "statement": QUERY })).await?;
+        let harness = answering(first, others).await?;
+        let refusal = harness.refusal("execute_sql", json!({ "statement": QUERY })).await?;
         assert!(refusal.contains(expected), "no {expected}: {refusal}");
         assert!(refusal.contains("statement `s1` succeeded"), "{refusal}");
     }
@@ -100,8 +100,8 @@ async fn a_link_without_an_index_is_followed() -> Outcome {
     for field in ["total_chunk_count", "chunks"] {
         whole["manifest"][field] = Value::Null;
     }
-    let house = answering(whole, vec![chunk(1, 2, &[3], None)]).await?;
-    let answer = house.answer("execute_sql", json!({ "statement": QUERY })).await?;
+    let harness = answering(whole, vec![chunk(1, 2, &[3], None)]).await?;
+    let answer = harness.answer("execute_sql", json!({ "statement": QUERY })).await?;
     assert_eq!((&answer["rows"], &answer["truncated"]), (&json!([[1], [2], [3]]), &json!(false)));
     Ok(())
 }
@@ -110,8 +110,8 @@ async fn a_link_without_an_index_is_followed() -> Outcome {
 async fn rows_that_no_chunk_brings_are_counted() -> Outcome {
     let mut short = statement("SUCCEEDED", &[2], chunk(0, 0, &[1, 2], None));
     short["manifest"]["total_row_count"] = json!(5);
-    let house = answering(short, vec![]).await?;
-    let answer = house.answer("execute_sql", json!({ "statement": QUERY })).await?;
+    let harness = answering(short, vec![]).await?;
+    let answer = harness.answer("execute_sql", json!({ "statement": QUERY })).await?;
     assert_eq!((&answer["rows"], &answer["total_rows"]), (&json!([[1], [2]]), &json!(5)));
     assert_eq!(answer["truncated"], true, "{answer}");
     let hint = answer["hint"].as_str().unwrap_or_default();
@@ -121,8 +121,8 @@ async fn rows_that_no_chunk_brings_are_counted() -> Outcome {
 
 #[tokio::test]
 async fn a_statement_that_is_closed_at_once_gives_the_rows_it_came_with() -> Outcome {
-    let house = answering(statement("CLOSED", &[2], chunk(0, 0, &[1, 2], None)), vec![]).await?;
-    let answer = house.answer("execute_sql", json!({ "statement": QUERY })).await?;
+    let harness = answering(statement("CLOSED", &[2], chunk(0, 0, &[1, 2], None)), vec![]).await?;
+    let answer = harness.answer("execute_sql", json!({ "statement": QUERY })).await?;
     assert_eq!((&answer["rows"], &answer["state"]), (&json!([[1], [2]]), &json!("CLOSED")));
     assert_eq!(answer["truncated"], false, "{answer}");
 
@@ -132,8 +132,8 @@ async fn a_statement_that_is_closed_at_once_gives_the_rows_it_came_with() -> Out
     assert_eq!((&answer["rows"], &answer["total_rows"]), (&json!([]), &json!(0)));
 
     // What it did not come with cannot be had.
-    let house = answering(statement("CLOSED", &[2, 1], chunk(0, 0, &[1, 2], Some(1))), vec![]).await?;
-    let answer = house.answer("execute_sql", json!({ "statement": QUERY })).await?;
+    let harness = answering(statement("CLOSED", &[2, 1], chunk(0, 0, &[1, 2], Some(1))), vec![]).await?;
+    let answer = harness.answer("execute_sql", json!({ "statement": QUERY })).await?;
     assert_eq!((&answer["rows"], &answer["truncated"]), (&json!([[1], [2]]), &json!(true)));
     assert!(answer.get("next_page_token").is_none(), "a token that leads nowhere: {answer}");
     assert!(answer["hint"].to_string().contains("keeps no more of this result"), "{answer}");
@@ -144,13 +144,13 @@ async fn a_statement_that_is_closed_at_once_gives_the_rows_it_came_with() -> Out
 async fn a_statement_that_tells_nothing_of_a_result_has_none() -> Outcome {
     let chunks = Arc::new(AtomicUsize::new(0));
     let asked = Arc::clone(&chunks);
-    let house = House::scripted(move |request, _| {
+    let harness = Harness::scripted(move |request, _| {
         asked.fetch_add(usize::from(request.contains("/result/chunks/")), Relaxed);
         let bare = json!({ "statement_id": "s1", "status": { "state": "SUCCEEDED" } });
         request.starts_with(STATEMENTS).then_some(bare)
     })
     .await?;
-    let answer = house.answer("execute_sql", json!({ "statement": "GRANT SELECT ON t TO a" })).await?;
+    let answer = harness.answer("execute_sql", json!({ "statement": "GRANT SELECT ON t TO a" })).await?;
     assert_eq!((&answer["state"], &answer["rows"]), (&json!("SUCCEEDED"), &json!([])), "{answer}");
     assert_eq!((&answer["total_rows"], &answer["truncated"]), (&json!(0), &json!(false)));
     assert_eq!(chunks.load(Relaxed), 0, "there is no chunk to ask for");
@@ -165,12 +165,12 @@ async fn a_statement_that_tells_nothing_of_a_result_has_none() -> Outcome {
 
 #[tokio::test]
 async fn a_null_among_parameters_is_the_null_of_sql() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     let parameters =
         json!([{ "name": "a", "type": "INT", "value": null }, { "name": "b", "value": "x", "type": null }]);
     let query = json!({ "statement": "SELECT :a AS a, :b AS b", "parameters": parameters, "catalog": null });
-    assert_eq!(house.answer("execute_sql", query).await?["rows"], json!([[null, "x"]]));
-    let refusal = house
+    assert_eq!(harness.answer("execute_sql", query).await?["rows"], json!([[null, "x"]]));
+    let refusal = harness
         .refusal("execute_sql", json!({ "statement": "SELECT :a", "parameters": [{ "name": null, "value": "1" }] }))
         .await?;
     assert!(refusal.contains("`parameters.0.name`: missing"), "{refusal}");
@@ -195,12 +195,12 @@ async fn errors_of_sql_say_what_to_do_next() -> Outcome {
         ("[DELTA_CONCURRENT_APPEND] Transaction conflict. SQLSTATE: 2D521", "FAILED", QUERY, "run it again"),
         ("", "CANCELED", QUERY, "run it again"),
     ] {
-        let house = answering(failing(message, state), vec![]).await?;
-        let refusal = house.refusal("execute_sql", json!({ "statement": sql })).await?;
+        let harness = answering(failing(message, state), vec![]).await?;
+        let refusal = harness.refusal("execute_sql", json!({ "statement": sql })).await?;
         assert!(refusal.contains("hint: ") && refusal.contains(expected), "no {expected}: {refusal}");
     }
-    let house = answering(failing("[PARSE_SYNTAX_ERROR] Syntax error. SQLSTATE: 42601", "FAILED"), vec![]).await?;
-    let refusal = house.refusal("execute_sql", json!({ "statement": "SELEC 1;" })).await?;
+    let harness = answering(failing("[PARSE_SYNTAX_ERROR] Syntax error. SQLSTATE: 42601", "FAILED"), vec![]).await?;
+    let refusal = harness.refusal("execute_sql", json!({ "statement": "SELEC 1;" })).await?;
     assert!(!refusal.contains("one statement"), "{refusal}");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 /// Milliseconds since 1970 of this century have thirteen digits.
 fn raw_times(value: &Value, path: &str, found: &mut Vec<String>) {
@@ -38,9 +38,9 @@ fn bare_durations(value: &Value, path: &str, found: &mut Vec<String>) {
 
 #[tokio::test]
 async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     let mut calls: Vec<(String, Value)> = Vec::new();
-    for tool in house.client.list_all_tools().await? {
+    for tool in harness.client.list_all_tools().await? {
         let is_reading = tool.annotations.as_ref().and_then(|annotations| annotations.read_only_hint) == Some(true);
         if is_reading && tool.name.starts_with("list_") && tool.input_schema.get("required").is_none() {
             calls.push((tool.name.to_string(), json!({})));
@@ -48,11 +48,11 @@ async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
     }
     assert!(calls.len() > 15, "{} lists", calls.len());
     let first = async |tool: &'static str, field: &str| -> Result<Value, Box<dyn std::error::Error>> {
-        Ok(house.answer(tool, json!({})).await?["items"][0][field].clone())
+        Ok(harness.answer(tool, json!({})).await?["items"][0][field].clone())
     };
     let (cluster, run) = (first("list_clusters", "cluster_id").await?, first("list_runs", "run_id").await?);
     let (pipeline, warehouse) = (first("list_pipelines", "pipeline_id").await?, first("list_warehouses", "id").await?);
-    let job = house.job("nightly-orders").await?;
+    let job = harness.job("nightly-orders").await?;
     let saved = json!({ "query": { "display_name": "times", "query_text": "SELECT 1", "warehouse_id": warehouse } });
     for (tool, arguments) in [
         ("get_job", json!({ "job_id": job })),
@@ -84,7 +84,7 @@ async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
     let mut found = Vec::new();
     for (tool, arguments) in calls {
         let tool: &'static str = tool.leak();
-        let answer = house.answer(tool, arguments).await?;
+        let answer = harness.answer(tool, arguments).await?;
         raw_times(&answer, tool, &mut found);
         bare_durations(&answer, tool, &mut found);
     }
@@ -94,49 +94,51 @@ async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
 
 #[tokio::test]
 async fn times_come_and_go_in_one_form() -> Outcome {
-    let house = House::default().await?;
-    let (runs, _) = house.all("list_runs", json!({ "limit": 100 })).await?;
+    let harness = Harness::default().await?;
+    let (runs, _) = harness.all("list_runs", json!({ "limit": 100 })).await?;
     let started = |run: &Value| run["start_time"].as_str().map(str::to_owned);
     let at = runs.get(runs.len() / 2).and_then(started).ok_or("no time")?;
     assert!(at.ends_with('Z') && runs[0]["run_duration_ms"].is_number(), "{}", runs[0]);
-    let (later, _) = house.all("list_runs", json!({ "start_time_from": at, "limit": 100 })).await?;
+    let (later, _) = harness.all("list_runs", json!({ "start_time_from": at, "limit": 100 })).await?;
     assert!(!later.is_empty() && later.len() < runs.len(), "{} of {}", later.len(), runs.len());
     assert!(later.iter().filter_map(started).all(|time| time >= at));
     // The number itself is there for whoever asks for it.
-    let raw = house.answer("list_runs", json!({ "limit": 1, "fields": ["start_time", "run_duration"] })).await?;
+    let raw = harness.answer("list_runs", json!({ "limit": 1, "fields": ["start_time", "run_duration"] })).await?;
     assert!(raw["items"][0]["start_time"].is_i64() && raw["items"][0]["run_duration"].is_number(), "{raw}");
-    let refusal = house.refusal("list_runs", json!({ "start_time_from": "yesterday" })).await?;
+    let refusal = harness.refusal("list_runs", json!({ "start_time_from": "yesterday" })).await?;
     assert!(refusal.contains("`start_time_from`: expected a time such as"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_run_tells_its_tasks_times_and_its_first_error() -> Outcome {
-    let house = House::default().await?;
-    let job = house.job("data-quality-check").await?;
+    let harness = Harness::default().await?;
+    let job = harness.job("data-quality-check").await?;
     for tool in ["run_job_now", "wait_for_run"] {
         let run = match tool {
-            "wait_for_run" => house.answer("run_job_now", json!({ "job_id": job })).await?["run_id"].clone(),
+            "wait_for_run" => harness.answer("run_job_now", json!({ "job_id": job })).await?["run_id"].clone(),
             _ => Value::Null,
         };
         let call =
             if tool == "run_job_now" { json!({ "job_id": job, "wait": true }) } else { json!({ "run_id": run }) };
-        let refusal = house.refusal(tool, call).await?;
+        let refusal = harness.refusal(tool, call).await?;
         assert!(refusal.contains("ValueError: expected 1500 rows") && !refusal.contains("see run output"), "{refusal}");
     }
-    let run = house.answer("list_runs", json!({ "job_id": job, "failed_only": true, "limit": 1 })).await?["items"][0]["run_id"].clone();
-    let shown = house.answer("get_run", json!({ "run_id": run })).await?;
+    let run = harness.answer("list_runs", json!({ "job_id": job, "failed_only": true, "limit": 1 })).await?["items"][0]
+        ["run_id"]
+        .clone();
+    let shown = harness.answer("get_run", json!({ "run_id": run })).await?;
     let task = &shown["tasks"][0];
     assert!(
         task["start_time"].is_string() && task["end_time"].is_string() && task["execution_duration_ms"].is_number(),
         "{shown}"
     );
-    let repaired = house.refusal("repair_run", json!({ "run_id": run, "wait": true })).await?;
+    let repaired = harness.refusal("repair_run", json!({ "run_id": run, "wait": true })).await?;
     assert!(repaired.contains("ValueError: expected 1500 rows"), "{repaired}");
-    let shown = house.answer("get_run", json!({ "run_id": run, "include_history": true })).await?;
+    let shown = harness.answer("get_run", json!({ "run_id": run, "include_history": true })).await?;
     let attempts = shown["tasks"].as_array().into_iter().flatten().filter_map(|task| task["attempt"].as_u64()).max();
     assert_eq!(attempts, Some(2), "{shown}");
-    let diagnosis = house.answer("diagnose_run", json!({ "run_id": run })).await?;
+    let diagnosis = harness.answer("diagnose_run", json!({ "run_id": run })).await?;
     assert_eq!(
         (&diagnosis["run_name"], &diagnosis["first_failure"]["attempt"]),
         (&json!("data-quality-check"), &json!(2)),
@@ -147,21 +149,21 @@ async fn a_run_tells_its_tasks_times_and_its_first_error() -> Outcome {
 
 #[tokio::test]
 async fn a_notebook_that_is_not_there_starts_no_run() -> Outcome {
-    let house = House::default().await?;
-    house.notebook("/Users/plain", "dbutils.notebook.exit(\"ok\")\n").await?;
-    let answer = house.answer("run_notebook", json!({ "path": "/Users/plain.ipynb" })).await?;
+    let harness = Harness::default().await?;
+    harness.notebook("/Users/plain", "dbutils.notebook.exit(\"ok\")\n").await?;
+    let answer = harness.answer("run_notebook", json!({ "path": "/Users/plain.ipynb" })).await?;
     assert_eq!(answer["result"], "ok", "{answer}");
-    let (before, _) = house.all("list_runs", json!({ "limit": 100 })).await?;
+    let (before, _) = harness.all("list_runs", json!({ "limit": 100 })).await?;
     for (path, why) in [
         ("Users/plain", "from the root"),
         ("/Users/none.ipynb", "there is no notebook"),
         ("/Shared/etl", "is a folder"),
         ("/Volumes/main/default/landing/x", "there is no notebook"),
     ] {
-        let refusal = house.refusal("run_notebook", json!({ "path": path })).await?;
+        let refusal = harness.refusal("run_notebook", json!({ "path": path })).await?;
         assert!(refusal.contains(why) && refusal.contains("`list_workspace_items`"), "{path}: {refusal}");
     }
-    let (after, _) = house.all("list_runs", json!({ "limit": 100 })).await?;
+    let (after, _) = harness.all("list_runs", json!({ "limit": 100 })).await?;
     assert_eq!(before.len(), after.len());
     Ok(())
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::House;
+use crate::harness::Harness;
 
 /// A request that the server made, and what the sandbox answered to it.
 pub(crate) struct Exchange {
@@ -29,8 +29,8 @@ impl Exchange {
     }
 }
 
-impl House {
-    /// A house of every toolset whose server gets what `twist` makes of the sandbox's answers.
+impl Harness {
+    /// A harness of every toolset whose server gets what `twist` makes of the sandbox's answers.
     pub(crate) async fn twisted(twist: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Result<Self, Box<dyn Error>> {
         Self::twisted_with(&["all"], 6_000, twist).await
     }

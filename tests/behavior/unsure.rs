@@ -10,7 +10,7 @@ use databricks_sandbox::{Options, Speed};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -111,9 +111,9 @@ const TOLD: [&str; 5] = [
     "may be the one asked for",
 ];
 
-/// A house in which rules come and go.
+/// A harness in which rules come and go.
 struct Ground {
-    house: House,
+    harness: Harness,
     _home: tempfile::TempDir,
 }
 
@@ -126,10 +126,10 @@ impl Ground {
         let home = tempfile::tempdir()?;
         fs::create_dir(home.path().join("up"))?;
         fs::write(home.path().join("up/one.txt"), "one")?;
-        let house =
-            House::impatient_in(Options::default().with_speed(speed), LocalRoots::open(&[home.path().to_owned()])?)
+        let harness =
+            Harness::impatient_in(Options::default().with_speed(speed), LocalRoots::open(&[home.path().to_owned()])?)
                 .await?;
-        Ok(Self { house, _home: home })
+        Ok(Self { harness, _home: home })
     }
 
     /// Calls a tool while an operation loses its answers; gives how it ended and how often the operation was asked for.
@@ -142,18 +142,18 @@ impl Ground {
     ) -> Result<(bool, String, u64), Failure> {
         let mut rule = loss.clone();
         rule["route"] = json!(route);
-        self.house.direct("POST", "/__sandbox/faults", Some(json!([rule]))).await?;
-        let answer = self.house.call(tool, call.clone()).await?;
-        let seen = self.house.faults().await?[0]["seen"].as_u64().unwrap_or_default();
-        self.house.direct("DELETE", "/__sandbox/faults", None).await?;
-        Ok((answer.is_error == Some(true), crate::house::text(&answer), seen))
+        self.harness.direct("POST", "/__sandbox/faults", Some(json!([rule]))).await?;
+        let answer = self.harness.call(tool, call.clone()).await?;
+        let seen = self.harness.faults().await?[0]["seen"].as_u64().unwrap_or_default();
+        self.harness.direct("DELETE", "/__sandbox/faults", None).await?;
+        Ok((answer.is_error == Some(true), crate::harness::text(&answer), seen))
     }
 }
 
 /// The arguments that the error of an empty call gives as an example, with values of the right type.
-async fn example(house: &House, tool: &'static str) -> Result<Value, Failure> {
-    let answer = house.call(tool, json!({ "no_such_argument": 1 })).await?;
-    let text = crate::house::text(&answer);
+async fn example(harness: &Harness, tool: &'static str) -> Result<Value, Failure> {
+    let answer = harness.call(tool, json!({ "no_such_argument": 1 })).await?;
+    let text = crate::harness::text(&answer);
     let (_, valid) = text.split_once("\nvalid: ").ok_or_else(|| format!("{tool}: no example in {text}"))?;
     let valid = valid.lines().next().unwrap_or_default().replace("<path>", "/Volumes/main/default/landing/unsure");
     Ok(serde_json::from_str(&valid)?)
@@ -165,7 +165,7 @@ async fn no_plain_tool_repeats_a_change_or_leaves_its_outcome_unsaid() -> Outcom
     for tool in Registry::all() {
         let definition = tool.definition;
         let (Action::Operation(plain), true) = (&definition.action, definition.risk != Risk::Read) else { continue };
-        let call = example(&ground.house, definition.name).await?;
+        let call = example(&ground.harness, definition.name).await?;
         for loss in losses() {
             let case = format!("{} {call}, {loss}", definition.name);
             let (is_error, text, seen) = ground.lose(definition.name, &call, plain.operation.id, &loss).await?;
@@ -216,28 +216,29 @@ async fn no_composite_repeats_a_change_or_leaves_its_outcome_unsaid() -> Outcome
 /// How one composite ends that loses its answers, and how often its operation was asked for.
 async fn outcome(tool: &'static str, call: Value, route: &str, loss: &Value) -> Result<(bool, String, u64), Failure> {
     let ground = Ground::at(if tool == "cancel_sql" { Speed::Manual } else { Speed::Fast }).await?;
-    let call = with_ids(&ground.house, call).await?;
+    let call = with_ids(&ground.harness, call).await?;
     ground.lose(tool, &call, route, loss).await
 }
 
 /// Puts ids of things that are there in the place of words for them.
-async fn with_ids(house: &House, mut call: Value) -> Result<Value, Failure> {
+async fn with_ids(harness: &Harness, mut call: Value) -> Result<Value, Failure> {
     if call["statement"].is_string() {
-        house.answer("execute_sql", json!({ "statement": "CREATE TABLE main.default.unsure (n INT)" })).await?;
+        harness.answer("execute_sql", json!({ "statement": "CREATE TABLE main.default.unsure (n INT)" })).await?;
     }
     if call["statement_id"] == "STATEMENT" {
         // It waits for its warehouse.
         let query = json!({ "statement": "SELECT 1", "warehouse_id": STOPPED_WAREHOUSE, "timeout_seconds": 0 });
-        call["statement_id"] = house.answer("execute_sql", query).await?["statement_id"].clone();
+        call["statement_id"] = harness.answer("execute_sql", query).await?["statement_id"].clone();
     }
     if call["pipeline_id"] == PIPELINE && call.get("wait").is_none() {
-        house.answer("run_pipeline", json!({ "pipeline_id": PIPELINE, "wait": false })).await?;
+        harness.answer("run_pipeline", json!({ "pipeline_id": PIPELINE, "wait": false })).await?;
     }
     if call["run_id"] == "RUN" {
-        call["run_id"] = house.answer("run_job_now", json!({ "job_id": JOB })).await?["run_id"].clone();
+        call["run_id"] = harness.answer("run_job_now", json!({ "job_id": JOB })).await?["run_id"].clone();
     }
     if call["run_id"] == "FAILED" {
-        let runs = house.answer("list_runs", json!({ "completed_only": true, "fields": ["run_id", "state"] })).await?;
+        let runs =
+            harness.answer("list_runs", json!({ "completed_only": true, "fields": ["run_id", "state"] })).await?;
         let runs = runs["items"].as_array().cloned().unwrap_or_default();
         let failed = runs.iter().find(|run| run["state"]["result_state"] == "FAILED").ok_or("no failed run")?;
         call["run_id"] = failed["run_id"].clone();
@@ -314,14 +315,17 @@ async fn a_statement_is_found_again_by_its_tag() -> Outcome {
         (json!({ "fault": "connection_reset" }), false),
     ] {
         let ground = Ground::new().await?;
-        ground.house.answer("execute_sql", json!({ "statement": "CREATE TABLE main.default.unsure (n INT)" })).await?;
+        ground
+            .harness
+            .answer("execute_sql", json!({ "statement": "CREATE TABLE main.default.unsure (n INT)" }))
+            .await?;
         let insert = json!({ "statement": "INSERT INTO main.default.unsure VALUES (1)" });
         let route = "sql.statement_execution.execute_statement";
         let (is_error, text, seen) = ground.lose("execute_sql", &insert, route, &fault).await?;
         assert_eq!((is_error, seen), (!runs, 1), "{fault}: {text}");
         assert!(runs || text.contains("does not seem to have run") && text.contains("`list_query_history`"), "{text}");
         let count = json!({ "statement": "SELECT count(*) FROM main.default.unsure" });
-        let rows = ground.house.answer("execute_sql", count.clone()).await?["rows"].clone();
+        let rows = ground.harness.answer("execute_sql", count.clone()).await?["rows"].clone();
         assert_eq!(rows, json!([[i32::from(runs)]]), "{fault}");
 
         // A query changes nothing, so it is sent again.
@@ -337,7 +341,7 @@ async fn a_statement_is_found_again_by_its_tag() -> Outcome {
 async fn a_history_that_cannot_be_read_leaves_it_open() -> Outcome {
     let ground = Ground::new().await?;
     ground
-        .house
+        .harness
         .direct(
             "POST",
             "/__sandbox/faults",
@@ -345,16 +349,16 @@ async fn a_history_that_cannot_be_read_leaves_it_open() -> Outcome {
         )
         .await?;
     let statement = json!({ "route": "sql.statement_execution.execute_statement", "fault": "connection_reset" });
-    ground.house.direct("POST", "/__sandbox/faults", Some(json!([statement]))).await?;
+    ground.harness.direct("POST", "/__sandbox/faults", Some(json!([statement]))).await?;
     let refusal =
-        ground.house.refusal("execute_sql", json!({ "statement": "DROP TABLE main.default.nothing" })).await?;
+        ground.harness.refusal("execute_sql", json!({ "statement": "DROP TABLE main.default.nothing" })).await?;
     assert!(refusal.contains("may have run") && refusal.contains("query tag `mcp_statement` = `"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn an_error_in_a_success_and_a_missing_content_are_errors() -> Outcome {
-    let house = House::scripted(|target, _| match target {
+    let harness = Harness::scripted(|target, _| match target {
         target if target.starts_with("GET /api/2.0/workspace/export") && target.contains("empty") => Some(json!({})),
         target if target.starts_with("GET /api/2.0/workspace/export") => {
             Some(json!({ "errorCode": "MAX_NOTEBOOK_SIZE_EXCEEDED", "message": "too large" }))
@@ -368,20 +372,21 @@ async fn an_error_in_a_success_and_a_missing_content_are_errors() -> Outcome {
         _ => None,
     })
     .await?;
-    let refusal = house.refusal("create_warehouse", json!({ "name": "w", "cluster_size": "Small" })).await?;
+    let refusal = harness.refusal("create_warehouse", json!({ "name": "w", "cluster_size": "Small" })).await?;
     assert!(refusal.contains("lacks `id`") && refusal.contains("`list_warehouses`"), "{refusal}");
-    let refusal = house.refusal("read_dbfs_file", json!({ "path": "/FileStore/x" })).await?;
+    let refusal = harness.refusal("read_dbfs_file", json!({ "path": "/FileStore/x" })).await?;
     assert!(refusal.contains("lacks `bytes_read` and `data`"), "{refusal}");
-    let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/etl/load_orders" })).await?;
+    let refusal = harness.refusal("export_notebook", json!({ "path": "/Shared/etl/load_orders" })).await?;
     assert!(refusal.contains("MAX_NOTEBOOK_SIZE_EXCEEDED") && refusal.contains("10 MB"), "{refusal}");
-    let refusal = house.refusal("export_notebook", json!({ "path": "/Shared/etl/empty" })).await?;
+    let refusal = harness.refusal("export_notebook", json!({ "path": "/Shared/etl/empty" })).await?;
     assert!(refusal.contains("has no content"), "{refusal}");
-    let read = house.read("databricks://notebooks/Shared/etl/empty").await.err().ok_or("an empty notebook was read")?;
+    let read =
+        harness.read("databricks://notebooks/Shared/etl/empty").await.err().ok_or("an empty notebook was read")?;
     assert!(read.to_string().contains("has no content"), "{read}");
-    let refusal = house.refusal("delete_job", json!({ "job_id": JOB })).await?;
+    let refusal = harness.refusal("delete_job", json!({ "job_id": JOB })).await?;
     assert!(refusal.contains("PERMISSION_DENIED") && !refusal.contains("although its answer"), "{refusal}");
     let task = json!({ "task_key": "a", "notebook_task": { "notebook_path": "/Shared/etl/load_orders" } });
-    let refusal = house.refusal("create_job", json!({ "name": "unsure", "tasks": [task] })).await?;
+    let refusal = harness.refusal("create_job", json!({ "name": "unsure", "tasks": [task] })).await?;
     assert!(refusal.contains("its answer lacks `job_id`") && refusal.contains("`list_jobs`"), "{refusal}");
     Ok(())
 }
@@ -396,19 +401,19 @@ async fn an_error_in_a_success_is_one_in_every_shape() -> Outcome {
         json!({ "code": "INTERNAL", "message": "it broke", "details": [] }),
     ] {
         let answer = error.clone();
-        let house = House::scripted(move |target, _| {
+        let harness = Harness::scripted(move |target, _| {
             (target.contains("/jobs/") || target.contains("/invocations")).then(|| answer.clone())
         })
         .await?;
         for (tool, arguments) in [("delete_job", json!({ "job_id": JOB })), ("list_jobs", json!({}))] {
-            let refusal = house.refusal(tool, arguments).await?;
+            let refusal = harness.refusal(tool, arguments).await?;
             assert!(refusal.contains("it broke"), "{tool} {error}: {refusal}");
         }
         // What an endpoint answers has the shape that its maker chose.
-        let answer = house.answer("query_endpoint", json!({ "name": "sandbox-chat", "prompt": "Hi" })).await?;
+        let answer = harness.answer("query_endpoint", json!({ "name": "sandbox-chat", "prompt": "Hi" })).await?;
         assert!(answer.to_string().contains("it broke"), "{answer}");
     }
-    let house = House::scripted(|target, _| {
+    let harness = Harness::scripted(|target, _| {
         let run = json!({ "run_id": 1, "state": { "life_cycle_state": "TERMINATED", "result_state": "SUCCESS" } });
         match target {
             target if target.contains("/jobs/list") => {
@@ -422,36 +427,36 @@ async fn an_error_in_a_success_is_one_in_every_shape() -> Outcome {
         }
     })
     .await?;
-    assert_eq!(house.answer("list_jobs", json!({})).await?["returned"], 0);
-    let output = house.answer("get_run_output", json!({ "run_id": 1 })).await?;
+    assert_eq!(harness.answer("list_jobs", json!({})).await?["returned"], 0);
+    let output = harness.answer("get_run_output", json!({ "run_id": 1 })).await?;
     assert!(output.to_string().contains("the task failed"), "{output}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_private_link_has_its_own_advice() -> Outcome {
-    let house = House::scripted(|target, _| {
+    let harness = Harness::scripted(|target, _| {
         let refusal = json!({ "error_code": "PRIVATE_LINK_VALIDATION_ERROR", "message": "not from here" });
         target.contains("/jobs/list").then_some(refusal)
     })
     .await?;
-    let refusal = house.refusal("list_jobs", json!({})).await?;
+    let refusal = harness.refusal("list_jobs", json!({})).await?;
     assert!(refusal.contains("private link settings allow") && !refusal.contains("lacks the permission"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn what_no_url_can_carry_is_refused_at_once() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     let long = "x".repeat(65_536);
-    let refusal = house.refusal("list_jobs", json!({ "name": long })).await?;
+    let refusal = harness.refusal("list_jobs", json!({ "name": long })).await?;
     assert!(refusal.contains("`name` is too long: 65536 bytes"), "{refusal}");
-    let refusal = house.refusal("get_saved_query", json!({ "query_id": long })).await?;
+    let refusal = harness.refusal("get_saved_query", json!({ "query_id": long })).await?;
     assert!(
         refusal.starts_with("`query_id` cannot be sent: ") && refusal.contains("is too long: 65536 bytes"),
         "{refusal}"
     );
-    let read = house.read(&format!("databricks://tables/{long}")).await.err().ok_or("it was read")?;
+    let read = harness.read(&format!("databricks://tables/{long}")).await.err().ok_or("it was read")?;
     assert!(read.to_string().contains("too long"), "{}", read.to_string().get(..300).unwrap_or_default());
     Ok(())
 }

@@ -21,7 +21,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 use crate::twist::Exchange;
 
 /// Lines of a composite's name, a tab and the id of an operation.
@@ -156,13 +156,13 @@ async fn every_tool_that_runs_sql_waits_reads_every_chunk_and_cancels() -> Outco
         Registry::all().into_iter().map(|tool| tool.definition).filter(runs_sql).map(|tool| tool.name).collect();
     assert_eq!(queries().iter().map(|(tool, _)| *tool).collect::<BTreeSet<_>>(), all);
     let slow = Arc::new(Slow::default());
-    let house = {
+    let harness = {
         let slow = Arc::clone(&slow);
-        House::twisted(move |exchange: &mut Exchange| slow.twist(exchange)).await?
+        Harness::twisted(move |exchange: &mut Exchange| slow.twist(exchange)).await?
     };
-    let plain = House::whole().await?;
+    let plain = Harness::whole().await?;
     for (tool, call) in queries() {
-        let answer = house.answer(tool, call.clone()).await?;
+        let answer = harness.answer(tool, call.clone()).await?;
         let left: Vec<_> = slow.chunks.lock().expect("no panic").keys().cloned().collect();
         assert!(left.is_empty(), "`{tool}` did not read the second chunk: {answer}");
         if tool == "execute_sql" {
@@ -175,7 +175,7 @@ async fn every_tool_that_runs_sql_waits_reads_every_chunk_and_cancels() -> Outco
         let Value::Object(arguments) = call else { return Err("the arguments are no object".into()) };
         let request = CallToolRequest::new(CallToolRequestParams::new(tool).with_arguments(arguments));
         let request = ClientRequest::CallToolRequest(request);
-        let call = house.client.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
+        let call = harness.client.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
         slow.until(tool, || slow.polls.load(Ordering::SeqCst) > polls + 1).await?;
         call.cancel(None).await?;
         slow.until(tool, || slow.cancels.load(Ordering::SeqCst) > cancels).await?;
@@ -197,30 +197,30 @@ impl Slow {
 
 #[tokio::test]
 async fn every_tool_that_runs_sql_looks_for_a_statement_whose_answer_is_lost() -> Outcome {
-    let house = House::impatient(json!([]), LocalRoots::default()).await?;
+    let harness = Harness::impatient(json!([]), LocalRoots::default()).await?;
     let faults = json!([
         { "route": "sql.query_history.list", "fault": "extra_fields" },
         { "route": "/api/2.0/lineage-tracking/*", "fault": "permission_denied" },
         { "route": "sql.statement_execution.execute_statement", "fault": "connection_reset" },
     ]);
     for (tool, call) in queries() {
-        house.direct("POST", "/__sandbox/faults", Some(faults.clone())).await?;
-        let answer = house.call(tool, call).await?;
-        let looks = house.faults().await?[0]["seen"].as_u64().unwrap_or_default();
-        assert!(looks > 0, "`{tool}` did not look: {}", crate::house::text(&answer));
-        house.direct("DELETE", "/__sandbox/faults", None).await?;
+        harness.direct("POST", "/__sandbox/faults", Some(faults.clone())).await?;
+        let answer = harness.call(tool, call).await?;
+        let looks = harness.faults().await?[0]["seen"].as_u64().unwrap_or_default();
+        assert!(looks > 0, "`{tool}` did not look: {}", crate::harness::text(&answer));
+        harness.direct("DELETE", "/__sandbox/faults", None).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_cluster_that_was_started_for_code_is_stopped_with_the_call() -> Outcome {
-    let house = House::whole().await?;
+    let harness = Harness::whole().await?;
     let look = ("get_cluster", json!({ "cluster_id": TERMINATED }));
     let is = |state: &'static str| move |cluster: &Value| cluster["state"] == state;
     let call = json!({ "cluster_id": TERMINATED, "code": "print(1)" });
-    house.cancelled("run_code", call, look.clone(), is("PENDING")).await?;
-    house.until(look.0, look.1, is("TERMINATED")).await?;
+    harness.cancelled("run_code", call, look.clone(), is("PENDING")).await?;
+    harness.until(look.0, look.1, is("TERMINATED")).await?;
     Ok(())
 }
 
@@ -228,9 +228,9 @@ async fn a_cluster_that_was_started_for_code_is_stopped_with_the_call() -> Outco
 async fn a_folder_that_a_volume_lacks_is_made() -> Outcome {
     let path = "/Volumes/main/default/landing/new/folder/x.txt";
     let made = Arc::new(AtomicBool::new(false));
-    let house = {
+    let harness = {
         let made = Arc::clone(&made);
-        House::twisted(move |exchange: &mut Exchange| {
+        Harness::twisted(move |exchange: &mut Exchange| {
             if exchange.is("PUT /api/2.0/fs/directories/Volumes/main/default/landing/new/folder") {
                 made.store(true, Ordering::SeqCst);
             } else if exchange.is("PUT /api/2.0/fs/files/") && !made.load(Ordering::SeqCst) {
@@ -240,14 +240,14 @@ async fn a_folder_that_a_volume_lacks_is_made() -> Outcome {
         })
         .await?
     };
-    let answer = house.answer("upload_file", json!({ "path": path, "content": "x", "overwrite": true })).await?;
+    let answer = harness.answer("upload_file", json!({ "path": path, "content": "x", "overwrite": true })).await?;
     assert!(made.load(Ordering::SeqCst) && answer["size"] == 1, "{answer}");
     Ok(())
 }
 
 #[tokio::test]
 async fn queries_of_a_lineage_have_names() -> Outcome {
-    let house = House::twisted(|exchange: &mut Exchange| {
+    let harness = Harness::twisted(|exchange: &mut Exchange| {
         if exchange.target.contains("/lineage-tracking/table-lineage") {
             let query = json!({ "workspace_id": 1, "query_id": "11111111-2222-4333-8444-555555555555" });
             exchange.answer = json!({ "downstreams": [{ "queryInfos": [query] }] });
@@ -257,7 +257,7 @@ async fn queries_of_a_lineage_have_names() -> Outcome {
         }
     })
     .await?;
-    let answer = house.answer("get_table_lineage", json!({ "full_name": "samples.retail.orders" })).await?;
+    let answer = harness.answer("get_table_lineage", json!({ "full_name": "samples.retail.orders" })).await?;
     assert!(answer.to_string().contains("Revenue of a day"), "{answer}");
     Ok(())
 }

@@ -7,11 +7,11 @@ use rmcp::service::PeerRequestOptions;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl House {
+impl Harness {
     /// Asks until an answer passes the test.
     pub(crate) async fn until(
         &self,
@@ -55,7 +55,7 @@ pub(crate) fn items(answer: &Value) -> impl Iterator<Item = &Value> {
 
 #[tokio::test]
 async fn a_cancelled_query_is_cancelled_in_the_workspace() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     let list = ("list_query_history", json!({ "fields": ["status", "query_text"] }));
     let has = |status: &'static str| {
         move |answer: &Value| {
@@ -65,17 +65,17 @@ async fn a_cancelled_query_is_cancelled_in_the_workspace() -> Outcome {
         }
     };
     let query = json!({ "statement": "SELECT sandbox_sleep(25)" });
-    house.cancelled("execute_sql", query, list.clone(), has("RUNNING")).await?;
-    house.until(list.0, list.1, has("CANCELED")).await?;
+    harness.cancelled("execute_sql", query, list.clone(), has("RUNNING")).await?;
+    harness.until(list.0, list.1, has("CANCELED")).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_cancelled_notebook_is_cancelled_in_the_workspace() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     let path = "/Users/cancelled";
     let source = "# Databricks notebook source\nimport time\ntime.sleep(25)\n";
-    house.answer("import_notebook", json!({ "path": path, "content": source, "language": "PYTHON" })).await?;
+    harness.answer("import_notebook", json!({ "path": path, "content": source, "language": "PYTHON" })).await?;
     let list = ("list_runs", json!({ "fields": ["run_name", "state"] }));
     let has = |field: &'static str, value: &'static str| {
         move |answer: &Value| {
@@ -83,28 +83,28 @@ async fn a_cancelled_notebook_is_cancelled_in_the_workspace() -> Outcome {
         }
     };
     let call = json!({ "path": path, "run_name": "to be cancelled" });
-    house.cancelled("run_notebook", call, list.clone(), has("life_cycle_state", "RUNNING")).await?;
-    house.until(list.0, list.1, has("result_state", "CANCELED")).await?;
+    harness.cancelled("run_notebook", call, list.clone(), has("life_cycle_state", "RUNNING")).await?;
+    harness.until(list.0, list.1, has("result_state", "CANCELED")).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_wait_that_runs_out_leaves_the_work_alone() -> Outcome {
-    let house = House::default().await?;
+    let harness = Harness::default().await?;
     let answer =
-        house.answer("execute_sql", json!({ "statement": "SELECT sandbox_sleep(3)", "timeout_seconds": 1 })).await?;
+        harness.answer("execute_sql", json!({ "statement": "SELECT sandbox_sleep(3)", "timeout_seconds": 1 })).await?;
     assert_eq!(answer["still_running"], true, "{answer}");
     let id = answer["statement_id"].clone();
-    let answer = house.answer("get_sql_result", json!({ "statement_id": id })).await?;
+    let answer = harness.answer("get_sql_result", json!({ "statement_id": id })).await?;
     assert_eq!(answer["state"], "SUCCEEDED", "{answer}");
     Ok(())
 }
 
 #[tokio::test]
 async fn progress_tells_each_state_once_and_grows() -> Outcome {
-    let house = House::default().await?;
-    house.answer("execute_sql", json!({ "statement": "SELECT sandbox_sleep(2)", "timeout_seconds": 4 })).await?;
-    let listener = house.client.service();
+    let harness = Harness::default().await?;
+    harness.answer("execute_sql", json!({ "statement": "SELECT sandbox_sleep(2)", "timeout_seconds": 4 })).await?;
+    let listener = harness.client.service();
     let deadline = Instant::now() + PATIENCE;
     // The client handles notifications beside answers.
     while !listener.heard().iter().any(|(_, state)| state.contains("SUCCEEDED")) && Instant::now() < deadline {
@@ -119,23 +119,23 @@ async fn progress_tells_each_state_once_and_grows() -> Outcome {
 
 #[tokio::test]
 async fn a_job_is_run_and_waited_for_in_one_call_or_two() -> Outcome {
-    let house = House::default().await?;
-    let jobs = house.answer("list_jobs", json!({})).await?;
+    let harness = Harness::default().await?;
+    let jobs = harness.answer("list_jobs", json!({})).await?;
     let job = |name: &str| {
         let found = items(&jobs).find(|job| job["settings"]["name"] == name).map(|job| job["job_id"].clone());
         found.ok_or(format!("no job `{name}` in {jobs}"))
     };
     let arguments = json!({ "job_id": job("nightly-orders")?, "wait": true });
-    let answer = house.answer("run_job_now", arguments).await?;
+    let answer = harness.answer("run_job_now", arguments).await?;
     assert_eq!(answer["result_state"], "SUCCESS", "{answer}");
     assert_eq!(answer["tasks"].as_array().map(Vec::len), Some(1), "{answer}");
-    let started = house.answer("run_job_now", json!({ "job_id": job("data-quality-check")? })).await?;
-    let refusal = house.refusal("wait_for_run", json!({ "run_id": started["run_id"] })).await?;
+    let started = harness.answer("run_job_now", json!({ "job_id": job("data-quality-check")? })).await?;
+    let refusal = harness.refusal("wait_for_run", json!({ "run_id": started["run_id"] })).await?;
     assert!(refusal.contains("FAILED") && refusal.contains("`diagnose_run`"), "{refusal}");
-    let slow = house.answer("run_job_now", json!({ "job_id": job("slow-export")? })).await?;
-    let answer = house.answer("wait_for_run", json!({ "run_id": slow["run_id"], "timeout_seconds": 0 })).await?;
+    let slow = harness.answer("run_job_now", json!({ "job_id": job("slow-export")? })).await?;
+    let answer = harness.answer("wait_for_run", json!({ "run_id": slow["run_id"], "timeout_seconds": 0 })).await?;
     assert_eq!(answer["still_running"], true, "{answer}");
-    let refusal = house.refusal("run_job_now", json!({ "job_id": "twelve" })).await?;
+    let refusal = harness.refusal("run_job_now", json!({ "job_id": "twelve" })).await?;
     assert!(refusal.contains("made of digits"), "{refusal}");
     Ok(())
 }

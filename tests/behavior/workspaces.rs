@@ -11,10 +11,10 @@ use databricks_sandbox::{Options, Sandbox};
 use rmcp::model::{ArgumentInfo, CompleteRequestParams, Reference};
 use serde_json::{Value, json};
 
-use crate::house::{House, Outcome};
+use crate::harness::{Harness, Outcome};
 
 struct Pair {
-    house: House,
+    harness: Harness,
     _other: Sandbox,
 }
 
@@ -32,7 +32,7 @@ impl Pair {
         let prod = Sandbox::start(Options::default().with_token("dapi-sandbox-of-prod")).await?;
         let workspaces = Workspaces::new("dev", context(&dev, "dev")?).and("prod", context(&prod, "prod")?);
         let server = Server::new(Registry::new(&selection(&["dev", "prod"], closed))?, workspaces);
-        Ok(Self { house: House::of(server, dev).await?, _other: prod })
+        Ok(Self { harness: Harness::of(server, dev).await?, _other: prod })
     }
 }
 
@@ -42,10 +42,10 @@ fn selection(names: &[&str], closed: &[&str]) -> Selection {
 }
 
 /// Creates a job in a workspace and gives its id.
-async fn job(house: &House, workspace: &str) -> Result<Value, Box<dyn Error>> {
+async fn job(harness: &Harness, workspace: &str) -> Result<Value, Box<dyn Error>> {
     let task = json!({ "task_key": "one", "notebook_task": { "notebook_path": "/Shared/hello" } });
     let job = json!({ "name": format!("only in {workspace}"), "tasks": [task], "workspace": workspace });
-    Ok(house.answer("create_job", job).await?["job_id"].clone())
+    Ok(harness.answer("create_job", job).await?["job_id"].clone())
 }
 
 fn names(items: &[Value]) -> Vec<&str> {
@@ -54,18 +54,18 @@ fn names(items: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_call_reaches_the_workspace_it_names() -> Outcome {
-    let Pair { house, _other } = Pair::open(&[], 6_000).await?;
-    let id = job(&house, "prod").await?;
-    let (dev, _) = house.all("list_jobs", json!({ "limit": 100 })).await?;
-    let (prod, _) = house.all("list_jobs", json!({ "limit": 100, "workspace": "PROD" })).await?;
+    let Pair { harness, _other } = Pair::open(&[], 6_000).await?;
+    let id = job(&harness, "prod").await?;
+    let (dev, _) = harness.all("list_jobs", json!({ "limit": 100 })).await?;
+    let (prod, _) = harness.all("list_jobs", json!({ "limit": 100, "workspace": "PROD" })).await?;
     assert!(!names(&dev).contains(&"only in prod") && names(&prod).contains(&"only in prod"));
-    let answer = house.answer("get_job", json!({ "job_id": id, "workspace": "prod" })).await?;
+    let answer = harness.answer("get_job", json!({ "job_id": id, "workspace": "prod" })).await?;
     assert_eq!(answer.as_object().and_then(|fields| fields.keys().next()).map(String::as_str), Some("workspace"));
     assert_eq!(answer["workspace"], "prod");
-    assert_eq!(house.answer("list_catalogs", json!({})).await?["workspace"], "dev");
-    let refusal = house.refusal("get_job", json!({ "job_id": id })).await?;
+    assert_eq!(harness.answer("list_catalogs", json!({})).await?["workspace"], "dev");
+    let refusal = harness.refusal("get_job", json!({ "job_id": id })).await?;
     assert!(refusal.contains("workspace: `dev`") && refusal.contains("exists only there"), "{refusal}");
-    let refusal = house.refusal("list_jobs", json!({ "workspace": "prd", "limit": 0 })).await?;
+    let refusal = harness.refusal("list_jobs", json!({ "workspace": "prd", "limit": 0 })).await?;
     assert_eq!(
         refusal,
         "cannot call `list_jobs`: problems with its arguments\n  \
@@ -77,23 +77,23 @@ async fn a_call_reaches_the_workspace_it_names() -> Outcome {
 
 #[tokio::test]
 async fn a_page_belongs_to_its_workspace() -> Outcome {
-    let Pair { house, _other } = Pair::open(&[], 6_000).await?;
-    job(&house, "prod").await?;
-    let (whole, _) = house.all("list_jobs", json!({ "limit": 100, "workspace": "prod" })).await?;
-    let first = house.answer("list_jobs", json!({ "limit": 2, "workspace": "prod" })).await?;
+    let Pair { harness, _other } = Pair::open(&[], 6_000).await?;
+    job(&harness, "prod").await?;
+    let (whole, _) = harness.all("list_jobs", json!({ "limit": 100, "workspace": "prod" })).await?;
+    let first = harness.answer("list_jobs", json!({ "limit": 2, "workspace": "prod" })).await?;
     let token = first["next_page_token"].clone();
     // Without the argument, the page itself says where it goes on.
-    let (rest, pages) = house.all("list_jobs", json!({ "limit": 2, "page_token": token })).await?;
+    let (rest, pages) = harness.all("list_jobs", json!({ "limit": 2, "page_token": token })).await?;
     let paged: Vec<_> = first["items"].as_array().into_iter().flatten().chain(&rest).cloned().collect();
     assert!(pages > 1);
     assert_eq!(names(&paged), names(&whole));
-    let refusal = house.refusal("list_jobs", json!({ "page_token": token, "workspace": "dev" })).await?;
+    let refusal = harness.refusal("list_jobs", json!({ "page_token": token, "workspace": "dev" })).await?;
     assert!(refusal.contains("is of workspace `prod`"), "{refusal}");
     for text in ["x", "e30", "e30.c3RhZ2luZw"] {
-        let refusal = house.refusal("list_jobs", json!({ "page_token": text })).await?;
+        let refusal = harness.refusal("list_jobs", json!({ "page_token": text })).await?;
         assert!(refusal.contains("none that this server gave"), "{refusal}");
     }
-    let single = House::default().await?;
+    let single = Harness::default().await?;
     let refusal = single.refusal("list_jobs", json!({ "page_token": token })).await?;
     assert!(refusal.contains("none that this server gave"), "{refusal}");
     Ok(())
@@ -101,13 +101,13 @@ async fn a_page_belongs_to_its_workspace() -> Outcome {
 
 #[tokio::test]
 async fn rows_of_a_result_go_on_in_their_workspace() -> Outcome {
-    let Pair { house, _other } = Pair::open(&["prod"], 1_000).await?;
+    let Pair { harness, _other } = Pair::open(&["prod"], 1_000).await?;
     let query = "SELECT order_id FROM samples.retail.orders ORDER BY order_id LIMIT 400";
-    let mut answer = house.answer("execute_sql", json!({ "statement": query, "workspace": "prod" })).await?;
+    let mut answer = harness.answer("execute_sql", json!({ "statement": query, "workspace": "prod" })).await?;
     let id = answer["statement_id"].clone();
     let mut rows = answer["rows"].as_array().map_or(0, Vec::len);
     while let Some(token) = answer.get("next_page_token").cloned() {
-        answer = house.answer("get_sql_result", json!({ "statement_id": id, "page_token": token })).await?;
+        answer = harness.answer("get_sql_result", json!({ "statement_id": id, "page_token": token })).await?;
         assert_eq!(answer["workspace"], "prod");
         rows += answer["rows"].as_array().map_or(0, Vec::len);
     }
@@ -117,8 +117,8 @@ async fn rows_of_a_result_go_on_in_their_workspace() -> Outcome {
 
 #[tokio::test]
 async fn a_read_only_workspace_refuses_writes_and_says_the_way_out() -> Outcome {
-    let Pair { house, _other } = Pair::open(&["prod"], 6_000).await?;
-    let refusal = house.refusal("delete_job", json!({ "job_id": 1, "workspace": "prod" })).await?;
+    let Pair { harness, _other } = Pair::open(&["prod"], 6_000).await?;
+    let refusal = harness.refusal("delete_job", json!({ "job_id": 1, "workspace": "prod" })).await?;
     assert_eq!(
         refusal,
         "`delete_job` can change things, and workspace `prod` is read-only on this server\n\
@@ -126,24 +126,24 @@ async fn a_read_only_workspace_refuses_writes_and_says_the_way_out() -> Outcome 
          `--read-only-profile prod`"
     );
     let write = json!({ "statement": "CREATE TABLE main.default.t AS SELECT 1 AS a", "workspace": "prod" });
-    let refusal = house.refusal("execute_sql", write.clone()).await?;
+    let refusal = harness.refusal("execute_sql", write.clone()).await?;
     assert!(refusal.contains("only queries are allowed") && refusal.contains("workspace: `prod`"), "{refusal}");
     let mut allowed = write;
     allowed["workspace"] = json!("dev");
-    house.answer("execute_sql", allowed).await?;
+    harness.answer("execute_sql", allowed).await?;
     let missing = json!({ "full_name": "main.default.t", "workspace": "prod" });
-    assert!(house.refusal("get_table_schema", missing).await?.contains("does not exist"));
-    house.answer("get_table_schema", json!({ "full_name": "main.default.t" })).await?;
+    assert!(harness.refusal("get_table_schema", missing).await?.contains("does not exist"));
+    harness.answer("get_table_schema", json!({ "full_name": "main.default.t" })).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_read_only_default_leaves_the_choice_to_the_caller() -> Outcome {
-    let Pair { house, _other } = Pair::open(&["dev"], 6_000).await?;
-    let refusal = house.refusal("delete_job", json!({ "job_id": 1 })).await?;
+    let Pair { harness, _other } = Pair::open(&["dev"], 6_000).await?;
+    let refusal = harness.refusal("delete_job", json!({ "job_id": 1 })).await?;
     assert!(refusal.contains("the default workspace `dev` is read-only") && refusal.contains("`prod`"), "{refusal}");
-    job(&house, "prod").await?;
-    let tools = house.client.list_all_tools().await?;
+    job(&harness, "prod").await?;
+    let tools = harness.client.list_all_tools().await?;
     let delete = tools.iter().find(|tool| tool.name == "delete_job").ok_or("not listed")?;
     assert_eq!(delete.input_schema["properties"]["workspace"]["enum"], json!(["prod"]));
     assert!(delete.input_schema["required"].as_array().is_some_and(|names| names.contains(&json!("workspace"))));
@@ -152,10 +152,10 @@ async fn a_read_only_default_leaves_the_choice_to_the_caller() -> Outcome {
 
 #[tokio::test]
 async fn resources_say_their_workspace() -> Outcome {
-    let Pair { house, _other } = Pair::open(&[], 6_000).await?;
-    let id = job(&house, "prod").await?;
+    let Pair { harness, _other } = Pair::open(&[], 6_000).await?;
+    let id = job(&harness, "prod").await?;
     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    let listed = house.client.list_all_resources().await?;
+    let listed = harness.client.list_all_resources().await?;
     let mut uris: Vec<_> = listed.iter().map(|resource| resource.uri.as_str()).collect();
     let (plain, named): (Vec<_>, Vec<_>) = uris.iter().copied().partition(|uri| !uri.contains('?'));
     assert!(plain.len() > 10 && named.iter().all(|uri| uri.ends_with("?workspace=prod")));
@@ -167,12 +167,12 @@ async fn resources_say_their_workspace() -> Outcome {
     uris.dedup();
     assert_eq!(uris.len(), listed.len());
     assert!(listed.iter().all(|resource| resource.title.as_ref().is_some_and(|title| title.ends_with(')'))));
-    assert!(house.read(&uri).await?.1.contains("only in prod"));
-    let error = house.read(&format!("databricks://jobs/{id}")).await.err().ok_or("read in the wrong workspace")?;
+    assert!(harness.read(&uri).await?.1.contains("only in prod"));
+    let error = harness.read(&format!("databricks://jobs/{id}")).await.err().ok_or("read in the wrong workspace")?;
     assert!(error.to_string().contains("does not exist"), "{error}");
-    let error = house.read("databricks://catalogs/main?workspace=prd").await.err().ok_or("no such workspace")?;
+    let error = harness.read("databricks://catalogs/main?workspace=prd").await.err().ok_or("no such workspace")?;
     assert!(error.to_string().contains("did you mean `prod`?"), "{error}");
-    let templates = house.client.list_all_resource_templates().await?;
+    let templates = harness.client.list_all_resource_templates().await?;
     assert!(templates.iter().all(|template| template.uri_template.ends_with("{?workspace}")));
     Ok(())
 }
@@ -188,51 +188,52 @@ async fn a_workspace_that_is_away_does_not_hide_the_other() -> Outcome {
     };
     let workspaces = Workspaces::new("dev", context(here)?).and("prod", context(away)?);
     let server = Server::new(Registry::new(&selection(&["dev", "prod"], &[]))?, workspaces);
-    let house = House::of(server, dev).await?;
-    let listed = house.client.list_all_resources().await?;
+    let harness = Harness::of(server, dev).await?;
+    let listed = harness.client.list_all_resources().await?;
     assert!(listed.len() > 10 && listed.iter().all(|resource| !resource.uri.contains('?')));
-    house.answer("list_jobs", json!({})).await?;
-    let refusal = house.refusal("list_jobs", json!({ "workspace": "prod" })).await?;
+    harness.answer("list_jobs", json!({})).await?;
+    let refusal = harness.refusal("list_jobs", json!({ "workspace": "prod" })).await?;
     assert!(refusal.contains("no connection") && refusal.contains("workspace: `prod`"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn workspaces_are_completed_where_there_are_several() -> Outcome {
-    let Pair { house, _other } = Pair::open(&[], 6_000).await?;
+    let Pair { harness, _other } = Pair::open(&[], 6_000).await?;
     let complete = async |uri: &str, variable: &str, start: &str| {
         let argument = ArgumentInfo::new(variable, start);
         let asked = CompleteRequestParams::new(Reference::for_resource(uri), argument);
-        house.client.complete(asked).await.map(|result| result.completion.values)
+        harness.client.complete(asked).await.map(|result| result.completion.values)
     };
     let template = "databricks://jobs/{job_id}{?workspace}";
     assert_eq!(complete(template, "workspace", "").await?, ["dev", "prod"]);
     assert_eq!(complete(template, "workspace", "P").await?, ["prod"]);
     assert!(complete(template, "job_id", "").await?.is_empty());
     complete("databricks://nothing", "workspace", "").await.expect_err("an unknown template");
-    let single = House::default().await?;
-    let offers = |house: &House| house.client.peer_info().is_some_and(|info| info.capabilities.completions.is_some());
-    assert_eq!((offers(&house), offers(&single)), (true, false));
+    let single = Harness::default().await?;
+    let offers =
+        |harness: &Harness| harness.client.peer_info().is_some_and(|info| info.capabilities.completions.is_some());
+    assert_eq!((offers(&harness), offers(&single)), (true, false));
     Ok(())
 }
 
 #[tokio::test]
 async fn instructions_name_the_workspaces() -> Outcome {
-    let Pair { house, _other } = Pair::open(&["prod"], 6_000).await?;
-    let text = house.client.peer_info().and_then(|info| info.instructions.clone()).unwrap_or_default();
+    let Pair { harness, _other } = Pair::open(&["prod"], 6_000).await?;
+    let text = harness.client.peer_info().and_then(|info| info.instructions.clone()).unwrap_or_default();
     assert!(text.starts_with("Tools for 2 Databricks workspaces: `dev` (default), `prod` (read-only). "), "{text}");
-    let refusal = House::default().await?.refusal("list_jobs", json!({ "workspace": "dev" })).await?;
+    let refusal = Harness::default().await?.refusal("list_jobs", json!({ "workspace": "dev" })).await?;
     assert!(refusal.contains("`workspace`: unknown"), "{refusal}");
     Ok(())
 }
 
 #[tokio::test]
 async fn what_no_workspace_allows_is_not_listed() -> Outcome {
-    let Pair { house, _other } = Pair::open(&["dev", "prod"], 6_000).await?;
-    for tool in house.client.list_all_tools().await? {
+    let Pair { harness, _other } = Pair::open(&["dev", "prod"], 6_000).await?;
+    for tool in harness.client.list_all_tools().await? {
         assert_eq!(tool.annotations.and_then(|hints| hints.read_only_hint), Some(true), "{}", tool.name);
     }
-    let refusal = house.call("delete_job", json!({ "job_id": 1 })).await.err().ok_or("a write was called")?;
+    let refusal = harness.call("delete_job", json!({ "job_id": 1 })).await.err().ok_or("a write was called")?;
     assert!(refusal.to_string().contains("read-only"), "{refusal}");
     Ok(())
 }

@@ -3,9 +3,9 @@
 mod selection;
 
 use databricks_mcp_server::definition::Risk;
-use databricks_mcp_server::instructions::instructions;
 use databricks_mcp_server::registry::{Registry, Selection, Tool};
 use databricks_mcp_server::server::describe;
+use databricks_mcp_server::server::instructions::instructions;
 use databricks_mcp_server::workspaces::Access;
 use serde_json::{Value, json};
 use tiktoken_rs::CoreBPE;

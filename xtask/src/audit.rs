@@ -41,10 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut report = String::new();
     let mut findings = 0;
     for (name, package) in &packages {
-        let Package { operations, exposed, excluded, undecided, .. } = package;
+        let Package { operations, exposed, reachable, excluded, undecided, .. } = package;
         writeln!(
             report,
-            "{name:22} {operations:4} operations: {exposed:3} exposed, {excluded:3} excluded, {:3} undecided",
+            "{name:22} {operations:4} operations: {exposed:3} exposed, {reachable:3} reachable, {excluded:3} excluded, {:3} undecided",
             undecided.len()
         )?;
         if package.closed || arguments.undecided {
@@ -57,10 +57,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if findings > 0 {
         writeln!(
             report,
-            "{findings} operation(s) of packages that must be decided are not: give each a `tool` or a `resource`, or name it in `uses` of a composite, in \
+            "{findings} operation(s) of packages that must be decided are not: give each a `tool`, a `resource` or `reach`, or name it in `uses` of a composite, in \
              a file of `{}`, or name it under `exclude` with a reason",
             directory.display()
         )?;
+    }
+    // The build refuses the same.
+    if let Err(error) = codegen::emit::tools(&api, &allowlist) {
+        writeln!(report, "{error:#}")?;
+        findings += 1;
     }
     let differences = lock(&directory.join(LOCK_FILE), arguments.accept, &audit::lock(&api, &allowlist))?;
     differences.iter().try_for_each(|line| writeln!(report, "{line}"))?;
@@ -70,11 +75,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let total = |count: fn(&Package) -> usize| packages.values().map(count).sum::<usize>();
     writeln!(
         report,
-        "{} tools and {} resources; {} operations: {} exposed, {} excluded, {} undecided",
+        "{} tools and {} resources; {} operations: {} exposed, {} reachable, {} excluded, {} undecided",
         allowlist.tools.len(),
         allowlist.resources.len(),
         total(|package| package.operations),
         total(|package| package.exposed),
+        total(|package| package.reachable),
         total(|package| package.excluded),
         total(|package| package.undecided.len()),
     )?;

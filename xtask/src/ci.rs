@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 type Check = (&'static str, &'static [&'static str]);
 
 const CHECKS: [Check; 12] = [
-    ("format", &["cargo", "fmt", "--all", "--check"]),
+    ("format", &["cargo", "xtask", "format", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
     ("audit", &["cargo", "xtask", "audit", "--exercised"]),

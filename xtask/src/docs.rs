@@ -1,74 +1,117 @@
-//! The generated parts of the README: `cargo xtask docs`.
+//! The generated documents: `cargo xtask docs`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use codegen::Allowlist;
+use codegen::allowlist::{Tool, Toolset};
 
 use crate::{print, root};
 
+/// The file that holds every tool.
+const TOOLS: &str = "docs/tools.md";
 const README: &str = "README.md";
-const START: &str = "<!-- tools: written by `cargo xtask docs` -->";
-const END: &str = "<!-- end of tools -->";
+const START: &str = "<!-- toolsets: written by `cargo xtask docs` -->";
+const END: &str = "<!-- end of toolsets -->";
 
-/// Write the tool table of the README
+/// Write `docs/tools.md` and the table of toolsets in the README
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Write nothing; fail if the table is not what it would be
+    /// Write nothing; fail if a file is not what it would be
     #[arg(long)]
     check: bool,
 }
 
-/// Ends with 0 if the README is, or now is, up to date.
+/// Ends with 0 if the files are, or now are, up to date.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let path = root().join(README);
-    let readme = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let api = codegen::Api::load(&root().join("specs"))?;
+    let allowlist = codegen::Allowlist::load(&root().join("allowlist"), &api)?;
+    let readme = read(README)?;
     let (before, rest) = readme.split_once(START).with_context(|| format!("`{README}` has no line `{START}`"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("`{README}` has no line `{END}`"))?;
-    let current = format!("{before}{START}\n{}{END}{after}", table(&root().join("allowlist"), &root().join("specs"))?);
-    if current == readme {
-        return Ok(ExitCode::SUCCESS);
+    let current = [
+        (README, format!("{before}{START}\n{}{END}{after}", toolsets(&allowlist)?)),
+        (TOOLS, tools(&allowlist)?),
+    ];
+    let mut is_current = true;
+    for (name, text) in current {
+        // A file that is not there yet is out of date.
+        if read(name).is_ok_and(|there| there == text) {
+            continue;
+        }
+        if arguments.check {
+            print(&format!("`{name}` is out of date: run `cargo xtask docs`\n"))?;
+            is_current = false;
+        } else {
+            std::fs::write(root().join(name), text).with_context(|| format!("cannot write `{name}`"))?;
+        }
     }
-    if arguments.check {
-        print("the tool table of README.md is out of date: run `cargo xtask docs`\n")?;
-        return Ok(ExitCode::from(1));
+    Ok(if is_current { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn read(name: &str) -> Result<String> {
+    std::fs::read_to_string(root().join(name)).with_context(|| format!("cannot read `{name}`"))
+}
+
+/// The toolsets, those of the default profile first.
+fn sorted(allowlist: &Allowlist) -> Vec<&Toolset> {
+    let mut toolsets: Vec<_> = allowlist.toolsets.values().collect();
+    toolsets.sort_by_key(|toolset| (!toolset.default, toolset.name.clone()));
+    toolsets
+}
+
+fn tools_of<'a>(allowlist: &'a Allowlist, toolset: &'a Toolset) -> impl Iterator<Item = &'a Tool> {
+    allowlist.tools.values().filter(|tool| tool.toolset == toolset.name)
+}
+
+/// One line for each toolset.
+fn toolsets(allowlist: &Allowlist) -> Result<String> {
+    let reachable = allowlist.decisions.values().filter(|decision| decision.reachable.is_some()).count();
+    let mut text = String::new();
+    writeln!(
+        text,
+        "\n{} tools in {} toolsets, {reachable} more operations through the toolset `reach`, {} kinds of resources:\n",
+        allowlist.tools.len(),
+        allowlist.toolsets.len(),
+        allowlist.resources.len(),
+    )?;
+    writeln!(text, "| toolset | tools | what it is for |\n|---|---:|---|")?;
+    for toolset in sorted(allowlist) {
+        let default = if toolset.default { " (default)" } else { "" };
+        let count = tools_of(allowlist, toolset).count();
+        writeln!(text, "| `{}`{default} | {count} | {} |", toolset.name, toolset.description)?;
     }
-    std::fs::write(&path, current).with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(ExitCode::SUCCESS)
+    text.push('\n');
+    Ok(text)
 }
 
 /// A table for each toolset, from the allowlist alone: the same facts that the server is built from.
-fn table(allowlist: &Path, specs: &Path) -> Result<String> {
-    let api = codegen::Api::load(specs)?;
-    let allowlist = codegen::Allowlist::load(allowlist, &api)?;
-    let mut text = String::new();
-    let mut toolsets: Vec<_> = allowlist.toolsets.values().collect();
-    toolsets.sort_by_key(|toolset| (!toolset.default, toolset.name.clone()));
-    let mut is_folded = false;
-    writeln!(text, "\nThe default profile:")?;
-    for toolset in toolsets {
-        if !toolset.default && !is_folded {
-            writeln!(text, "\n<details><summary>Further toolsets, for <code>--toolsets</code></summary>")?;
-            is_folded = true;
-        }
-        writeln!(text, "\n**{}** (`{}`): {}\n", toolset.title, toolset.name, toolset.description)?;
+fn tools(allowlist: &Allowlist) -> Result<String> {
+    let mut text = String::from("# Tools and resources\n\nWritten by `cargo xtask docs` from `allowlist/`.\n");
+    for toolset in sorted(allowlist) {
+        let default = if toolset.default { ", in the default profile" } else { "" };
+        writeln!(text, "\n## {} (`{}`{default})\n\n{}\n", toolset.title, toolset.name, toolset.description)?;
         writeln!(text, "| tool | risk | what it does |\n|---|---|---|")?;
-        for tool in allowlist.tools.values().filter(|tool| tool.toolset == toolset.name) {
+        for tool in tools_of(allowlist, toolset) {
             let first = first_sentence(&tool.description).replace('|', "\\|");
             writeln!(text, "| `{}` | {} | {first} |", tool.name, tool.risk.name())?;
         }
     }
-    if is_folded {
-        writeln!(text, "\n</details>")?;
-    }
-    writeln!(text, "\n| resource | what it is |\n|---|---|")?;
+    writeln!(text, "\n## Resources\n\n| resource | what it is |\n|---|---|")?;
     for resource in allowlist.resources.values() {
         let description = resource.description.trim().replace('|', "\\|");
         writeln!(text, "| `{}` | {description} |", resource.uri)?;
     }
-    text.push('\n');
+    writeln!(text, "\n## Operations without a tool\n")?;
+    writeln!(text, "The toolset `reach` finds and calls these.\n\n| operation | risk | what it does |\n|---|---|---|")?;
+    for (id, decision) in &allowlist.decisions {
+        if let Some(reachable) = &decision.reachable {
+            let summary = reachable.summary.replace('|', "\\|");
+            writeln!(text, "| `{id}` | {} | {summary} |", reachable.risk.name())?;
+        }
+    }
     Ok(text)
 }
 

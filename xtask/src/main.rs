@@ -4,6 +4,7 @@ mod audit;
 mod ci;
 mod dependencies;
 mod docs;
+mod format;
 mod interop;
 mod release;
 mod specs;
@@ -31,8 +32,10 @@ enum Chore {
     Ci(ci::Arguments),
     /// Check the licenses of what the binary is built from, and known vulnerabilities
     Dependencies,
-    /// Write the generated parts of the README
+    /// Write `docs/tools.md` and the table of toolsets in the README
     Docs(docs::Arguments),
+    /// Format the code, `src/tools/` and `src/readers/` too, which `cargo fmt` alone does not find
+    Format(format::Arguments),
     /// Drive the real binary with real MCP clients
     Interop(interop::Arguments),
     /// Build the release binary, without paths of this machine in it
@@ -60,6 +63,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Chore::Ci(arguments) => ci::run(&arguments),
         Chore::Dependencies => dependencies::run(),
         Chore::Docs(arguments) => docs::run(&arguments),
+        Chore::Format(arguments) => format::run(&arguments),
         Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Release(arguments) => release::run(&arguments),
         Chore::Specs(command) => specs::run(&command),

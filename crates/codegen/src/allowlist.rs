@@ -12,10 +12,11 @@ use crate::nearest::did_you_mean;
 pub use crate::risk::Risk;
 use crate::yaml::{self, Position, Problem};
 
+mod cross_checks;
 mod operation;
+mod reachable;
 mod read;
 mod verify;
-mod whole;
 
 pub(crate) use verify::items;
 pub use verify::{Look, Verify};
@@ -67,12 +68,25 @@ pub struct Decision {
     pub used_by: Vec<String>,
     /// Whether its answer and body get types.
     pub typed: bool,
+    /// How it is called where no tool is made for it.
+    pub reachable: Option<Reachable>,
+}
+
+/// How an operation is called that has no tool of its own: through the executors, one for each risk.
+#[derive(Debug, Clone)]
+pub struct Reachable {
+    /// What a call can do.
+    pub risk: Risk,
+    /// One sentence: what a call does.
+    pub summary: String,
+    /// What is sent, and what comes back: everything that the specs say.
+    pub call: OperationTool,
 }
 
 impl Decision {
-    /// Whether a tool, a resource or a composite calls it.
+    /// Whether a tool, a resource, a composite or an executor calls it.
     pub fn is_exposed(&self) -> bool {
-        self.tool.is_some() || self.resource.is_some() || !self.used_by.is_empty()
+        self.reachable.is_some() || self.tool.is_some() || self.resource.is_some() || !self.used_by.is_empty()
     }
 }
 
@@ -317,24 +331,28 @@ impl Allowlist {
         reader.finish()
     }
 
-    /// Checks that each composite and each resource reader has its Rust file.
+    /// Checks that each composite has its Rust file (`<toolset>/<tool>`) and each resource reader its own, and that no other
+    /// files are there.
     pub fn check_functions(&self, composites: &[String], readers: &[String]) -> Result<(), Problems> {
-        let missing = |position: &Position, kind: &str, directory: &str, name: &str, known: &[String]| {
-            let found = known.iter().any(|known| known == name);
-            (!found).then(|| {
-                position.problem(format!(
-                    "no function for {kind} `{name}`{}; it is expected in `{directory}/{name}.rs`",
-                    did_you_mean(name, known.iter().map(String::as_str)),
-                ))
-            })
-        };
         let tools = self.tools.values().filter(|tool| tool.operation.is_none());
-        let tools = tools.filter_map(|tool| missing(&tool.position, "composite", "src/tools", &tool.name, composites));
-        let resources = self.resources.values().filter_map(|resource| {
-            let reader = resource.reader.as_deref()?;
-            missing(&resource.position, "reader", "src/resources", reader, readers)
-        });
-        let problems: Vec<_> = tools.chain(resources).collect();
+        let tools = tools.map(|tool| (format!("{}/{}", tool.toolset, tool.name), &tool.position));
+        let resources =
+            self.resources.values().filter_map(|resource| Some((resource.reader.clone()?, &resource.position)));
+        let mut problems = Vec::new();
+        for (kind, directory, expected, found) in [
+            ("composite", "src/tools", tools.collect::<BTreeMap<_, _>>(), composites),
+            ("reader", "src/readers", resources.collect(), readers),
+        ] {
+            for (name, position) in expected.iter().filter(|(name, _)| !found.contains(*name)) {
+                let hint = did_you_mean(name, found.iter().map(String::as_str));
+                problems.push(position.problem(format!("this {kind} has no file `{directory}/{name}.rs`{hint}")));
+            }
+            for name in found.iter().filter(|name| !expected.contains_key(*name)) {
+                let hint = did_you_mean(name, expected.keys().map(String::as_str));
+                let position = Position::start_of(format!("{directory}/{name}.rs"));
+                problems.push(position.problem(format!("no {kind} of the allowlist is named `{name}`{hint}")));
+            }
+        }
         if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }
 

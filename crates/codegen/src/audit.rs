@@ -20,6 +20,8 @@ pub struct Package {
     pub operations: usize,
     /// Operations behind a tool, a resource or a composite.
     pub exposed: usize,
+    /// Operations behind an executor only.
+    pub reachable: usize,
     /// Operations excluded with a reason.
     pub excluded: usize,
     /// Ids that nobody has decided on.
@@ -38,6 +40,7 @@ pub fn packages(api: &Api, allowlist: &Allowlist) -> BTreeMap<String, Package> {
         match allowlist.decisions.get(id) {
             None => package.undecided.push(id.clone()),
             Some(decision) if decision.excluded.is_some() => package.excluded += 1,
+            Some(decision) if decision.reachable.is_some() => package.reachable += 1,
             Some(_) => package.exposed += 1,
         }
     }
@@ -86,6 +89,9 @@ fn block(operation: &Operation, decision: &Decision, allowlist: &Allowlist) -> S
     };
     for tool in allowlist.tools.values().filter(looks) {
         let _ = writeln!(text, "  read look of {}", tool.name);
+    }
+    if let Some(reachable) = &decision.reachable {
+        let _ = writeln!(text, "  {} reachable", reachable.risk.name());
     }
     if let Some(resource) = &decision.resource {
         let _ = writeln!(text, "  read resource {resource}");

@@ -1,11 +1,13 @@
 //! From specs and allowlist to Rust code.
 
+mod modules;
 mod names;
 mod operations;
 mod requests;
 mod tools;
 mod types;
 
+pub use modules::{Functions, modules};
 pub use operations::operations;
 pub use requests::requests;
 pub use tools::{definitions, tools};

@@ -111,7 +111,10 @@ impl Emitter<'_> {
                 bound.map(|bound| object.insert(name.into(), bound.into()));
             }
             input.default.clone().map(|default| object.insert("default".into(), default));
-            object.insert("description".into(), description.into());
+            // The fields of an operation without a tool have their names only.
+            if !description.is_empty() {
+                object.insert("description".into(), description.into());
+            }
         }
         emitted
     }

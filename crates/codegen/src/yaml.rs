@@ -37,6 +37,11 @@ pub struct Position {
 }
 
 impl Position {
+    /// The beginning of a file.
+    pub(crate) fn start_of(file: impl Into<String>) -> Self {
+        Self { file: file.into(), line: 1, column: 1 }
+    }
+
     /// A mistake at this position.
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem { file: self.file.clone(), line: self.line, column: self.column, message: message.into() }

@@ -19,7 +19,6 @@ mod env_oidc;
 mod environment;
 mod external_browser;
 mod file_oidc;
-mod flight;
 mod github_oidc;
 mod github_oidc_azure;
 mod google;
@@ -38,6 +37,7 @@ mod private_file;
 mod profile;
 mod program;
 mod settings;
+mod single_flight;
 mod text_file;
 mod token;
 mod token_exchange;
@@ -52,14 +52,14 @@ use crate::mask::Mask;
 pub use attribute::Attribute;
 pub(crate) use chain::Chosen;
 pub(crate) use context::Context;
-pub(crate) use credential::Proof;
+pub(crate) use credential::AuthHeaders;
 pub use environment::{Environment, ProgramOutput, Running};
-use flight::Flight;
 pub use login::{LoggedIn, Login};
 pub use logins::{KeptLogin, Storage};
 pub(crate) use metadata::Metadata;
 pub(crate) use precedence::{MissingProfile, resolve};
 pub use settings::Settings;
+use single_flight::Flight;
 
 /// Authenticates the calls of a client.
 pub(crate) struct Authenticator {
@@ -86,18 +86,18 @@ impl Authenticator {
     /// The way of authenticating. It is chosen once; a failure is told to all who wait for it and then forgotten, so
     /// that a later call tries again.
     pub(crate) async fn chosen(&self) -> Result<Arc<Chosen>, Error> {
-        let flight = {
+        let single_flight = {
             let mut choice = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
-            match choice.as_ref().filter(|flight| flight.is_good()) {
-                Some(flight) => flight.clone(),
+            match choice.as_ref().filter(|single_flight| single_flight.is_good()) {
+                Some(single_flight) => single_flight.clone(),
                 None => {
                     let context = Arc::clone(&self.context);
-                    let flight = Flight::start(async move { chain::choose(&context).await.map(Arc::new) });
-                    choice.insert(flight).clone()
+                    let single_flight = Flight::start(async move { chain::choose(&context).await.map(Arc::new) });
+                    choice.insert(single_flight).clone()
                 }
             }
         };
-        flight.land().await
+        single_flight.land().await
     }
 
     /// The host. Where only an Azure resource is named, Azure tells it on the way to a token.

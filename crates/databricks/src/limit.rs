@@ -19,7 +19,7 @@ use crate::departure::Terms;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests in flight at the same time; at least one.
+    /// Requests in single_flight at the same time; at least one.
     pub concurrency: usize,
     /// Requests started per second, a short burst aside; `None` for no limit.
     pub requests_per_second: Option<u32>,

@@ -1,7 +1,7 @@
 //! Lists that come in pages: taking the items out of an answer, and knowing where the next page begins.
 
+mod inner_lists;
 mod listing;
-mod whole;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl Client {
     /// # Errors
     /// As [`Client::execute`], and when the operation does not answer with JSON.
     pub async fn whole(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
-        whole::whole(self, operation, arguments).await
+        inner_lists::whole(self, operation, arguments).await
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
-use crate::auth::{Authenticator, Chosen, Context, Proof};
+use crate::auth::{AuthHeaders, Authenticator, Chosen, Context};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::Content;
@@ -455,7 +455,7 @@ struct Exchange {
 struct Ready<'a> {
     request: Request,
     chosen: Arc<Chosen>,
-    proof: Proof,
+    proof: AuthHeaders,
     slot: Option<SemaphorePermit<'a>>,
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::session::Batch;
+use crate::transport::stdio::session::Batch;
 
 /// While more than this waits to be written, nothing is read: a client that does not read its answers gets no more.
 const MOST_UNWRITTEN_BYTES: usize = 4 << 20;

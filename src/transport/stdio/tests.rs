@@ -8,12 +8,12 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 
-use super::open;
 use crate::context::Context;
 use crate::registry::{Registry, Selection};
 use crate::server::Server;
 use crate::shape::Budget;
 use crate::transport::envelope::Envelope;
+use crate::transport::stdio::open;
 
 const ROUNDS: u32 = 3_000;
 

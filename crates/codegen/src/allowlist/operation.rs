@@ -414,7 +414,7 @@ fn is_automatic(result: &Shape, name: &str) -> bool {
     (name == "page_token" && result.items.is_some()) || (name == "fields" && !result.keep.is_empty())
 }
 
-fn is_cursor(source: &Operation, result: &Shape, parameter: &Parameter) -> bool {
+pub(super) fn is_cursor(source: &Operation, result: &Shape, parameter: &Parameter) -> bool {
     let described = source.pagination.as_ref().and_then(|pagination| pagination.request.as_ref());
     described.or(result.token.as_ref().map(|token| &token.request)) == Some(&parameter.name)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, operation, verify, whole};
+use super::{
+    Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation, reachable, verify,
+};
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
@@ -45,7 +47,7 @@ impl<'a> Reader<'a> {
             self.collect(|reader| reader.decide_by_use(used));
         }
         let mut problems = self.problems;
-        problems.extend(whole::check(&self.allowlist, self.api, &self.lists));
+        problems.extend(cross_checks::check(&self.allowlist, self.api, &self.lists));
         problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
         if problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(problems)) }
     }
@@ -120,6 +122,7 @@ impl<'a> Reader<'a> {
             resource: None,
             typed: entry.boolean("typed", false)?,
             used_by: Vec::new(),
+            reachable: reachable::read(source, &mut entry)?,
         };
         if let Some(resource) = entry.take("resource") {
             if changes(source) {
@@ -136,6 +139,10 @@ impl<'a> Reader<'a> {
             self.add_tool(tool)?;
         }
         entry.finish()?;
+        if decision.reachable.is_some() && decision.tool.is_some() {
+            let message = format!("`{}` has a tool, through which it can be reached: remove `reach`", key.text);
+            return Err(key.position.problem(message));
+        }
         if decision.excluded.is_some() && (decision.is_exposed() || decision.typed) {
             return Err(key.position.problem(format!("`{}` is both exposed and excluded", key.text)));
         }
@@ -201,7 +208,7 @@ impl<'a> Reader<'a> {
         let node = entry.require("tool")?;
         let (position, name) = (node.position.clone(), node.string()?);
         let (risk, title, description) =
-            (risk(entry, Some(source)), entry.string("title"), entry.string("description"));
+            (risk(entry, "risk", Some(source)), entry.string("title"), entry.string("description"));
         let idempotent = entry.optional_boolean("idempotent");
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
         let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
@@ -240,7 +247,7 @@ impl<'a> Reader<'a> {
 
     fn composite(&mut self, toolset: &str, key: Key, node: Node) -> Result<(), Problem> {
         let mut entry = node.mapping("`risk`, `title` and `description`")?;
-        let (risk, title, description) = (risk(&mut entry, None), entry.string("title"), entry.string("description"));
+        let (risk, title, description) = (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
@@ -291,6 +298,7 @@ impl<'a> Reader<'a> {
                     resource: None,
                     used_by: Vec::new(),
                     typed: false,
+                    reachable: None,
                 };
                 reader.decide(id, decision)
             });
@@ -315,7 +323,9 @@ impl<'a> Reader<'a> {
             None => {
                 let (tool, resource, excluded) = (None, None, None);
                 let used_by = vec![composite];
-                let decision = Decision { position, toolset, excluded, tool, resource, used_by, typed: false };
+                let (typed, reachable) = (false, None);
+                let decision =
+                    Decision { position, toolset, excluded, tool, resource, used_by, typed, reachable };
                 self.decide(operation, decision)
             }
         }
@@ -363,8 +373,9 @@ fn insert<T>(
     Ok(())
 }
 
-fn risk(entry: &mut Mapping, source: Option<&Operation>) -> Result<Risk, Problem> {
-    let node = entry.require("risk")?;
+/// The risk under a key. What the method says rules some out.
+pub(super) fn risk(entry: &mut Mapping, key: &'static str, source: Option<&Operation>) -> Result<Risk, Problem> {
+    let node = entry.require(key)?;
     let position = node.position.clone();
     let word = node.string()?;
     let names = [Risk::Read, Risk::Write, Risk::Destructive];

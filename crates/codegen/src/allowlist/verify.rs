@@ -19,6 +19,13 @@ pub struct Verify {
     pub look: Option<Look>,
 }
 
+impl Verify {
+    /// Nothing shows it.
+    pub(crate) fn unseen(position: Position) -> Self {
+        Self { position, tool: None, note: None, look: None }
+    }
+}
+
 /// A read that shows whether a tool did its work.
 #[derive(Debug, Clone)]
 pub struct Look {

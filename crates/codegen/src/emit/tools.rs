@@ -1,5 +1,7 @@
 //! Tool and resource definitions, as the server's statics and as clients will see them.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,15 +10,15 @@ use serde_json::{Value, json};
 use super::names;
 use super::operations::{location, option};
 use crate::allowlist::{
-    self, Allowlist, Argument, Encoding, Filter, Lists, Look, OperationTool, Resource, Risk, Shape, Source, Tool,
-    Verify,
+    self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Reachable, Resource, Risk, Shape,
+    Source, Tool, Verify,
 };
 use crate::api::{Api, Operation, Property, Response, Schema};
 use crate::examples;
 use crate::lint::lint;
 use crate::schema::{self, FULL_SCHEMA_TOOL};
 
-/// The statics of the server: `TOOLSETS`, `TOOLS`, `RESOURCES` and `EXCLUDED`. Fails where a definition
+/// The statics of the server: `TOOLSETS`, `TOOLS`, `REACHABLE`, `RESOURCES` and `EXCLUDED`. Fails where a definition
 /// breaks a lint.
 pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
     let violations = lint(&definitions(api, allowlist)?);
@@ -29,6 +31,10 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
     });
     let tools = allowlist.tools.values().map(|tool| self::tool(api, allowlist, tool)).collect::<Result<Vec<_>>>()?;
+    let reachable = allowlist.decisions.iter().filter_map(|(id, decision)| {
+        Some(self::tool(api, allowlist, &executed(id, decision, decision.reachable.as_ref()?)))
+    });
+    let reachable = reachable.collect::<Result<Vec<_>>>()?;
     let resources = allowlist.resources.values().map(resource).collect::<Result<Vec<_>>>()?;
     let excluded = allowlist.decisions.iter().filter_map(|(id, decision)| {
         let reason = decision.excluded.as_ref()?.trim();
@@ -45,6 +51,9 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
 
         /// Tools by name.
         pub(crate) static TOOLS: &[ToolDefinition] = &[#(#tools),*];
+
+        /// Operations without a tool of their own, by id: what the executors reach.
+        pub(crate) static REACHABLE: &[ToolDefinition] = &[#(#reachable),*];
 
         /// Resource templates by name.
         pub(crate) static RESOURCES: &[ResourceDefinition] = &[#(#resources),*];
@@ -80,6 +89,26 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
     Ok(definitions)
 }
 
+/// An operation that executors reach, as if it were a tool of its id.
+fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
+    let Reachable { risk, summary, call } = reachable;
+    Tool {
+        name: id.to_owned(),
+        aliases: Vec::new(),
+        position: decision.position.clone(),
+        toolset: decision.toolset.clone(),
+        title: summary.clone(),
+        description: summary.clone(),
+        risk: *risk,
+        idempotent: *risk == Risk::Read,
+        guarded: false,
+        argument_aliases: BTreeMap::new(),
+        verify: (*risk != Risk::Read).then(|| Verify::unseen(decision.position.clone())),
+        uses: vec![id.to_owned()],
+        operation: Some(call.clone()),
+    }
+}
+
 fn is_bounded(api: &Api, tool: &OperationTool) -> bool {
     operation(api, &tool.id).is_ok_and(|source| schema::input(api, source, tool).1.is_some())
 }
@@ -96,7 +125,10 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
 
 fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
     let Tool { name, aliases, toolset, title, idempotent, guarded, .. } = tool;
-    let description = description(tool, tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain)));
+    // The summary of an operation says nothing of its schema, which `search_operations` shows.
+    let is_executed = tool.operation.as_ref().is_some_and(|plain| plain.id == tool.name);
+    let is_bounded = !is_executed && tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain));
+    let description = description(tool, is_bounded);
     let risk = match tool.risk {
         Risk::Read => quote!(Risk::Read),
         Risk::Write => quote!(Risk::Write),
@@ -110,7 +142,8 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
         }
         None => {
             let module = names::identifier(name)?;
-            quote!(Action::Composite(&crate::tools::#module::COMPOSITE))
+            let toolset = names::identifier(toolset)?;
+            quote!(Action::Composite(&crate::tools::#toolset::#module::COMPOSITE))
         }
     };
     let uses = tool.uses.iter().map(|id| names::operation(id)).collect::<Result<Vec<_>>>()?;
@@ -287,7 +320,7 @@ fn resource(resource: &Resource) -> Result<TokenStream> {
     let read = match &resource.reader {
         Some(reader) => {
             let module = names::identifier(reader)?;
-            quote!(Read::Function(&crate::resources::#module::READER))
+            quote!(Read::Function(&crate::readers::#module::READER))
         }
         None => quote!(Read::Operation),
     };

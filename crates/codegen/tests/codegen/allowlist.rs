@@ -441,12 +441,13 @@ fn functions_that_are_missing() {
         ),
     );
     let names = |name: &str| vec![name.to_owned()];
-    allowlist.check_functions(&names("run_notebook"), &names("notebook")).unwrap();
+    allowlist.check_functions(&names("jobs/run_notebook"), &names("notebook")).unwrap();
     assert_eq!(
-        allowlist.check_functions(&names("run_notebok"), &[]).expect_err("mistakes").to_string(),
-        "the allowlist has 2 mistake(s)\n\
-         \x20 allowlist/jobs.yaml:4:3: no function for composite `run_notebook`; did you mean `run_notebok`?; it is expected in `src/tools/run_notebook.rs`\n\
-         \x20 allowlist/jobs.yaml:2:30: no function for reader `notebook`; it is expected in `src/resources/notebook.rs`"
+        allowlist.check_functions(&names("jobs/run_notebok"), &[]).expect_err("mistakes").to_string(),
+        "the allowlist has 3 mistake(s)\n\
+         \x20 allowlist/jobs.yaml:4:3: this composite has no file `src/tools/jobs/run_notebook.rs`; did you mean `jobs/run_notebok`?\n\
+         \x20 src/tools/jobs/run_notebok.rs:1:1: no composite of the allowlist is named `jobs/run_notebok`; did you mean `jobs/run_notebook`?\n\
+         \x20 allowlist/jobs.yaml:2:30: this reader has no file `src/readers/notebook.rs`"
     );
 }
 

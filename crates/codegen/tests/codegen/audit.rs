@@ -70,6 +70,7 @@ fn packages_are_closed_by_a_toolset_that_says_so() {
     let package = |operations, exposed, excluded, undecided: &[&str], closed| Package {
         operations,
         exposed,
+        reachable: 0,
         excluded,
         undecided: undecided.iter().map(ToString::to_string).collect(),
         closed,

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::cache::TokenCache;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::cloud::{self, Cloud};
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::token::Token;
 use crate::error::Error;
 
@@ -21,24 +21,24 @@ const MANAGEMENT_TOKEN: HeaderName = HeaderName::from_static("x-databricks-azure
 const RESOURCE_ID: HeaderName = HeaderName::from_static("x-databricks-azure-workspace-resource-id");
 
 /// Passes only for a workspace on Azure.
-pub(crate) async fn need_azure(context: &Context) -> Result<(), Declined> {
+pub(crate) async fn need_azure(context: &Context) -> Result<(), NotConfigured> {
     if context.settings.get(Attribute::AzureResourceId).is_some() {
         return Ok(());
     }
     context.need_host()?;
     match Cloud::of(context).await {
         Cloud::Azure => Ok(()),
-        Cloud::Aws | Cloud::Gcp => Err(Declined::Lacks("the host is not on Azure".to_owned())),
+        Cloud::Aws | Cloud::Gcp => Err(NotConfigured::Lacks("the host is not on Azure".to_owned())),
     }
 }
 
 /// The tenant, as set, or as the workspace's login page sends people to.
-pub(crate) async fn tenant(context: &Context) -> Result<String, Declined> {
+pub(crate) async fn tenant(context: &Context) -> Result<String, NotConfigured> {
     if let Some(tenant) = context.settings.get(Attribute::AzureTenantId) {
         return Ok(tenant.to_owned());
     }
     let Some(host) = context.host() else {
-        return Err(Declined::Lacks("ARM_TENANT_ID is not set".to_owned()));
+        return Err(NotConfigured::Lacks("ARM_TENANT_ID is not set".to_owned()));
     };
     let location = context.identity.location(&format!("{host}/aad/auth")).await?;
     let tenant = Url::parse(&location).ok().and_then(|url| {
@@ -59,9 +59,9 @@ pub(crate) async fn ensure_host(
     let (azure, _) = cloud::azure(context);
     let token = fetch(azure.resource_manager).await?;
     let url = format!("{}{id}", azure.resource_manager.trim_end_matches('/'));
-    let ask = Ask::get(&url)?.query("api-version", "2018-04-01");
-    let ask = ask.secret_header(AUTHORIZATION, "Bearer", token.access.expose())?;
-    let answer = context.identity.ask(ask).await?;
+    let request = TokenRequest::get(&url)?.query("api-version", "2018-04-01");
+    let request = request.secret_header(AUTHORIZATION, "Bearer", token.access.expose())?;
+    let answer = context.identity.request(request).await?;
     let host = answer.pointer("/properties/workspaceUrl").and_then(Value::as_str);
     let host = host.ok_or_else(|| Error::credentials("Azure does not tell the workspace's URL"))?;
     context.learn_host(host.parse()?);
@@ -92,8 +92,8 @@ pub(crate) async fn entra_token(
     fields.extend(context.settings.get(Attribute::AzureClientId).map(|id| ("client_id", id)));
     fields.extend(proof);
     let asked = context.environment.now();
-    let ask = Ask::form(&format!("{}{tenant}/oauth2/token", azure.login), &fields)?;
-    Token::read(&context.identity.ask(ask).await?, asked)
+    let request = TokenRequest::form(&format!("{}{tenant}/oauth2/token", azure.login), &fields)?;
+    Token::read(&context.identity.request(request).await?, asked)
 }
 
 /// Two caches of the same kind: for Databricks and for Azure's management.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::program::{Program, not_run};
@@ -21,15 +21,15 @@ struct Az {
     subscription: Option<String>,
 }
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     let Some(program) = context.environment.find_program("az") else {
-        return Err(Declined::Lacks("`az` is not on PATH".to_owned()));
+        return Err(NotConfigured::Lacks("`az` is not on PATH".to_owned()));
     };
     azure::need_azure(&context).await?;
     // Whoever sets only a resource id has no tenant to be found by the host.
     let tenant = match azure::tenant(&context).await {
         Ok(tenant) => Some(tenant),
-        Err(Declined::Lacks(_)) => None,
+        Err(NotConfigured::Lacks(_)) => None,
         Err(failed) => return Err(failed),
     };
     let id = context.settings.get(Attribute::AzureResourceId);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::azure;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::token::Token;
 use crate::error::Error;
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need(Attribute::AzureClientId)?;
     context.need(Attribute::AzureClientSecret)?;
     azure::need_azure(&context).await?;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::token;
 use crate::auth::token_exchange;
 use crate::error::Error;
@@ -18,7 +18,7 @@ const ACCESS_TOKEN: &str = "SYSTEM_ACCESSTOKEN";
 const ADDRESS: [&str; 5] =
     ["SYSTEM_TEAMFOUNDATIONCOLLECTIONURI", "SYSTEM_TEAMPROJECTID", "SYSTEM_HOSTTYPE", "SYSTEM_PLANID", "SYSTEM_JOBID"];
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     for name in [ACCESS_TOKEN].iter().chain(&ADDRESS) {
         context.need_variable(name)?;
     }
@@ -32,7 +32,7 @@ async fn id_token(context: Arc<Context>) -> Result<Secret, Error> {
     let [collection, project, hub, plan, job] = ADDRESS.map(variable);
     let collection = collection.trim_end_matches('/');
     let url = format!("{collection}/{project}/_apis/distributedtask/hubs/{hub}/plans/{plan}/jobs/{job}/oidctoken");
-    let ask = Ask::post(&url)?.query("api-version", "7.2-preview.1");
-    let ask = ask.secret_header(AUTHORIZATION, "Bearer", &variable(ACCESS_TOKEN))?;
-    token::text(&context.identity.ask(ask).await?, "oidcToken")
+    let request = TokenRequest::post(&url)?.query("api-version", "7.2-preview.1");
+    let request = request.secret_header(AUTHORIZATION, "Bearer", &variable(ACCESS_TOKEN))?;
+    token::text(&context.identity.request(request).await?, "oidcToken")
 }

@@ -6,10 +6,10 @@ use http::HeaderName;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::azure;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::token::Token;
 use crate::error::Error;
 
@@ -17,9 +17,9 @@ use crate::error::Error;
 const URL: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 const METADATA: HeaderName = HeaderName::from_static("metadata");
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     if !context.settings.is_on(Attribute::AzureUseMsi) {
-        return Err(Declined::Lacks("ARM_USE_MSI is not `true`".to_owned()));
+        return Err(NotConfigured::Lacks("ARM_USE_MSI is not `true`".to_owned()));
     }
     azure::need_azure(&context).await?;
     let http = context.direct_http()?;
@@ -32,10 +32,10 @@ pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Decli
 }
 
 async fn fetch(context: &Context, http: &reqwest::Client, resource: &str) -> Result<Token, Error> {
-    let mut ask = Ask::get(URL)?.query("api-version", "2018-02-01").query("resource", resource);
+    let mut request = TokenRequest::get(URL)?.query("api-version", "2018-02-01").query("resource", resource);
     if let Some(id) = context.settings.get(Attribute::AzureClientId) {
-        ask = ask.query("client_id", id);
+        request = request.query("client_id", id);
     }
     let asked = context.environment.now();
-    Token::read(&context.identity.ask_nearby(http, ask.header(METADATA, "true")?).await?, asked)
+    Token::read(&context.identity.request_nearby(http, request.header(METADATA, "true")?).await?, asked)
 }

@@ -6,11 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     let (username, password) = (context.need(Attribute::Username)?, context.need(Attribute::Password)?);
     context.need_host()?;
     Ok(Credential::fixed(format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))))

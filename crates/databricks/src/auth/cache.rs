@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::auth::environment::Environment;
-use crate::auth::flight::Flight;
+use crate::auth::single_flight::Flight;
 use crate::auth::token::Token;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -39,7 +39,7 @@ struct State {
     held: Option<Held>,
     /// No attempt in the background before.
     not_before: Option<SystemTime>,
-    flight: Option<Flight<Held>>,
+    single_flight: Option<Flight<Held>>,
 }
 
 /// A token in use.
@@ -87,7 +87,7 @@ impl TokenCache {
     /// is, the service decides.
     pub(crate) async fn token(&self) -> Result<Held, Error> {
         let now = self.0.environment.now();
-        let flight = {
+        let single_flight = {
             let mut state = self.0.lock();
             match &state.held {
                 Some(held) if !held.is_over(now) => {
@@ -100,19 +100,19 @@ impl TokenCache {
                 _ => join(&self.0, &mut state),
             }
         };
-        flight.land().await
+        single_flight.land().await
     }
 
     /// A token in place of a refused one. Where it has been replaced already, nothing is fetched.
     pub(crate) async fn renew(&self, refused: u64) -> Result<Held, Error> {
-        let flight = {
+        let single_flight = {
             let mut state = self.0.lock();
             match &state.held {
                 Some(held) if held.generation != refused => return Ok(held.clone()),
                 _ => join(&self.0, &mut state),
             }
         };
-        flight.land().await
+        single_flight.land().await
     }
 
     /// Whether there was no token to be had a short while ago.
@@ -130,7 +130,7 @@ impl Shared {
     fn land(&self, result: Result<Token, Error>) -> Result<Held, Error> {
         let now = self.environment.now();
         let mut state = self.lock();
-        state.flight = None;
+        state.single_flight = None;
         let landed = result.map(|token| {
             let generation = state.held.as_ref().map_or(1, |held| held.generation + 1);
             Held::new(token, generation, now)
@@ -151,17 +151,17 @@ impl Shared {
 
 /// The fetch under way, or a new one.
 fn join(shared: &Arc<Shared>, state: &mut State) -> Flight<Held> {
-    if let Some(flight) = state.flight.as_ref().filter(|flight| flight.is_good()) {
-        return flight.clone();
+    if let Some(single_flight) = state.single_flight.as_ref().filter(|single_flight| single_flight.is_good()) {
+        return single_flight.clone();
     }
     let previous = state.held.as_ref().map(|held| held.token.clone());
     let shared = Arc::clone(shared);
-    let flight = Flight::start(async move {
+    let single_flight = Flight::start(async move {
         let result = tokio::time::timeout(PATIENCE, (shared.fetch)(previous)).await;
         let late = |_| Err(Error::credentials("no token came in time").transient());
         shared.land(result.unwrap_or_else(late))
     });
-    state.flight.insert(flight).clone()
+    state.single_flight.insert(single_flight).clone()
 }
 
 /// Never the token.

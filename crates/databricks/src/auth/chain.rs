@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
-use crate::auth::credential::{Credential, Proof};
+use crate::auth::credential::{AuthHeaders, Credential};
 use crate::auth::settings::Source;
 use crate::auth::{
     azure_cli, azure_client_secret, azure_devops_oidc, azure_msi, basic, databricks_cli, env_oidc, external_browser,
@@ -18,20 +18,20 @@ use crate::probe::DeclinedMethod;
 
 /// Why a way of authenticating is not taken.
 #[derive(Debug)]
-pub(crate) enum Declined {
+pub(crate) enum NotConfigured {
     /// It is not set up.
     Lacks(String),
     /// It is set up and does not work.
     Failed(Error),
 }
 
-impl From<Error> for Declined {
-    fn from(error: Error) -> Declined {
-        Declined::Failed(error)
+impl From<Error> for NotConfigured {
+    fn from(error: Error) -> NotConfigured {
+        NotConfigured::Failed(error)
     }
 }
 
-type Attempt = Pin<Box<dyn Future<Output = Result<Credential, Declined>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Credential, NotConfigured>> + Send>>;
 
 /// The way of authenticating that was taken.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ static METHODS: [Method; 16] = [
 
 impl Chosen {
     /// The headers for one attempt.
-    pub(crate) async fn proof(&self, context: &Context) -> Result<Proof, Error> {
+    pub(crate) async fn proof(&self, context: &Context) -> Result<AuthHeaders, Error> {
         self.credential.proof().await.map_err(|error| error.within(&cannot(context, Some(self.name))))
     }
 
@@ -96,7 +96,7 @@ impl Chosen {
     }
 
     /// Replaces what was refused. `false`: there is nothing to replace it with.
-    pub(crate) async fn renew(&self, context: &Context, refused: &Proof) -> Result<bool, Error> {
+    pub(crate) async fn renew(&self, context: &Context, refused: &AuthHeaders) -> Result<bool, Error> {
         self.credential.renew(refused).await.map_err(|error| error.within(&cannot(context, Some(self.name))))
     }
 }
@@ -108,14 +108,17 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
         let method = METHODS.iter().find(|method| method.name == name).ok_or_else(|| unknown(name))?;
         return match method.attempt(context).await {
             Ok(credential) => Ok(Chosen { name: method.name, credential }),
-            Err(Declined::Lacks(what)) => Err(Error::configuration(format!("{}: {what}", cannot(context, Some(name))))
-                .with_hint(if name == "external-browser" {
-                    "log in with `databricks-mcp-server auth login`, or set DATABRICKS_AUTH_TYPE to another method"
-                        .to_owned()
-                } else {
-                    format!("complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method")
-                })),
-            Err(Declined::Failed(error)) => Err(error.within(&cannot(context, Some(name)))),
+            Err(NotConfigured::Lacks(what)) => {
+                Err(Error::configuration(format!("{}: {what}", cannot(context, Some(name)))).with_hint(
+                    if name == "external-browser" {
+                        "log in with `databricks-mcp-server auth login`, or set DATABRICKS_AUTH_TYPE to another method"
+                            .to_owned()
+                    } else {
+                        format!("complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method")
+                    },
+                ))
+            }
+            Err(NotConfigured::Failed(error)) => Err(error.within(&cannot(context, Some(name)))),
         };
     }
     let (mut declined, mut failure) = (Vec::new(), None);
@@ -152,16 +155,16 @@ async fn first(
                 return Ok(Some(Chosen { name: method.name, credential }));
             }
             // Somebody else's credential must not be taken because the network hiccupped.
-            Err(Declined::Failed(error)) if error.is_retryable() => {
+            Err(NotConfigured::Failed(error)) if error.is_retryable() => {
                 return Err(error.within(&cannot(context, Some(method.name))));
             }
-            Err(Declined::Failed(error)) => {
+            Err(NotConfigured::Failed(error)) => {
                 tracing::debug!(method = method.name, %error, "cannot authenticate this way");
                 let reason = error.message().into_owned();
                 declined.push(DeclinedMethod { method: method.name, reason, failed: true });
                 failure.get_or_insert(error);
             }
-            Err(Declined::Lacks(reason)) => {
+            Err(NotConfigured::Lacks(reason)) => {
                 declined.push(DeclinedMethod { method: method.name, reason, failed: false });
             }
         }
@@ -171,9 +174,9 @@ async fn first(
 
 impl Method {
     /// Configures it and gets a first token, so that only what works is chosen.
-    async fn attempt(&self, context: &Arc<Context>) -> Result<Credential, Declined> {
+    async fn attempt(&self, context: &Arc<Context>) -> Result<Credential, NotConfigured> {
         if context.settings.get(Attribute::GroupId).is_some() && !self.takes_group {
-            return Err(Declined::Lacks("it cannot take the role of a group (DATABRICKS_GROUP_ID)".to_owned()));
+            return Err(NotConfigured::Lacks("it cannot take the role of a group (DATABRICKS_GROUP_ID)".to_owned()));
         }
         let credential = (self.attempt)(Arc::clone(context)).await?;
         credential.proof().await?;

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::cache::TokenCache;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::environment::Environment;
 use crate::auth::identity::Identity;
 use crate::auth::metadata::{Endpoints, Metadata};
@@ -59,8 +59,8 @@ impl Context {
     }
 
     /// The host, for a way of authenticating that cannot do without.
-    pub(crate) fn need_host(&self) -> Result<&Host, Declined> {
-        self.host().ok_or_else(|| Declined::Lacks("DATABRICKS_HOST is not set".to_owned()))
+    pub(crate) fn need_host(&self) -> Result<&Host, NotConfigured> {
+        self.host().ok_or_else(|| NotConfigured::Lacks("DATABRICKS_HOST is not set".to_owned()))
     }
 
     /// The host's name without scheme and port; empty without a host.
@@ -80,9 +80,9 @@ impl Context {
     }
 
     /// A setting that a way of authenticating cannot do without.
-    pub(crate) fn need(&self, attribute: Attribute) -> Result<&str, Declined> {
+    pub(crate) fn need(&self, attribute: Attribute) -> Result<&str, NotConfigured> {
         self.settings.get(attribute).ok_or_else(|| {
-            Declined::Lacks(match attribute.variable() {
+            NotConfigured::Lacks(match attribute.variable() {
                 Some(variable) => format!("{variable} is not set"),
                 None => format!("`{}` is not set", attribute.key()),
             })
@@ -90,8 +90,8 @@ impl Context {
     }
 
     /// A variable that a way of authenticating cannot do without.
-    pub(crate) fn need_variable(&self, name: &str) -> Result<String, Declined> {
-        self.environment.variable(name).ok_or_else(|| Declined::Lacks(format!("{name} is not set")))
+    pub(crate) fn need_variable(&self, name: &str) -> Result<String, NotConfigured> {
+        self.environment.variable(name).ok_or_else(|| NotConfigured::Lacks(format!("{name} is not set")))
     }
 
     /// What the host says of itself; it is asked once.

@@ -32,7 +32,7 @@ struct Companion {
 
 /// The headers for one attempt, and which tokens they carry.
 #[derive(Debug)]
-pub(crate) struct Proof {
+pub(crate) struct AuthHeaders {
     pub(crate) headers: HeaderMap,
     generations: Generations,
 }
@@ -66,7 +66,7 @@ impl Credential {
         self
     }
 
-    pub(crate) async fn proof(&self) -> Result<Proof, Error> {
+    pub(crate) async fn proof(&self) -> Result<AuthHeaders, Error> {
         let mut headers = HeaderMap::new();
         let mut generations = Generations::default();
         match &self.authorization {
@@ -94,11 +94,11 @@ impl Credential {
         for (header, value) in &self.fixed {
             headers.insert(header, header_value(value.expose())?);
         }
-        Ok(Proof { headers, generations })
+        Ok(AuthHeaders { headers, generations })
     }
 
     /// Replaces the tokens of a proof that was refused. `false`: there is nothing to replace.
-    pub(crate) async fn renew(&self, refused: &Proof) -> Result<bool, Error> {
+    pub(crate) async fn renew(&self, refused: &AuthHeaders) -> Result<bool, Error> {
         let (Authorization::Bearer(tokens), Some(generation)) = (&self.authorization, refused.generations.bearer)
         else {
             return Ok(false);

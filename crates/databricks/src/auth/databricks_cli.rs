@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::program::{Program, not_run};
@@ -26,12 +26,12 @@ type Version = (u32, u32, u32);
 const KNOWS_PROFILE: Version = (0, 207, 1);
 const KNOWS_FORCE_REFRESH: Version = (0, 296, 0);
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need_host()?;
     let cli = Program::new(find(&context)?);
     // The CLI's login decides on the scopes, and it writes them into the profile.
     if matches!(context.settings.source(Attribute::Scopes), Some(Source::Explicit | Source::Variable(_))) {
-        return Err(Declined::Failed(
+        return Err(NotConfigured::Failed(
             Error::credentials("scopes are decided on by `databricks auth login`").with_hint("remove the scopes"),
         ));
     }
@@ -49,7 +49,7 @@ pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Decli
     })))
 }
 
-fn find(context: &Context) -> Result<PathBuf, Declined> {
+fn find(context: &Context) -> Result<PathBuf, NotConfigured> {
     let given = context.settings.get(Attribute::DatabricksCliPath);
     let path = match given {
         Some(path) if path.contains(['/', '\\']) => {
@@ -59,12 +59,13 @@ fn find(context: &Context) -> Result<PathBuf, Declined> {
         None => context.environment.find_program("databricks"),
     };
     match (path, given) {
-        (Some(path), _) if is_old(&path) => {
-            Err(Declined::Lacks(format!("`{}` is the old CLI; version 0.100.0 or later is needed", path.display())))
-        }
+        (Some(path), _) if is_old(&path) => Err(NotConfigured::Lacks(format!(
+            "`{}` is the old CLI; version 0.100.0 or later is needed",
+            path.display()
+        ))),
         (Some(path), _) => Ok(path),
-        (None, Some(given)) => Err(Declined::Lacks(format!("there is no program `{given}`"))),
-        (None, None) => Err(Declined::Lacks("`databricks` is not on PATH".to_owned())),
+        (None, Some(given)) => Err(NotConfigured::Lacks(format!("there is no program `{given}`"))),
+        (None, None) => Err(NotConfigured::Lacks("`databricks` is not on PATH".to_owned())),
     }
 }
 

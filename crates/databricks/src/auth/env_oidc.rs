@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::token_exchange;
 use crate::error::Error;
 use crate::secret::Secret;
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need_variable(variable(&context))?;
     context.need_host()?;
     Ok(token_exchange::credential(&context, |context, _| read(context)))

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::cache::MARGIN;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::logins::{KeptLogin, Logins, Purpose};
 use crate::auth::token::Token;
 use crate::error::Error;
@@ -20,9 +20,9 @@ const CLIENT_ID: &str = "databricks-cli";
 /// A kept token that ends sooner is refreshed.
 const LEAD: Duration = Duration::from_secs(5 * 60);
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need_host()?;
-    let none = || Declined::Lacks("no login in the browser is kept for this host".to_owned());
+    let none = || NotConfigured::Lacks("no login in the browser is kept for this host".to_owned());
     let logins = Logins::of(&context.environment).ok_or_else(none)?;
     let purpose = Purpose::of(&context).ok_or_else(none)?;
     let login = logins.find(&purpose)?.ok_or_else(none)?;
@@ -89,10 +89,10 @@ async fn refresh(context: &Context, refresh: &Secret) -> Result<Token, Error> {
     let fields =
         [("grant_type", "refresh_token"), ("refresh_token", refresh.expose()), ("client_id", client_id(context))];
     let asked = context.environment.now();
-    let ask = Ask::form(&context.endpoints().await?.token_endpoint, &fields)?;
+    let request = TokenRequest::form(&context.endpoints().await?.token_endpoint, &fields)?;
     let answer = context
         .identity
-        .ask(ask)
+        .request(request)
         .await
         .map_err(|error| if error.is_retryable() { error } else { error.with_hint(log_in_again(context)) })?;
     Token::read(&answer, asked)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::token::Token;
@@ -12,7 +12,7 @@ use crate::error::Error;
 
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need(Attribute::AzureClientId)?;
     github_oidc::need_job(&context)?;
     context.need_host()?;

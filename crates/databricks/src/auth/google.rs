@@ -10,10 +10,10 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::cloud::Cloud;
 use crate::auth::context::Context;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::token::{Token, text};
 use crate::error::Error;
 use crate::host::Host;
@@ -27,11 +27,11 @@ pub(crate) const SCOPES: [&str; 2] =
 pub(crate) const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 
 /// Passes only for a workspace on Google Cloud.
-pub(crate) async fn need_google(context: &Context) -> Result<(), Declined> {
+pub(crate) async fn need_google(context: &Context) -> Result<(), NotConfigured> {
     context.need_host()?;
     match Cloud::of(context).await {
         Cloud::Gcp => Ok(()),
-        Cloud::Aws | Cloud::Azure => Err(Declined::Lacks("the host is not on Google Cloud".to_owned())),
+        Cloud::Aws | Cloud::Azure => Err(NotConfigured::Lacks("the host is not on Google Cloud".to_owned())),
     }
 }
 
@@ -64,20 +64,20 @@ impl ServiceAccount {
 
     /// An ID token for the host.
     pub(crate) async fn id_token(&self, context: &Context) -> Result<Token, Error> {
-        let answer = self.ask(context, "target_audience", audience(context)).await?;
+        let answer = self.request(context, "target_audience", audience(context)).await?;
         Ok(Token::from_jwt(text(&answer, "id_token")?))
     }
 
     /// An access token for Google Cloud.
     pub(crate) async fn access_token(&self, context: &Context) -> Result<Token, Error> {
         let asked = context.environment.now();
-        Token::read(&self.ask(context, "scope", &SCOPES.join(" ")).await?, asked)
+        Token::read(&self.request(context, "scope", &SCOPES.join(" ")).await?, asked)
     }
 
-    async fn ask(&self, context: &Context, claim: &str, value: &str) -> Result<Value, Error> {
+    async fn request(&self, context: &Context, claim: &str, value: &str) -> Result<Value, Error> {
         let assertion = self.assertion(claim, value, context.environment.now())?;
         let fields = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.as_str())];
-        context.identity.ask(Ask::form(TOKEN_URL, &fields)?).await
+        context.identity.request(TokenRequest::form(TOKEN_URL, &fields)?).await
     }
 
     /// A JSON web token with a claim, signed by RS256.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::google::{self, ServiceAccount};
 use crate::auth::text_file;
 use crate::error::Error;
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     let given = context.need(Attribute::GoogleCredentials)?;
     google::need_google(&context).await?;
     let account = ServiceAccount::read(&read(&context, given)?)?;

@@ -11,11 +11,11 @@ use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
 use crate::auth::google::{self, SCOPES, ServiceAccount, TOKEN_URL};
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::text_file;
 use crate::auth::token::{Token, parse_time, text};
 use crate::error::Error;
@@ -39,7 +39,7 @@ enum Own {
     Machine(reqwest::Client),
 }
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need(Attribute::GoogleServiceAccount)?;
     google::need_google(&context).await?;
     let own = Own::find(&context)?;
@@ -68,8 +68,8 @@ async fn access_token(context: &Context, own: &Own) -> Result<Token, Error> {
 async fn act(context: &Context, own: &Own, what: &str, body: &Value) -> Result<Value, Error> {
     let account = context.settings.get(Attribute::GoogleServiceAccount).unwrap_or_default();
     let token = own.access_token(context).await?;
-    let ask = Ask::json(&format!("{IAM}/{account}:{what}"), body)?;
-    context.identity.ask(ask.secret_header(AUTHORIZATION, "Bearer", token.expose())?).await
+    let request = TokenRequest::json(&format!("{IAM}/{account}:{what}"), body)?;
+    context.identity.request(request.secret_header(AUTHORIZATION, "Bearer", token.expose())?).await
 }
 
 impl Own {
@@ -105,11 +105,11 @@ impl Own {
                     ("client_secret", client_secret.expose()),
                     ("refresh_token", refresh_token.expose()),
                 ];
-                context.identity.ask(Ask::form(TOKEN_URL, &fields)?).await?
+                context.identity.request(TokenRequest::form(TOKEN_URL, &fields)?).await?
             }
             Own::Machine(http) => {
-                let ask = Ask::get(MACHINE)?.header(MACHINE_HEADER, "Google")?;
-                context.identity.ask_nearby(http, ask).await?
+                let request = TokenRequest::get(MACHINE)?.header(MACHINE_HEADER, "Google")?;
+                context.identity.request_nearby(http, request).await?
             }
         };
         text(&answer, "access_token")

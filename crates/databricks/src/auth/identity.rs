@@ -43,7 +43,7 @@ pub(crate) struct Identity {
 }
 
 /// A request to an identity provider.
-pub(crate) struct Ask {
+pub(crate) struct TokenRequest {
     method: Method,
     url: Url,
     headers: HeaderMap,
@@ -54,54 +54,55 @@ pub(crate) struct Ask {
     retry: bool,
 }
 
-impl Ask {
+impl TokenRequest {
     /// A `GET`.
-    pub(crate) fn get(url: &str) -> Result<Ask, Error> {
-        Ask::new(Method::GET, url)
+    pub(crate) fn get(url: &str) -> Result<TokenRequest, Error> {
+        TokenRequest::new(Method::GET, url)
     }
 
     /// A `POST` without a body.
-    pub(crate) fn post(url: &str) -> Result<Ask, Error> {
-        let mut ask = Ask::new(Method::POST, url)?;
-        ask.body = Some(String::new());
-        Ok(ask)
+    pub(crate) fn post(url: &str) -> Result<TokenRequest, Error> {
+        let mut request = TokenRequest::new(Method::POST, url)?;
+        request.body = Some(String::new());
+        Ok(request)
     }
 
     /// A `POST` of a form.
-    pub(crate) fn form(url: &str, fields: &[(&str, &str)]) -> Result<Ask, Error> {
-        let mut ask = Ask::post(url)?;
-        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        ask.body = Some(urlencoded(fields));
+    pub(crate) fn form(url: &str, fields: &[(&str, &str)]) -> Result<TokenRequest, Error> {
+        let mut request = TokenRequest::post(url)?;
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        request.body = Some(urlencoded(fields));
         let secret = |name: &str| {
             let names = ["secret", "token", "assertion", "code", "verifier", "password"];
             names.iter().any(|part| name.contains(part)) && !name.ends_with("_type") && name != "grant_type"
         };
-        ask.secrets = fields.iter().filter(|(name, _)| secret(name)).map(|(_, value)| Secret::new(*value)).collect();
-        Ok(ask)
+        request.secrets =
+            fields.iter().filter(|(name, _)| secret(name)).map(|(_, value)| Secret::new(*value)).collect();
+        Ok(request)
     }
 
     /// A `POST` of JSON.
-    pub(crate) fn json(url: &str, body: &Value) -> Result<Ask, Error> {
-        let mut ask = Ask::post(url)?;
-        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        ask.body = Some(body.to_string());
-        Ok(ask)
+    pub(crate) fn json(url: &str, body: &Value) -> Result<TokenRequest, Error> {
+        let mut request = TokenRequest::post(url)?;
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.body = Some(body.to_string());
+        Ok(request)
     }
 
-    fn new(method: Method, url: &str) -> Result<Ask, Error> {
+    fn new(method: Method, url: &str) -> Result<TokenRequest, Error> {
         // The URL is not repeated: some carry credentials.
         let url =
             Url::parse(url).map_err(|error| Error::configuration(format!("not a URL to ask for a token: {error}")))?;
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
-        Ok(Ask { method, url, headers, body: None, secrets: Vec::new(), patience: PATIENCE, retry: true })
+        Ok(TokenRequest { method, url, headers, body: None, secrets: Vec::new(), patience: PATIENCE, retry: true })
     }
 
-    pub(crate) fn query(mut self, name: &str, value: &str) -> Ask {
+    pub(crate) fn query(mut self, name: &str, value: &str) -> TokenRequest {
         self.url.query_pairs_mut().append_pair(name, value);
         self
     }
 
-    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Result<Ask, Error> {
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Result<TokenRequest, Error> {
         let mut value = HeaderValue::try_from(value).map_err(|_| {
             Error::configuration(format!("the value of the header `{name}` contains a line break or worse"))
         })?;
@@ -111,17 +112,17 @@ impl Ask {
     }
 
     /// A header whose value must not come back in an error.
-    pub(crate) fn secret_header(mut self, name: HeaderName, scheme: &str, secret: &str) -> Result<Ask, Error> {
+    pub(crate) fn secret_header(mut self, name: HeaderName, scheme: &str, secret: &str) -> Result<TokenRequest, Error> {
         self.secrets.push(secret.into());
         self.header(name, &format!("{scheme} {secret}"))
     }
 
-    pub(crate) fn within(mut self, patience: Duration) -> Ask {
+    pub(crate) fn within(mut self, patience: Duration) -> TokenRequest {
         self.patience = patience;
         self
     }
 
-    pub(crate) fn once(mut self) -> Ask {
+    pub(crate) fn once(mut self) -> TokenRequest {
         self.retry = false;
         self
     }
@@ -161,54 +162,59 @@ impl Identity {
     }
 
     /// The JSON of a successful answer.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Value, Error> {
-        self.ask_through(&self.http, ask).await
+    pub(crate) async fn request(&self, request: TokenRequest) -> Result<Value, Error> {
+        self.request_through(&self.http, request).await
     }
 
-    /// As [`Identity::ask`], past any proxy: for what runs on this machine or on its link.
-    pub(crate) async fn ask_nearby(&self, direct: &reqwest::Client, ask: Ask) -> Result<Value, Error> {
-        self.ask_through(direct, ask.within(NEARBY_PATIENCE)).await
+    /// As [`Identity::request`], past any proxy: for what runs on this machine or on its link.
+    pub(crate) async fn request_nearby(&self, direct: &reqwest::Client, request: TokenRequest) -> Result<Value, Error> {
+        self.request_through(direct, request.within(NEARBY_PATIENCE)).await
     }
 
-    async fn ask_through(&self, http: &reqwest::Client, ask: Ask) -> Result<Value, Error> {
-        let answer = self.send(http, &ask, |answer| answer.status.is_success()).await?;
+    async fn request_through(&self, http: &reqwest::Client, request: TokenRequest) -> Result<Value, Error> {
+        let answer = self.send(http, &request, |answer| answer.status.is_success()).await?;
         serde_json::from_slice(&answer.bytes)
-            .map_err(|_| Error::credentials(format!("the answer of `{}` is not JSON", origin(&ask.url))))
+            .map_err(|_| Error::credentials(format!("the answer of `{}` is not JSON", origin(&request.url))))
     }
 
     /// Where an answer redirects to; it is not followed.
     pub(crate) async fn location(&self, url: &str) -> Result<String, Error> {
-        let ask = Ask::get(url)?;
-        let answer = self.send(&self.http, &ask, |answer| answer.status.is_redirection()).await?;
+        let request = TokenRequest::get(url)?;
+        let answer = self.send(&self.http, &request, |answer| answer.status.is_redirection()).await?;
         let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
         location
             .map(str::to_owned)
-            .ok_or_else(|| Error::credentials(format!("the answer of `{}` redirects nowhere", origin(&ask.url))))
+            .ok_or_else(|| Error::credentials(format!("the answer of `{}` redirects nowhere", origin(&request.url))))
     }
 
-    async fn send(&self, http: &reqwest::Client, ask: &Ask, good: impl Fn(&Answer) -> bool) -> Result<Answer, Error> {
-        if !ask.secrets.is_empty() && !is_secure(&ask.url) {
+    async fn send(
+        &self,
+        http: &reqwest::Client,
+        request: &TokenRequest,
+        good: impl Fn(&Answer) -> bool,
+    ) -> Result<Answer, Error> {
+        if !request.secrets.is_empty() && !is_secure(&request.url) {
             return Err(Error::credentials(format!(
                 "a secret is not sent to `{}`, which is neither `https` nor on this machine",
-                origin(&ask.url)
+                origin(&request.url)
             )));
         }
         let good = &good;
         let attempt = |_| async move {
-            let late = |_| Error::timed_out(ask.patience);
-            let response = timeout(ask.patience, http.execute(ask.request(self))).await.map_err(late)?;
+            let late = |_| Error::timed_out(request.patience);
+            let response = timeout(request.patience, http.execute(request.request(self))).await.map_err(late)?;
             let answer =
-                Answer::receive(response.map_err(Error::http)?, ask.patience, LARGEST_ANSWER, Form::Json).await?;
-            if good(&answer) { Ok(answer) } else { Err(ask.refuse(&answer, self)) }
+                Answer::receive(response.map_err(Error::http)?, request.patience, LARGEST_ANSWER, Form::Json).await?;
+            if good(&answer) { Ok(answer) } else { Err(request.refuse(&answer, self)) }
         };
-        let retry = if ask.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };
+        let retry = if request.retry { self.retry } else { RetryPolicy { budget: Duration::ZERO, ..self.retry } };
         // Asking twice for a token does no harm.
-        retry.run(true, Queue::of(&Terms::Usual), attempt).await.map_err(|error| told(&error, &ask.url))
+        retry.run(true, Queue::of(&Terms::Usual), attempt).await.map_err(|error| provider_error(&error, &request.url))
     }
 }
 
 /// The provider's error as ours.
-fn told(error: &Error, url: &Url) -> Error {
+fn provider_error(error: &Error, url: &Url) -> Error {
     let origin = origin(url);
     let message = error.message();
     let told = match (error.status(), error.error_code()) {

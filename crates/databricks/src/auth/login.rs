@@ -15,7 +15,7 @@ use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
 use crate::auth::environment::Environment;
 use crate::auth::external_browser::client_id;
-use crate::auth::identity::{Ask, is_secure, urlencoded};
+use crate::auth::identity::{TokenRequest, is_secure, urlencoded};
 use crate::auth::logins::{KeptLogin, Logins, Purpose, Storage};
 use crate::auth::profile::Draft;
 use crate::auth::token::Token;
@@ -160,8 +160,8 @@ impl Login {
         ];
         let asked = self.context.environment.now();
         // A code is good for one use.
-        let ask = Ask::form(&token_endpoint, &fields)?.once();
-        let token = Token::read(&self.context.identity.ask(ask).await?, asked)?;
+        let request = TokenRequest::form(&token_endpoint, &fields)?.once();
+        let token = Token::read(&self.context.identity.request(request).await?, asked)?;
         let purpose = Purpose::of(&self.context).ok_or_else(|| transport::no_host(&self.context))?;
         let (login, keyring_failure) = self.logins.keep(&purpose, &token, self.storage).await?;
         let written = self.draft.as_ref().map(|draft| draft.write(&self.context)).transpose()?.flatten();

@@ -251,7 +251,7 @@ impl Logins {
             in_keyring = false;
             reason = Some(error);
         }
-        let expiry = told(token.expiry);
+        let expiry = expiry_text(token.expiry);
         let login = KeptLogin { purpose: purpose.clone(), expiry, renews: token.refresh.is_some(), in_keyring };
         let record = Record { tokens: (!in_keyring).then(|| Tokens::of(token)), login };
         let text = serde_json::to_vec(&record).map_err(io::Error::from);
@@ -334,12 +334,12 @@ impl Tokens {
         Tokens {
             access_token: Some(token.access.expose().to_owned()),
             refresh_token: token.refresh.as_ref().map(|refresh| refresh.expose().to_owned()),
-            expiry: told(token.expiry),
+            expiry: expiry_text(token.expiry),
         }
     }
 }
 
-fn told(expiry: Option<SystemTime>) -> Option<String> {
+fn expiry_text(expiry: Option<SystemTime>) -> Option<String> {
     Some(jiff::Timestamp::try_from(expiry?).ok()?.to_string())
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
-use crate::auth::identity::{Ask, is_secure};
+use crate::auth::identity::{TokenRequest, is_secure};
 use crate::error::Error;
 use crate::host::Host;
 
@@ -41,8 +41,8 @@ impl Metadata {
     /// Asks the host. That it does not know, or does not answer, is no error.
     pub(crate) async fn fetch(context: &Context) -> Option<Metadata> {
         let url = format!("{}{}", context.host()?, Metadata::PATH);
-        let ask = Ask::get(&url).ok()?.within(PATIENCE).once();
-        match context.identity.ask(ask).await {
+        let request = TokenRequest::get(&url).ok()?.within(PATIENCE).once();
+        match context.identity.request(request).await {
             Ok(answer) => Some(Metadata::read(&answer)),
             Err(error) => {
                 tracing::debug!(%error, "no host metadata");
@@ -112,7 +112,7 @@ impl Endpoints {
     }
 
     async fn fetch(context: &Context, url: &str) -> Result<Endpoints, Error> {
-        let answer = context.identity.ask(Ask::get(url)?).await?;
+        let answer = context.identity.request(TokenRequest::get(url)?).await?;
         serde_json::from_value(answer)
             .map_err(|_| Error::credentials("the description of the OAuth server lacks its endpoints"))
     }

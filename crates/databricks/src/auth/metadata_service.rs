@@ -6,10 +6,10 @@ use http::HeaderName;
 use reqwest::Url;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::token::Token;
 use crate::error::Error;
 use crate::host::{Host, is_loopback};
@@ -17,11 +17,11 @@ use crate::host::{Host, is_loopback};
 const VERSION: HeaderName = HeaderName::from_static("x-databricks-metadata-version");
 const HOST: HeaderName = HeaderName::from_static("x-databricks-host");
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     let url = context.need(Attribute::MetadataServiceUrl)?;
     context.need_host()?;
     if !Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
-        return Err(Declined::Failed(
+        return Err(NotConfigured::Failed(
             Error::credentials("the metadata service is not on this machine")
                 .with_hint("set DATABRICKS_METADATA_SERVICE_URL to a URL on `localhost`"),
         ));
@@ -31,9 +31,9 @@ pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Decli
 }
 
 async fn fetch(context: Arc<Context>, http: reqwest::Client) -> Result<Token, Error> {
-    let ask = Ask::get(context.settings.get(Attribute::MetadataServiceUrl).unwrap_or_default())?
+    let request = TokenRequest::get(context.settings.get(Attribute::MetadataServiceUrl).unwrap_or_default())?
         .header(VERSION, "1")?
         .header(HOST, context.host().map_or("", Host::as_str))?;
     let asked = context.environment.now();
-    Token::read(&context.identity.ask_nearby(&http, ask).await?, asked)
+    Token::read(&context.identity.request_nearby(&http, request).await?, asked)
 }

@@ -7,14 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 
 use crate::auth::attribute::Attribute;
-use crate::auth::chain::Declined;
+use crate::auth::chain::NotConfigured;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::{Ask, urlencoded};
+use crate::auth::identity::{TokenRequest, urlencoded};
 use crate::auth::token::Token;
 use crate::error::Error;
 
-pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, Declined> {
+pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need(Attribute::ClientId)?;
     context.need(Attribute::ClientSecret)?;
     context.need_host()?;
@@ -32,8 +32,9 @@ async fn fetch(context: Arc<Context>) -> Result<Token, Error> {
     // RFC 6749, 2.3.1: both are form-encoded before they are joined.
     let part = |attribute| urlencoded(&[("", setting(attribute))]).split_off(1);
     let pair = STANDARD.encode(format!("{}:{}", part(Attribute::ClientId), part(Attribute::ClientSecret)));
-    let ask = Ask::form(&endpoints.token_endpoint, &fields)?.secret_header(AUTHORIZATION, "Basic", &pair)?;
-    let answer = context.identity.ask(ask).await.map_err(|error| {
+    let request =
+        TokenRequest::form(&endpoints.token_endpoint, &fields)?.secret_header(AUTHORIZATION, "Basic", &pair)?;
+    let answer = context.identity.request(request).await.map_err(|error| {
         if error.is_retryable() {
             return error;
         }

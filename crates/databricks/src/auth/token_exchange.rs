@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::auth::attribute::Attribute;
 use crate::auth::context::Context;
 use crate::auth::credential::Credential;
-use crate::auth::identity::Ask;
+use crate::auth::identity::TokenRequest;
 use crate::auth::token::Token;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -63,5 +63,5 @@ async fn exchange(context: &Context, id_token: &Secret) -> Result<Token, Error> 
     fields.extend(context.settings.get(Attribute::GroupId).map(|id| ("assume_group", id)));
     let asked = context.environment.now();
     let endpoints = context.endpoints().await?;
-    Token::read(&context.identity.ask(Ask::form(&endpoints.token_endpoint, &fields)?).await?, asked)
+    Token::read(&context.identity.request(TokenRequest::form(&endpoints.token_endpoint, &fields)?).await?, asked)
 }

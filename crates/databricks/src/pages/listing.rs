@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, try_unfold};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cursor, Page, whole};
+use super::{Cursor, Page, inner_lists};
 use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::error::Error;
@@ -221,7 +221,7 @@ impl Listing {
         let answer = client.page_answer(operation, self.arguments.clone(), bookmark.page.as_ref()).await?;
         let next = Cursor::named(operation, bookmark.page.as_ref(), &answer);
         let mut items = Page::read(operation, None, answer).items;
-        whole::complete(client, operation, &self.arguments, &mut items).await?;
+        inner_lists::complete(client, operation, &self.arguments, &mut items).await?;
         Ok((items, next))
     }
 

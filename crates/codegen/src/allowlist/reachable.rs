@@ -1,0 +1,84 @@
+//! Operations without a tool of their own, which the executors reach: a risk and one sentence each.
+
+use std::collections::BTreeMap;
+
+use super::{Argument, Encoding, Input, OperationTool, Reachable, Shape, Source, read};
+use crate::api::{Operation, Parameter};
+use crate::yaml::{Mapping, Position, Problem};
+
+/// How deep nested objects of an argument are spelled out.
+const DEPTH: usize = 2;
+/// Characters of a summary.
+const SUMMARY: std::ops::RangeInclusive<usize> = 12..=160;
+
+/// Reads `reach`, `summary` and `secret` of an entry; nothing where there is no `reach`.
+pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Reachable>, Problem> {
+    if !entry.has("reach") {
+        return Ok(None);
+    }
+    let risk = read::risk(entry, "reach", Some(source))?;
+    let node = entry.require("summary")?;
+    let position = node.position.clone();
+    let summary = node.string()?.trim().to_owned();
+    check(&summary, &position)?;
+    let secrets = entry.strings("secret")?;
+    for name in &secrets {
+        if !source.parameters.iter().any(|parameter| source.key(parameter) == *name) {
+            return Err(position.problem(format!("`{}` has no parameter `{name}`", source.id)));
+        }
+    }
+    let result = Shape {
+        items: source.pagination.as_ref().and_then(|pagination| pagination.items.clone()),
+        ..Shape::default()
+    };
+    let is_cursor = |parameter: &&Parameter| super::operation::is_cursor(source, &result, parameter);
+    let parameters = source.parameters.iter().filter(|parameter| !parameter.from_config && !is_cursor(parameter));
+    let arguments = parameters.map(|parameter| argument(source, parameter, &secrets)).collect();
+    let call = OperationTool {
+        id: source.id.clone(),
+        arguments,
+        result,
+        filters: BTreeMap::new(),
+        elsewhere: None,
+        lists: None,
+    };
+    Ok(Some(Reachable { risk, summary, call }))
+}
+
+fn check(summary: &str, position: &Position) -> Result<(), Problem> {
+    let length = summary.chars().count();
+    if !SUMMARY.contains(&length) {
+        let (least, most) = (SUMMARY.start(), SUMMARY.end());
+        return Err(position.problem(format!("a summary has {least} to {most} characters, this one {length}")));
+    }
+    let is_sentence = summary.ends_with('.') && summary.starts_with(char::is_uppercase);
+    if !is_sentence {
+        return Err(position.problem("a summary is a sentence: a capital at its beginning, a full stop at its end"));
+    }
+    Ok(())
+}
+
+fn argument(source: &Operation, parameter: &Parameter, secrets: &[String]) -> Argument {
+    let key = source.key(parameter);
+    let secret = secrets.contains(&key);
+    let value = if parameter.auto_uuid {
+        Source::Uuid
+    } else {
+        Source::Caller(Box::new(Input {
+            // A property of the body that has the name of another parameter.
+            name: key.replace('.', "_"),
+            description: String::new(),
+            required: parameter.required,
+            default: None,
+            minimum: None,
+            maximum: None,
+            values: None,
+            free_form: false,
+            depth: DEPTH,
+            secret,
+            encoding: Encoding::Plain,
+            page_size: None,
+        }))
+    };
+    Argument { wire: parameter.name.clone(), location: parameter.location, source: value }
+}

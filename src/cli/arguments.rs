@@ -1,0 +1,142 @@
+//! The command line as it is written: commands, and the options that all of them take.
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Options;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "databricks-mcp-server", version, about = "An MCP server for a Databricks workspace")]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do; `serve` if not given.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP over stdio (the default)
+    Serve,
+    /// Show the tools
+    #[command(subcommand)]
+    Tools(ToolsCommand),
+    /// Call a tool once
+    Call {
+        /// Name of the tool
+        name: String,
+        /// Its arguments as a JSON object; `-` reads them from stdin, where no list of processes shows a secret
+        #[arg(default_value = "{}")]
+        arguments: String,
+    },
+    /// List or read resources
+    #[command(subcommand)]
+    Resources(ResourcesCommand),
+    /// Check the set-up step by step: host, authentication, identity, permissions, warehouse and what is between
+    Doctor {
+        /// Also run `SELECT 1`, which starts the warehouse if it is stopped, and costs
+        #[arg(long)]
+        sql: bool,
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Log in to a workspace by the browser, list the stored logins, and log out
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Run the embedded sandbox workspace alone
+    Sandbox {
+        /// Loopback port; 0 takes a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+}
+
+/// What to show of the tools.
+#[derive(Debug, Subcommand)]
+pub enum ToolsCommand {
+    /// List the enabled tools
+    List {
+        /// As JSON, exactly as clients receive them
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one tool as clients receive it
+    Show {
+        /// Name of the tool
+        name: String,
+    },
+}
+
+/// What to do with resources.
+#[derive(Debug, Subcommand)]
+pub enum ResourcesCommand {
+    /// List what exists, and the templates
+    List,
+    /// Read one
+    Read {
+        /// Its URI
+        uri: String,
+    },
+}
+
+/// What to do about logins.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Log in to the workspace of `--host` or `--profile`, else to one chosen in the browser
+    Login {
+        /// Only print the page to open
+        #[arg(long)]
+        no_browser: bool,
+        /// Where the tokens are kept; `auto` is the keyring of the system, or a file where that cannot be used
+        #[arg(long, env = "DATABRICKS_MCP_AUTH_STORAGE", value_enum, default_value_t = StorageChoice::Auto)]
+        storage: StorageChoice,
+        /// How long to wait for the browser
+        #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+        timeout: u32,
+    },
+    /// List the stored logins, and whether this configuration authenticates
+    Status {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget the login for the workspace of `--host` or `--profile`
+    Logout {
+        /// Forget every login
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// Where the tokens of a login are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StorageChoice {
+    /// The keyring of the system, or a file
+    Auto,
+    /// The keyring of the system
+    Keyring,
+    /// A file of the home directory that only its owner can read
+    File,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+
+    #[test]
+    fn the_readme_names_every_flag_and_variable() {
+        let readme = include_str!("../../README.md");
+        let command = <Cli as clap::CommandFactory>::command();
+        for argument in command.get_arguments() {
+            let flag = argument.get_long().map(|flag| format!("`--{flag}"));
+            let variable = argument.get_env().map(|name| format!("`{}`", name.display()));
+            for name in flag.into_iter().chain(variable) {
+                assert!(readme.contains(&format!("| {name}")), "{name} is in no table of README.md");
+            }
+        }
+    }
+}

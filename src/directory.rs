@@ -1,0 +1,49 @@
+//! What a tool can learn of, and do with, the other tools and operations of this server: the seam through which the
+//! tools of the toolset `reach` work.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::risk::Risk;
+
+/// The outcome of a call.
+pub type Called = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+/// The tools and operations that this server knows.
+pub trait Directory: fmt::Debug + Send + Sync {
+    /// The full input schema of a tool or an operation as JSON text; `None` where the schema that is listed is complete.
+    ///
+    /// # Errors
+    /// When nothing has that name.
+    fn full_schema(&self, name: &str) -> Result<Option<&'static str>, Error>;
+
+    /// The tools and operations that fit the words best, the best first, with their input schemas if `with_schema`.
+    fn search(&self, words: &str, limit: usize, with_schema: bool) -> Vec<Value>;
+
+    /// Calls a tool or an operation whose risk is no greater than this, with the checks, the limits and the shape of
+    /// the answer that it always has.
+    fn call(&self, most: Risk, name: &str, arguments: Map<String, Value>) -> Called;
+}
+
+/// Knows nothing: for contexts outside of a call.
+#[derive(Debug)]
+pub(crate) struct Empty;
+
+impl Directory for Empty {
+    fn full_schema(&self, name: &str) -> Result<Option<&'static str>, Error> {
+        Err(Error::failed(format!("no tool is named `{name}`")))
+    }
+
+    fn search(&self, _: &str, _: usize, _: bool) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn call(&self, _: Risk, name: &str, _: Map<String, Value>) -> Called {
+        let error = Error::failed(format!("no tool is named `{name}`"));
+        Box::pin(async { Err(error) })
+    }
+}

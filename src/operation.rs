@@ -1,0 +1,238 @@
+//! Calls one operation of the API: arguments to their places, the answer shaped.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use databricks::{Arguments, Location, Payload};
+use serde_json::{Map, Value, json};
+
+use crate::arguments::time;
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::definition::{Argument, Encoding, Filter, OperationTool, Risk, Source};
+use crate::domain::files::path;
+use crate::domain::listing::gather;
+use crate::error::Error;
+use crate::shape::{self, Fields};
+
+/// So many fields are named that an answer lacks.
+const MOST_SHOWN: usize = 3;
+
+/// Runs a plain tool with checked arguments.
+pub(crate) async fn run(
+    context: &Context,
+    tool: &'static OperationTool,
+    risk: Risk,
+    mut arguments: Map<String, Value>,
+) -> Result<Value, Error> {
+    let mut fields = fields(tool, &mut arguments)?;
+    if tool.result.items.is_some() {
+        return list(context, tool, risk, arguments, fields).await;
+    }
+    let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+    let answer = context.client.execute(tool.operation, request).await;
+    let mut value = match answer.map_err(|error| in_words_of_caller(tool, error))? {
+        Payload::Empty => json!({}),
+        Payload::Json(value) => value,
+        Payload::Text { text, .. } => json!({ "text": text }),
+        Payload::Binary { media_type, bytes } => json!({ "media_type": media_type, "base64": STANDARD.encode(bytes) }),
+    };
+    shape::decode(&mut value, tool.result.decode);
+    let next = next_page(tool, &value);
+    if lacks_all(tool, &value) {
+        let fields =
+            tool.told.iter().take(MOST_SHOWN).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(" and ");
+        return Err(Error::unclear(format!("the workspace took the request, and its answer lacks {fields}")));
+    }
+    let mut value = accepted(fields.of(value), risk);
+    let cuts = shape::fit(&mut value, context.budget);
+    let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
+    shape::notice(&mut value, cuts, advice);
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut value, &unknown);
+    }
+    if let Some(next) = next {
+        shape::put(&mut value, "truncated", true);
+        shape::put(&mut value, "next_page_token", next);
+        shape::advise(&mut value, "there is more: pass `page_token`");
+    }
+    Ok(value)
+}
+
+/// Whether an answer holds nothing of what it is asked for.
+fn lacks_all(tool: &OperationTool, value: &Value) -> bool {
+    let is_there = |field: &&str| value.get(*field).is_some_and(|value| !value.is_null());
+    value.is_object() && !tool.told.is_empty() && !tool.told.iter().any(is_there)
+}
+
+/// Names the argument of the tool where the client refuses a parameter of the operation that has another name.
+fn in_words_of_caller(tool: &OperationTool, error: databricks::Error) -> Error {
+    let named = |argument: &&Argument| Some(argument.wire) == error.refused_parameter();
+    let name = tool.arguments.iter().find(named).and_then(|argument| match argument.source {
+        Source::Caller { name, .. } if name != argument.wire => Some(name),
+        _ => None,
+    });
+    match name {
+        Some(name) => Error::from(error).after(format!("`{name}` cannot be sent")),
+        None => error.into(),
+    }
+}
+
+/// The token for the rest of an object that comes in parts, whatever fields are asked for.
+fn next_page(tool: &OperationTool, value: &Value) -> Option<String> {
+    let takes_token = |argument: &Argument| matches!(argument.source, Source::Caller { name: "page_token", .. });
+    let token = value.get("next_page_token").and_then(Value::as_str).filter(|token| !token.is_empty())?;
+    tool.arguments.iter().any(takes_token).then(|| token.to_owned())
+}
+
+/// The values of one request. Fixed values and defaults come from the definition.
+pub(crate) fn request<'a>(
+    definitions: impl IntoIterator<Item = &'a Argument>,
+    mut given: Map<String, Value>,
+) -> Result<Arguments, Error> {
+    let mut request = Arguments::new();
+    for argument in definitions {
+        let value = match argument.source {
+            Source::Fixed(text) => Some(json(text)),
+            Source::Uuid => Some(Value::String(uuid::Uuid::new_v4().to_string())),
+            Source::Caller { name, default, encoding, .. } => match given.remove(name).or_else(|| default.map(json)) {
+                Some(Value::String(text)) => Some(encoded(text, encoding)?),
+                value => value,
+            },
+        };
+        if let Some(value) = value {
+            request.insert(argument.location, argument.wire, value);
+        }
+    }
+    Ok(request)
+}
+
+/// A text of the caller as the API takes it.
+fn encoded(text: String, encoding: Encoding) -> Result<Value, Error> {
+    match encoding {
+        Encoding::Plain => Ok(text.into()),
+        Encoding::Base64 => Ok(STANDARD.encode(text).into()),
+        Encoding::Path => Ok(path::absolute(&text)?.into()),
+        Encoding::DbfsPath => Ok(path::absolute(text.strip_prefix("dbfs:").unwrap_or(&text))?.into()),
+        Encoding::Time => match time::read(&text) {
+            Some(time) => Ok(time.as_millisecond().into()),
+            None => Err(Error::failed(format!("`{text}` is no time")).with_hint("give e.g. `2026-01-31T06:00:00Z`")),
+        },
+    }
+}
+
+/// JSON text of a definition, which the build wrote.
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn cursor(arguments: &mut Map<String, Value>) -> Result<Cursor, Error> {
+    match arguments.remove("page_token") {
+        Some(Value::String(text)) if !text.is_empty() => Cursor::decode(&text).ok_or_else(Error::bad_page_token),
+        _ => Ok(Cursor::default()),
+    }
+}
+
+/// The fields that are shown.
+fn fields(tool: &OperationTool, arguments: &mut Map<String, Value>) -> Result<Fields, Error> {
+    let named = match arguments.remove("fields") {
+        Some(Value::Array(fields)) if !tool.result.keep.is_empty() => fields,
+        _ => Vec::new(),
+    };
+    Fields::new(tool.result.keep, named.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// A list, its pages joined up to the limit and the budget.
+async fn list(
+    context: &Context,
+    tool: &'static OperationTool,
+    risk: Risk,
+    mut arguments: Map<String, Value>,
+    mut fields: Fields,
+) -> Result<Value, Error> {
+    let cursor = cursor(&mut arguments)?;
+    let limit = tool.limit.as_ref().map(|limit| {
+        let given = arguments.remove(limit.name);
+        (limit, given.and_then(|given| given.as_u64()).unwrap_or(limit.default))
+    });
+    let is_on = |filter: &&Filter| arguments.get(filter.name).and_then(Value::as_bool).unwrap_or_default();
+    let filters: Vec<&Filter> = tool.filters.iter().filter(is_on).collect();
+    let mut request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
+    if let Some((limit, wanted)) = limit {
+        // Of what is filtered here, more has to be read than is shown.
+        let page_size = if filters.is_empty() { wanted.min(limit.page_size) } else { limit.page_size };
+        request.insert(limit.location, limit.wire, page_size);
+    }
+    let read = |page: Option<String>| {
+        let (request, cursor) = (request.clone(), Cursor { page, ..Cursor::default() });
+        async move { page_of(context, tool, request, &cursor).await }
+    };
+    let show = |mut item: Value| {
+        if !filters.iter().all(|filter| keeps(filter, &item)) {
+            return None;
+        }
+        shape::decode(&mut item, tool.result.decode);
+        Some(fields.of(item))
+    };
+    let limit = limit.map(|(_, wanted)| usize::try_from(wanted).unwrap_or(usize::MAX));
+    let gathered = gather(context.budget, cursor, limit, read, show).await?;
+    let returned = gathered.items.len();
+    let mut answer = json!({ "items": gathered.items, "returned": returned, "truncated": gathered.next.is_some() });
+    if let Some(unknown) = fields.unknown() {
+        shape::advise(&mut answer, &unknown);
+    }
+    if let Some(why) = gathered.stopped {
+        shape::advise(&mut answer, &why);
+    }
+    if let Some(next) = gathered.next {
+        let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
+        shape::put(&mut answer, "next_page_token", next.encode());
+        shape::advise(&mut answer, &format!("there is more: pass `page_token`, or use {advice}"));
+    }
+    shape::notice(&mut answer, gathered.cuts, "ask for that item alone");
+    Ok(answer)
+}
+
+/// Whether a filter that is on keeps an item.
+fn keeps(filter: &Filter, item: &Value) -> bool {
+    let value = shape::at(item, filter.field).and_then(Value::as_str);
+    value.is_some_and(|value| filter.values.contains(&value))
+}
+
+/// One page of the API's list, and the API's cursor of the next as text.
+pub(crate) async fn page_of(
+    context: &Context,
+    tool: &'static OperationTool,
+    request: Arguments,
+    cursor: &Cursor,
+) -> Result<(Vec<Value>, Option<String>), Error> {
+    let position = match &cursor.page {
+        Some(text) => Some(serde_json::from_str::<databricks::Cursor>(text).map_err(|_| Error::bad_page_token())?),
+        None => None,
+    };
+    if tool.operation.pagination.is_some() {
+        let page = context.client.page(tool.operation, request, position.as_ref()).await;
+        let page = page.map_err(|error| in_words_of_caller(tool, error))?;
+        let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
+        return Ok((page.items, next));
+    }
+    let answer = context.client.execute(tool.operation, request).await?;
+    let Payload::Json(answer) = answer else { return Ok((Vec::new(), None)) };
+    let items = tool.result.items.and_then(|items| shape::at(&answer, items));
+    Ok((items.and_then(Value::as_array).cloned().unwrap_or_default(), None))
+}
+
+/// An operation that answers nothing still tells the caller that the workspace took the request; what follows may take its
+/// time.
+fn accepted(value: Value, risk: Risk) -> Value {
+    match value {
+        Value::Object(fields) if fields.is_empty() && risk != Risk::Read => json!({ "accepted": true }),
+        Value::Object(fields) => Value::Object(fields),
+        other => json!({ "value": other }),
+    }
+}
+
+/// Where a variable of a URI goes in the operation that reads it.
+pub(crate) fn location(operation: &databricks::Operation, wire: &str) -> Location {
+    let parameter = operation.parameters.iter().find(|parameter| parameter.name == wire);
+    parameter.map_or(Location::Query, |parameter| parameter.location)
+}

@@ -1,0 +1,131 @@
+//! Finding tools and operations by words: BM25 over their names and descriptions.
+
+use std::collections::HashMap;
+
+/// How much a word counts that comes again in the same text.
+const SATURATION: f64 = 1.2;
+/// How much the length of a text counts against it.
+const LENGTH: f64 = 0.5;
+/// Words of a query that are looked at.
+const MOST_WORDS: usize = 32;
+/// Words without meaning here.
+const STOP_WORDS: [&str; 32] = [
+    "a", "all", "an", "and", "any", "are", "as", "by", "can", "databricks", "do", "does", "for", "from", "how", "i", "in",
+    "is", "it", "its", "me", "my", "of", "on", "or", "our", "please", "the", "this", "to", "what", "with",
+];
+
+/// An index of texts, each with weights for its parts.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// For each word the texts that have it, and how often.
+    postings: HashMap<String, Vec<(usize, f64)>>,
+    lengths: Vec<f64>,
+}
+
+impl Index {
+    /// Adds a text: parts with their weights. Its number is the number of texts before it.
+    pub(crate) fn add(&mut self, parts: &[(&str, f64)]) {
+        let number = self.lengths.len();
+        let mut counts: HashMap<String, f64> = HashMap::new();
+        for (part, weight) in parts {
+            for word in words(part) {
+                *counts.entry(word).or_default() += weight;
+            }
+        }
+        self.lengths.push(counts.values().sum());
+        for (word, count) in counts {
+            self.postings.entry(word).or_default().push((number, count));
+        }
+    }
+
+    /// The numbers of the texts that have words of the query, the best first.
+    pub(crate) fn search(&self, query: &str) -> Vec<usize> {
+        let total = self.lengths.len() as f64;
+        let average = self.lengths.iter().sum::<f64>() / total.max(1.0);
+        let mut scores: HashMap<usize, f64> = HashMap::new();
+        for word in words(query).take(MOST_WORDS) {
+            let Some(texts) = self.postings.get(&word) else { continue };
+            let found = texts.len() as f64;
+            let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
+            for (number, count) in texts {
+                let length = self.lengths.get(*number).copied().unwrap_or(average);
+                let norm = 1.0 - LENGTH + LENGTH * length / average;
+                *scores.entry(*number).or_default() += rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
+            }
+        }
+        let mut found: Vec<_> = scores.into_iter().collect();
+        found.sort_by(|(one, best), (other, second)| second.total_cmp(best).then(one.cmp(other)));
+        found.into_iter().map(|(number, _)| number).collect()
+    }
+}
+
+/// The words of a text or of a name in any case, in lower case and without endings of number and tense.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut was_lower = false;
+    for character in text.chars() {
+        if !character.is_alphanumeric() || (character.is_uppercase() && was_lower) {
+            words.push(std::mem::take(&mut word));
+        }
+        if character.is_alphanumeric() {
+            word.extend(character.to_lowercase());
+        }
+        was_lower = character.is_lowercase();
+    }
+    words.push(word);
+    words.into_iter().filter(|word| !word.is_empty() && !STOP_WORDS.contains(&word.as_str())).map(|word| stem(&word))
+}
+
+/// A word without the commonest endings: `policies` and `policy`, `clusters` and `cluster`, `starting` and `start`.
+fn stem(word: &str) -> String {
+    let cut = |ending: &str, least: usize| word.strip_suffix(ending).filter(|stem| stem.chars().count() >= least);
+    if let Some(stem) = cut("ies", 3) {
+        return format!("{stem}y");
+    }
+    if let Some(stem) = cut("sses", 2) {
+        return format!("{stem}ss");
+    }
+    if let Some(stem) = cut("ing", 4).or_else(|| cut("ed", 4)) {
+        return stem.trim_end_matches('e').to_owned();
+    }
+    if let Some(stem) = cut("s", 3).filter(|stem| !stem.ends_with(['s', 'u'])) {
+        return stem.trim_end_matches('e').to_owned();
+    }
+    word.strip_suffix('e').filter(|stem| stem.chars().count() >= 4).unwrap_or(word).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Index, words};
+
+    #[test]
+    fn forms_of_a_word_are_one() {
+        for (one, other) in [
+            ("policies", "policy"),
+            ("clusters", "cluster"),
+            ("starting", "start"),
+            ("deleted", "delete"),
+            ("deletes", "delete"),
+            ("listWarehouses", "list_warehouse"),
+            ("classes", "class"),
+            ("status", "status"),
+        ] {
+            let (one, other): (Vec<_>, Vec<_>) = (words(one).collect(), words(other).collect());
+            assert_eq!(one, other);
+        }
+        assert_eq!(words("the of a").count(), 0);
+    }
+
+    #[test]
+    fn rare_words_and_names_come_first() {
+        let mut index = Index::default();
+        index.add(&[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)]);
+        index.add(&[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)]);
+        index.add(&[("get_table", 3.0), ("Gets one table.", 1.0)]);
+        assert_eq!(index.search("show my clusters").first(), Some(&0));
+        assert_eq!(index.search("which jobs are in the workspace").first(), Some(&1));
+        assert!(index.search("nothing like that").is_empty());
+        assert!(index.search("").is_empty() && Index::default().search("a job").is_empty());
+    }
+}

@@ -1,0 +1,158 @@
+//! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
+
+use databricks::types::StatementParameterListItem;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::cursor::Cursor;
+use crate::definition::Composite;
+use crate::domain::sql::read_only::{self, Circumstances};
+use crate::domain::sql::statement::{self, Export, Outcome, StatementRequest};
+use crate::domain::sql::warehouse;
+use crate::domain::wait::Timeout;
+use crate::error::Error;
+use crate::shape;
+
+pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// One SQL statement in Databricks SQL; values as named markers, e.g. `WHERE day = :day`.
+    statement: String,
+    /// Values of the named markers.
+    #[serde(default)]
+    parameters: Vec<Parameter>,
+    /// Catalog for names without one, from `list_catalogs`.
+    catalog: Option<String>,
+    /// Schema for names without one, from `list_schemas`.
+    schema: Option<String>,
+    /// SQL warehouse, from `list_warehouses`; if unset, the configured one or one that runs.
+    warehouse_id: Option<String>,
+    /// Most rows the statement may give.
+    #[schemars(range(min = 1))]
+    row_limit: Option<i64>,
+    /// The result may exceed 25 MiB. Queries adapt by themselves.
+    #[serde(default)]
+    large_result: bool,
+    /// Put all rows into this file, `.csv` or `.jsonl`, in a volume or below `--local-root`.
+    save_to: Option<String>,
+    /// Replace that file.
+    #[serde(default)]
+    overwrite: bool,
+    /// Refuse everything but queries.
+    #[serde(default)]
+    read_only: bool,
+    /// Time to wait; after it the statement goes on and its id is returned.
+    #[serde(default)]
+    timeout_seconds: Timeout,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Parameter {
+    /// Name of the marker without `:`.
+    name: String,
+    /// Value as text; unset = NULL.
+    value: Option<String>,
+    /// SQL type such as `DATE` or `INT`; `STRING` if unset.
+    r#type: Option<String>,
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let parameters: Vec<_> = input.parameters.into_iter().map(Parameter::plain).collect();
+    let circumstances = Circumstances {
+        parameters: parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value.clone())).collect(),
+        catalog: input.catalog.clone(),
+        no_user_functions: context.no_user_functions,
+    };
+    if context.read_only || input.read_only {
+        let way_out = match context.read_only {
+            true => "this workspace is read-only on this server, which was started so; nothing was run",
+            false => "nothing was run, as `read_only` is set",
+        };
+        read_only::check(&input.statement, circumstances.clone()).await.map_err(|error| error.with_hint(way_out))?;
+    }
+    let started = Instant::now();
+    let export = match input.save_to.as_ref().filter(|path| !path.is_empty()) {
+        Some(path) => Some(Export::open(&context, path, input.overwrite).await?),
+        None => None,
+    };
+    let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
+    let mut request = StatementRequest {
+        sql: input.statement,
+        parameters,
+        catalog: input.catalog,
+        schema: input.schema,
+        row_limit: input.row_limit,
+        by_links: input.large_result || export.is_some(),
+    };
+    let mut end = match statement::run(&context, &warehouse, &request, input.timeout_seconds.seconds()).await {
+        Ok(end) => end,
+        Err(error) => return Err(about_syntax(error, &request.sql).await),
+    };
+    // That a result is too large shows only after it was computed. Computing a query once more changes nothing.
+    if matches!(end, Outcome::TooLarge(_)) && read_only::check(&request.sql, circumstances).await.is_ok() {
+        context.progress.report("the result is beyond 25 MiB: running the query again for delivery by links");
+        request.by_links = true;
+        let left = input.timeout_seconds.seconds().saturating_sub(started.elapsed().as_secs());
+        end = statement::run(&context, &warehouse, &request, left).await?;
+    }
+    let mut answer = match (end, export) {
+        (Outcome::Done(statement), Some(export)) => export.write(&context, *statement).await?,
+        (Outcome::Done(statement), None) => {
+            let mut answer = statement::page(&context, *statement, Cursor::default()).await?;
+            if is_of_session(&request.sql) {
+                let advice = "each call has a session of its own, so later ones do not see this: pass `catalog` and \
+                              `schema`, or values in `parameters`";
+                shape::advise(&mut answer, advice);
+            }
+            answer
+        }
+        (Outcome::Running(mut answer), export) => {
+            if export.is_some() {
+                let advice = "no file was written: page through its rows, or run the query again with `save_to` and a \
+                              longer `timeout_seconds`";
+                shape::advise(&mut answer, advice);
+            }
+            answer
+        }
+        (Outcome::TooLarge(error) | Outcome::Unserved(error), _) => return Err(error),
+    };
+    warehouse.put(&mut answer);
+    statement::put_elapsed(&mut answer, started.elapsed());
+    Ok(answer)
+}
+
+impl Parameter {
+    fn plain(self) -> StatementParameterListItem {
+        StatementParameterListItem {
+            // Markers are often named as they are written.
+            name: self.name.strip_prefix(':').map_or(self.name.clone(), str::to_owned),
+            value: self.value,
+            type_: self.r#type,
+        }
+    }
+}
+
+/// Says what is wrong with several statements in one call, which the workspace calls an error of syntax.
+async fn about_syntax(error: Error, sql: &str) -> Error {
+    match error.to_string().contains("PARSE_SYNTAX_ERROR") && read_only::has_several_statements(sql).await {
+        true => error.with_hint(
+            "one call takes one statement: send each in a call of its own, or all as a script between `BEGIN` and `END`",
+        ),
+        false => error,
+    }
+}
+
+/// Whether all that a statement does is for those after it in the same session.
+fn is_of_session(sql: &str) -> bool {
+    let mut words =
+        sql.split_whitespace().map(str::to_ascii_uppercase).filter(|word| !matches!(word.as_str(), "OR" | "REPLACE"));
+    match words.next().as_deref() {
+        Some("USE" | "SET" | "RESET" | "DECLARE") => true,
+        Some("CREATE") => words.next().is_some_and(|word| matches!(word.as_str(), "TEMP" | "TEMPORARY")),
+        _ => false,
+    }
+}

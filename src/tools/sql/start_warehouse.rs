@@ -1,0 +1,27 @@
+//! `start_warehouse`: starts a SQL warehouse and waits until it runs.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::definition::Composite;
+use crate::domain::compute::lifecycle::{self, WaitArguments};
+use crate::domain::compute::state::ComputeKind;
+use crate::error::Error;
+
+pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Input {
+    /// Warehouse id, from `list_warehouses`.
+    warehouse_id: String,
+    #[serde(flatten)]
+    waiting: WaitArguments,
+}
+
+async fn run(context: Context, Input { warehouse_id, waiting }: Input) -> Result<Value, Error> {
+    let mut wait = waiting.wait();
+    let started = lifecycle::start(&context, ComputeKind::Warehouse, &warehouse_id, &mut wait).await?;
+    Ok(lifecycle::answer(&context, ComputeKind::Warehouse, &warehouse_id, &started, &wait))
+}
