@@ -84,8 +84,8 @@ async fn in_workspace(
     arguments.remove(workspaces::ARGUMENT);
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
-            let read_only = context.read_only || access.read_only;
-            run(registry, &Context { read_only, ..context.clone() }, tool, arguments, mask).await
+            let policy = context.policy.and(access.policy());
+            run(registry, &Context { policy, ..context.clone() }, tool, arguments, mask).await
         }
         (_, Err(error)) => Err(error),
         (None, _) => Err(Error::failed("this server has no access to the workspace")),
@@ -164,14 +164,14 @@ async fn run(
     let definition = tool.definition;
     let given = arguments.clone();
     let began = Instant::now();
-    let context = &context.within(time(tool, &arguments));
+    let context = context.within(time(tool, &arguments));
+    let context = &Context { policy: context.policy.and(registry.policy()), ..context };
     let answer = match definition.action {
         Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context = Context {
                 client: context.client.within(scope),
-                read_only: context.read_only || registry.is_read_only(),
                 directory: Arc::new(Reach { registry: Arc::clone(registry), context: context.clone() }),
                 ..context.clone()
             };
