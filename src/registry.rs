@@ -207,7 +207,13 @@ impl Registry {
             let message = format!("operation `{id}` exists in the API and is not exposed: {reason}");
             return Err(Error::unknown_tool(message));
         }
-        let hint = did_you_mean(name, self.tools.keys().copied());
+        let mut hint = did_you_mean(name, self.tools.keys().copied());
+        if hint.is_empty()
+            && let Some(similar) =
+                self.search(name, self.policy).find(|tool| self.tools.contains_key(tool.definition.name))
+        {
+            hint = format!("; did you mean `{}`?", similar.definition.name);
+        }
         Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
     }
 
@@ -251,7 +257,8 @@ impl Registry {
                     Action::Operation(plain) => plain.arguments,
                     Action::Composite(_) => &[],
                 };
-                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0), (tool.description, 1.0)];
+                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0)];
+                parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
                 parts.extend(arguments.iter().map(|argument| (argument.wire, 0.25)));
                 index.add(&parts);
             }
@@ -331,6 +338,15 @@ impl Registry {
             lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
         others.map(|list| list.name).collect()
     }
+}
+
+/// The clauses of a description that are about its own tool: those that name another one say what it is not for.
+fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
+    let is_of_another = |clause: &&str| {
+        let mut quoted = clause.split('`').skip(1).step_by(2);
+        quoted.any(|name| TOOLS.iter().any(|tool| tool.name == name))
+    };
+    description.split(['.', ';']).filter(move |clause| !is_of_another(clause))
 }
 
 /// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.
