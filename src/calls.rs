@@ -84,8 +84,8 @@ async fn in_workspace(
     arguments.remove(workspaces::ARGUMENT);
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
-            let read_only = context.read_only || access.read_only;
-            run(registry, &Context { read_only, ..context.clone() }, tool, arguments, mask).await
+            let policy = context.policy.and(access.policy());
+            run(registry, &Context { policy, ..context.clone() }, tool, arguments, mask).await
         }
         (_, Err(error)) => Err(error),
         (None, _) => Err(Error::failed("this server has no access to the workspace")),
@@ -146,6 +146,19 @@ fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
     }
 }
 
+/// What to say of a name that has fewer parts than its argument asks for, such as `orders` for `catalog.schema.table`.
+fn short_name(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
+    let properties = tool.input_schema.get("properties")?;
+    arguments.iter().find_map(|(name, value)| {
+        let (given, text) = (value.as_str()?, properties.get(name)?.get("description")?.as_str()?);
+        let pattern = text.split('`').skip(1).step_by(2).find(|quoted| quoted.starts_with("catalog.schema"))?;
+        let (wanted, parts) = (pattern.split('.').count(), given.split('.').count());
+        let source = text.split_once("from `").and_then(|(_, rest)| rest.split('`').next());
+        let source = source.map(|list| format!("; find it with `{list}`")).unwrap_or_default();
+        (parts < wanted).then(|| format!("`{given}` is a part of a name: give `{name}` as `{pattern}`{source}"))
+    })
+}
+
 /// The permission that a tool needs, as its description says it.
 fn needs(description: &str) -> Option<&str> {
     let sentence = description.get(description.find("Needs ")?..)?;
@@ -164,14 +177,14 @@ async fn run(
     let definition = tool.definition;
     let given = arguments.clone();
     let began = Instant::now();
-    let context = &context.within(time(tool, &arguments));
+    let context = context.within(time(tool, &arguments));
+    let context = &Context { policy: context.policy.and(registry.policy()), ..context };
     let answer = match definition.action {
         Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context = Context {
                 client: context.client.within(scope),
-                read_only: context.read_only || registry.is_read_only(),
                 directory: Arc::new(Reach { registry: Arc::clone(registry), context: context.clone() }),
                 ..context.clone()
             };
@@ -193,6 +206,9 @@ async fn run(
         ),
         Some(api) if api.error_code() == Some("DIRECTORY_NOT_EMPTY") && takes(tool, "recursive") => {
             error.with_hint("see what is in it first; to delete it with all of that, set `recursive: true`")
+        }
+        Some(api) if (api.is_not_found() || api.is_bad_request()) && short_name(tool, &given).is_some() => {
+            error.with_hint(short_name(tool, &given).unwrap_or_default())
         }
         Some(api) if api.is_not_found() => {
             let elsewhere = match registry.workspaces() {

@@ -9,6 +9,7 @@ use crate::config::Options;
 use crate::context::Context;
 use crate::error::Error;
 use crate::local::LocalRoots;
+use crate::policy::Policy;
 use crate::shape::Budget;
 use crate::workspaces::{Access, Workspaces};
 
@@ -31,8 +32,7 @@ impl Opened {
             let budget = Budget::tokens(options.max_result_tokens as usize);
             let context = Context::new(Client::new(config)?, budget, warehouse_id);
             let context = Context {
-                read_only: access.read_only,
-                no_user_functions: options.no_user_functions,
+                policy: Policy { read_only: access.read_only, no_user_functions: options.no_user_functions },
                 local: local.clone(),
                 ..context
             };

@@ -12,6 +12,7 @@ use crate::directory::{Directory, Empty};
 use crate::error::Error;
 use crate::images::Media;
 use crate::local::LocalRoots;
+use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::shape::Budget;
 
@@ -24,10 +25,8 @@ pub struct Context {
     pub budget: Budget,
     /// The SQL warehouse to use where a call names none.
     pub warehouse_id: Option<String>,
-    /// Whether nothing but reading is allowed.
-    pub read_only: bool,
-    /// Whether SQL that may only read must not call functions that people made.
-    pub no_user_functions: bool,
+    /// What calls may do here.
+    pub policy: Policy,
     /// What calls started, to be undone if they are cancelled.
     pub cleanup: Cleanup,
     /// The directories of this machine that tools may use.
@@ -48,8 +47,7 @@ impl Context {
             client,
             budget,
             warehouse_id,
-            read_only: false,
-            no_user_functions: false,
+            policy: Policy::default(),
             cleanup: Cleanup::default(),
             local: LocalRoots::default(),
             progress: Progress::default(),

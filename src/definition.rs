@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::policy::Policy;
 
 pub use crate::risk::Risk;
 
@@ -51,6 +52,24 @@ pub struct ToolDefinition {
     pub uses: &'static [&'static Operation],
     /// What a call does.
     pub action: Action,
+}
+
+impl ToolDefinition {
+    /// Whether the tool refuses by itself whatever does more than read, where only reading is allowed: the allowlist and
+    /// the code must both say so.
+    fn guards_itself(&self) -> bool {
+        matches!(self.action, Action::Composite(composite) if self.guarded && composite.guards_itself)
+    }
+
+    /// Whether it may be called under a policy.
+    pub(crate) fn is_allowed(&self, policy: Policy) -> bool {
+        policy.allows(self.risk, self.guards_itself())
+    }
+
+    /// What a call can do under a policy.
+    pub(crate) fn risk_under(&self, policy: Policy) -> Risk {
+        policy.risk(self.risk, self.guards_itself())
+    }
 }
 
 /// What shows whether a tool did its work, where its answer is lost.
@@ -102,6 +121,8 @@ pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value, Error>> + Sen
 pub struct Composite {
     /// The schema of its input.
     pub(crate) schema: fn() -> Value,
+    /// Whether it asks the policy and refuses by itself whatever does more than read.
+    pub(crate) guards_itself: bool,
     /// Runs it with checked arguments.
     pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
 }

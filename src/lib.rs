@@ -29,14 +29,15 @@ pub mod log;
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
 mod operation;
+pub mod policy;
 pub mod progress;
 mod readers;
 pub mod registry;
-mod search;
 pub mod resources;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/risk.rs"]
 mod risk;
+mod search;
 pub mod server;
 pub mod shape;
 pub mod tools;

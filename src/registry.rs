@@ -12,6 +12,7 @@ use crate::examples;
 use crate::generated::{EXCLUDED, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
+use crate::policy::Policy;
 use crate::search::Index;
 use crate::workspaces::{self, Access};
 
@@ -50,7 +51,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    fn new(definition: &'static ToolDefinition, read_only: bool, workspaces: &[Access]) -> Self {
+    fn new(definition: &'static ToolDefinition, policy: Policy, workspaces: &[Access]) -> Self {
         let schema = match definition.action {
             Action::Operation(tool) => operation::json(tool.input_schema),
             Action::Composite(composite) => (composite.schema)(),
@@ -59,8 +60,8 @@ impl Tool {
             Value::Object(schema) => schema,
             _ => Map::new(),
         };
-        workspaces::offer(&mut schema, workspaces, |access| !access.read_only || is_for_reading(definition));
-        let risk = if read_only && definition.guarded { Risk::Read } else { definition.risk };
+        workspaces::offer(&mut schema, workspaces, |access| definition.is_allowed(access.policy()));
+        let risk = definition.risk_under(policy);
         let mut shown = schema.clone();
         examples::show(&mut shown);
         Self { definition, risk, input_schema: Arc::new(schema), shown_schema: Arc::new(shown) }
@@ -75,7 +76,7 @@ pub struct Registry {
     toolsets: Vec<&'static ToolsetDefinition>,
     /// Tools that may not be called in any way.
     excluded: BTreeSet<&'static str>,
-    read_only: bool,
+    policy: Policy,
     workspaces: Vec<Access>,
 }
 
@@ -86,18 +87,16 @@ impl Registry {
         let several = if selection.workspaces.len() > 1 { selection.workspaces.as_slice() } else { &[] };
         // What no workspace allows is not there at all.
         let read_only = selection.read_only || (!several.is_empty() && several.iter().all(|access| access.read_only));
+        let policy = Policy { read_only, ..Policy::default() };
         let named = |names: &[String]| -> Result<BTreeSet<&'static str>, Error> {
             names.iter().map(|name| Ok(definition(name)?.name)).collect()
         };
         let (included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
-        if read_only {
-            let writes = included.iter().filter(|name| definition(name).is_ok_and(|tool| !is_for_reading(tool)));
-            writes.for_each(|tool| tracing::warn!(tool, "left out, though asked for: this server is read-only"));
-        }
+        let refused = included.iter().filter(|name| definition(name).is_ok_and(|tool| !tool.is_allowed(policy)));
+        refused.for_each(|tool| tracing::warn!(tool, "left out, though asked for: this server is read-only"));
         let is_selected = |tool: &&ToolDefinition| toolsets.contains(tool.toolset) || included.contains(tool.name);
-        let is_allowed =
-            |tool: &&'static ToolDefinition| !excluded.contains(tool.name) && (!read_only || is_for_reading(tool));
-        let new = |tool| Tool::new(tool, read_only, several);
+        let is_allowed = |tool: &&'static ToolDefinition| !excluded.contains(tool.name) && tool.is_allowed(policy);
+        let new = |tool| Tool::new(tool, policy, several);
         let mut tools: BTreeMap<_, _> =
             TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, new(tool))).collect();
         if tools.values().any(|tool| full_schema(tool.definition).is_some())
@@ -108,12 +107,12 @@ impl Registry {
         let resources = RESOURCES.iter().filter(|resource| toolsets.contains(resource.toolset)).collect();
         let active: BTreeSet<_> = tools.values().map(|tool| tool.definition.toolset).chain(toolsets).collect();
         let toolsets = TOOLSETS.iter().filter(|toolset| active.contains(toolset.name)).collect();
-        Ok(Self { tools, resources, toolsets, excluded, read_only, workspaces: several.to_vec() })
+        Ok(Self { tools, resources, toolsets, excluded, policy, workspaces: several.to_vec() })
     }
 
     /// Every tool that the allowlist defines.
     pub fn all() -> Vec<Tool> {
-        TOOLS.iter().map(|tool| Tool::new(tool, false, &[])).collect()
+        TOOLS.iter().map(|tool| Tool::new(tool, Policy::default(), &[])).collect()
     }
 
     /// The unbounded schemas of the arguments of any tool or operation.
@@ -145,7 +144,12 @@ impl Registry {
 
     /// Whether only reading is allowed.
     pub fn is_read_only(&self) -> bool {
-        self.read_only
+        self.policy.read_only
+    }
+
+    /// What calls may do on this server.
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy
     }
 
     /// The workspaces to choose from, the default first; empty where there is one only.
@@ -160,7 +164,7 @@ impl Registry {
             Some(name) => self.workspaces.iter().find(|access| access.name.eq_ignore_ascii_case(name)),
             None => self.workspaces.first(),
         };
-        let Some(closed) = access.filter(|access| access.read_only && !is_for_reading(tool.definition)) else {
+        let Some(closed) = access.filter(|access| !tool.definition.is_allowed(access.policy())) else {
             return Ok(access);
         };
         let open = self.workspaces.iter().filter(|access| !access.read_only);
@@ -188,7 +192,7 @@ impl Registry {
             if let Some(tool) = self.tools.get(known.name) {
                 return Ok(tool);
             }
-            let way = if self.read_only && known.risk != Risk::Read {
+            let way = if self.policy.read_only && known.risk != Risk::Read {
                 "this server is read-only".to_owned()
             } else {
                 format!("start the server with `--toolsets {}` or `--tools {}`", known.toolset, known.name)
@@ -203,13 +207,19 @@ impl Registry {
             let message = format!("operation `{id}` exists in the API and is not exposed: {reason}");
             return Err(Error::unknown_tool(message));
         }
-        let hint = did_you_mean(name, self.tools.keys().copied());
+        let mut hint = did_you_mean(name, self.tools.keys().copied());
+        if hint.is_empty()
+            && let Some(similar) =
+                self.search(name, self.policy).find(|tool| self.tools.contains_key(tool.definition.name))
+        {
+            hint = format!("; did you mean `{}`?", similar.definition.name);
+        }
         Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
     }
 
     /// Any tool or operation that a person has allowed, by its name or id: enabled or not, but for tools that are left out
     /// by `--exclude-tools`, and for what changes something where only reading is allowed.
-    pub(crate) fn reach(&self, name: &str, read_only: bool) -> Result<Tool, Error> {
+    pub(crate) fn reach(&self, name: &str, policy: Policy) -> Result<Tool, Error> {
         let name = shortened(name);
         let of_operation = |tool: &&ToolDefinition| match tool.action {
             Action::Operation(plain) => plain.operation.id == name,
@@ -231,14 +241,14 @@ impl Registry {
         if self.excluded.contains(found.name) {
             return Err(Error::failed(format!("`{}` is left out of this server by `--exclude-tools`", found.name)));
         }
-        if read_only && !is_for_reading(found) {
+        if !found.is_allowed(policy) {
             return Err(Error::failed(format!("`{}` can change things, and only reading is allowed here", found.name)));
         }
-        Ok(Tool::new(found, read_only, &[]))
+        Ok(Tool::new(found, policy, &[]))
     }
 
     /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
-    pub(crate) fn search(&self, words: &str, read_only: bool) -> impl Iterator<Item = Tool> {
+    pub(crate) fn search(&self, words: &str, policy: Policy) -> impl Iterator<Item = Tool> {
         static INDEX: OnceLock<Index> = OnceLock::new();
         let index = INDEX.get_or_init(|| {
             let mut index = Index::default();
@@ -247,7 +257,8 @@ impl Registry {
                     Action::Operation(plain) => plain.arguments,
                     Action::Composite(_) => &[],
                 };
-                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0), (tool.description, 1.0)];
+                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0)];
+                parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
                 parts.extend(arguments.iter().map(|argument| (argument.wire, 0.25)));
                 index.add(&parts);
             }
@@ -256,7 +267,7 @@ impl Registry {
         let found = index.search(words).into_iter();
         found.filter_map(move |number| {
             let tool = REACHABLE.iter().chain(TOOLS).nth(number)?;
-            self.reach(tool.name, read_only).ok()
+            self.reach(tool.name, policy).ok()
         })
     }
 
@@ -329,6 +340,15 @@ impl Registry {
     }
 }
 
+/// The clauses of a description that are about its own tool: those that name another one say what it is not for.
+fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
+    let is_of_another = |clause: &&str| {
+        let mut quoted = clause.split('`').skip(1).step_by(2);
+        quoted.any(|name| TOOLS.iter().any(|tool| tool.name == name))
+    };
+    description.split(['.', ';']).filter(move |clause| !is_of_another(clause))
+}
+
 /// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.
 fn is_list_of(list: &str, tool: &str) -> bool {
     let (Some(plural), Some((_, noun))) = (list.strip_prefix("list_"), tool.split_once('_')) else { return false };
@@ -360,11 +380,6 @@ fn path_lists(path: &str) -> Option<&'static [&'static str]> {
     } else {
         None
     }
-}
-
-/// Whether the tool stays where only reading is allowed.
-fn is_for_reading(tool: &ToolDefinition) -> bool {
-    tool.risk == Risk::Read || tool.guarded
 }
 
 /// The unbounded schemas of a tool's arguments, as JSON text.

@@ -92,6 +92,10 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         }
     }
     let answer = match context.client.execute(resource.operation, request.clone()).await? {
+        Payload::Json(answer) if answer.as_object().is_some_and(Map::is_empty) => {
+            return Err(Error::failed(format!("the workspace says nothing about `{uri}`"))
+                .with_hint("see whether it exists with the tool that lists such objects"));
+        }
         Payload::Json(mut answer) => {
             // A job or run of many tasks comes in parts.
             if answer.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty()) {

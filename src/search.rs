@@ -10,8 +10,38 @@ const LENGTH: f64 = 0.5;
 const MOST_WORDS: usize = 32;
 /// Words without meaning here.
 const STOP_WORDS: [&str; 32] = [
-    "a", "all", "an", "and", "any", "are", "as", "by", "can", "databricks", "do", "does", "for", "from", "how", "i", "in",
-    "is", "it", "its", "me", "my", "of", "on", "or", "our", "please", "the", "this", "to", "what", "with",
+    "a",
+    "all",
+    "an",
+    "and",
+    "any",
+    "are",
+    "as",
+    "by",
+    "can",
+    "databricks",
+    "do",
+    "does",
+    "for",
+    "from",
+    "how",
+    "i",
+    "in",
+    "is",
+    "it",
+    "its",
+    "me",
+    "my",
+    "of",
+    "on",
+    "or",
+    "our",
+    "please",
+    "the",
+    "this",
+    "to",
+    "what",
+    "with",
 ];
 
 /// An index of texts, each with weights for its parts.
@@ -50,7 +80,8 @@ impl Index {
             for (number, count) in texts {
                 let length = self.lengths.get(*number).copied().unwrap_or(average);
                 let norm = 1.0 - LENGTH + LENGTH * length / average;
-                *scores.entry(*number).or_default() += rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
+                *scores.entry(*number).or_default() +=
+                    rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
             }
         }
         let mut found: Vec<_> = scores.into_iter().collect();

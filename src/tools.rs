@@ -5,11 +5,16 @@
 //! which refuses operations that are not among its `uses` in the allowlist. What several composites share, and what
 //! would make one of them long, is in [`domain`](crate::domain).
 
-/// The composite of an input type and an `async` function of [`Context`](crate::context::Context) and that input.
+/// The composite of an input type and an `async` function of [`Context`](crate::context::Context) and that input. One that
+/// is `guarded` in the allowlist says here too that it guards itself.
 macro_rules! composite {
     ($input:ty, $run:path) => {
+        composite!($input, $run, guards_itself: false)
+    };
+    ($input:ty, $run:path, guards_itself: $guards_itself:literal) => {
         $crate::definition::Composite {
             schema: $crate::input::input_schema::<$input>,
+            guards_itself: $guards_itself,
             run: |context, arguments| {
                 Box::pin(async move { $run(context, $crate::input::input::<$input>(arguments)?).await })
             },

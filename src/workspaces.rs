@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::cursor;
 use crate::images::Media;
+use crate::policy::Policy;
 use crate::shape;
 
 /// The argument, and the part of a URI, that names a workspace where there are several.
@@ -19,6 +20,13 @@ pub struct Access {
     pub name: String,
     /// Whether nothing but reading is allowed.
     pub read_only: bool,
+}
+
+impl Access {
+    /// What calls may do there.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { read_only: self.read_only, ..Policy::default() }
+    }
 }
 
 /// The contexts of all workspaces; cheap to clone.

@@ -47,7 +47,7 @@ impl Directory for Reach {
     }
 
     fn search(&self, words: &str, limit: usize, with_schema: bool) -> Vec<Value> {
-        let found = self.registry.search(words, self.context.read_only);
+        let found = self.registry.search(words, self.context.policy);
         found.take(limit).map(|tool| self.shown(&tool, with_schema)).collect()
     }
 
@@ -55,7 +55,7 @@ impl Directory for Reach {
         let (registry, context) = (self.registry.clone(), self.context.clone());
         let name = name.to_owned();
         Box::pin(async move {
-            let tool = registry.reach(&name, context.read_only)?;
+            let tool = registry.reach(&name, context.policy)?;
             if tool.risk > most {
                 let (called, risk, executor) = (tool.definition.name, tool.risk.name(), executor(tool.risk));
                 let error = Error::failed(format!("the risk of `{called}` is `{risk}`"));

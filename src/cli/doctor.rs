@@ -78,7 +78,7 @@ async fn workspace(options: &Options, registry: &Arc<Registry>, access: &Access,
     let configuration = configuration(options, &config);
     let budget = Budget::tokens(options.max_result_tokens as usize);
     let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
-    let context = Context { read_only: access.read_only, ..Context::new(client, budget, warehouse_id) };
+    let context = Context { policy: access.policy(), ..Context::new(client, budget, warehouse_id) };
     let subject = Subject { name: &access.name, registry, config, context, sql };
     let client = &subject.context.client;
     if client.host().is_empty() && subject.config.settings.get(Attribute::AzureResourceId).is_some() {

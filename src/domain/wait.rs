@@ -179,7 +179,10 @@ where
 /// Whether a poll that failed like this may succeed later. A refusal of the credential may pass only if the credential was
 /// good for a poll before.
 fn may_pass(error: &Error, has_passed: bool) -> bool {
-    let is_failure = |error: &databricks::Error| error.status().is_some_and(|status| status >= 500);
+    // Some failures come with the status of a success.
+    let is_failure = |error: &databricks::Error| {
+        error.status().is_some_and(|status| status >= 500) || error.error_code() == Some("INTERNAL_ERROR")
+    };
     error
         .api()
         .is_some_and(|error| is_failure(error) || error.is_retryable() || error.is_timeout() || error.is_unreadable())

@@ -258,3 +258,29 @@ async fn what_does_not_exist_is_looked_for_where_such_things_are() -> Outcome {
     assert_eq!(saved["total_rows"], 1, "{saved}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_part_of_a_name_gets_the_whole_pattern() -> Outcome {
+    let harness = Harness::whole().await?;
+    for (tool, list) in [
+        ("get_function", "list_functions"),
+        ("get_registered_model", "list_registered_models"),
+        ("delete_volume", "list_volumes"),
+        ("delete_schema", "list_schemas"),
+    ] {
+        let refusal = harness.refusal(tool, json!({ "full_name": "orders" })).await?;
+        assert!(refusal.contains("`orders` is a part of a name: give `full_name` as `catalog.schema"), "{refusal}");
+        assert!(refusal.contains(&format!("find it with `{list}`")), "{refusal}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_word_for_a_tool_is_understood() -> Outcome {
+    let harness = Harness::whole().await?;
+    for (name, meant) in [("run_sql", "execute_sql"), ("remove_volume", "delete_volume")] {
+        let error = harness.call(name, json!({})).await.expect_err(name).to_string();
+        assert!(error.contains(&format!("did you mean `{meant}`?")), "{error}");
+    }
+    Ok(())
+}

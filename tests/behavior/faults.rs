@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::harness::{Harness, Outcome};
+use crate::twist::Exchange;
 
 const NIGHTLY: i64 = 620_114_300_000_101;
 const SLOW: i64 = 620_114_300_000_104;
@@ -287,5 +288,18 @@ async fn a_call_that_hangs_can_be_cancelled() -> Outcome {
     };
     let runs = timeout(PATIENCE, wait).await??;
     assert!(runs.len() <= past + 1, "{} runs", runs.len());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_resource_of_nothing_is_an_error() -> Outcome {
+    let harness = Harness::twisted(|exchange: &mut Exchange| {
+        if exchange.is("GET /api/2.2/jobs/get") {
+            (exchange.status, exchange.answer) = (200, json!({}));
+        }
+    })
+    .await?;
+    let error = harness.read("databricks://jobs/1").await.expect_err("nothing is no job").to_string();
+    assert!(error.contains("the workspace says nothing about `databricks://jobs/1`"), "{error}");
     Ok(())
 }

@@ -30,6 +30,7 @@ mod lineage;
 mod machines;
 mod pipelines;
 mod pipelines_faults;
+mod reach;
 mod read_only;
 mod runs_shapes;
 mod save_to;

@@ -101,7 +101,7 @@ async fn the_value_of_a_marker_decides_which_function_it_names() -> Outcome {
 async fn functions_that_people_made_are_refused_where_the_server_is_told_so() -> Outcome {
     let sandbox = Arc::new(Sandbox::start(Options::default()).await?);
     let mut context = Context::new(harness::client(&sandbox)?, Budget::tokens(6_000), None);
-    context.no_user_functions = true;
+    context.policy.no_user_functions = true;
     let harness = Harness::of(Server::new(Registry::new(&Selection::default())?, context), sandbox).await?;
     let refusal = harness.refusal("execute_sql", reading("SELECT main.tools.discount(1)")).await?;
     assert!(refusal.contains("`main.tools.discount` is a function that someone made"), "{refusal}");

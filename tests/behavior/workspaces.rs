@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use databricks_mcp_server::context::Context;
+use databricks_mcp_server::policy::Policy;
 use databricks_mcp_server::registry::{Registry, Selection};
 use databricks_mcp_server::server::Server;
 use databricks_mcp_server::shape::Budget;
@@ -25,7 +26,7 @@ impl Pair {
             let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
             config.limits.requests_per_second = None;
             let context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
-            Ok(Context { read_only: closed.contains(&name), ..context })
+            Ok(Context { policy: Policy { read_only: closed.contains(&name), ..Policy::default() }, ..context })
         };
         let dev = Sandbox::start(Options::default()).await?;
         // A call that went astray would be refused for its token.

@@ -31,10 +31,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let readme = read(README)?;
     let (before, rest) = readme.split_once(START).with_context(|| format!("`{README}` has no line `{START}`"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("`{README}` has no line `{END}`"))?;
-    let current = [
-        (README, format!("{before}{START}\n{}{END}{after}", toolsets(&allowlist)?)),
-        (TOOLS, tools(&allowlist)?),
-    ];
+    let current =
+        [(README, format!("{before}{START}\n{}{END}{after}", toolsets(&allowlist)?)), (TOOLS, tools(&allowlist)?)];
     let mut is_current = true;
     for (name, text) in current {
         // A file that is not there yet is out of date.

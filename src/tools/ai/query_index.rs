@@ -28,7 +28,7 @@ struct Input {
     columns: Vec<String>,
     /// Most rows to return.
     #[serde(default = "default_results")]
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(range(min = 1, max = 1000))]
     limit: u32,
     /// Conditions on columns, e.g. `{"country": "NL", "year >=": 2020}`.
     filters: Option<Map<String, Value>>,

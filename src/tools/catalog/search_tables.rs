@@ -36,7 +36,7 @@ struct Input {
     catalog_name: Option<String>,
     /// Most tables to return.
     #[serde(default = "default_results")]
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(range(min = 1, max = 1000))]
     limit: usize,
     /// SQL warehouse to search with; if unset, one that runs.
     warehouse_id: Option<String>,

@@ -157,7 +157,7 @@ async fn planned(
     let circumstances = Circumstances {
         parameters: Vec::new(),
         catalog: input.catalog.clone(),
-        no_user_functions: context.no_user_functions,
+        no_user_functions: context.policy.no_user_functions,
     };
     read_only::check_planned(text, circumstances).await?;
     let warehouse = match query.and_then(|query| request::text(query, "warehouse_id")) {

@@ -16,7 +16,7 @@ use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, guards_itself: true);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -65,10 +65,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let circumstances = Circumstances {
         parameters: parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value.clone())).collect(),
         catalog: input.catalog.clone(),
-        no_user_functions: context.no_user_functions,
+        no_user_functions: context.policy.no_user_functions,
     };
-    if context.read_only || input.read_only {
-        let way_out = match context.read_only {
+    if context.policy.read_only || input.read_only {
+        let way_out = match context.policy.read_only {
             true => "this workspace is read-only on this server, which was started so; nothing was run",
             false => "nothing was run, as `read_only` is set",
         };

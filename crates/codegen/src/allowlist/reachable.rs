@@ -27,10 +27,8 @@ pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Rea
             return Err(position.problem(format!("`{}` has no parameter `{name}`", source.id)));
         }
     }
-    let result = Shape {
-        items: source.pagination.as_ref().and_then(|pagination| pagination.items.clone()),
-        ..Shape::default()
-    };
+    let result =
+        Shape { items: source.pagination.as_ref().and_then(|pagination| pagination.items.clone()), ..Shape::default() };
     let is_cursor = |parameter: &&Parameter| super::operation::is_cursor(source, &result, parameter);
     let parameters = source.parameters.iter().filter(|parameter| !parameter.from_config && !is_cursor(parameter));
     let arguments = parameters.map(|parameter| argument(source, parameter, &secrets)).collect();

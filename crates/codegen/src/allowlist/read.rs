@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation, reachable, verify,
+    Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation, reachable,
+    verify,
 };
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
@@ -247,7 +248,8 @@ impl<'a> Reader<'a> {
 
     fn composite(&mut self, toolset: &str, key: Key, node: Node) -> Result<(), Problem> {
         let mut entry = node.mapping("`risk`, `title` and `description`")?;
-        let (risk, title, description) = (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
+        let (risk, title, description) =
+            (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
@@ -324,8 +326,7 @@ impl<'a> Reader<'a> {
                 let (tool, resource, excluded) = (None, None, None);
                 let used_by = vec![composite];
                 let (typed, reachable) = (false, None);
-                let decision =
-                    Decision { position, toolset, excluded, tool, resource, used_by, typed, reachable };
+                let decision = Decision { position, toolset, excluded, tool, resource, used_by, typed, reachable };
                 self.decide(operation, decision)
             }
         }

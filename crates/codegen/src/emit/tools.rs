@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::names;
 use super::operations::{location, option};
 use crate::allowlist::{
-    self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Reachable, Resource, Risk, Shape,
-    Source, Tool, Verify,
+    self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Reachable, Resource, Risk,
+    Shape, Source, Tool, Verify,
 };
 use crate::api::{Api, Operation, Property, Response, Schema};
 use crate::examples;

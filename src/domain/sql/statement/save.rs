@@ -49,10 +49,10 @@ enum Sink {
 impl Export {
     /// Makes a file ready: of a volume, or below one of the local directories.
     pub(crate) async fn open(context: &Context, path: &str, overwrite: bool) -> Result<Self, Error> {
-        if context.read_only {
-            return Err(Error::failed("`save_to` writes a file, and this workspace is read-only on this server")
-                .with_hint("leave out `save_to` and page through the rows with `get_sql_result`"));
-        }
+        context
+            .policy
+            .check_write("`save_to` writes a file")
+            .map_err(|error| error.with_hint("leave out `save_to` and page through the rows with `get_sql_result`"))?;
         let form = Form::of(path)?;
         if path.strip_prefix("dbfs:").unwrap_or(path).starts_with("/Volumes/") {
             return Self::in_volume(context, path, form, overwrite).await;
