@@ -43,6 +43,15 @@ impl Reply {
         Self::bytes("application/xml", xml).with_status(status)
     }
 
+    /// The same with its JSON as text.
+    pub(crate) fn written(self) -> Self {
+        let content = match self.content {
+            Content::Json(value) => Content::Bytes("application/json", value.to_string().into()),
+            content => content,
+        };
+        Self { content, ..self }
+    }
+
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self

@@ -23,6 +23,7 @@ use crate::request::Request;
 use crate::router::{Bound, Handler, Route, Router};
 use crate::synthesize;
 use crate::text::http_date;
+use crate::work::aside;
 use crate::workspace::Workspace;
 
 /// Larger than any body the API takes inline.
@@ -70,6 +71,7 @@ async fn answer(
     }
     let reply =
         if keeps_own_time { reply.with_header("date", http_date(surface.workspace.clock.now())) } else { reply };
+    let reply = aside(|| reply.written()).await;
     respond(reply, &request_id, head, surface.workspace.id(), fault)
 }
 
@@ -204,7 +206,10 @@ async fn handle(
         (Some((route, bound)), _) => {
             request.bind(bound);
             match route.handler {
-                Handler::Now(handler) => handler(workspace, request),
+                Handler::Now(handler) => {
+                    let (workspace, request) = (Arc::clone(workspace), request.clone());
+                    aside(move || handler(&workspace, &request)).await
+                }
                 Handler::Later(handler) => handler(Arc::clone(workspace), request.clone()).await,
             }
         }

@@ -7,21 +7,26 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::clock::Speed;
 use crate::sql::Cancel;
 use crate::workspace::lock;
 
 /// So many sources run at once. Each may take some hundred megabytes.
-const MOST_AT_ONCE: usize = 4;
+pub(crate) const MOST_AT_ONCE: usize = 4;
 /// How long one may run.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Work that takes less is waited for, so that its end is told as soon as the clock says that it is there.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
+/// Work that takes less is waited for, so that its end is told as soon as a clock that is moved by hand says that it is
+/// there.
+const GRACE: Duration = Duration::from_secs(1);
+/// The same where the clock moves by itself, and who asks again is told then.
+const SHORT_GRACE: Duration = Duration::from_millis(100);
 
 /// The places at work.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Workers {
     state: Mutex<State>,
     changed: Notify,
+    grace: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +54,16 @@ pub(crate) struct Work<T> {
 }
 
 impl Workers {
+    pub(crate) fn new(speed: Speed) -> Self {
+        let grace = if speed == Speed::Manual { GRACE } else { SHORT_GRACE };
+        Self { state: Mutex::default(), changed: Notify::new(), grace }
+    }
+
+    /// How long work is waited for.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
     /// A place, where one is free.
     pub(crate) fn place(self: &Arc<Self>) -> Option<Place> {
         let mut state = lock(&self.state);
@@ -87,7 +102,7 @@ impl Workers {
             }
             state.begun.values().max().copied()
         };
-        let Some(until) = youngest.map(|begun| until.min(begun + GRACE)) else { return false };
+        let Some(until) = youngest.map(|begun| until.min(begun + self.grace)) else { return false };
         tokio::time::timeout_at(until.into(), changed).await.is_ok()
     }
 }
@@ -147,5 +162,15 @@ impl<T> Work<T> {
 impl<T> Drop for Work<T> {
     fn drop(&mut self) {
         self.cancel.cancel();
+    }
+}
+
+/// Does on a thread for such work what may take its time, as it would hold up others on a worker of the runtime.
+pub(crate) async fn aside<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(body).await.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime stops, and nobody waits for an answer.
+        Err(Err(_)) => std::future::pending().await,
     }
 }

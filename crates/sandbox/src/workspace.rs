@@ -26,7 +26,7 @@ use crate::faults::Active;
 use crate::ids::Ids;
 use crate::sql::{Engine, Session};
 use crate::store::Store;
-use crate::work::{GRACE, Workers};
+use crate::work::Workers;
 use catalog::Catalog;
 
 /// The one user of the sandbox.
@@ -71,7 +71,7 @@ impl Workspace {
             ids: Ids::new(),
             faults: Active::new(&options.faults),
             engine: Engine::default(),
-            workers: Arc::default(),
+            workers: Arc::new(Workers::new(options.speed)),
             store: Store::default(),
             catalog: Mutex::default(),
             statements: Mutex::default(),
@@ -112,7 +112,7 @@ impl Workspace {
 
     /// Lets everything that is due happen. Called before each request is answered, which waits for work that is done soon.
     pub(crate) async fn tick(self: &Arc<Self>) {
-        let until = Instant::now() + GRACE;
+        let until = Instant::now() + self.workers.grace();
         loop {
             crate::areas::runs::advance(self);
             crate::areas::pipelines::tables::advance(self);

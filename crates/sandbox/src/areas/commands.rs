@@ -19,7 +19,6 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::{Outcome, Pending, Route, route, waiting};
 use crate::sql::Cancel;
-use crate::work::GRACE;
 use crate::workspace::{Workspace, lock};
 
 const START: Lapse = Lapse::new(200, 5_000);
@@ -227,7 +226,7 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         }
         let run = tokio::spawn(run(Arc::clone(&workspace), command.clone(), names, cancel, language, source));
         // What is done soon is there when the clock says so.
-        drop(tokio::time::timeout(GRACE, run).await);
+        drop(tokio::time::timeout(workspace.workers.grace(), run).await);
         Ok(Reply::json(json!({"id": command})))
     })
 }

@@ -24,6 +24,7 @@ use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::router::{Outcome, Pending, Route, public, route, waiting};
 use crate::sql::{Cancel, Limits, SqlError, Table, Type, sleep_millis, use_target};
+use crate::work::aside;
 use crate::workspace::{Workspace, lock};
 use results::{Delivery, Sending, Told, cut};
 use sessions::Place;
@@ -176,7 +177,7 @@ fn execute(workspace: Arc<Workspace>, request: Request) -> Pending {
         if !finished && cancel_on_timeout {
             stop(&workspace, &id);
         }
-        describe(&workspace, &id)
+        aside(move || describe(&workspace, &id)).await
     })
 }
 

@@ -164,11 +164,7 @@ pub(super) fn sleep_in(source: &str) -> i64 {
 }
 
 /// Runs the statements of a SQL source; gives what the last one gave.
-pub(super) fn run_statements(
-    workspace: &Workspace,
-    source: &str,
-    cancel: &Cancel,
-) -> Result<Option<Table>, SqlError> {
+pub(super) fn run_statements(workspace: &Workspace, source: &str, cancel: &Cancel) -> Result<Option<Table>, SqlError> {
     let mut last = None;
     for statement in sql_statements(source) {
         last = Some(run_sql(workspace, &statement, &BTreeMap::new(), ROWS, cancel)?);
@@ -372,11 +368,7 @@ fn python(workspace: &Workspace, source: &str, call: &Call, notebook: bool) -> D
 }
 
 /// A cell as it runs; nothing of one that is text.
-fn python_cell<'c>(
-    workspace: &'c Workspace,
-    cell: &'c str,
-    call: &'c Call,
-) -> Option<Cell<'c>> {
+fn python_cell<'c>(workspace: &'c Workspace, cell: &'c str, call: &'c Call) -> Option<Cell<'c>> {
     let command = |line: &'c str| line.strip_prefix("# MAGIC ").filter(|rest| rest.starts_with(['%', '!']));
     let mut code = cell.lines().skip_while(|line| line.is_empty() || line.starts_with("# DBTITLE"));
     let first = code.next().and_then(command);

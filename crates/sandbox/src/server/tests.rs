@@ -173,3 +173,40 @@ async fn a_page_of_a_long_history_takes_no_longer_than_one_of_a_short() {
     let long = listed().await;
     assert!(long < short * 6, "{long:?} for a long history, {short:?} for a short one");
 }
+
+/// Code that takes long holds up no request, and stops with its run.
+#[tokio::test]
+async fn requests_are_answered_while_code_runs() {
+    let served = Served::new();
+    let source = "# Databricks notebook source\nspark.sql('SELECT count(*) FROM range(100000000000)').show()";
+    let path = "/Shared/without_end";
+    let content = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, source);
+    let import = json!({"path": path, "content": content, "language": "PYTHON", "format": "SOURCE"});
+    served.ask("POST", "/api/2.0/workspace/import", import).await;
+    let submit = json!({"tasks": [{"task_key": "a", "notebook_task": {"notebook_path": path}}]});
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        let run = served.ask("POST", "/api/2.2/jobs/runs/submit", submit.clone()).await;
+        runs.push(run["run_id"].clone());
+    }
+    // The run has started, and at its next step its code begins.
+    for _ in 0..3 {
+        served.workspace.clock.advance(Duration::from_secs(1));
+        served.get("/api/2.2/jobs/runs/list").await;
+    }
+    let state = async |id: &Value| {
+        let run = served.get(&format!("/api/2.2/jobs/runs/get?run_id={id}")).await;
+        run["state"].clone()
+    };
+    assert_eq!(state(&runs[0]).await["life_cycle_state"], "RUNNING");
+    for id in &runs {
+        served.ask("POST", "/api/2.2/jobs/runs/cancel", json!({"run_id": id})).await;
+        assert_eq!(state(id).await["result_state"], "CANCELED");
+    }
+    // All places are free again.
+    let mut places = Vec::new();
+    for _ in 0..crate::work::MOST_AT_ONCE {
+        places.push(served.workspace.workers.wait_for_place().await);
+    }
+    assert!(served.workspace.workers.place().is_none());
+}

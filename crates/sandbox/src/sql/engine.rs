@@ -280,9 +280,7 @@ impl Engine {
     fn open(&self) -> Result<Connection, SqlError> {
         let mut connection = Connection::open_in_memory().map_err(internal)?;
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;").map_err(internal)?;
-        connection
-            .query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(()))
-            .map_err(internal)?;
+        connection.query_row(&format!("PRAGMA hard_heap_limit = {MOST_MEMORY}"), [], |_| Ok(())).map_err(internal)?;
         runtime::register(&connection, &self.running).map_err(internal)?;
         let running = self.running.clone();
         connection.progress_handler(STEPS, Some(move || running.is_over())).map_err(internal)?;

@@ -22,7 +22,8 @@ impl Value {
         if depth > DEEPEST {
             return Err(TOO_DEEP);
         }
-        budget.spend(1)?;
+        // A value of JSON takes as much memory as several others.
+        budget.spend(8)?;
         Ok(Some(match self {
             Self::None => Json::Null,
             Self::Bool(flag) => (*flag).into(),

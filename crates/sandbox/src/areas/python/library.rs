@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::frame::Frame;
-use super::run::{Failure, Script};
 use super::budget::Budget;
+use super::frame::Frame;
 use super::json;
+use super::run::{Failure, Script};
 use super::show::quoted;
 use super::value::{DEEPEST, Exception, Items, TOO_DEEP, Value};
 use super::{dbutils, operate};
@@ -452,7 +452,7 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
                 [value] => {
                     let text = value.to_text(&script.budget)? + "\n";
                     script.print(&text)?;
-                },
+                }
             }
             Ok(Value::None)
         }
@@ -477,7 +477,7 @@ pub(super) fn call(script: &mut Script<'_>, path: &str, arguments: &Arguments) -
         "json.dumps" => {
             let [value] = arguments.all(["obj"])?;
             Ok(Value::text(&json::dumps(&value, &script.budget)?))
-        },
+        }
         "json.loads" => {
             let [text] = arguments.texts(["s"])?;
             // Each letter can be a value.

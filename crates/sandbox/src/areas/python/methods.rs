@@ -239,7 +239,9 @@ fn of_sequence(
     }
     match (name, places.first()) {
         ("index", Some(place)) => Ok(Value::Int(*place)),
-        ("index", None) => Err(Failure::raised("ValueError", format!("{} is not in list", wanted.to_repr(&script.budget)?))),
+        ("index", None) => {
+            Err(Failure::raised("ValueError", format!("{} is not in list", wanted.to_repr(&script.budget)?)))
+        }
         _ => Ok(Value::Int(i64::try_from(places.len()).unwrap_or(i64::MAX))),
     }
 }

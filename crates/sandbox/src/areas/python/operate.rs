@@ -125,12 +125,7 @@ fn float(operator: Operator, left: f64, right: f64) -> Result<Value, Failure> {
     }))
 }
 
-pub(super) fn compare(
-    comparison: Comparison,
-    left: &Value,
-    right: &Value,
-    budget: &Budget,
-) -> Result<bool, Failure> {
+pub(super) fn compare(comparison: Comparison, left: &Value, right: &Value, budget: &Budget) -> Result<bool, Failure> {
     Ok(match comparison {
         Comparison::Equal => equals(left, right, budget)?,
         Comparison::NotEqual => !equals(left, right, budget)?,
@@ -154,12 +149,7 @@ pub(super) fn equals(left: &Value, right: &Value, budget: &Budget) -> Result<boo
 }
 
 /// Which of two comes first; nothing where one is not a number.
-pub(super) fn order(
-    left: &Value,
-    right: &Value,
-    operator: &str,
-    budget: &Budget,
-) -> Result<Option<Ordering>, Failure> {
+pub(super) fn order(left: &Value, right: &Value, operator: &str, budget: &Budget) -> Result<Option<Ordering>, Failure> {
     budget.spend(1)?;
     if let (Some(left), Some(right)) = (left.whole(), right.whole()) {
         return Ok(Some(left.cmp(&right)));
@@ -217,7 +207,9 @@ fn contains(whole: &Value, part: &Value, budget: &Budget) -> Result<bool, Failur
             let inside = if *step > 0 { (*start..*stop).contains(&number) } else { *stop < number && number <= *start };
             inside && (number - start) % step == 0
         })),
-        Value::Row(row) => Ok(matches!(part, Value::Text(name) if row.names.iter().any(|known| known.as_str() == name.as_ref()))),
+        Value::Row(row) => {
+            Ok(matches!(part, Value::Text(name) if row.names.iter().any(|known| known.as_str() == name.as_ref())))
+        }
         other => match other {
             Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
                 Err(type_error(format!("argument of type '{}' is not iterable", other.type_name())))

@@ -44,7 +44,7 @@ fn a_search_by_a_large_pattern_in_a_long_text_is_refused() {
 fn an_interrupted_change_says_so_and_changes_nothing() {
     let engine = Engine { longest: Duration::from_millis(200), ..Engine::default() };
     let (catalog, session) = (Mutex::default(), Session::new("someone", 0));
-        let run = |sql| engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default());
+    let run = |sql| engine.run(&catalog, &session, sql, Limits::default(), &Cancel::default());
     run("CREATE CATALOG main").unwrap();
     run("CREATE TABLE t AS SELECT id, 'a' AS name FROM range(100)").unwrap();
     for sql in [
