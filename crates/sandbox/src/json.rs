@@ -30,7 +30,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Value, String> {
 }
 
 /// About how many values a text has: one for each comma and bracket outside of its strings.
-fn values(text: &[u8]) -> usize {
+pub(crate) fn values(text: &[u8]) -> usize {
     let (mut values, mut quoted, mut escaped) = (1, false, false);
     for byte in text {
         match byte {

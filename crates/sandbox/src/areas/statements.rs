@@ -31,8 +31,8 @@ use sessions::Place;
 
 /// Finished statements that are remembered.
 const KEPT: usize = 500;
-/// Bytes of results that are kept, besides the newest two.
-const KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of results that are kept, besides the newest one.
+const KEPT_BYTES: usize = 128 * 1024 * 1024;
 /// How long a result is kept, in milliseconds.
 const RESULT_LIFE: i64 = 3_600_000;
 /// How long a statement of a job, an alert or a dashboard took.
@@ -109,6 +109,11 @@ impl Statements {
         {
             self.by_id.remove(&oldest);
         }
+        self.forget();
+    }
+
+    /// Closes the oldest statements where results take too much memory.
+    fn forget(&self) {
         let mut bytes = 0;
         for id in self.order.iter().rev().skip(1) {
             let Some(statement) = self.by_id.get(id) else { continue };
@@ -275,6 +280,7 @@ async fn run(
         open
     });
     if changed {
+        lock(&workspace.statements).forget();
         super::history::end(&workspace, &id, End { at: workspace.clock.now(), state: name, rows, error: message });
     }
 }
@@ -425,7 +431,7 @@ pub(super) fn told(workspace: &Workspace, id: &str) -> Result<Value, ApiError> {
             reply.set("status", status);
         }
         State::Succeeded(table, _) => {
-            let told = Told { id, table, sending };
+            let told = Told::new(id, table, sending);
             reply.set("manifest", told.manifest());
             reply.set("result", told.chunk(workspace, 0));
         }
@@ -440,7 +446,7 @@ fn chunk(workspace: &Workspace, request: &Request) -> Outcome {
     let State::Succeeded(table, _) = &state else {
         return Err(ApiError::not_found(format!("The statement {id} has no result.")));
     };
-    let told = Told { id, table, sending };
+    let told = Told::new(id, table, sending);
     let (index, count) = (request.parameter("chunk_index"), told.chunks());
     match index.parse::<usize>() {
         Ok(index) if index < count => Ok(Reply::json(told.chunk(workspace, index))),

@@ -210,3 +210,39 @@ async fn requests_are_answered_while_code_runs() {
     }
     assert!(served.workspace.workers.place().is_none());
 }
+
+/// Jobs that run each other, and references that stand for much, take no more than a bound.
+#[tokio::test]
+async fn runs_that_would_grow_without_end_are_refused() {
+    let served = Served::new();
+    let one = json!([{"task_key": "a", "condition_task": {"op": "EQUAL_TO", "left": "1", "right": "1"}}]);
+    let make = async |settings: Value| served.ask("POST", "/api/2.2/jobs/create", settings).await["job_id"].clone();
+    let first = make(json!({"name": "first", "tasks": one, "max_concurrent_runs": 1_000})).await;
+    let fan = |job: &Value| {
+        let tasks = (0..20).map(|index| json!({"task_key": format!("t{index}"), "run_job_task": {"job_id": job}}));
+        tasks.collect::<Value>()
+    };
+    let second = make(json!({"name": "second", "tasks": fan(&first), "max_concurrent_runs": 1_000})).await;
+    let update = json!({"job_id": first, "new_settings": {"tasks": fan(&second)}});
+    served.ask("POST", "/api/2.2/jobs/update", update).await;
+    let run = served.ask("POST", "/api/2.2/jobs/run-now", json!({"job_id": first})).await["run_id"].clone();
+    for _ in 0..10 {
+        served.workspace.clock.advance(Duration::from_secs(10));
+        served.get("/api/2.2/jobs/runs/list").await;
+    }
+    assert!(crate::workspace::lock(&served.workspace.jobs).runs.len() < 3_000);
+    let run = served.get(&format!("/api/2.2/jobs/runs/get?run_id={run}")).await;
+    assert_eq!(run["state"]["result_state"], "FAILED");
+
+    let inputs = json!(vec!["x".repeat(1_000); 100]).to_string();
+    let inner = json!({"op": "EQUAL_TO", "left": "{{input}}".repeat(100), "right": "1"});
+    let each = json!({"inputs": inputs, "concurrency": 100, "task": {"task_key": "b", "condition_task": inner}});
+    let submit = json!({"tasks": [{"task_key": "a", "for_each_task": each}]});
+    let run = served.ask("POST", "/api/2.2/jobs/runs/submit", submit).await["run_id"].clone();
+    for _ in 0..3 {
+        served.workspace.clock.advance(Duration::from_secs(10));
+        served.get("/api/2.2/jobs/runs/list").await;
+    }
+    let run = served.get(&format!("/api/2.2/jobs/runs/get?run_id={run}")).await;
+    assert_eq!(run["state"]["result_state"], "FAILED");
+}

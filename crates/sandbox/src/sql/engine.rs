@@ -109,9 +109,10 @@ impl Table {
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let width = self.columns.len() * size_of::<Option<String>>();
+        // An allocation takes some bytes more than it is asked for.
+        const OWN: usize = size_of::<Option<String>>() + 32;
         let texts = self.rows.iter().flatten().flatten().map(String::len).sum::<usize>();
-        texts + self.rows.len() * width
+        texts + self.rows.len() * (self.columns.len() + 1) * OWN
     }
 
     /// The counts of a DML statement.
@@ -429,7 +430,7 @@ impl Work<'_> {
                     _ => render::cell(&value, &column.kind)?,
                 };
                 let length = cell.as_ref().map_or(0, String::len);
-                self.running.keep(length + size_of::<Option<String>>())?;
+                self.running.keep(length + size_of::<Option<String>>() + 32)?;
                 bytes += length;
                 if bytes > self.limits.bytes.saturating_add(WIDEST_ROW) {
                     return Err(SqlError::unsupported("rows this wide"));

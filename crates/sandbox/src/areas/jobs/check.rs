@@ -13,6 +13,8 @@ use crate::json::Members;
 use crate::request::Fields;
 
 const MOST_TASKS: usize = 1000;
+/// Of all tasks together.
+const MOST_DEPENDENCIES: usize = 10_000;
 const LONGEST_KEY: usize = 100;
 
 /// Where a task runs, of which it can name one.
@@ -79,6 +81,12 @@ fn check_task(key: &str, task: &Map<String, Value>, settings: &Map<String, Value
 
 /// Every task has to come after those that it depends on, so none can depend on itself.
 fn check_order(tasks: &[Map<String, Value>], keys: &BTreeSet<String>) -> Result<(), ApiError> {
+    let all: usize = tasks.iter().map(|task| dependencies(task).len()).sum();
+    if all > MOST_DEPENDENCIES {
+        return Err(refused(format!(
+            "The tasks of a job can have at most {MOST_DEPENDENCIES} dependencies, not {all}"
+        )));
+    }
     let mut waiting = Vec::new();
     for task in tasks {
         let before: BTreeSet<_> = dependencies(task).into_iter().map(|dependency| dependency.key).collect();

@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::life::{Scene, retry, step as step_one};
 use super::run::{State, TaskRun, plain};
+use super::start::overload;
 use crate::areas::tasks::Done;
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::request::Fields;
-use crate::workspace::Workspace;
 
 /// So many inputs one task takes.
 const MOST_INPUTS: usize = 5_000;
@@ -46,15 +46,20 @@ fn inputs(task: &Map<String, Value>) -> Result<Vec<String>, String> {
     }
 }
 
-pub(super) fn launch(workspace: &Workspace, task: &mut TaskRun, at: i64) {
+pub(super) fn launch(scene: &Scene<'_>, task: &mut TaskRun, at: i64) {
     let inner = task.spec.get("for_each_task").map(|task| task.at("task")).and_then(Value::as_object);
     let inner = inner.cloned().unwrap_or_default();
-    match inputs(&task.resolved) {
+    let inputs = inputs(&task.resolved).and_then(|inputs| overload(scene.jobs, inputs.len()).map_or(Ok(inputs), Err));
+    match inputs {
         Ok(inputs) => {
             task.iterations = inputs
                 .into_iter()
                 .enumerate()
-                .map(|(index, input)| TaskRun { input: Some(input), index, ..TaskRun::new(workspace, inner.clone()) })
+                .map(|(index, input)| TaskRun {
+                    input: Some(input),
+                    index,
+                    ..TaskRun::new(scene.workspace, inner.clone())
+                })
                 .collect();
             task.state = State::Running(i64::MAX);
         }

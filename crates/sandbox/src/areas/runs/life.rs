@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::iterate;
 use super::ready::{Readiness, readiness};
 use super::run::{Run, State, TaskRun, plain};
-use super::start::{Start, active, begin, concurrency, stop};
+use super::start::{Start, active, begin, concurrency, overload, stop};
 use super::values::Values;
 use crate::areas::clusters;
 use crate::areas::jobs::Jobs;
@@ -27,6 +27,8 @@ const KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of a text that a task leaves, and that an iteration does, of which there are many.
 const LONGEST_TEXT: usize = 1024 * 1024;
 const LONGEST_OF_MANY: usize = 8 * 1024;
+/// Bytes that the references of a task stand for, at most.
+const LONGEST_FILLED: usize = 64 * 1024;
 /// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
 const MOST_RETRIES: i64 = 50;
 
@@ -251,7 +253,11 @@ fn set_to_work(scene: &Scene<'_>, task: &mut TaskRun, until: i64) -> bool {
 fn set_up(scene: &mut Scene<'_>, task: &mut TaskRun, at: i64) {
     task.started = at;
     let mut resolved = Value::Object(task.spec.clone());
-    Values::of(scene.run, task).fill_all(&mut resolved);
+    let room = if task.input.is_some() { LONGEST_OF_MANY } else { LONGEST_FILLED };
+    if Values::of(scene.run, task).fill_all(&mut resolved, &mut room.clone()).is_none() {
+        let message = format!("The references of the task stand for more than {room} bytes.");
+        return task.finish(at, Done::refused("INVALID_RUN_CONFIGURATION", message));
+    }
     if let Value::Object(resolved) = resolved {
         task.resolved = resolved;
     }
@@ -302,7 +308,7 @@ fn launch(scene: &mut Scene<'_>, task: &mut TaskRun, at: i64) {
             Err(done) => task.finish(at, *done),
         }
     } else if task.spec.contains_key("for_each_task") {
-        iterate::launch(scene.workspace, task, at);
+        iterate::launch(scene, task, at);
     } else {
         task.state = State::Running(at + tasks::duration(scene.workspace, &task.resolved));
     }
@@ -318,6 +324,9 @@ fn nest(scene: &mut Scene<'_>, nested: &Map<String, Value>, at: i64) -> Result<i
     if scene.run.depth >= DEEPEST {
         let message = format!("Run-job tasks are nested more than {DEEPEST} deep.");
         return Err(Box::new(Done::refused("INVALID_RUN_CONFIGURATION", message)));
+    }
+    if let Some(message) = overload(scene.jobs, job.tasks().len()) {
+        return Err(Box::new(Done::refused("WORKSPACE_RUN_LIMIT_EXCEEDED", message)));
     }
     let mut start = Start { at, trigger: "RUN_JOB_TASK", depth: scene.run.depth + 1, ..Start::default() };
     for (name, value) in nested.get("job_parameters").and_then(Value::as_object).into_iter().flatten() {

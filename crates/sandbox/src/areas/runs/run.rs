@@ -12,6 +12,9 @@ use crate::json::Members;
 use crate::work::Work;
 use crate::workspace::Workspace;
 
+/// About how much memory a task takes besides what it has left.
+const TASK_BYTES: usize = 4 * 1024;
+
 #[derive(Debug, Clone)]
 pub(crate) enum State {
     /// Waits for the tasks it depends on.
@@ -239,10 +242,10 @@ impl Run {
         }
     }
 
-    /// About how much memory takes what its tasks have left.
+    /// About how much memory its tasks take.
     pub(super) fn bytes(&self) -> usize {
         let all = self.tasks.iter().flat_map(|task| std::iter::once(task).chain(&task.iterations));
-        all.filter_map(TaskRun::done).map(Done::bytes).sum()
+        all.map(|task| TASK_BYTES + task.done().map_or(0, Done::bytes)).sum()
     }
 
     /// Ends all that has not ended.

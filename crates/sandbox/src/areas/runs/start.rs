@@ -22,6 +22,11 @@ pub(super) const OVERRIDES: [&str; 6] =
 /// Bytes of the JSON of one of them.
 const LARGEST_OVERRIDE: usize = 10_000;
 
+/// Runs that are open at once.
+const MOST_OPEN: usize = 1_000;
+/// Tasks of open runs, and their iterations.
+const MOST_OPEN_TASKS: usize = 20_000;
+
 /// How a run of a job is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Start {
@@ -64,6 +69,22 @@ pub(super) fn begin<'a>(workspace: &Workspace, jobs: &'a mut Jobs, job: &Job, st
     }
     jobs.due = 0;
     jobs.runs.entry(run.id).or_insert(run)
+}
+
+/// Why no run of so many tasks can start now, or no task with so many iterations.
+pub(super) fn overload(jobs: &Jobs, tasks: usize) -> Option<String> {
+    let open = || jobs.runs.values().filter(|run| run.ended.is_none());
+    if open().count() >= MOST_OPEN {
+        return Some(format!("The quota for active runs has been reached: there are {MOST_OPEN}."));
+    }
+    let active: usize = open().flat_map(|run| &run.tasks).map(|task| 1 + task.iterations.len()).sum();
+    (active + tasks > MOST_OPEN_TASKS).then(|| {
+        format!("The quota for tasks of active runs has been reached: there are {active} of {MOST_OPEN_TASKS}.")
+    })
+}
+
+fn check_load(jobs: &Jobs, tasks: usize) -> Result<(), ApiError> {
+    overload(jobs, tasks).map_or(Ok(()), |message| Err(ApiError::new(400, "QUOTA_EXCEEDED", message)))
 }
 
 pub(super) fn active(jobs: &Jobs, job: i64) -> i64 {
@@ -126,6 +147,7 @@ pub(super) fn run_now(workspace: &Workspace, request: &Request) -> Outcome {
         start.overrides.extend(fields.get(name).map(|value| (name.to_owned(), value.clone())));
     }
     check_overrides(&start.overrides)?;
+    check_load(&jobs, job.tasks().len())?;
     start.queue = fields.object("queue")?.map(|queue| queue.get("enabled") == Some(&Value::Bool(true)));
     let run = begin(workspace, &mut jobs, &job, start);
     let (run_id, reply) = (run.id, json!({"run_id": run.id, "number_in_job": run.number}));
@@ -166,6 +188,7 @@ pub(super) fn submit(workspace: &Workspace, request: &Request) -> Outcome {
     if specs.is_empty() {
         return Err(ApiError::missing_field("tasks"));
     }
+    check_load(&jobs, specs.len())?;
     let mut run = Run::new(workspace, None, fields.text("run_name")?.unwrap_or("Untitled"), specs);
     run.timeout = millis(&fields.0, "timeout_seconds");
     run.job_clusters = fields.get("job_clusters").cloned();

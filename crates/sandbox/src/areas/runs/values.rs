@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::run::{Run, TaskRun, plain};
 
@@ -18,6 +18,8 @@ pub(crate) struct Values {
     /// By the whole reference.
     named: BTreeMap<String, String>,
     input: Option<String>,
+    /// The members of the input, where it is an object.
+    fields: Map<String, Value>,
 }
 
 impl Values {
@@ -50,7 +52,8 @@ impl Values {
                 name(&format!("tasks.{}.values.{value_name}", other.key), value.clone());
             }
         }
-        Self { named, input: task.input.clone() }
+        let fields = task.input.as_deref().and_then(|input| serde_json::from_str(input).ok()).unwrap_or_default();
+        Self { named, input: task.input.clone(), fields }
     }
 
     /// A value that a task has set.
@@ -65,12 +68,12 @@ impl Values {
         let input = self.input.as_ref()?;
         match reference.strip_prefix("input")? {
             "" => Some(input.clone()),
-            rest => serde_json::from_str::<Value>(input).ok()?.get(rest.strip_prefix('.')?).map(plain),
+            rest => self.fields.get(rest.strip_prefix('.')?).map(plain),
         }
     }
 
-    /// The text with its references replaced.
-    pub(crate) fn fill(&self, text: &str) -> String {
+    /// The text with its references replaced; nothing where they stand for more bytes than there is room for.
+    fn fill(&self, text: &str, room: &mut usize) -> Option<String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
@@ -78,40 +81,44 @@ impl Values {
             match after.split_once("}}") {
                 Some((reference, after)) => {
                     match self.get(reference.trim()) {
-                        Some(value) => filled.push_str(&value),
+                        Some(value) => {
+                            *room = room.checked_sub(value.len())?;
+                            filled.push_str(&value);
+                        }
                         None => filled.push_str(&format!("{{{{{reference}}}}}")),
                     }
                     rest = after;
                 }
                 None => {
                     filled.push_str("{{");
-                    rest = after;
+                    filled.push_str(after);
+                    rest = "";
                 }
             }
         }
-        filled + rest
+        Some(filled + rest)
     }
 
     /// The same in all texts of a value, but for what belongs to iterations.
-    pub(super) fn fill_all(&self, value: &mut Value) {
+    pub(super) fn fill_all(&self, value: &mut Value, room: &mut usize) -> Option<()> {
         match value {
-            Value::String(text) if text.contains("{{") => *text = self.fill(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.fill_all(item)),
+            Value::String(text) if text.contains("{{") => *text = self.fill(text, room)?,
+            Value::Array(items) => return items.iter_mut().try_for_each(|item| self.fill_all(item, room)),
             Value::Object(members) => {
-                for (name, member) in members {
-                    // The task of a for-each task is filled for each input.
-                    if name != "task" {
-                        self.fill_all(member);
-                    }
-                }
+                // The task of a for-each task is filled for each input.
+                let mut own = members.iter_mut().filter(|(name, _)| *name != "task");
+                return own.try_for_each(|(_, member)| self.fill_all(member, room));
             }
             _ => {}
         }
+        Some(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -120,6 +127,7 @@ mod tests {
         let values = Values {
             named: named.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             input: Some(r#"{"city": "Delft", "n": 4}"#.to_owned()),
+            fields: json!({"city": "Delft", "n": 4}).as_object().cloned().unwrap(),
         };
         for (text, filled) in [
             ("day {{job.parameters.day}} of {{ job.parameters.day }}", "day 3 of 3"),
@@ -128,7 +136,11 @@ mod tests {
             ("{{input.city}} {{input.n}} {{input.none}}", "Delft 4 {{input.none}}"),
             ("é{{input}}é", "é{\"city\": \"Delft\", \"n\": 4}é"),
         ] {
-            assert_eq!(values.fill(text), filled);
+            assert_eq!(values.fill(text, &mut 100).as_deref(), Some(filled));
         }
+        // What would grow without end, or take a walk for each of its braces.
+        assert_eq!(values.fill(&"{{input}}".repeat(5), &mut 100), None);
+        let braces = "{{".repeat(1_000_000);
+        assert_eq!(values.fill(&braces, &mut 100), Some(braces));
     }
 }

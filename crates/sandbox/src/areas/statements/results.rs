@@ -25,6 +25,8 @@ const CHUNK_ROWS: usize = 1000;
 /// Results of more rows have larger chunks.
 const MANY_ROWS: usize = 100_000;
 const LARGE_CHUNK_ROWS: usize = 10_000;
+/// About so many bytes a chunk has, where its rows are long.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 /// How long a link works, in seconds; a second less than the limit, as recorded.
 const LINK_SECONDS: i64 = 899;
 
@@ -85,6 +87,8 @@ pub(super) struct Told<'a> {
     pub(super) id: &'a str,
     pub(super) table: &'a Table,
     pub(super) sending: Sending,
+    /// Rows of a chunk.
+    chunk_rows: usize,
 }
 
 /// Cuts a result to a number of bytes, by whole rows.
@@ -100,7 +104,18 @@ pub(super) fn cut(table: &mut Table, limit: usize) {
     }
 }
 
-impl Told<'_> {
+impl<'a> Told<'a> {
+    pub(super) fn new(id: &'a str, table: &'a Table, sending: Sending) -> Self {
+        let rows = table.rows.len();
+        let long = byte_count(&table.rows).div_ceil(CHUNK_BYTES).max(1);
+        let chunk_rows = match rows {
+            _ if sending.whole => rows,
+            ..=MANY_ROWS => CHUNK_ROWS.min(rows.div_ceil(long)),
+            _ => LARGE_CHUNK_ROWS.min(rows.div_ceil(long)),
+        };
+        Self { id, table, sending, chunk_rows: chunk_rows.max(1) }
+    }
+
     pub(super) fn manifest(&self) -> Value {
         let table = self.table;
         if table.columns.is_empty() {
@@ -119,7 +134,7 @@ impl Told<'_> {
                 json
             })
             .collect();
-        let size = self.chunk_rows();
+        let size = self.chunk_rows;
         let mut total = 0;
         let chunks: Vec<_> = table
             .rows
@@ -150,7 +165,7 @@ impl Told<'_> {
         if table.columns.is_empty() {
             return json!({});
         }
-        let (rows, size) = (self.rows(index), self.chunk_rows());
+        let (rows, size) = (self.rows(index), self.chunk_rows);
         let mut chunk = json!({"chunk_index": index, "row_offset": index * size, "row_count": rows.len()});
         let next = (index + 1) * size;
         if table.rows.len() > next {
@@ -190,20 +205,11 @@ impl Told<'_> {
     }
 
     pub(super) fn chunks(&self) -> usize {
-        self.table.rows.len().div_ceil(self.chunk_rows()).max(1)
-    }
-
-    fn chunk_rows(&self) -> usize {
-        let rows = self.table.rows.len();
-        match rows {
-            _ if self.sending.whole => rows.max(1),
-            ..=MANY_ROWS => CHUNK_ROWS,
-            _ => LARGE_CHUNK_ROWS,
-        }
+        self.table.rows.len().div_ceil(self.chunk_rows).max(1)
     }
 
     fn rows(&self, index: usize) -> &[Vec<Option<String>>] {
-        self.table.rows.chunks(self.chunk_rows()).nth(index).unwrap_or_default()
+        self.table.rows.chunks(self.chunk_rows).nth(index).unwrap_or_default()
     }
 
     fn csv(&self, index: usize) -> String {
@@ -268,7 +274,7 @@ pub(super) fn download(workspace: &Workspace, request: &Request) -> Outcome {
     let State::Succeeded(table, _) = &state else {
         return Ok(Reply::of_storage(404, "NoSuchKey", "The specified key does not exist."));
     };
-    let told = Told { id, table, sending };
+    let told = Told::new(id, table, sending);
     Ok(match sending.delivery {
         Delivery::CsvLinks => Reply::bytes("text/csv", told.csv(index)),
         delivery if delivery.is_arrow() => {

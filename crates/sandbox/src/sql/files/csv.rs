@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Reading, Rows, check_size, malformed};
+use crate::json::MOST_VALUES;
 use crate::sql::error::SqlError;
 use crate::sql::temporal;
 use crate::sql::types::{Column, Type};
@@ -77,6 +78,7 @@ fn records(text: &str, delimiter: char) -> Result<Vec<Vec<Option<String>>>, &'st
     let mut record = Vec::new();
     let mut cell = String::new();
     let mut quoted = false;
+    let mut cells = 0;
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         match letter {
@@ -94,7 +96,13 @@ fn records(text: &str, delimiter: char) -> Result<Vec<Vec<Option<String>>>, &'st
                     records.push(std::mem::take(&mut record));
                 }
             }
-            letter if letter == delimiter => record.push(taken(&mut cell)),
+            letter if letter == delimiter => {
+                cells += 1;
+                if cells > MOST_VALUES {
+                    return Err("it has too many cells");
+                }
+                record.push(taken(&mut cell));
+            }
             letter => cell.push(letter),
         }
     }

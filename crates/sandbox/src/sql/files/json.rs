@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::{Reading, Rows, check_size, malformed};
-use crate::json::{MOST_VALUES, Unread, parse};
+use crate::json::{MOST_VALUES, Unread, parse, values};
 use crate::sql::error::SqlError;
 use crate::sql::runtime::schema_of;
 use crate::sql::types::{Column, Type};
@@ -13,6 +13,9 @@ use crate::sql::types::{Column, Type};
 impl Reading {
     pub(super) fn json(&self, texts: &[(&str, &str)]) -> Result<Rows, SqlError> {
         let mut objects = Vec::new();
+        if texts.iter().map(|(_, text)| values(text.as_bytes())).sum::<usize>() > MOST_VALUES {
+            return Err(SqlError::unsupported(format!("files of more than {MOST_VALUES} values in SQL")));
+        }
         for (file, text) in texts {
             let wrong = |unread| match unread {
                 Unread::Malformed(error) => malformed(file, &format!("it is not JSON ({error})")),
