@@ -32,6 +32,8 @@ pub struct ToolDefinition {
     pub name: &'static str,
     /// Names that it had before: calls and selections may go on using them, and no list shows them.
     pub aliases: &'static [&'static str],
+    /// Words that people use for it, which only the search reads.
+    pub keywords: &'static str,
     /// Toolset it belongs to.
     pub toolset: &'static str,
     /// Name for people.

@@ -1,8 +1,10 @@
 //! The tools and resources of this server, after `--toolsets`, `--tools`, `--exclude-tools` and
 //! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
 
+mod search;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -13,7 +15,6 @@ use crate::generated::{EXCLUDED, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
 use crate::policy::Policy;
-use crate::search::Index;
 use crate::workspaces::{self, Access};
 
 /// The toolset whose tools call others.
@@ -247,30 +248,6 @@ impl Registry {
         Ok(Tool::new(found, policy, &[]))
     }
 
-    /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
-    pub(crate) fn search(&self, words: &str, policy: Policy) -> impl Iterator<Item = Tool> {
-        static INDEX: OnceLock<Index> = OnceLock::new();
-        let index = INDEX.get_or_init(|| {
-            let mut index = Index::default();
-            for tool in REACHABLE.iter().chain(TOOLS) {
-                let arguments = match tool.action {
-                    Action::Operation(plain) => plain.arguments,
-                    Action::Composite(_) => &[],
-                };
-                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0)];
-                parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
-                parts.extend(arguments.iter().map(|argument| (argument.wire, 0.25)));
-                index.add(&parts);
-            }
-            index
-        });
-        let found = index.search(words).into_iter();
-        found.filter_map(move |number| {
-            let tool = REACHABLE.iter().chain(TOOLS).nth(number)?;
-            self.reach(tool.name, policy).ok()
-        })
-    }
-
     /// What to say where advice names tools that are not enabled, so that nobody looks for them.
     pub(crate) fn lacks(&self, advice: &str) -> Option<String> {
         let names = advice.split('`').skip(1).step_by(2);
@@ -338,15 +315,6 @@ impl Registry {
             lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
         others.map(|list| list.name).collect()
     }
-}
-
-/// The clauses of a description that are about its own tool: those that name another one say what it is not for.
-fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
-    let is_of_another = |clause: &&str| {
-        let mut quoted = clause.split('`').skip(1).step_by(2);
-        quoted.any(|name| TOOLS.iter().any(|tool| tool.name == name))
-    };
-    description.split(['.', ';']).filter(move |clause| !is_of_another(clause))
 }
 
 /// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.

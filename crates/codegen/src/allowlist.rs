@@ -105,6 +105,8 @@ pub struct Tool {
     pub title: String,
     /// What a model reads.
     pub description: String,
+    /// Words that people use for it, which only the search reads.
+    pub keywords: String,
     /// What a call can do.
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.

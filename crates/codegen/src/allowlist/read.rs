@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
         let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
         let shown_by = entry.take("verify");
-        let aliases = entry.strings("alias");
+        let (aliases, keywords) = (entry.strings("alias"), entry.optional_string("keywords"));
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
         let risk = risk?;
@@ -232,6 +232,7 @@ impl<'a> Reader<'a> {
         Ok(Tool {
             name,
             aliases: aliases?,
+            keywords: keywords?.unwrap_or_default(),
             position,
             toolset: toolset.to_owned(),
             title: title?,
@@ -252,6 +253,7 @@ impl<'a> Reader<'a> {
             (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
+        let keywords = entry.optional_string("keywords");
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
         entry.finish()?;
         let risk = risk?;
@@ -276,6 +278,7 @@ impl<'a> Reader<'a> {
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: guarded?,
             aliases: aliases?,
+            keywords: keywords?.unwrap_or_default(),
             risk,
             argument_aliases: params.map(operation::aliases).transpose()?.unwrap_or_default(),
             operation: None,

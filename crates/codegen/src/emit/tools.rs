@@ -95,6 +95,7 @@ fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
     Tool {
         name: id.to_owned(),
         aliases: Vec::new(),
+        keywords: String::new(),
         position: decision.position.clone(),
         toolset: decision.toolset.clone(),
         title: summary.clone(),
@@ -124,7 +125,7 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
 }
 
 fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
-    let Tool { name, aliases, toolset, title, idempotent, guarded, .. } = tool;
+    let Tool { name, aliases, keywords, toolset, title, idempotent, guarded, .. } = tool;
     // The summary of an operation says nothing of its schema, which `search_operations` shows.
     let is_executed = tool.operation.as_ref().is_some_and(|plain| plain.id == tool.name);
     let is_bounded = !is_executed && tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain));
@@ -158,6 +159,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
         ToolDefinition {
             name: #name,
             aliases: &[#(#aliases),*],
+            keywords: #keywords,
             toolset: #toolset,
             title: #title,
             description: #description,
