@@ -25,6 +25,21 @@ pub struct ToolsetDefinition {
     pub default: bool,
 }
 
+/// Toolsets that go together, under one name.
+#[derive(Debug)]
+pub struct PresetDefinition {
+    /// Name for `--toolsets`.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// Names of its toolsets.
+    pub toolsets: &'static [&'static str],
+    /// Only the tools of these that read.
+    pub only_reads: bool,
+}
+
 /// One tool as decided in the allowlist.
 #[derive(Debug)]
 pub struct ToolDefinition {
