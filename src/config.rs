@@ -57,7 +57,7 @@ pub struct Options {
     /// SQL warehouse to use where a call names none, instead of DATABRICKS_WAREHOUSE_ID
     #[arg(long, global = true, help_heading = "Workspace", value_name = "ID")]
     pub warehouse_id: Option<String>,
-    /// Toolsets to enable: names, `default` or `all`
+    /// Toolsets to enable: names of toolsets or presets (`analyst`, `data-engineer`, …), `default` or `all`
     #[arg(
         long,
         global = true,

@@ -25,6 +25,21 @@ pub struct ToolsetDefinition {
     pub default: bool,
 }
 
+/// Toolsets that go together, under one name.
+#[derive(Debug)]
+pub struct PresetDefinition {
+    /// Name for `--toolsets`.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// Names of its toolsets.
+    pub toolsets: &'static [&'static str],
+    /// Only the tools of these that read.
+    pub only_reads: bool,
+}
+
 /// One tool as decided in the allowlist.
 #[derive(Debug)]
 pub struct ToolDefinition {
@@ -32,6 +47,8 @@ pub struct ToolDefinition {
     pub name: &'static str,
     /// Names that it had before: calls and selections may go on using them, and no list shows them.
     pub aliases: &'static [&'static str],
+    /// Words that people use for it, which only the search reads.
+    pub keywords: &'static str,
     /// Toolset it belongs to.
     pub toolset: &'static str,
     /// Name for people.

@@ -1,19 +1,22 @@
 //! The tools and resources of this server, after `--toolsets`, `--tools`, `--exclude-tools` and
 //! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
 
+mod search;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::definition::{Action, Lists, OperationTool, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition};
+use crate::definition::{
+    Action, Lists, OperationTool, PresetDefinition, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition,
+};
 use crate::error::Error;
 use crate::examples;
-use crate::generated::{EXCLUDED, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
+use crate::generated::{EXCLUDED, PRESETS, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
 use crate::policy::Policy;
-use crate::search::Index;
 use crate::workspaces::{self, Access};
 
 /// The toolset whose tools call others.
@@ -24,7 +27,7 @@ const FULL_SCHEMA_TOOL: &str = "get_input_schema";
 /// Which tools to enable.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Toolset names, `default` or `all`; empty = `default`, unless `tools` names some.
+    /// Names of toolsets or presets, `default` or `all`; empty = `default`, unless `tools` names some.
     pub toolsets: Vec<String>,
     /// Tools to enable besides the toolsets.
     pub tools: Vec<String>,
@@ -94,7 +97,10 @@ impl Registry {
         let (included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
         let refused = included.iter().filter(|name| definition(name).is_ok_and(|tool| !tool.is_allowed(policy)));
         refused.for_each(|tool| tracing::warn!(tool, "left out, though asked for: this server is read-only"));
-        let is_selected = |tool: &&ToolDefinition| toolsets.contains(tool.toolset) || included.contains(tool.name);
+        let is_selected = |tool: &&ToolDefinition| {
+            let part = toolsets.get(tool.toolset);
+            part.is_some_and(|part| *part == Part::Whole || tool.risk == Risk::Read) || included.contains(tool.name)
+        };
         let is_allowed = |tool: &&'static ToolDefinition| !excluded.contains(tool.name) && tool.is_allowed(policy);
         let new = |tool| Tool::new(tool, policy, several);
         let mut tools: BTreeMap<_, _> =
@@ -104,8 +110,9 @@ impl Registry {
         {
             tools.insert(tool.name, new(tool));
         }
-        let resources = RESOURCES.iter().filter(|resource| toolsets.contains(resource.toolset)).collect();
-        let active: BTreeSet<_> = tools.values().map(|tool| tool.definition.toolset).chain(toolsets).collect();
+        let resources = RESOURCES.iter().filter(|resource| toolsets.contains_key(resource.toolset)).collect();
+        let active: BTreeSet<_> =
+            tools.values().map(|tool| tool.definition.toolset).chain(toolsets.into_keys()).collect();
         let toolsets = TOOLSETS.iter().filter(|toolset| active.contains(toolset.name)).collect();
         Ok(Self { tools, resources, toolsets, excluded, policy, workspaces: several.to_vec() })
     }
@@ -120,6 +127,11 @@ impl Registry {
         let operation = REACHABLE.iter().find(|operation| operation.name == name);
         let found = operation.map_or_else(|| definition(name), Ok);
         found.map(full_schema).map_err(|error| Error::failed(error.to_string()))
+    }
+
+    /// Every preset that the allowlist defines.
+    pub fn all_presets() -> &'static [PresetDefinition] {
+        PRESETS
     }
 
     /// Every toolset that the allowlist defines.
@@ -247,30 +259,6 @@ impl Registry {
         Ok(Tool::new(found, policy, &[]))
     }
 
-    /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
-    pub(crate) fn search(&self, words: &str, policy: Policy) -> impl Iterator<Item = Tool> {
-        static INDEX: OnceLock<Index> = OnceLock::new();
-        let index = INDEX.get_or_init(|| {
-            let mut index = Index::default();
-            for tool in REACHABLE.iter().chain(TOOLS) {
-                let arguments = match tool.action {
-                    Action::Operation(plain) => plain.arguments,
-                    Action::Composite(_) => &[],
-                };
-                let mut parts = vec![(tool.name, 2.0), (tool.title, 2.0)];
-                parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
-                parts.extend(arguments.iter().map(|argument| (argument.wire, 0.25)));
-                index.add(&parts);
-            }
-            index
-        });
-        let found = index.search(words).into_iter();
-        found.filter_map(move |number| {
-            let tool = REACHABLE.iter().chain(TOOLS).nth(number)?;
-            self.reach(tool.name, policy).ok()
-        })
-    }
-
     /// What to say where advice names tools that are not enabled, so that nobody looks for them.
     pub(crate) fn lacks(&self, advice: &str) -> Option<String> {
         let names = advice.split('`').skip(1).step_by(2);
@@ -340,15 +328,6 @@ impl Registry {
     }
 }
 
-/// The clauses of a description that are about its own tool: those that name another one say what it is not for.
-fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
-    let is_of_another = |clause: &&str| {
-        let mut quoted = clause.split('`').skip(1).step_by(2);
-        quoted.any(|name| TOOLS.iter().any(|tool| tool.name == name))
-    };
-    description.split(['.', ';']).filter(move |clause| !is_of_another(clause))
-}
-
 /// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.
 fn is_list_of(list: &str, tool: &str) -> bool {
     let (Some(plural), Some((_, noun))) = (list.strip_prefix("list_"), tool.split_once('_')) else { return false };
@@ -399,25 +378,48 @@ pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
     })
 }
 
-fn toolsets(selection: &Selection) -> Result<BTreeSet<&'static str>, Error> {
+/// Which tools of a toolset are selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// Those that only read.
+    Reading,
+    /// All.
+    Whole,
+}
+
+fn toolsets(selection: &Selection) -> Result<BTreeMap<&'static str, Part>, Error> {
     let default = ["default".to_owned()];
     let names: &[String] = match (&selection.toolsets, &selection.tools) {
         (toolsets, tools) if toolsets.is_empty() && tools.is_empty() => &default,
         (toolsets, _) => toolsets,
     };
-    let mut selected = BTreeSet::new();
+    let mut selected: BTreeMap<&str, Part> = BTreeMap::new();
+    let mut select = |name: &'static str, part: Part| {
+        let known = selected.entry(name).or_insert(part);
+        *known = part.max(*known);
+    };
     for name in names {
         match name.as_str() {
-            "all" => selected.extend(TOOLSETS.iter().map(|toolset| toolset.name)),
-            "default" => selected.extend(TOOLSETS.iter().filter(|toolset| toolset.default).map(|toolset| toolset.name)),
+            "all" => TOOLSETS.iter().for_each(|toolset| select(toolset.name, Part::Whole)),
+            "default" => {
+                TOOLSETS.iter().filter(|toolset| toolset.default).for_each(|toolset| select(toolset.name, Part::Whole));
+            }
+            name if PRESETS.iter().any(|preset| preset.name == name) => {
+                for preset in PRESETS.iter().filter(|preset| preset.name == name) {
+                    let part = if preset.only_reads { Part::Reading } else { Part::Whole };
+                    preset.toolsets.iter().for_each(|toolset| select(toolset, part));
+                }
+            }
             name => {
                 let toolset = TOOLSETS.iter().find(|toolset| toolset.name == name).ok_or_else(|| {
-                    let known = || TOOLSETS.iter().map(|toolset| toolset.name).chain(["all", "default"]);
+                    let presets = PRESETS.iter().map(|preset| preset.name);
+                    let known =
+                        || TOOLSETS.iter().map(|toolset| toolset.name).chain(presets.clone()).chain(["all", "default"]);
                     let hint = did_you_mean(name, known());
                     let known = known().collect::<Vec<_>>().join(", ");
-                    Error::failed(format!("no toolset is named `{name}`{hint}; there are: {known}"))
+                    Error::failed(format!("no toolset or preset is named `{name}`{hint}; there are: {known}"))
                 })?;
-                selected.insert(toolset.name);
+                select(toolset.name, Part::Whole);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::risk::Risk;
 pub(crate) struct Call {
     /// Id of the operation, or name of the tool, from `search_operations`.
     operation: String,
-    /// Its arguments, as `search_operations` shows them with `describe`.
+    /// Its arguments as `search_operations` describes them, e.g. `{"limit": 5}`.
     #[serde(default)]
     #[schemars(with = "Object")]
     arguments: Map<String, Value>,

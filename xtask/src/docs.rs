@@ -81,6 +81,15 @@ fn toolsets(allowlist: &Allowlist) -> Result<String> {
         let count = tools_of(allowlist, toolset).count();
         writeln!(text, "| `{}`{default} | {count} | {} |", toolset.name, toolset.description)?;
     }
+    writeln!(
+        text,
+        "\nPresets are names for several of them:\n\n| preset | what it is for | toolsets |\n|---|---|---|"
+    )?;
+    for (name, preset) in &allowlist.presets {
+        let reads = if preset.only_reads { "only the reading tools of " } else { "" };
+        let names: Vec<_> = preset.toolsets.iter().map(|toolset| format!("`{toolset}`")).collect();
+        writeln!(text, "| `{name}` | {} | {reads}{} |", preset.description, names.join(", "))?;
+    }
     text.push('\n');
     Ok(text)
 }

@@ -26,6 +26,8 @@ pub use verify::{Look, Verify};
 pub struct Allowlist {
     /// Toolsets by name.
     pub toolsets: BTreeMap<String, Toolset>,
+    /// Presets by name.
+    pub presets: BTreeMap<String, Preset>,
     /// Tools by name.
     pub tools: BTreeMap<String, Tool>,
     /// Resource templates by name.
@@ -49,6 +51,19 @@ pub struct Toolset {
     pub description: String,
     /// Whether it is part of the default profile.
     pub default: bool,
+}
+
+/// Toolsets that go together, under one name.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    /// Name for people.
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// Names of its toolsets.
+    pub toolsets: Vec<String>,
+    /// Only the tools of these that read.
+    pub only_reads: bool,
 }
 
 /// What was decided on an operation.
@@ -105,6 +120,8 @@ pub struct Tool {
     pub title: String,
     /// What a model reads.
     pub description: String,
+    /// Words that people use for it, which only the search reads.
+    pub keywords: String,
     /// What a call can do.
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
@@ -324,6 +341,7 @@ impl Allowlist {
         let mut reader = read::Reader::new(api);
         for (stem, text) in files {
             match yaml::parse(&format!("allowlist/{stem}.yaml"), text) {
+                Ok(node) if stem == read::PRESETS => reader.presets(node),
                 Ok(node) => reader.file(stem, node),
                 Err(problem) => reader.problems.push(problem),
             }

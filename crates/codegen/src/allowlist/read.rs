@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Allowlist, Decision, OperationTool, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation, reachable,
-    verify,
+    Allowlist, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation,
+    reachable, verify,
 };
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
+
+/// The stem of the file of presets, which is none of a toolset.
+pub(super) const PRESETS: &str = "presets";
 
 pub(super) struct Reader<'a> {
     pub(super) api: &'a Api,
@@ -18,6 +21,8 @@ pub(super) struct Reader<'a> {
     lists: Vec<(Position, String)>,
     /// Operations that composites use, looked up once all files are read.
     uses: Vec<Use>,
+    /// Toolsets that presets name, checked once all files are read.
+    preset_toolsets: Vec<(Position, String)>,
 }
 
 /// A composite and an operation that it uses.
@@ -30,13 +35,54 @@ struct Use {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(api: &'a Api) -> Self {
-        Self { api, problems: Vec::new(), allowlist: Allowlist::default(), lists: Vec::new(), uses: Vec::new() }
+        Self {
+            api,
+            problems: Vec::new(),
+            allowlist: Allowlist::default(),
+            lists: Vec::new(),
+            uses: Vec::new(),
+            preset_toolsets: Vec::new(),
+        }
     }
 
     pub(super) fn file(&mut self, stem: &str, node: Node) {
         if let Err(problem) = self.toolset(stem, node) {
             self.problems.push(problem);
         }
+    }
+
+    pub(super) fn presets(&mut self, node: Node) {
+        let entries = node.mapping("names of presets and their toolsets").map(Mapping::into_entries);
+        match entries {
+            Ok(entries) => entries.into_iter().for_each(|(key, node)| self.collect(|reader| reader.preset(key, node))),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    fn preset(&mut self, key: Key, node: Node) -> Result<(), Problem> {
+        let mut entry = node.mapping("`title`, `description` and `toolsets`")?;
+        let (title, description) = (entry.string("title")?, entry.string("description")?);
+        let only_reads = entry.boolean("only_reads", false)?;
+        let mut toolsets = Vec::new();
+        for node in entry.require("toolsets")?.sequence("a list of toolsets")? {
+            let position = node.position.clone();
+            let name = node.string()?;
+            self.preset_toolsets.push((position, name.clone()));
+            toolsets.push(name);
+        }
+        entry.finish()?;
+        self.allowlist.presets.insert(key.text, Preset { title, description, toolsets, only_reads });
+        Ok(())
+    }
+
+    /// Toolsets that presets name and that are not there.
+    fn unknown_toolsets(&self) -> Vec<Problem> {
+        let known = || self.allowlist.toolsets.keys().map(String::as_str);
+        let unknown = self.preset_toolsets.iter().filter(|(_, name)| !self.allowlist.toolsets.contains_key(name));
+        let unknown = unknown.map(|(position, name)| {
+            position.problem(format!("no toolset is named `{name}`{}", did_you_mean(name, known())))
+        });
+        unknown.collect()
     }
 
     pub(super) fn finish(mut self) -> Result<Allowlist, Problems> {
@@ -47,7 +93,9 @@ impl<'a> Reader<'a> {
         for used in std::mem::take(&mut self.uses) {
             self.collect(|reader| reader.decide_by_use(used));
         }
+        let unknown = self.unknown_toolsets();
         let mut problems = self.problems;
+        problems.extend(unknown);
         problems.extend(cross_checks::check(&self.allowlist, self.api, &self.lists));
         problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
         if problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(problems)) }
@@ -214,7 +262,7 @@ impl<'a> Reader<'a> {
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
         let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
         let shown_by = entry.take("verify");
-        let aliases = entry.strings("alias");
+        let (aliases, keywords) = (entry.strings("alias"), entry.optional_string("keywords"));
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
         let risk = risk?;
@@ -232,6 +280,7 @@ impl<'a> Reader<'a> {
         Ok(Tool {
             name,
             aliases: aliases?,
+            keywords: keywords?.unwrap_or_default(),
             position,
             toolset: toolset.to_owned(),
             title: title?,
@@ -252,6 +301,7 @@ impl<'a> Reader<'a> {
             (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
+        let keywords = entry.optional_string("keywords");
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
         entry.finish()?;
         let risk = risk?;
@@ -276,6 +326,7 @@ impl<'a> Reader<'a> {
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: guarded?,
             aliases: aliases?,
+            keywords: keywords?.unwrap_or_default(),
             risk,
             argument_aliases: params.map(operation::aliases).transpose()?.unwrap_or_default(),
             operation: None,

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::names;
 use super::operations::{location, option};
 use crate::allowlist::{
-    self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Reachable, Resource, Risk,
-    Shape, Source, Tool, Verify,
+    self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Preset, Reachable, Resource,
+    Risk, Shape, Source, Tool, Verify,
 };
 use crate::api::{Api, Operation, Property, Response, Schema};
 use crate::examples;
@@ -29,6 +29,12 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
     let toolsets = allowlist.toolsets.values().map(|toolset| {
         let crate::allowlist::Toolset { name, title, description, default } = toolset;
         quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
+    });
+    let presets = allowlist.presets.iter().map(|(name, preset)| {
+        let Preset { title, description, toolsets, only_reads } = preset;
+        quote!(PresetDefinition {
+            name: #name, title: #title, description: #description, toolsets: &[#(#toolsets),*], only_reads: #only_reads
+        })
     });
     let tools = allowlist.tools.values().map(|tool| self::tool(api, allowlist, tool)).collect::<Result<Vec<_>>>()?;
     let reachable = allowlist.decisions.iter().filter_map(|(id, decision)| {
@@ -48,6 +54,9 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
 
         /// Toolsets by name.
         pub(crate) static TOOLSETS: &[ToolsetDefinition] = &[#(#toolsets),*];
+
+        /// Presets by name.
+        pub(crate) static PRESETS: &[PresetDefinition] = &[#(#presets),*];
 
         /// Tools by name.
         pub(crate) static TOOLS: &[ToolDefinition] = &[#(#tools),*];
@@ -95,6 +104,7 @@ fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
     Tool {
         name: id.to_owned(),
         aliases: Vec::new(),
+        keywords: String::new(),
         position: decision.position.clone(),
         toolset: decision.toolset.clone(),
         title: summary.clone(),
@@ -124,7 +134,7 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
 }
 
 fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
-    let Tool { name, aliases, toolset, title, idempotent, guarded, .. } = tool;
+    let Tool { name, aliases, keywords, toolset, title, idempotent, guarded, .. } = tool;
     // The summary of an operation says nothing of its schema, which `search_operations` shows.
     let is_executed = tool.operation.as_ref().is_some_and(|plain| plain.id == tool.name);
     let is_bounded = !is_executed && tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain));
@@ -158,6 +168,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
         ToolDefinition {
             name: #name,
             aliases: &[#(#aliases),*],
+            keywords: #keywords,
             toolset: #toolset,
             title: #title,
             description: #description,

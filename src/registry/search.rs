@@ -1,0 +1,64 @@
+//! Which tools and operations fit the words of a person.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::{Registry, Tool};
+use crate::definition::{Action, ToolDefinition};
+use crate::generated::{REACHABLE, TOOLS};
+use crate::policy::Policy;
+use crate::search::Index;
+
+/// Tools before operations: what is made for people fits better.
+fn all() -> impl Iterator<Item = &'static ToolDefinition> {
+    TOOLS.iter().chain(REACHABLE)
+}
+
+fn index() -> &'static Index {
+    static INDEX: OnceLock<Index> = OnceLock::new();
+    INDEX.get_or_init(|| {
+        let mut index = Index::default();
+        for tool in all() {
+            let mut parts = vec![(tool.name, 2.0), (tool.title, 1.0), (tool.keywords, 1.0)];
+            parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
+            let arguments = arguments(tool);
+            parts.extend(arguments.iter().map(|argument| (argument.as_str(), 0.3)));
+            index.add(&parts);
+        }
+        index
+    })
+}
+
+/// The names of the arguments.
+fn arguments(tool: &ToolDefinition) -> Vec<String> {
+    match tool.action {
+        Action::Operation(plain) => plain.arguments.iter().map(|argument| argument.wire.to_owned()).collect(),
+        Action::Composite(composite) => {
+            let schema = (composite.schema)();
+            let properties = schema.get("properties").and_then(Value::as_object);
+            properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
+        }
+    }
+}
+
+/// The clauses of a description that are about its own tool: those that name another one say what it is not for.
+fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
+    let is_of_another = |clause: &&str| {
+        let mut quoted = clause.split('`').skip(1).step_by(2);
+        quoted.any(|name| TOOLS.iter().any(|tool| tool.name == name))
+    };
+    description.split(['.', ';']).filter(move |clause| !is_of_another(clause))
+}
+
+impl Registry {
+    /// The names of all tools and operations that have any of the words, the best first.
+    pub fn ranked(words: &str) -> impl Iterator<Item = &'static str> {
+        index().search(words).into_iter().filter_map(|number| Some(all().nth(number)?.name))
+    }
+
+    /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
+    pub(crate) fn search(&self, words: &str, policy: Policy) -> impl Iterator<Item = Tool> {
+        Self::ranked(words).filter_map(move |name| self.reach(name, policy).ok())
+    }
+}
