@@ -61,6 +61,10 @@ impl Job {
         tasks_of(&self.settings)
     }
 
+    pub(crate) fn task_count(&self) -> usize {
+        self.settings.get("tasks").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
     fn json(&self, tasks: bool) -> Value {
         let mut settings = self.settings.clone();
         if !tasks {

@@ -91,11 +91,12 @@ fn forget(jobs: &mut Jobs) {
     }
     // Some more than there must be, so that it is not done with each run.
     let surplus = if surplus > 0 { surplus + KEPT / 10 } else { 0 };
-    let mut ended: Vec<_> = jobs.runs.values().filter_map(|run| Some((run.ended?, run.id))).collect();
+    // Those first that other runs have started: who started a run asks for it.
+    let mut ended: Vec<_> = jobs.runs.values().filter_map(|run| Some((run.depth == 0, run.ended?, run.id))).collect();
     ended.sort_unstable();
     // The last one is always told of.
     ended.pop();
-    for (index, (_, id)) in ended.into_iter().enumerate() {
+    for (index, (.., id)) in ended.into_iter().enumerate() {
         if index >= surplus && bytes <= KEPT_BYTES {
             break;
         }
@@ -320,14 +321,15 @@ fn nest(scene: &mut Scene<'_>, nested: &Map<String, Value>, at: i64) -> Result<i
     const DEEPEST: usize = 5;
     let id = nested.get("job_id").and_then(|id| id.as_i64().or_else(|| id.as_str()?.parse().ok())).unwrap_or(0);
     let missing = || Box::new(Done::refused("RESOURCE_NOT_FOUND", format!("The job {id} to run does not exist.")));
-    let job = scene.jobs.jobs.get(&id).cloned().ok_or_else(missing)?;
+    let tasks = scene.jobs.jobs.get(&id).ok_or_else(missing)?.task_count();
     if scene.run.depth >= DEEPEST {
         let message = format!("Run-job tasks are nested more than {DEEPEST} deep.");
         return Err(Box::new(Done::refused("INVALID_RUN_CONFIGURATION", message)));
     }
-    if let Some(message) = overload(scene.jobs, job.tasks().len()) {
+    if let Some(message) = overload(scene.jobs, tasks) {
         return Err(Box::new(Done::refused("WORKSPACE_RUN_LIMIT_EXCEEDED", message)));
     }
+    let job = scene.jobs.jobs.get(&id).cloned().ok_or_else(missing)?;
     let mut start = Start { at, trigger: "RUN_JOB_TASK", depth: scene.run.depth + 1, ..Start::default() };
     for (name, value) in nested.get("job_parameters").and_then(Value::as_object).into_iter().flatten() {
         start.parameters.insert(name.clone(), plain(value));

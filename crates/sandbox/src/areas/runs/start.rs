@@ -23,7 +23,7 @@ pub(super) const OVERRIDES: [&str; 6] =
 const LARGEST_OVERRIDE: usize = 10_000;
 
 /// Runs that are open at once.
-const MOST_OPEN: usize = 1_000;
+const MOST_OPEN: usize = 500;
 /// Tasks of open runs, and their iterations.
 const MOST_OPEN_TASKS: usize = 20_000;
 
@@ -147,7 +147,7 @@ pub(super) fn run_now(workspace: &Workspace, request: &Request) -> Outcome {
         start.overrides.extend(fields.get(name).map(|value| (name.to_owned(), value.clone())));
     }
     check_overrides(&start.overrides)?;
-    check_load(&jobs, job.tasks().len())?;
+    check_load(&jobs, job.task_count())?;
     start.queue = fields.object("queue")?.map(|queue| queue.get("enabled") == Some(&Value::Bool(true)));
     let run = begin(workspace, &mut jobs, &job, start);
     let (run_id, reply) = (run.id, json!({"run_id": run.id, "number_in_job": run.number}));
