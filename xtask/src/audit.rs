@@ -18,9 +18,6 @@ pub(crate) struct Arguments {
     /// Record the exposed operations as they are now, after reviewing the differences
     #[arg(long)]
     accept: bool,
-    /// Name every undecided operation, not just those of packages that must be decided
-    #[arg(long)]
-    undecided: bool,
     /// Check also that the behavior tests, which ran before, made each composite call every operation that it uses
     #[arg(long)]
     exercised: bool,
@@ -47,17 +44,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "{name:22} {operations:4} operations: {exposed:3} exposed, {reachable:3} reachable, {excluded:3} excluded, {:3} undecided",
             undecided.len()
         )?;
-        if package.closed || arguments.undecided {
-            undecided.iter().try_for_each(|id| writeln!(report, "  undecided: {id}"))?;
-        }
-        if package.closed {
-            findings += undecided.len();
-        }
+        undecided.iter().try_for_each(|id| writeln!(report, "  undecided: {id}"))?;
+        findings += undecided.len();
     }
     if findings > 0 {
         writeln!(
             report,
-            "{findings} operation(s) of packages that must be decided are not: give each a `tool`, a `resource` or `reach`, or name it in `uses` of a composite, in \
+            "{findings} operation(s) are undecided: give each a `tool`, a `resource` or `reach`, or name it in `uses` of a composite, in \
              a file of `{}`, or name it under `exclude` with a reason",
             directory.display()
         )?;

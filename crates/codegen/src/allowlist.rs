@@ -1,7 +1,7 @@
 //! What the allowlist decides: each operation of the API as a tool, a resource, a part of a composite, or
 //! excluded with a reason. Reading checks everything against the specs and collects every mistake.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -32,8 +32,6 @@ pub struct Allowlist {
     pub tools: BTreeMap<String, Tool>,
     /// Resource templates by name.
     pub resources: BTreeMap<String, Resource>,
-    /// Packages of which every operation must be decided.
-    pub packages: BTreeSet<String>,
     /// What was decided on each operation, by operation id.
     pub decisions: BTreeMap<String, Decision>,
     /// Operations that the specs lack, by operation id.

@@ -1,8 +1,8 @@
 //! What nobody has decided on, and what changed since somebody did.
 //!
-//! A package that a toolset file names under `packages` is closed: each of its operations must be decided.
-//! What was decided is recorded in a lock file, `allowlist/exposure.lock`: method, path, risk and parameters of each exposed
-//! operation, so that a change of the API shows up as a difference that a person reviews.
+//! Every operation of the specs must be decided. What was decided is recorded in a lock file, `allowlist/exposure.lock`: method,
+//! path, risk and parameters of each exposed operation, and each exclusion, so that a change of the API or of a decision
+//! shows up as a difference that a person reviews.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,6 +12,9 @@ use crate::api::{Api, Location, Operation, Schema};
 
 /// Name of the lock file in the allowlist's directory.
 pub const LOCK_FILE: &str = "exposure.lock";
+
+/// The line of an operation that is excluded.
+const EXCLUDED: &str = "excluded";
 
 /// How the operations of a package stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +29,6 @@ pub struct Package {
     pub excluded: usize,
     /// Ids that nobody has decided on.
     pub undecided: Vec<String>,
-    /// Whether the allowlist says that all of its operations are decided.
-    pub closed: bool,
 }
 
 /// How each package of the specs stands.
@@ -36,7 +37,6 @@ pub fn packages(api: &Api, allowlist: &Allowlist) -> BTreeMap<String, Package> {
     for (id, operation) in &api.operations {
         let package = packages.entry(operation.package().to_owned()).or_default();
         package.operations += 1;
-        package.closed = allowlist.packages.contains(operation.package());
         match allowlist.decisions.get(id) {
             None => package.undecided.push(id.clone()),
             Some(decision) if decision.excluded.is_some() => package.excluded += 1,
@@ -47,13 +47,17 @@ pub fn packages(api: &Api, allowlist: &Allowlist) -> BTreeMap<String, Package> {
     packages
 }
 
-/// The lock file: each exposed operation with everything that a review looked at.
+/// The lock file: each exposed operation with everything that a review looked at, and each exclusion.
 pub fn lock(api: &Api, allowlist: &Allowlist) -> String {
     let mut text =
         String::from("# Written by `cargo xtask audit --accept`; a difference is an API change to review.\n");
     for (id, decision) in &allowlist.decisions {
-        let Some(operation) = allowlist.operation(api, id).filter(|_| decision.excluded.is_none()) else { continue };
+        let Some(operation) = allowlist.operation(api, id) else { continue };
         text.push('\n');
+        if decision.excluded.is_some() {
+            let _ = writeln!(text, "{}\n  {EXCLUDED}", operation.id);
+            continue;
+        }
         text.push_str(&block(operation, decision, allowlist));
     }
     text
@@ -66,8 +70,16 @@ pub fn differences(accepted: &str, current: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for id in ids {
         match (accepted.get(id), current.get(id)) {
+            (Some(old), None) if old.contains(EXCLUDED) => lines.push(format!("{id}: no longer excluded")),
             (Some(_), None) => lines.push(format!("{id}: no longer exposed")),
+            (None, Some(new)) if new.contains(EXCLUDED) => lines.push(format!("{id}: newly excluded")),
             (None, Some(_)) => lines.push(format!("{id}: newly exposed")),
+            (Some(old), Some(new)) if old.contains(EXCLUDED) && !new.contains(EXCLUDED) => {
+                lines.push(format!("{id}: was excluded, and is exposed"));
+            }
+            (Some(old), Some(new)) if !old.contains(EXCLUDED) && new.contains(EXCLUDED) => {
+                lines.push(format!("{id}: was exposed, and is excluded"));
+            }
             (Some(old), Some(new)) if old != new => {
                 lines.extend(old.difference(new).map(|line| format!("{id}: was  {line}")));
                 lines.extend(new.difference(old).map(|line| format!("{id}: is   {line}")));

@@ -115,11 +115,6 @@ impl<'a> Reader<'a> {
             name: name.clone(),
         };
         self.allowlist.toolsets.insert(name.clone(), toolset);
-        if let Some(packages) = file.take("packages") {
-            for node in packages.sequence("a list of packages of which every operation is decided")? {
-                self.collect(|reader| reader.package(node));
-            }
-        }
         if let Some(operations) = file.take("operations") {
             for (key, entry) in operations.mapping("operation ids and what is decided on them")?.into_entries() {
                 self.collect(|reader| reader.operation(&name, key, entry));
@@ -141,17 +136,6 @@ impl<'a> Reader<'a> {
             }
         }
         file.finish()
-    }
-
-    fn package(&mut self, node: Node) -> Result<(), Problem> {
-        let position = node.position.clone();
-        let name = node.string()?;
-        if !self.api.documents.contains_key(&name) {
-            let hint = did_you_mean(&name, self.api.documents.keys().map(String::as_str));
-            return Err(position.problem(format!("the specs have no package `{name}`{hint}")));
-        }
-        self.allowlist.packages.insert(name);
-        Ok(())
     }
 
     fn collect(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Problem>) {

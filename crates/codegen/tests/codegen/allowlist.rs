@@ -1,6 +1,7 @@
 //! Each mistake in an allowlist, where it stands and with what would be right.
 
 use codegen::Allowlist;
+use codegen::allowlist::Risk;
 
 use crate::spec::{api, dedent, good_toolset, toolset, toolsets};
 
@@ -58,11 +59,11 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias
-        allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, verify, uses
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias, keywords
+        allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, reach, resource, tool
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, keywords, verify, uses
         allowlist/jobs.yaml:7:5: `reason` is missing
-        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, packages, operations, undocumented, composites, exclude
+        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, operations, undocumented, composites, exclude
         ",
     );
     check_entry("params: { name: { required: true } }", "3:21: `description` is missing");
@@ -355,7 +356,7 @@ fn decisions_that_are_none_or_several() {
           run_notebook: { risk: write, uses: [jobs.jobs.run_now, jobs.jobs.list, jobs.jobs.gett], title: Run, description: Runs., verify: { note: Look. } }
         ",
         "
-        allowlist/jobs.yaml:2:3: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource` or `exclude`, or name it in `uses` of a composite
+        allowlist/jobs.yaml:2:3: nothing is decided on `jobs.jobs.get`: give it a `tool`, a `resource`, `reach` or `exclude`, or name it in `uses` of a composite
         allowlist/jobs.yaml:5:58: `run_notebook` uses `jobs.jobs.list`, which is excluded
         allowlist/jobs.yaml:5:74: the specs have no operation `jobs.jobs.gett`; did you mean `jobs.jobs.get`?; if it was removed, remove this entry
         ",
@@ -543,5 +544,31 @@ fn any_text_is_read_or_refused() {
     for link in ["[", "{a: ", "- ", "? ", "&a [*a, ", "a:\n ", "!!x ", "'", "{", "*a "] {
         let long = format!("operations: {}", link.repeat(50_000));
         assert!(toolset(&api, &long).is_err(), "{link}");
+    }
+}
+
+#[test]
+fn operations_without_a_tool_are_reachable() {
+    let api = api(JOBS);
+    let allowlist = good_toolset(
+        &api,
+        "operations:\n  jobs.jobs.get: { reach: read, summary: Shows one job., secret: [job_id] }\n  \
+         jobs.jobs.delete: { reach: destructive, summary: Deletes one job. }",
+    );
+    let reachable = allowlist.decisions["jobs.jobs.get"].reachable.as_ref().expect("it is reachable");
+    assert_eq!((reachable.risk, reachable.summary.as_str()), (Risk::Read, "Shows one job."));
+    let arguments: Vec<_> = reachable.call.arguments.iter().map(|argument| argument.wire.as_str()).collect();
+    assert!(arguments.contains(&"job_id"), "{arguments:?}");
+    for (entry, mistake) in [
+        ("{ reach: write, summary: Shows one job. }", "is a GET and changes nothing: its risk is `read`"),
+        ("{ reach: read }", "`summary` is missing"),
+        ("{ reach: read, summary: Shows. }", "a summary has 12 to 160 characters, this one 6"),
+        ("{ reach: read, summary: shows one job. }", "a summary is a sentence"),
+        ("{ reach: read, summary: Shows one job., secret: [nothing] }", "has no parameter `nothing`"),
+        ("{ reach: read, summary: Shows one job., exclude: Why. }", "is both exposed and excluded"),
+    ] {
+        let refused = toolsets(&api, &[("jobs", &format!("operations: {{ jobs.jobs.get: {entry} }}"))]);
+        let refused = refused.expect_err(entry);
+        assert!(refused.contains(mistake), "{entry}: {refused}");
     }
 }
