@@ -129,6 +129,11 @@ impl Registry {
         found.map(full_schema).map_err(|error| Error::failed(error.to_string()))
     }
 
+    /// Every operation without a tool of its own.
+    pub fn reachable() -> Vec<Tool> {
+        REACHABLE.iter().map(|operation| Tool::new(operation, Policy::default(), &[])).collect()
+    }
+
     /// Every preset that the allowlist defines.
     pub fn all_presets() -> &'static [PresetDefinition] {
         PRESETS

@@ -14,6 +14,7 @@ mod compute_shapes;
 mod data;
 mod data_edges;
 mod diagnosis;
+mod exposed;
 mod faults;
 mod files;
 mod files_edges;

@@ -78,6 +78,8 @@ pub struct Parameter {
     pub schema: Schema,
     /// Path: slashes are part of the value.
     pub multi_segment: bool,
+    /// Path: how the value is built, such as `memory-stores/{managed_memory_store_id}`.
+    pub resource_name: Option<String>,
     /// Query: an object whose fields are sent as `name.field`.
     pub flatten: bool,
     /// The client generates a UUID when the caller gives none.

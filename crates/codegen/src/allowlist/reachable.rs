@@ -56,6 +56,11 @@ fn check(summary: &str, position: &Position) -> Result<(), Problem> {
     Ok(())
 }
 
+/// How the value is built, where that is known: an id alone would lead to another operation.
+fn description(parameter: &Parameter) -> String {
+    parameter.resource_name.as_ref().map(|name| format!("Such as `{name}`.")).unwrap_or_default()
+}
+
 fn argument(source: &Operation, parameter: &Parameter, secrets: &[String]) -> Argument {
     let key = source.key(parameter);
     let secret = secrets.contains(&key);
@@ -65,7 +70,7 @@ fn argument(source: &Operation, parameter: &Parameter, secrets: &[String]) -> Ar
         Source::Caller(Box::new(Input {
             // A property of the body that has the name of another parameter.
             name: key.replace('.', "_"),
-            description: String::new(),
+            description: description(parameter),
             required: parameter.required,
             default: None,
             minimum: None,

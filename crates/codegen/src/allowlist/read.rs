@@ -214,6 +214,7 @@ impl<'a> Reader<'a> {
                 required,
                 schema: Schema::Any,
                 multi_segment: false,
+                resource_name: None,
                 flatten: false,
                 auto_uuid: false,
                 from_config: false,

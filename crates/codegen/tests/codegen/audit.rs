@@ -152,7 +152,7 @@ fn each_change_is_a_line() {
         "verify: { note: Look., read: jobs.jobs.get, bind: { job_id: \"1\" } }",
         &["jobs.jobs.get: is   read look of make_job"],
     );
-    check("operations: [jobs.jobs.delete]", "operations: []", &[]);
+    check("operations: [jobs.jobs.delete]", "operations: []", &["jobs.jobs.delete: no longer excluded"]);
     check(
         "jobs.jobs.create",
         "jobs.jobs.make",
