@@ -7,6 +7,18 @@ use crate::areas::runs::Values;
 use crate::sql::Cancel;
 use crate::{Options, seed};
 
+fn call() -> Call {
+    Call {
+        spec: Map::new(),
+        parameters: BTreeMap::new(),
+        values: Values::default(),
+        run_number: 1,
+        attempt: 0,
+        ends: 0,
+        cancel: Cancel::default(),
+    }
+}
+
 struct Notebook {
     workspace: Workspace,
     names: Names,
@@ -21,15 +33,7 @@ impl Notebook {
 
     /// What a cell prints and what its last line is worth, or its error.
     fn run(&mut self, source: &str) -> Result<String, String> {
-        let call = Call {
-            spec: Map::new(),
-            parameters: BTreeMap::new(),
-            values: Values::default(),
-            run_number: 1,
-            attempt: 0,
-            ends: 0,
-            cancel: Cancel::default(),
-        };
+        let call = call();
         let ran = run(&self.workspace, &call, &mut self.names, true, [Cell::Python(source)]);
         match ran.done.error {
             Some(error) => Err(error),
@@ -288,15 +292,7 @@ fn what_is_sorted_keeps_the_order_of_equals() {
 #[test]
 fn code_that_was_cancelled_stops() {
     let mut notebook = Notebook::new();
-    let call = Call {
-        spec: Map::new(),
-        parameters: BTreeMap::new(),
-        values: Values::default(),
-        run_number: 1,
-        attempt: 0,
-        ends: 0,
-        cancel: Cancel::default(),
-    };
+    let call = call();
     call.cancel.cancel();
     for source in ["while True: pass", "spark.sql('SELECT count(*) FROM range(100000000000)').show()"] {
         let ran = run(&notebook.workspace, &call, &mut notebook.names, true, [Cell::Python(source)]);
@@ -310,4 +306,13 @@ fn the_memory_of_names_is_counted_once_for_what_they_share() {
     notebook.run("x = [0] * 100000\ny = [x] * 1000\nz = [y] * 1000").unwrap();
     let bytes = notebook.names.bytes();
     assert!((3_000_000..10_000_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn a_long_text_is_printed_and_given() {
+    let source = "x = 'a' * 500000\nprint(x)\ndbutils.notebook.exit(x)";
+    let call = call();
+    let mut notebook = Notebook::new();
+    let ran = run(&notebook.workspace, &call, &mut notebook.names, true, [Cell::Python(source)]);
+    assert_eq!((ran.logs.len(), ran.done.exit.map(|exit| exit.len())), (500_001, Some(500_000)));
 }
