@@ -3,16 +3,14 @@
 //! Derived: the texts of refused requests, and how a statement fails whose warehouse does not come up, or stops.
 
 mod arrow;
+mod order;
 mod results;
 mod sessions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use sqlparser::dialect::DatabricksDialect;
-use sqlparser::parser::Parser;
 use tokio::sync::watch;
 
 use super::history::End;
@@ -21,11 +19,12 @@ use crate::clock::Lapse;
 use crate::error::ApiError;
 use crate::json::Members;
 use crate::reply::Reply;
-use crate::request::{Fields, Request};
+use crate::request::Request;
 use crate::router::{Outcome, Pending, Route, public, route, waiting};
-use crate::sql::{Cancel, Limits, SqlError, Table, Type, sleep_millis, use_target};
+use crate::sql::{Cancel, SqlError, Table, sleep_millis, use_target};
 use crate::work::aside;
 use crate::workspace::{Workspace, lock};
+use order::{Order, read};
 use results::{Delivery, Sending, Told, cut};
 use sessions::Place;
 
@@ -37,9 +36,6 @@ const KEPT_BYTES: usize = 128 * 1024 * 1024;
 const RESULT_LIFE: i64 = 3_600_000;
 /// How long a statement of a job, an alert or a dashboard took.
 const USUAL: Lapse = Lapse::new(120, 2_000);
-/// Bytes of a result that may leave by links; the sandbox keeps them in memory.
-const LINKED_BYTES: usize = 100 * 1024 * 1024;
-
 pub(crate) const ROUTES: &[Route] = &[
     waiting("POST", "/api/2.0/sql/statements", execute),
     route("GET", "/api/2.0/sql/statements/{statement_id}", get),
@@ -128,29 +124,6 @@ impl Statements {
                 is_too_much
             });
         }
-    }
-}
-
-/// What a request asks to run.
-struct Order {
-    sql: String,
-    warehouse: String,
-    wait: Duration,
-    cancel_on_timeout: bool,
-    delivery: Delivery,
-    row_limit: Option<usize>,
-    byte_limit: Option<usize>,
-    session: crate::sql::Session,
-    /// The SQL session to which a USE belongs.
-    session_id: Option<String>,
-    tags: Vec<Value>,
-}
-
-impl Order {
-    fn limits(&self) -> Limits {
-        let bytes = if self.delivery == Delivery::Inline { Limits::default().bytes } else { LINKED_BYTES };
-        // Rows beyond an asked limit are cut off, so they need not be refused.
-        Limits { rows: self.row_limit, bytes, cut: self.byte_limit.is_some(), exact: self.delivery.is_arrow() }
     }
 }
 
@@ -303,90 +276,6 @@ fn move_session(workspace: &Workspace, order: &Order) {
     {
         (place.catalog, place.schema) = (catalog, schema);
     }
-}
-
-fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiError> {
-    let sql = fields.required_text("statement")?.to_owned();
-    let warehouse = fields.required_text("warehouse_id")?.to_owned();
-    let delivery = Delivery::read(
-        fields.text("disposition")?.unwrap_or("INLINE"),
-        fields.text("format")?.unwrap_or("JSON_ARRAY"),
-    )?;
-    let cancel_on_timeout = match fields.text("on_wait_timeout")?.unwrap_or("CONTINUE") {
-        "CONTINUE" => false,
-        "CANCEL" => true,
-        other => return Err(ApiError::invalid_parameter(format!("Invalid on_wait_timeout: {other}"))),
-    };
-    let row_limit = limit(fields, "row_limit")?;
-    let byte_limit = limit(fields, "byte_limit")?;
-    let mut session = workspace.session();
-    let session_id = fields.text("session_id")?.map(str::to_owned);
-    if let Some(id) = &session_id {
-        let place = lock(&workspace.statements).sessions.get(id).cloned().ok_or_else(|| sessions::missing(id))?;
-        session.catalog = place.catalog;
-        session.schema = place.schema;
-        session.temporary = place.temporary;
-    }
-    if let Some(catalog) = fields.text("catalog")? {
-        session.catalog = catalog.to_lowercase();
-    }
-    if let Some(schema) = fields.text("schema")? {
-        session.schema = schema.to_lowercase();
-    }
-    for parameter in fields.array("parameters")? {
-        let (name, value) = read_parameter(parameter)?;
-        session.parameters.insert(name, value);
-    }
-    let wait = wait(fields.text("wait_timeout")?.unwrap_or("10s"))?;
-    let tags = fields.array("query_tags")?.to_vec();
-    Ok(Order { sql, warehouse, wait, cancel_on_timeout, delivery, row_limit, byte_limit, session, session_id, tags })
-}
-
-fn limit(fields: &Fields, name: &str) -> Result<Option<usize>, ApiError> {
-    let Some(limit) = fields.integer(name)? else { return Ok(None) };
-    match usize::try_from(limit) {
-        Ok(limit) if limit > 0 => Ok(Some(limit)),
-        _ => Err(ApiError::invalid_parameter(format!("{name} must be positive, not {limit}"))),
-    }
-}
-
-fn wait(text: &str) -> Result<Duration, ApiError> {
-    let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse::<u64>().ok());
-    match seconds {
-        Some(seconds) if seconds == 0 || (5..=50).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => Err(ApiError::invalid_parameter(format!("wait_timeout must be 0s or between 5s and 50s, not {text}"))),
-    }
-}
-
-fn read_parameter(parameter: &Value) -> Result<(String, (Type, Option<String>)), ApiError> {
-    let Value::Object(object) = parameter else {
-        return Err(ApiError::malformed("Could not parse request object: a parameter must be an object"));
-    };
-    let fields = Fields(object.clone());
-    let name = fields.required_text("name")?.to_owned();
-    let kind = match fields.text("type")? {
-        None => Type::String,
-        Some(text) if text.len() > 100 => {
-            return Err(ApiError::invalid_parameter("The parameter type is not supported"));
-        }
-        Some(text) => Parser::new(&DatabricksDialect {})
-            .try_with_sql(text)
-            .and_then(|mut parser| parser.parse_data_type())
-            .ok()
-            .and_then(|kind| Type::from_ast(&kind))
-            .filter(|kind| !kind.is_nested())
-            .ok_or_else(|| ApiError::invalid_parameter(format!("The parameter type {text} is not supported")))?,
-    };
-    let value = match fields.get("value") {
-        None => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::Bool(flag)) => Some(flag.to_string()),
-        Some(_) => {
-            return Err(ApiError::malformed("Could not parse request object: a parameter's value must be a string"));
-        }
-    };
-    Ok((name, (kind, value)))
 }
 
 /// A statement's state, after an hour without its result, and how that is sent.

@@ -11,9 +11,9 @@ mod routines;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::engine::Session;
 use super::error::SqlError;
 use super::parse::word;
+use super::session::Session;
 use access::Securable;
 pub(crate) use alter::Change;
 pub(super) use delta::history;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::workspace::catalog::{Catalog, Name};
 
 use super::cancel::Cancel;
-use super::engine::Session;
 use super::error::SqlError;
 use super::grouping::Groups;
 use super::relation::Ctes;
+use super::session::Session;
 use super::types::{Column, Type};
 
 /// An expression in SQLite's dialect, and its Databricks type.

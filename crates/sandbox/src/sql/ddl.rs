@@ -12,11 +12,12 @@ use crate::workspace::lock;
 
 use super::compile::{Compiler, identifier};
 use super::dml::insert_sql;
-use super::engine::{Table, TemporaryView, Work, create_sql};
+use super::engine::{Table, Work, create_sql};
 use super::error::{SqlError, quoted};
 use super::parse::{parts, statement, tokens};
 use super::relation::Ctes;
 use super::rewrite::text_of;
+use super::session::TemporaryView;
 use super::types::{Column, Type};
 
 impl Work<'_> {

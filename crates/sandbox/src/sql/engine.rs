@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -12,7 +12,6 @@ use sqlparser::ast::{ObjectName, Statement, TableObject, visit_relations};
 use sqlparser::tokenizer::Token;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::areas::volumes::Files;
 use crate::stack::on_large_stack;
 use crate::workspace::catalog::{Catalog, Flow, Name};
 use crate::workspace::lock;
@@ -21,6 +20,7 @@ use super::cancel::{Cancel, Running, interrupted};
 use super::compile::{Compiled, Compiler, identifier};
 use super::error::SqlError;
 use super::relation::Ctes;
+use super::session::Session;
 use super::types::{Column, Type};
 use super::{commands, parse, render, rewrite, runtime};
 
@@ -42,52 +42,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 /// SQLite asks after so many of its steps whether to go on.
 const STEPS: i32 = 1_000;
-
-/// Who runs a statement, where and when.
-#[derive(Debug, Clone)]
-pub(crate) struct Session {
-    pub(crate) catalog: String,
-    pub(crate) schema: String,
-    pub(crate) user: String,
-    pub(crate) now_micros: i64,
-    /// Views that live as long as the session.
-    pub(crate) temporary: TemporaryViews,
-    /// The files of volumes.
-    pub(crate) files: Arc<Mutex<Files>>,
-    /// Named parameters: their type, and their text unless NULL.
-    pub(crate) parameters: BTreeMap<String, (Type, Option<String>)>,
-}
-
-impl Session {
-    pub(crate) fn new(user: &str, now_micros: i64) -> Self {
-        Self {
-            catalog: "main".to_owned(),
-            schema: "default".to_owned(),
-            user: user.to_owned(),
-            now_micros,
-            temporary: Arc::default(),
-            files: Arc::default(),
-            parameters: BTreeMap::new(),
-        }
-    }
-
-    pub(crate) fn temporary_view(&self, name: &str) -> Option<TemporaryView> {
-        lock(&self.temporary).get(&name.to_lowercase()).cloned()
-    }
-}
-
-/// A view that only its session knows.
-#[derive(Debug, Clone)]
-pub(crate) struct TemporaryView {
-    pub(crate) query: String,
-    /// Where its names are resolved.
-    pub(crate) catalog: String,
-    pub(crate) schema: String,
-    pub(crate) columns: Vec<String>,
-}
-
-/// Views of one session.
-pub(crate) type TemporaryViews = Arc<Mutex<BTreeMap<String, TemporaryView>>>;
 
 /// What a statement gave: its rows as text. DDL has no columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

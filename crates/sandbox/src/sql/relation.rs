@@ -7,11 +7,11 @@ use sqlparser::ast::{
 };
 
 use super::compile::{Compiled, Compiler, Mode, Readable, Relation, Scope, Typed, identifier};
-use super::engine::Session;
 use super::error::SqlError;
 use super::generate::is_generator;
 use super::parse::{parts, statement, tokens, values};
 use super::select::has_window;
+use super::session::Session;
 use super::types::Column;
 use super::using::shared;
 

@@ -5,9 +5,9 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::dialect::Databricks;
-use super::engine::Session;
 use super::error::SqlError;
 use super::parse::{TOKENS, word};
+use super::session::Session;
 
 /// How an INSERT differs from a plain one.
 #[derive(Debug, Default)]
