@@ -23,7 +23,7 @@ const QUEUE: Lapse = Lapse::new(200, 5_000).in_demo(1_500);
 /// Runs that are remembered.
 const KEPT: usize = 1_000;
 /// Bytes of what they have left.
-const KEPT_BYTES: usize = 64 * 1024 * 1024;
+const KEPT_BYTES: usize = 128 * 1024 * 1024;
 /// Bytes of a text that a task leaves, and that an iteration does, of which there are many.
 const LONGEST_TEXT: usize = 1024 * 1024;
 const LONGEST_OF_MANY: usize = 8 * 1024;
