@@ -92,10 +92,6 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         }
     }
     let answer = match context.client.execute(resource.operation, request.clone()).await? {
-        Payload::Json(answer) if answer.as_object().is_some_and(Map::is_empty) => {
-            return Err(Error::failed(format!("the workspace says nothing about `{uri}`"))
-                .with_hint("see whether it exists with the tool that lists such objects"));
-        }
         Payload::Json(mut answer) => {
             // A job or run of many tasks comes in parts.
             if answer.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty()) {
@@ -108,6 +104,10 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         Payload::Empty | Payload::Binary { .. } => return Err(Error::failed(format!("`{uri}` has no text"))),
     };
     match resource.read {
+        Read::Operation if answer.as_object().is_some_and(Map::is_empty) => {
+            Err(Error::failed(format!("the workspace says nothing about `{uri}`"))
+                .with_hint("see whether it exists with the tool that lists such objects"))
+        }
         Read::Operation => {
             let mut answer = answer;
             controls::strip(&mut answer);

@@ -6,6 +6,10 @@ use std::collections::HashMap;
 const SATURATION: f64 = 1.2;
 /// How much the length of a text counts against it.
 const LENGTH: f64 = 0.5;
+/// How long a word is that may be misspelt, in characters.
+const MISSPELT: std::ops::RangeInclusive<usize> = 5..=24;
+/// How alike a misspelt word is to the one that is meant; 1 is equal.
+const ALIKE: f64 = 0.9;
 /// Words of a query that are looked at.
 const MOST_WORDS: usize = 32;
 /// Words without meaning here.
@@ -68,13 +72,27 @@ impl Index {
         }
     }
 
+    /// The texts that have a word, or else the word that it probably is a misspelling of.
+    fn texts(&self, word: &str) -> Option<&Vec<(usize, f64)>> {
+        self.postings.get(word).or_else(|| {
+            let length = word.chars().count();
+            if !MISSPELT.contains(&length) {
+                return None;
+            }
+            let alike = |known: &str| strsim::jaro_winkler(word, known);
+            let near = self.postings.iter().map(|(known, texts)| (alike(known), known, texts));
+            let near = near.filter(|(alike, ..)| *alike >= ALIKE);
+            near.max_by(|one, other| one.0.total_cmp(&other.0).then(other.1.cmp(one.1))).map(|(.., texts)| texts)
+        })
+    }
+
     /// The numbers of the texts that have words of the query, the best first.
     pub(crate) fn search(&self, query: &str) -> Vec<usize> {
         let total = self.lengths.len() as f64;
         let average = self.lengths.iter().sum::<f64>() / total.max(1.0);
         let mut scores: HashMap<usize, f64> = HashMap::new();
         for word in words(query).take(MOST_WORDS) {
-            let Some(texts) = self.postings.get(&word) else { continue };
+            let Some(texts) = self.texts(&word) else { continue };
             let found = texts.len() as f64;
             let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
             for (number, count) in texts {
@@ -156,6 +174,7 @@ mod tests {
         index.add(&[("get_table", 3.0), ("Gets one table.", 1.0)]);
         assert_eq!(index.search("show my clusters").first(), Some(&0));
         assert_eq!(index.search("which jobs are in the workspace").first(), Some(&1));
+        assert_eq!(index.search("show my clusetrs").first(), Some(&0), "misspelt");
         assert!(index.search("nothing like that").is_empty());
         assert!(index.search("").is_empty() && Index::default().search("a job").is_empty());
     }

@@ -49,6 +49,9 @@ impl ClientHandler for Listener {
     }
 }
 
+/// The account of operations that belong to one.
+pub(crate) const ACCOUNT: &str = "5d1c0f2e-0000-4000-8000-000000000001";
+
 /// A client of a server of a fresh sandbox.
 pub(crate) struct Harness {
     pub(crate) client: RunningService<RoleClient, Listener>,
@@ -94,6 +97,7 @@ impl Harness {
         let (pause, budget) = (Duration::from_millis(10), Duration::from_millis(1_500));
         config.retry = databricks::RetryPolicy { budget, pause, longest_pause: Duration::from_millis(50) };
         config.limits.requests_per_second = None;
+        config.account_id = Some(ACCOUNT.to_owned());
         let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
         context.local = local;
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
@@ -235,6 +239,7 @@ impl Harness {
 pub(crate) fn client(sandbox: &Sandbox) -> Result<databricks::Client, Box<dyn Error>> {
     let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
     config.limits.requests_per_second = None;
+    config.account_id = Some(ACCOUNT.to_owned());
     Ok(databricks::Client::new(config)?)
 }
 

@@ -69,7 +69,7 @@ async fn arguments_are_checked_as_those_of_a_tool() -> Outcome {
         ("list_clusterz", "did you mean `list_clusters`?"),
         ("delete_job", "left out of this server by `--exclude-tools`"),
         ("call_read_operation", "calls other operations"),
-        ("jobs.jobs.delete_run", "is not exposed"),
+        ("settings.token_management.create_obo_token", "is not exposed"),
     ] {
         let refusal = harness.refusal("call_destructive_operation", operation(name, json!({}))).await?;
         assert!(refusal.contains(words), "{name}: {refusal}");

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::Harness;
+use crate::harness::{ACCOUNT, Harness};
 
 /// A request that the server made, and what the sandbox answered to it.
 pub(crate) struct Exchange {
@@ -54,6 +54,7 @@ impl Harness {
         });
         let mut config = databricks::Config::new(&url, sandbox.token())?;
         config.limits.requests_per_second = None;
+        config.account_id = Some(ACCOUNT.to_owned());
         let context = Context::new(databricks::Client::new(config)?, Budget::tokens(tokens), None);
         let toolsets = toolsets.iter().map(|name| (*name).to_owned()).collect();
         let registry = Registry::new(&Selection { toolsets, ..Selection::default() })?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Argument, Encoding, Input, OperationTool, Reachable, Shape, Source, read};
-use crate::api::{Operation, Parameter};
+use crate::api::{Body, Operation, Parameter, Response};
 use crate::yaml::{Mapping, Position, Problem};
 
 /// How deep nested objects of an argument are spelled out.
@@ -21,6 +21,10 @@ pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Rea
     let position = node.position.clone();
     let summary = node.string()?.trim().to_owned();
     check(&summary, &position)?;
+    if !matches!(source.body, Body::None | Body::Object) || matches!(source.response, Response::Binary(_)) {
+        let message = format!("`{}` takes or gives bytes, or a body that is no object: a call cannot", source.id);
+        return Err(position.problem(message));
+    }
     let secrets = entry.strings("secret")?;
     for name in &secrets {
         if !source.parameters.iter().any(|parameter| source.key(parameter) == *name) {
