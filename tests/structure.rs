@@ -1,6 +1,8 @@
 //! The structure of the code: every module says what it is for, none is long, and no two modules of the server need each
 //! other.
 
+#![expect(clippy::expect_used, reason = "helpers of tests are not \"in tests\" for clippy")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -143,17 +143,17 @@ fn ids(items: &[Value]) -> Vec<u64> {
 async fn a_list_is_as_long_as_asked_for() -> Outcome {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let harness = Harness::scripted(runs(Arc::clone(&asked))).await?;
-    let answer = harness.answer("list_runs", json!({ "limit": 100, "fields": ["run_id"] })).await?;
+    let answer = harness.answer("list_job_runs", json!({ "limit": 100, "fields": ["run_id"] })).await?;
     assert_eq!((answer["returned"].as_u64(), &answer["truncated"]), (Some(100), &json!(true)), "{answer}");
     assert_eq!(asked.lock().map(|asked| asked.len()).unwrap_or_default(), 5);
     for limit in [1, 7, 30, 500] {
-        let (all, _) = harness.all("list_runs", json!({ "limit": limit, "fields": ["run_id"] })).await?;
+        let (all, _) = harness.all("list_job_runs", json!({ "limit": limit, "fields": ["run_id"] })).await?;
         assert_eq!(ids(&all), (0..120).collect::<Vec<_>>(), "limit {limit}");
     }
     // Another limit on the way loses nothing and repeats nothing.
-    let first = harness.answer("list_runs", json!({ "limit": 30, "fields": ["run_id"] })).await?;
+    let first = harness.answer("list_job_runs", json!({ "limit": 30, "fields": ["run_id"] })).await?;
     let rest = json!({ "limit": 4, "fields": ["run_id"], "page_token": first["next_page_token"] });
-    let (rest, _) = harness.all("list_runs", rest).await?;
+    let (rest, _) = harness.all("list_job_runs", rest).await?;
     assert_eq!(ids(&rest), (30..120).collect::<Vec<_>>());
     Ok(())
 }
@@ -161,11 +161,11 @@ async fn a_list_is_as_long_as_asked_for() -> Outcome {
 #[tokio::test]
 async fn failed_runs_can_be_asked_for() -> Outcome {
     let harness = Harness::scripted(runs(Arc::default())).await?;
-    let failed = harness.answer("list_runs", json!({ "failed_only": true, "limit": 10 })).await?;
+    let failed = harness.answer("list_job_runs", json!({ "failed_only": true, "limit": 10 })).await?;
     let runs = failed["items"].as_array().cloned().unwrap_or_default();
     assert_eq!(ids(&runs), (0..50).step_by(5).collect::<Vec<_>>(), "{failed}");
     assert!(runs.iter().all(|run| run["state"]["result_state"] == "FAILED" && run.get("run_page_url").is_none()));
-    let (all, _) = harness.all("list_runs", json!({ "failed_only": true, "limit": 7 })).await?;
+    let (all, _) = harness.all("list_job_runs", json!({ "failed_only": true, "limit": 7 })).await?;
     assert_eq!(all.len(), 24);
     Ok(())
 }
@@ -217,7 +217,7 @@ async fn advice_leads_on() -> Outcome {
     let refusal = harness.refusal("create_schema", taken).await?;
     assert!(refusal.contains("it exists already") && refusal.contains("`list_schemas`"), "{refusal}");
     let refusal = harness.refusal("get_run_output", json!({ "run_id": harness.job("nightly-orders").await? })).await?;
-    assert!(refusal.contains("`list_runs`"), "{refusal}");
+    assert!(refusal.contains("`list_job_runs`"), "{refusal}");
     let refusal = harness.refusal("delete_workspace_item", json!({ "path": "/Shared" })).await?;
     assert!(refusal.contains("`recursive: true`"), "{refusal}");
     let missing = |_: &str, _: &str| Some(json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": "no such thing" }));

@@ -114,7 +114,7 @@ async fn every_tool_keeps_its_answers_within_the_budget() -> Outcome {
     let harness =
         Harness::twisted_with(&["all"], TOKENS, |exchange: &mut Exchange| swell(&mut exchange.answer, 0)).await?;
     let (mut answered, mut cut) = (BTreeSet::new(), BTreeSet::new());
-    let runs = harness.answer("list_runs", json!({ "fields": ["run_id"] })).await?;
+    let runs = harness.answer("list_job_runs", json!({ "fields": ["run_id"] })).await?;
     let run = &runs["items"][0]["run_id"];
     let mut tools = harness.client.list_all_tools().await?;
     // What deletes comes last.

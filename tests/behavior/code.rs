@@ -191,7 +191,7 @@ async fn python_runs_on_serverless_and_leaves_no_file_behind() -> Outcome {
     let refusal = harness.refusal("run_code", json!({ "code": "raise ValueError(\"bad\")" })).await?;
     assert!(refusal.contains("ValueError: bad") && refusal.contains("FAILED"), "{refusal}");
     let slow = json!({ "code": "import time\ntime.sleep(25)\n" });
-    let list = ("list_runs", json!({ "limit": 1, "fields": ["run_name", "state"] }));
+    let list = ("list_job_runs", json!({ "limit": 1, "fields": ["run_name", "state"] }));
     let newest = |field: &'static str, value: &'static str| {
         move |answer: &Value| {
             answer["items"][0]["state"][field] == value && answer["items"][0]["run_name"] == "run_code"

@@ -110,7 +110,7 @@ async fn what_did_not_fail_needs_no_diagnosis() -> Outcome {
     let answer = harness.answer("diagnose_run", json!({ "run_id": slow["run_id"] })).await?;
     assert_eq!(answer["still_running"], true, "{answer}");
     let refusal = harness.refusal("diagnose_run", json!({ "run_id": 1 })).await?;
-    assert!(refusal.contains("`list_runs`"), "{refusal}");
+    assert!(refusal.contains("`list_job_runs`"), "{refusal}");
     Ok(())
 }
 
@@ -139,7 +139,7 @@ async fn a_failed_iteration_is_the_cause_of_a_loop() -> Outcome {
     let answer = harness.diagnosed(&job).await?;
     assert!(answer["first_failure"]["error"].to_string().contains("no such region"), "{answer}");
     assert!(answer["first_failure"]["within"].to_string().contains("for-each task `loop`"), "{answer}");
-    let runs = harness.answer("list_runs", json!({ "job_id": job })).await?;
+    let runs = harness.answer("list_job_runs", json!({ "job_id": job })).await?;
     assert_eq!(items(&runs).count(), 1);
     Ok(())
 }

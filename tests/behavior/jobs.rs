@@ -25,7 +25,7 @@ impl Harness {
 
     /// How many runs a job has had.
     async fn runs(&self, job: &Value) -> Result<usize, Failure> {
-        Ok(self.all("list_runs", json!({ "job_id": job })).await?.0.len())
+        Ok(self.all("list_job_runs", json!({ "job_id": job })).await?.0.len())
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_run_that_goes_on_is_waited_for_again_or_cancelled_once() -> Outcome {
     let refusal = harness.refusal("wait_for_run", run).await?;
     assert!(refusal.contains("CANCELED") && refusal.contains("`repair_run`"), "{refusal}");
     let missing = harness.refusal("cancel_run", json!({ "run_id": 1 })).await?;
-    assert!(missing.contains("`list_runs`"), "{missing}");
+    assert!(missing.contains("`list_job_runs`"), "{missing}");
     Ok(())
 }
 
@@ -86,7 +86,7 @@ async fn a_run_that_goes_on_is_waited_for_again_or_cancelled_once() -> Outcome {
 async fn a_cancelled_call_cancels_the_run_that_it_started_and_no_other() -> Outcome {
     let harness = Harness::default().await?;
     let job = harness.job("slow-export").await?;
-    let list = ("list_runs", json!({ "job_id": job, "limit": 1, "fields": ["run_id", "state"] }));
+    let list = ("list_job_runs", json!({ "job_id": job, "limit": 1, "fields": ["run_id", "state"] }));
     let newest =
         |field: &'static str, value: &'static str| move |answer: &Value| answer["items"][0]["state"][field] == value;
     let call = json!({ "job_id": job, "wait": true });
@@ -119,7 +119,7 @@ async fn a_lost_answer_starts_nothing_twice() -> Outcome {
 
     let named = json!({ "path": "/Shared/etl/load_orders", "run_name": "only once" });
     harness.answer("run_notebook", named).await?;
-    let (runs, _) = harness.all("list_runs", json!({})).await?;
+    let (runs, _) = harness.all("list_job_runs", json!({})).await?;
     assert_eq!(runs.iter().filter(|run| run["run_name"] == "only once").count(), 1);
 
     let run = json!({ "run_id": answer["run_id"], "rerun_tasks": ["load_orders"], "wait": true });
@@ -312,7 +312,7 @@ async fn a_permission_that_is_lost_under_way_loses_no_run() -> Outcome {
     let job = harness.job("nightly-orders").await?;
     let refusal = harness.refusal("run_job_now", json!({ "job_id": job, "wait": true })).await?;
     let newest =
-        harness.answer("list_runs", json!({ "job_id": job, "limit": 1 })).await?["items"][0]["run_id"].to_string();
+        harness.answer("list_job_runs", json!({ "job_id": job, "limit": 1 })).await?["items"][0]["run_id"].to_string();
     assert!(refusal.contains(newest.trim_matches('"')) && refusal.contains("`wait_for_run`"), "{refusal}");
     assert!(refusal.contains("lacks the permission"), "{refusal}");
     // Without waiting, that it was started is all there is to tell.

@@ -66,9 +66,9 @@ async fn pages_of_any_size_make_the_same_list() -> Outcome {
 
 #[tokio::test]
 async fn a_small_budget_cuts_between_items_and_loses_none() -> Outcome {
-    let (whole, _) = Harness::default().await?.all("list_runs", json!({})).await?;
+    let (whole, _) = Harness::default().await?.all("list_job_runs", json!({})).await?;
     let harness = Harness::open(Selection::default(), 500).await?;
-    let (paged, pages) = harness.all("list_runs", json!({ "fields": ["*"] })).await?;
+    let (paged, pages) = harness.all("list_job_runs", json!({ "fields": ["*"] })).await?;
     let ids = |runs: &[Value]| runs.iter().map(|run| run["run_id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(&paged), ids(&whole));
     assert!(pages > 3, "{pages} pages");

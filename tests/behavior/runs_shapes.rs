@@ -320,7 +320,7 @@ async fn what_is_gone_and_what_is_not_allowed_is_told_by_each_tool() -> Outcome 
     let harness = Harness::default().await?;
     for tool in tools {
         let refusal = harness.refusal(tool, json!({ "run_id": 12 })).await?;
-        assert!(refusal.contains("does not exist") && refusal.contains("`list_runs`"), "{tool}: {refusal}");
+        assert!(refusal.contains("does not exist") && refusal.contains("`list_job_runs`"), "{tool}: {refusal}");
     }
     let denied = |route: &str| json!([{ "route": route, "fault": "permission_denied" }]);
     let harness = Harness::with_faults(denied("GET /api/2.2/jobs/runs/get")).await?;
@@ -353,7 +353,7 @@ async fn a_one_time_run_is_not_advised_to_be_repaired() -> Outcome {
     assert!(missing.contains("`list_workspace_items`"), "{missing}");
     let code = harness.refusal("run_code", json!({ "code": "raise ValueError(\"bad\")" })).await?;
     assert!(!code.contains("`repair_run`"), "{code}");
-    let runs = harness.answer("list_runs", json!({ "limit": 3, "fields": ["run_id", "run_name"] })).await?;
+    let runs = harness.answer("list_job_runs", json!({ "limit": 3, "fields": ["run_id", "run_name"] })).await?;
     let run = crate::waiting::items(&runs).find(|run| run["run_name"] == "run_notebook /Users/bad").ok_or("no run")?;
     let diagnosis = harness.answer("diagnose_run", json!({ "run_id": run["run_id"] })).await?;
     let next = diagnosis["next_step"].to_string();

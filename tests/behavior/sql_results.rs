@@ -197,7 +197,7 @@ async fn a_cursor_leads_nowhere_but_on_in_its_own_statement() -> Outcome {
         let refusal = harness.refusal("get_sql_result", next(&first["statement_id"], &tampered)).await?;
         assert!(refusal.contains("`page_token` is none that this server gave"), "{cursor}: {refusal}");
     }
-    let list = harness.answer("list_runs", json!({ "limit": 1 })).await?;
+    let list = harness.answer("list_job_runs", json!({ "limit": 1 })).await?;
     let foreign = list["next_page_token"].as_str().ok_or("no token")?;
     let refusal = harness.refusal("get_sql_result", next(&first["statement_id"], foreign)).await?;
     assert!(refusal.contains("`page_token`"), "{refusal}");

@@ -61,7 +61,7 @@ async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
     let first = async |tool: &'static str, field: &str| -> Result<Value, Box<dyn std::error::Error>> {
         Ok(harness.answer(tool, json!({})).await?["items"][0][field].clone())
     };
-    let (cluster, run) = (first("list_clusters", "cluster_id").await?, first("list_runs", "run_id").await?);
+    let (cluster, run) = (first("list_clusters", "cluster_id").await?, first("list_job_runs", "run_id").await?);
     let (pipeline, warehouse) = (first("list_pipelines", "pipeline_id").await?, first("list_warehouses", "id").await?);
     let job = harness.job("nightly-orders").await?;
     let saved = json!({ "query": { "display_name": "times", "query_text": "SELECT 1", "warehouse_id": warehouse } });
@@ -82,7 +82,7 @@ async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
         ("list_workspace_items", json!({ "path": "/Shared/etl" })),
         ("list_dbfs_files", json!({ "path": "/" })),
         ("list_jobs", json!({ "fields": ["*"] })),
-        ("list_runs", json!({ "fields": ["*"] })),
+        ("list_job_runs", json!({ "fields": ["*"] })),
         ("list_query_history", json!({ "fields": ["*"], "include_metrics": true })),
         ("create_schema", json!({ "catalog_name": "main", "schema_name": "times" })),
         ("create_volume", json!({ "catalog_name": "main", "schema_name": "times", "volume_name": "times" })),
@@ -106,17 +106,17 @@ async fn no_tool_answers_with_milliseconds_since_1970() -> Outcome {
 #[tokio::test]
 async fn times_come_and_go_in_one_form() -> Outcome {
     let harness = Harness::default().await?;
-    let (runs, _) = harness.all("list_runs", json!({ "limit": 100 })).await?;
+    let (runs, _) = harness.all("list_job_runs", json!({ "limit": 100 })).await?;
     let started = |run: &Value| run["start_time"].as_str().map(str::to_owned);
     let at = runs.get(runs.len() / 2).and_then(started).ok_or("no time")?;
     assert!(at.ends_with('Z') && runs[0]["run_duration_ms"].is_number(), "{}", runs[0]);
-    let (later, _) = harness.all("list_runs", json!({ "start_time_from": at, "limit": 100 })).await?;
+    let (later, _) = harness.all("list_job_runs", json!({ "start_time_from": at, "limit": 100 })).await?;
     assert!(!later.is_empty() && later.len() < runs.len(), "{} of {}", later.len(), runs.len());
     assert!(later.iter().filter_map(started).all(|time| time >= at));
     // The number itself is there for whoever asks for it.
-    let raw = harness.answer("list_runs", json!({ "limit": 1, "fields": ["start_time", "run_duration"] })).await?;
+    let raw = harness.answer("list_job_runs", json!({ "limit": 1, "fields": ["start_time", "run_duration"] })).await?;
     assert!(raw["items"][0]["start_time"].is_i64() && raw["items"][0]["run_duration"].is_number(), "{raw}");
-    let refusal = harness.refusal("list_runs", json!({ "start_time_from": "yesterday" })).await?;
+    let refusal = harness.refusal("list_job_runs", json!({ "start_time_from": "yesterday" })).await?;
     assert!(refusal.contains("`start_time_from`: expected a time such as"), "{refusal}");
     Ok(())
 }
@@ -135,7 +135,7 @@ async fn a_run_tells_its_tasks_times_and_its_first_error() -> Outcome {
         let refusal = harness.refusal(tool, call).await?;
         assert!(refusal.contains("ValueError: expected 1500 rows") && !refusal.contains("see run output"), "{refusal}");
     }
-    let run = harness.answer("list_runs", json!({ "job_id": job, "failed_only": true, "limit": 1 })).await?["items"][0]
+    let run = harness.answer("list_job_runs", json!({ "job_id": job, "failed_only": true, "limit": 1 })).await?["items"][0]
         ["run_id"]
         .clone();
     let shown = harness.answer("get_run", json!({ "run_id": run })).await?;
@@ -164,7 +164,7 @@ async fn a_notebook_that_is_not_there_starts_no_run() -> Outcome {
     harness.notebook("/Users/plain", "dbutils.notebook.exit(\"ok\")\n").await?;
     let answer = harness.answer("run_notebook", json!({ "path": "/Users/plain.ipynb" })).await?;
     assert_eq!(answer["result"], "ok", "{answer}");
-    let (before, _) = harness.all("list_runs", json!({ "limit": 100 })).await?;
+    let (before, _) = harness.all("list_job_runs", json!({ "limit": 100 })).await?;
     for (path, why) in [
         ("Users/plain", "from the root"),
         ("/Users/none.ipynb", "there is no notebook"),
@@ -174,7 +174,7 @@ async fn a_notebook_that_is_not_there_starts_no_run() -> Outcome {
         let refusal = harness.refusal("run_notebook", json!({ "path": path })).await?;
         assert!(refusal.contains(why) && refusal.contains("`list_workspace_items`"), "{path}: {refusal}");
     }
-    let (after, _) = harness.all("list_runs", json!({ "limit": 100 })).await?;
+    let (after, _) = harness.all("list_job_runs", json!({ "limit": 100 })).await?;
     assert_eq!(before.len(), after.len());
     Ok(())
 }

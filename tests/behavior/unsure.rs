@@ -256,7 +256,7 @@ async fn with_ids(harness: &Harness, mut call: Value) -> Result<Value, Failure> 
     }
     if call["run_id"] == "FAILED" {
         let runs =
-            harness.answer("list_runs", json!({ "completed_only": true, "fields": ["run_id", "state"] })).await?;
+            harness.answer("list_job_runs", json!({ "completed_only": true, "fields": ["run_id", "state"] })).await?;
         let runs = runs["items"].as_array().cloned().unwrap_or_default();
         let failed = runs.iter().find(|run| run["state"]["result_state"] == "FAILED").ok_or("no failed run")?;
         call["run_id"] = failed["run_id"].clone();

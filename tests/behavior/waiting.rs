@@ -76,7 +76,7 @@ async fn a_cancelled_notebook_is_cancelled_in_the_workspace() -> Outcome {
     let path = "/Users/cancelled";
     let source = "# Databricks notebook source\nimport time\ntime.sleep(25)\n";
     harness.answer("import_notebook", json!({ "path": path, "content": source, "language": "PYTHON" })).await?;
-    let list = ("list_runs", json!({ "fields": ["run_name", "state"] }));
+    let list = ("list_job_runs", json!({ "fields": ["run_name", "state"] }));
     let has = |field: &'static str, value: &'static str| {
         move |answer: &Value| {
             items(answer).any(|run| run["run_name"] == "to be cancelled" && run["state"][field] == value)

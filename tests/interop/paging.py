@@ -7,7 +7,7 @@ MOST_PAGES = 1_000
 # List tools whose page size the caller chooses: a small page, a large one, and what tells items apart.
 SIZES = {
     "list_jobs": ({"limit": 1}, {"limit": 100}, "job_id"),
-    "list_runs": ({"limit": 1}, {"limit": 24}, "run_id"),
+    "list_job_runs": ({"limit": 1}, {"limit": 24}, "run_id"),
     "list_query_history": ({"max_results": 1}, {"max_results": 999}, "query_id"),
 }
 RESOURCES_IN_A_PAGE = 100

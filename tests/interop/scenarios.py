@@ -139,7 +139,7 @@ async def jobs(call, known):
     second = (await call("run_job_now", job_id=job))["run_id"]
     cancelled = await call("cancel_run", run_id=second)
     expect(cancelled["life_cycle_state"] == "TERMINATED", f"the cancelled run is {cancelled}")
-    runs = [listed["run_id"] for listed in await call.items("list_runs", job_id=job)]
+    runs = [listed["run_id"] for listed in await call.items("list_job_runs", job_id=job)]
     expect(set(runs) == {run, second}, f"the job has the runs {runs}, not {run} and {second}")
 
     once = await call("run_notebook", notebook_path=known["notebook"])

@@ -16,7 +16,7 @@ async def check(report, call, known):
     await call("import_notebook", **slow)
     with report.check(f"{call.era}: a cancelled notebook is cancelled in the workspace"):
         await cancelled(call.client, "run_notebook", {"notebook_path": NOTEBOOK, "run_name": "to cancel"}, "RUNNING")
-        await call.until(is_cancelled, "list_runs", limit=1, fields=["run_name", "state"])
+        await call.until(is_cancelled, "list_job_runs", limit=1, fields=["run_name", "state"])
     with report.check(f"{call.era}: a cancelled wait for a job's run cancels the run"):
         await check_job(call)
     with report.check(f"{call.era}: cancelled SQL is cancelled in the workspace"):
@@ -58,7 +58,7 @@ async def check_job(call):
     tasks = [{"task_key": "slow", "notebook_task": {"notebook_path": NOTEBOOK}}]
     job = (await call("create_job", name="to cancel", tasks=tasks))["job_id"]
     await cancelled(call.client, "run_job_now", {"job_id": job, "wait": True}, "RUNNING")
-    await call.until(is_cancelled, "list_runs", job_id=job, fields=["run_name", "state"])
+    await call.until(is_cancelled, "list_job_runs", job_id=job, fields=["run_name", "state"])
     await call("delete_job", job_id=job)
 
 

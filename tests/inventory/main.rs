@@ -161,7 +161,7 @@ fn the_names_that_users_expect_are_there() -> Outcome {
         "list_clusters",
         "get_table_schema",
         "list_tables",
-        "list_runs",
+        "list_job_runs",
         "list_workspace_items",
     ] {
         default.tool(name)?;
@@ -225,7 +225,7 @@ fn instructions_are_short_and_name_every_toolset() -> Outcome {
 fn renamed_tools_answer_to_their_old_names_and_are_listed_under_the_new() -> Outcome {
     let renamed = [
         ("cancel_sql_statement", "cancel_sql"),
-        ("list_job_runs", "list_runs"),
+        ("list_runs", "list_job_runs"),
         ("get_job_run", "get_run"),
         ("get_job_run_output", "get_run_output"),
         ("cancel_job_run", "cancel_run"),

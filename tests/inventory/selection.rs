@@ -14,7 +14,7 @@ const FIRST: usize = 3;
 const PROMPTS: &str = include_str!("prompts.tsv");
 
 fn prompts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROMPTS.lines().map(|line| line.split_once('\t').expect("a prompt, a tab and a tool"))
+    PROMPTS.lines().filter_map(|line| line.split_once('\t'))
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> {

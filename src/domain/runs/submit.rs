@@ -18,7 +18,8 @@ pub(crate) async fn submit(context: &Context, request: Submit) -> Result<(i64, G
     let request = request.idempotency_token(uuid::Uuid::new_v4().to_string());
     let start = async move |starting: Context| {
         let answer = starting.send(request).await?;
-        let run_id = answer.get("run_id").and_then(identifier).ok_or_else(|| summary::unnamed("run", "list_runs"))?;
+        let run_id =
+            answer.get("run_id").and_then(identifier).ok_or_else(|| summary::unnamed("run", "list_job_runs"))?;
         Ok(begun("run", run_id, run_id))
     };
     context.start("run", start, run::undo).await

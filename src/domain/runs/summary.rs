@@ -183,7 +183,7 @@ pub(crate) fn advice(run: &Run) -> &'static str {
     let code = code(run.status.as_ref());
     match (result(run.state.as_ref()).as_str(), code.as_deref()) {
         ("MAXIMUM_CONCURRENT_RUNS_REACHED", _) | (_, Some("MAX_CONCURRENT_RUNS_EXCEEDED")) => {
-            "other runs of the job are active, and it does not queue: see them with `list_runs` and `active_only`, or set \
+            "other runs of the job are active, and it does not queue: see them with `list_job_runs` and `active_only`, or set \
              `queue` with `update_job`"
         }
         ("CANCELED", _) if is_one_time(run) => "somebody cancelled it",

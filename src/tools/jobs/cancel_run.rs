@@ -16,7 +16,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Run id, from `list_runs` or `run_job_now`.
+    /// Run id, from `list_job_runs` or `run_job_now`.
     run_id: Identifier,
     /// Wait until it has ended.
     #[serde(default = "crate::input::yes")]

@@ -22,7 +22,7 @@ const MOST_TASKS: usize = 10;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Id of a run, or of one task of it, from `list_runs` or `get_run`.
+    /// Id of a run, or of one task of it, from `list_job_runs` or `get_run`.
     run_id: Identifier,
 }
 
@@ -126,7 +126,7 @@ fn next_step(run: &Run, cause: Option<&Cause>) -> String {
             "its settings are refused: correct them with `update_job`"
         }
         "MAX_CONCURRENT_RUNS_EXCEEDED" | "MAX_JOB_QUEUE_SIZE_EXCEEDED" | "MAX_SPARK_CONTEXTS_EXCEEDED" => {
-            return "other runs were active: see them with `list_runs` and `active_only`, then `run_job_now` again"
+            return "other runs were active: see them with `list_job_runs` and `active_only`, then `run_job_now` again"
                 .into();
         }
         "USER_CANCELED" | "CANCELED" => {

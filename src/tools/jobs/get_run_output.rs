@@ -22,7 +22,7 @@ const LEAST_ROOM: usize = 600;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Id of a run, or of one task of it, from `list_runs` or `get_run`.
+    /// Id of a run, or of one task of it, from `list_job_runs` or `get_run`.
     run_id: Identifier,
     /// Only this task; of a for-each task its iterations.
     task_key: Option<String>,

@@ -23,7 +23,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Id of an ended job run, from `list_runs`.
+    /// Id of an ended job run, from `list_job_runs`.
     run_id: Identifier,
     /// Task keys to rerun, from `get_run`; all that failed if not given.
     #[serde(default)]

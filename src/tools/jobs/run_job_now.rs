@@ -66,7 +66,7 @@ async fn start(context: &Context, input: Input) -> Result<((i64, Option<i64>), G
         .maybe(Some(input.only).filter(|only| !only.is_empty()), RunNow::only);
     let start = async move |starting: Context| {
         let answer = starting.send(request).await?;
-        let run_id = answer.run_id.ok_or_else(|| summary::unnamed("run", "list_runs"))?;
+        let run_id = answer.run_id.ok_or_else(|| summary::unnamed("run", "list_job_runs"))?;
         Ok(begun("run", run_id, (run_id, answer.number_in_job)))
     };
     context.start("run", start, run::undo).await

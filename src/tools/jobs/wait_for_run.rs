@@ -15,7 +15,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Run id, from `run_job_now`, `run_notebook` or `list_runs`.
+    /// Run id, from `run_job_now`, `run_notebook` or `list_job_runs`.
     run_id: Identifier,
     /// Time to wait; after it the run goes on.
     #[serde(default)]
