@@ -10,6 +10,8 @@ const LENGTH: f64 = 0.5;
 const MISSPELT: std::ops::RangeInclusive<usize> = 5..=24;
 /// How alike a misspelt word is to the one that is meant; 1 is equal.
 const ALIKE: f64 = 0.9;
+/// How much the meaning of a word counts beside the word itself.
+const MEANT: f64 = 0.7;
 /// Words of a query that are looked at.
 const MOST_WORDS: usize = 32;
 /// Words without meaning here.
@@ -86,25 +88,56 @@ impl Index {
         })
     }
 
-    /// The numbers of the texts that have words of the query, the best first.
-    pub(crate) fn search(&self, query: &str) -> Vec<usize> {
+    /// The numbers of the texts that have words of the query, or what these mean, the best first.
+    pub(crate) fn search(&self, query: &str, synonyms: &Synonyms) -> Vec<usize> {
         let total = self.lengths.len() as f64;
         let average = self.lengths.iter().sum::<f64>() / total.max(1.0);
         let mut scores: HashMap<usize, f64> = HashMap::new();
-        for word in words(query).take(MOST_WORDS) {
+        for (word, weight) in synonyms.spread(words(query).take(MOST_WORDS)) {
             let Some(texts) = self.texts(&word) else { continue };
             let found = texts.len() as f64;
             let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
             for (number, count) in texts {
                 let length = self.lengths.get(*number).copied().unwrap_or(average);
                 let norm = 1.0 - LENGTH + LENGTH * length / average;
-                *scores.entry(*number).or_default() +=
-                    rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
+                *scores.entry(*number).or_default() += weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
             }
         }
         let mut found: Vec<_> = scores.into_iter().collect();
         found.sort_by(|(one, best), (other, second)| second.total_cmp(best).then(one.cmp(other)));
         found.into_iter().map(|(number, _)| number).collect()
+    }
+}
+
+/// What words of people mean in the words of the texts.
+#[derive(Debug, Default)]
+pub(crate) struct Synonyms(HashMap<String, Vec<String>>);
+
+impl Synonyms {
+    /// Lines of a word of the texts, a tab, and words of people for it.
+    pub(crate) fn parse(lines: &str) -> Self {
+        let mut meanings: HashMap<String, Vec<String>> = HashMap::new();
+        for (meaning, people) in lines.lines().filter_map(|line| line.split_once('\t')) {
+            for word in people.split_whitespace() {
+                meanings.entry(stem(&word.to_lowercase())).or_default().push(stem(meaning));
+            }
+        }
+        Self(meanings)
+    }
+
+    /// The words and what they mean, each once, with its weight.
+    fn spread(&self, words: impl Iterator<Item = String>) -> Vec<(String, f64)> {
+        let mut spread: Vec<(String, f64)> = Vec::new();
+        let mut add = |word: &str, weight: f64| match spread.iter_mut().find(|(known, _)| known == word) {
+            Some((_, known)) => *known = known.max(weight),
+            None => spread.push((word.to_owned(), weight)),
+        };
+        for word in words {
+            let meanings = self.0.get(&word).map(Vec::as_slice).unwrap_or_default();
+            meanings.iter().for_each(|meaning| add(meaning, MEANT));
+            add(&word, 1.0);
+        }
+        spread
     }
 }
 
@@ -146,7 +179,7 @@ fn stem(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Index, words};
+    use super::{Index, Synonyms, words};
 
     #[test]
     fn forms_of_a_word_are_one() {
@@ -172,10 +205,13 @@ mod tests {
         index.add(&[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)]);
         index.add(&[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)]);
         index.add(&[("get_table", 3.0), ("Gets one table.", 1.0)]);
-        assert_eq!(index.search("show my clusters").first(), Some(&0));
-        assert_eq!(index.search("which jobs are in the workspace").first(), Some(&1));
-        assert_eq!(index.search("show my clusetrs").first(), Some(&0), "misspelt");
-        assert!(index.search("nothing like that").is_empty());
-        assert!(index.search("").is_empty() && Index::default().search("a job").is_empty());
+        let synonyms = Synonyms::parse("list\tshow\ncluster\tmachine box\n");
+        let search = |query: &str| index.search(query, &synonyms);
+        assert_eq!(search("show my clusters").first(), Some(&0));
+        assert_eq!(search("which jobs are in the workspace").first(), Some(&1));
+        assert_eq!(search("show my clusetrs").first(), Some(&0), "misspelt");
+        assert_eq!(search("show me the machines").first(), Some(&0), "by another word");
+        assert!(search("nothing like that").is_empty());
+        assert!(search("").is_empty() && Index::default().search("a job", &synonyms).is_empty());
     }
 }

@@ -8,7 +8,7 @@ use super::{Registry, Tool};
 use crate::definition::{Action, ToolDefinition};
 use crate::generated::{REACHABLE, TOOLS};
 use crate::policy::Policy;
-use crate::search::Index;
+use crate::search::{Index, Synonyms};
 
 /// Tools before operations: what is made for people fits better.
 fn all() -> impl Iterator<Item = &'static ToolDefinition> {
@@ -20,7 +20,7 @@ fn index() -> &'static Index {
     INDEX.get_or_init(|| {
         let mut index = Index::default();
         for tool in all() {
-            let mut parts = vec![(tool.name, 2.0), (tool.title, 1.0), (tool.keywords, 1.0)];
+            let mut parts = vec![(tool.name, 3.0), (tool.title, 1.0), (tool.keywords, 1.0)];
             parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
             let arguments = arguments(tool);
             parts.extend(arguments.iter().map(|argument| (argument.as_str(), 0.3)));
@@ -54,7 +54,9 @@ fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
 impl Registry {
     /// The names of all tools and operations that have any of the words, the best first.
     pub fn ranked(words: &str) -> impl Iterator<Item = &'static str> {
-        index().search(words).into_iter().filter_map(|number| Some(all().nth(number)?.name))
+        static SYNONYMS: OnceLock<Synonyms> = OnceLock::new();
+        let synonyms = SYNONYMS.get_or_init(|| Synonyms::parse(include_str!("synonyms.tsv")));
+        index().search(words, synonyms).into_iter().filter_map(|number| Some(all().nth(number)?.name))
     }
 
     /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
