@@ -19,6 +19,8 @@ use crate::operation;
 use crate::policy::Policy;
 use crate::workspaces::{self, Access};
 
+/// How alike a name is that differs by a slip of the pen; 1 is equal.
+const SLIP: f64 = 0.94;
 /// The toolset whose tools call others.
 const REACH: &str = "reach";
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
@@ -224,12 +226,15 @@ impl Registry {
             let message = format!("operation `{id}` exists in the API and is not exposed: {reason}");
             return Err(Error::unknown_tool(message));
         }
-        let mut hint = did_you_mean(name, self.tools.keys().copied());
-        if hint.is_empty()
-            && let Some(similar) =
-                self.search(name, self.policy).find(|tool| self.tools.contains_key(tool.definition.name))
-        {
-            hint = format!("; did you mean `{}`?", similar.definition.name);
+        // A slip of the pen, or else another word for it: `remove_volume` is nearest to `create_volume` by its letters.
+        let slip = self.tools.keys().copied().filter(|known| strsim::jaro_winkler(name, known) >= SLIP);
+        let mut hint = did_you_mean(name, slip);
+        if hint.is_empty() {
+            let similar = self.search(name, self.policy).find(|tool| self.tools.contains_key(tool.definition.name));
+            hint = match similar {
+                Some(similar) => format!("; did you mean `{}`?", similar.definition.name),
+                None => did_you_mean(name, self.tools.keys().copied()),
+            };
         }
         Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
     }

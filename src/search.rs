@@ -100,7 +100,8 @@ impl Index {
             for (number, count) in texts {
                 let length = self.lengths.get(*number).copied().unwrap_or(average);
                 let norm = 1.0 - LENGTH + LENGTH * length / average;
-                *scores.entry(*number).or_default() += weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
+                *scores.entry(*number).or_default() +=
+                    weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
             }
         }
         let mut found: Vec<_> = scores.into_iter().collect();

@@ -278,7 +278,7 @@ async fn a_part_of_a_name_gets_the_whole_pattern() -> Outcome {
 #[tokio::test]
 async fn another_word_for_a_tool_is_understood() -> Outcome {
     let harness = Harness::whole().await?;
-    for (name, meant) in [("remove_volume", "delete_volume"), ("turn_off_cluster", "stop_cluster")] {
+    for (name, meant) in [("remove_volume", "delete_volume"), ("describe_cluster", "get_cluster")] {
         let error = harness.call(name, json!({})).await.expect_err(name).to_string();
         assert!(error.contains(&format!("did you mean `{meant}`?")), "{error}");
     }
