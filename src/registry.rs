@@ -230,9 +230,15 @@ impl Registry {
         let slip = self.tools.keys().copied().filter(|known| strsim::jaro_winkler(name, known) >= SLIP);
         let mut hint = did_you_mean(name, slip);
         if hint.is_empty() {
-            let similar = self.search(name, self.policy).find(|tool| self.tools.contains_key(tool.definition.name));
+            // First of all what is done with the same things, as the rest of a name says.
+            let things = |name: &str| name.split_once('_').map(|(_, things)| things.to_owned());
+            let enabled = || {
+                let found = self.search(name, self.policy).map(|tool| tool.definition.name);
+                found.filter(|known| self.tools.contains_key(known))
+            };
+            let similar = enabled().find(|known| things(known) == things(name)).or_else(|| enabled().next());
             hint = match similar {
-                Some(similar) => format!("; did you mean `{}`?", similar.definition.name),
+                Some(similar) => format!("; did you mean `{similar}`?"),
                 None => did_you_mean(name, self.tools.keys().copied()),
             };
         }
