@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 
 /// How much a word counts that comes again in the same text.
-const SATURATION: f64 = 1.2;
+const SATURATION: f64 = 3.0;
 /// How much the length of a text counts against it.
-const LENGTH: f64 = 0.5;
+const LENGTH: f64 = 0.6;
 /// How long a word is that may be misspelt, in characters.
 const MISSPELT: std::ops::RangeInclusive<usize> = 5..=24;
 /// How alike a misspelt word is to the one that is meant; 1 is equal.
 const ALIKE: f64 = 0.9;
 /// How much the meaning of a word counts beside the word itself.
-const MEANT: f64 = 0.7;
+const MEANT: f64 = 0.6;
 /// Words of a query that are looked at.
 const MOST_WORDS: usize = 32;
-/// Words without meaning here.
-const STOP_WORDS: [&str; 32] = [
+/// Words without meaning here, English and German.
+const STOP_WORDS: &[&str] = &[
     "a",
     "all",
     "an",
@@ -48,6 +48,93 @@ const STOP_WORDS: [&str; 32] = [
     "to",
     "what",
     "with",
+    "there",
+    "was",
+    "were",
+    "be",
+    "been",
+    "have",
+    "has",
+    "had",
+    "will",
+    "would",
+    "should",
+    "could",
+    "that",
+    "these",
+    "those",
+    "we",
+    "you",
+    "your",
+    "he",
+    "she",
+    "they",
+    "them",
+    "his",
+    "her",
+    "their",
+    "got",
+    "get",
+    "need",
+    "want",
+    "just",
+    "now",
+    "right",
+    "so",
+    "if",
+    "then",
+    "than",
+    "but",
+    "not",
+    "no",
+    "yes",
+    "ok",
+    "also",
+    "too",
+    "very",
+    "really",
+    "some",
+    "here",
+    "der",
+    "die",
+    "das",
+    "den",
+    "dem",
+    "des",
+    "ein",
+    "eine",
+    "einen",
+    "einem",
+    "und",
+    "oder",
+    "für",
+    "von",
+    "mit",
+    "auf",
+    "im",
+    "ist",
+    "sind",
+    "war",
+    "es",
+    "ich",
+    "wir",
+    "uns",
+    "mir",
+    "mein",
+    "meine",
+    "bitte",
+    "mal",
+    "nicht",
+    "noch",
+    "wie",
+    "zu",
+    "zum",
+    "zur",
+    "vom",
+    "bei",
+    "aus",
+    "nach",
+    "über",
 ];
 
 /// An index of texts, each with weights for its parts.
