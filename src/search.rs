@@ -73,8 +73,6 @@ const STOP_WORDS: &[&str] = &[
     "his",
     "her",
     "their",
-    "got",
-    "get",
     "need",
     "want",
     "just",
