@@ -11,6 +11,8 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::nearest::{did_you_mean, shortened};
 
+/// What JSON written inside a string may take in bytes of memory once it is read.
+const MOST_WEIGHT: usize = 128 << 20;
 /// So many unknown names are told: the search for what was meant takes long for each of them.
 const MOST_FAULTS: usize = 20;
 
@@ -301,6 +303,9 @@ fn is_any(schema: &Value) -> bool {
 
 /// JSON written inside a string, where an object or a list was expected.
 fn parsed(schema: &Value, text: String) -> Value {
+    if databricks::weight(text.as_bytes()) > MOST_WEIGHT {
+        return Value::String(text);
+    }
     let is_array = schema.get("type").is_some_and(|name| name == "array");
     match serde_json::from_str(&text) {
         Ok(value @ Value::Array(_)) if is_array => value,

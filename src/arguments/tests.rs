@@ -145,3 +145,11 @@ fn what_the_api_takes_and_the_tool_does_not_is_told() {
     let faults = check(&schema(), Rules { elsewhere, ..RULES }, arguments).expect_err("a fault");
     assert!(faults[0].message.starts_with("not taken here; set it with `update_job` afterwards"), "{faults:?}");
 }
+
+#[test]
+fn a_list_of_too_many_values_inside_a_text_is_not_read() {
+    let bomb = format!("[{}{{}}]", "{},".repeat(5_000_000));
+    let faults = faults(json!({ "job_id": "1", "tasks": bomb }));
+    assert!(faults.len() == 1 && faults[0].contains("expected a list, got the text `[{},{}"), "{faults:?}");
+    assert_eq!(accepted(json!({ "job_id": "1", "tasks": "[{}]" }))["tasks"], json!([{}]));
+}

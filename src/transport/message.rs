@@ -8,6 +8,9 @@ use crate::transport::envelope::Envelope;
 /// More messages than this are no batch: its answers are held until the last one is there.
 const MOST_IN_BATCH: usize = 100;
 
+/// What a message may take in bytes of memory once it is read: some copies are made of it on its way.
+const MOST_WEIGHT: usize = 128 << 20;
+
 /// What came from a client.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -45,11 +48,17 @@ impl Refusal {
     }
 }
 
-/// Reads the text of a message or batch. Its depth is bounded by the parser, its length by the caller.
+/// Reads the text of a message or batch. Its depth is bounded by the parser, its length by the caller, its values here.
 pub(crate) fn read(text: &[u8]) -> Received {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
     if text.is_empty() {
         return Received::Nothing;
+    }
+    let weight = databricks::weight(text);
+    if weight > MOST_WEIGHT {
+        let (weight, most) = (weight >> 20, MOST_WEIGHT >> 20);
+        let reason = format!("the message has too many values: it would take {weight} MiB of memory, at most {most} are taken");
+        return unreadable(&Envelope::of(text), &reason);
     }
     // rmcp's own reader gives no answer to what is not JSON, and one without an id to what is no message:
     // https://github.com/modelcontextprotocol/rust-sdk/issues/938 decided that. This one goes when rmcp names the id.
@@ -157,5 +166,29 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Received, read};
+
+    fn call(arguments: &str) -> String {
+        let params = format!(r#"{{"name": "list_jobs", "arguments": {{"a": {arguments}}}}}"#);
+        format!(r#"{{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {params}}}"#)
+    }
+
+    #[test]
+    fn a_message_of_too_many_values_is_refused_by_its_id() {
+        for tiny in ["[],", "0,", "{},", "\"\",", "{\"\":0},"] {
+            let read = read(call(&format!("[{}0]", tiny.repeat(5_000_000))).as_bytes());
+            let Received::Refused(refusal) = read else { panic!("{tiny} was taken") };
+            assert_eq!(refusal.id, Some(json!(7)), "{tiny}");
+            assert!(refusal.error.message.contains("too many values"), "{}", refusal.error.message);
+        }
+        let long = format!("\"{}\"", "[],0,".repeat(4_000_000));
+        assert!(matches!(read(call(&long).as_bytes()), Received::Message(_)), "a long text is one value");
     }
 }

@@ -141,3 +141,4 @@ pub use retry::RetryPolicy;
 pub use scope::Scope;
 pub use secret::Secret;
 pub use user_agent::UserAgent;
+pub use weight::weight;

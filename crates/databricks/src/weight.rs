@@ -82,6 +82,13 @@ impl Scale {
     }
 }
 
+/// What a JSON text takes in bytes once it is read into a `serde_json::Value`, about: a text of tiny values grows a hundredfold.
+pub fn weight(json: &[u8]) -> usize {
+    let mut scale = Scale::new(Form::Json);
+    scale.add(json);
+    scale.bytes
+}
+
 /// The room that an answer has taken; given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Room {

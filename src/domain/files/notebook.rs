@@ -73,10 +73,14 @@ pub(crate) fn source(content: &[u8]) -> Option<String> {
     Some(encoding::decode(content)?.text.replace("\r\n", "\n"))
 }
 
+/// What a notebook may take in bytes of memory once it is read.
+const MOST_WEIGHT: usize = 256 << 20;
+
 fn is_jupyter(text: &str) -> bool {
     // Only a text that may be one is read, as files of megabytes come here.
     text.trim_start().starts_with('{')
         && text.contains("\"cells\"")
+        && databricks::weight(text.as_bytes()) <= MOST_WEIGHT
         && serde_json::from_str::<Value>(text).is_ok_and(|book| book.get("cells").is_some_and(Value::is_array))
 }
 
