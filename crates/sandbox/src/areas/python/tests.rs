@@ -171,6 +171,14 @@ fn what_is_not_run_is_refused_by_name_and_line() {
 }
 
 #[test]
+fn a_source_has_a_bound() {
+    let mut notebook = Notebook::new();
+    let long = notebook.run(&format!("if 0:\n  x = 1\n{}", "elif 0:\n  x = 1\n".repeat(200_000)));
+    assert!(long.as_ref().is_err_and(|error| error.contains("more than 200000 words")), "{long:?}");
+    assert_eq!(notebook.run(&format!("len('{}')", "a".repeat(4_000_000))).as_deref(), Ok("4000000\n"), "one text");
+}
+
+#[test]
 fn frames_count_show_and_collect() {
     let mut notebook = Notebook::new();
     let sql = "df = spark.sql(\"SELECT * FROM VALUES (1, 'a', 1.50), (2, NULL, 2.25) AS t(n, s, d)\")";

@@ -30,6 +30,9 @@ pub(super) enum Part {
     },
 }
 
+/// Words and signs of a source: what is made of each takes a hundred times its length in memory.
+const MOST_TOKENS: usize = 200_000;
+
 /// Longer operators first.
 const OPERATORS: [&str; 47] = [
     "**=", "//=", ">>=", "<<=", "...", "**", "//", "==", "!=", "<=", ">=", "->", ":=", "+=", "-=", "*=", "/=", "%=",
@@ -56,6 +59,9 @@ impl<'s> Reader<'s> {
     fn read(&mut self) -> Result<(), Problem> {
         self.indent()?;
         while let Some(letter) = self.rest.chars().next() {
+            if self.tokens.len() > MOST_TOKENS {
+                return Err(Problem::refused(&format!("a source of more than {MOST_TOKENS} words and signs"), self.line));
+            }
             match letter {
                 '\n' => {
                     self.skip(1);
