@@ -12,6 +12,8 @@ const MISSPELT: std::ops::RangeInclusive<usize> = 5..=24;
 const ALIKE: f64 = 0.9;
 /// How much the meaning of a word counts beside the word itself.
 const MEANT: f64 = 0.6;
+/// Characters of a query that are looked at.
+const MOST_CHARACTERS: usize = 2_000;
 /// Words of a query that are looked at.
 const MOST_WORDS: usize = 32;
 /// Words without meaning here, English and German.
@@ -178,7 +180,7 @@ impl Index {
         let total = self.lengths.len() as f64;
         let average = self.lengths.iter().sum::<f64>() / total.max(1.0);
         let mut scores: HashMap<usize, f64> = HashMap::new();
-        for (word, weight) in synonyms.spread(words(query).take(MOST_WORDS)) {
+        for (word, weight) in synonyms.spread(words(head(query)).take(MOST_WORDS)) {
             let Some(texts) = self.texts(&word) else { continue };
             let found = texts.len() as f64;
             let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
@@ -225,6 +227,11 @@ impl Synonyms {
         }
         spread
     }
+}
+
+/// As much of a query as is looked at.
+fn head(query: &str) -> &str {
+    query.char_indices().nth(MOST_CHARACTERS).and_then(|(end, _)| query.get(..end)).unwrap_or(query)
 }
 
 /// The words of a text or of a name in any case, in lower case and without endings of number and tense.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::definition::Composite;
 use crate::error::Error;
-use crate::nearest::did_you_mean;
+use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
@@ -54,6 +54,7 @@ fn field<'a>(full: &'a Value, schema: &'a Value, name: &str) -> Result<&'a Value
     let fields = object(full, schema).get("properties").and_then(Value::as_object);
     fields.and_then(|fields| fields.get(name)).ok_or_else(|| {
         let known: Vec<_> = fields.into_iter().flat_map(|fields| fields.keys().map(String::as_str)).collect();
+        let name = shortened(name);
         let hint = did_you_mean(name, known.iter().copied());
         Error::failed(format!("there is no field `{name}` in this path{hint}; fields here: {}", known.join(", ")))
     })
