@@ -57,7 +57,8 @@ pub(crate) fn read(text: &[u8]) -> Received {
     let weight = databricks::weight(text);
     if weight > MOST_WEIGHT {
         let (weight, most) = (weight >> 20, MOST_WEIGHT >> 20);
-        let reason = format!("the message has too many values: it would take {weight} MiB of memory, at most {most} are taken");
+        let reason =
+            format!("the message has too many values: it would take {weight} MiB of memory, at most {most} are taken");
         return unreadable(&Envelope::of(text), &reason);
     }
     // rmcp's own reader gives no answer to what is not JSON, and one without an id to what is no message:

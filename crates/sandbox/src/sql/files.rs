@@ -176,10 +176,14 @@ impl Reading {
         let mut rows = match format {
             "csv" => self.csv(&texts)?,
             "json" => self.json(&texts)?,
-            "text" => Rows {
-                columns: vec![Column::new("value", Type::String)],
-                rows: texts.iter().flat_map(|(_, text)| text.lines()).map(|line| vec![Json::from(line)]).collect(),
-            },
+            "text" => {
+                let lines = || texts.iter().flat_map(|(_, text)| text.lines());
+                check_size(1, lines().count())?;
+                Rows {
+                    columns: vec![Column::new("value", Type::String)],
+                    rows: lines().map(|line| vec![Json::from(line)]).collect(),
+                }
+            }
             format => {
                 return Err(SqlError::unsupported(format!(
                     "files of the format `{format}`; it reads csv, json and text"

@@ -97,6 +97,7 @@ async fn other_files_are_refused_by_name() -> Checked {
     put(&sandbox, "open.csv", "a\n\"x\n").await?;
     put(&sandbox, "bad.json", "{\"a\": 1}\nnope\n").await?;
     put(&sandbox, "data.parquet", "PAR1").await?;
+    put(&sandbox, "lines.txt", &"\n".repeat(2_000_000)).await?;
     for (from, expected) in [
         ("read_files('s3://bucket/a.csv')".to_owned(), "outside of volumes"),
         ("csv.`abfss://box@store.test/a.csv`".to_owned(), "outside of volumes"),
@@ -107,6 +108,7 @@ async fn other_files_are_refused_by_name() -> Checked {
         (format!("read_files('{FOLDER}/bad.csv')"), "more cells than the header"),
         (format!("read_files('{FOLDER}/open.csv')"), "a quote is not closed"),
         (format!("read_files('{FOLDER}/bad.json')"), "it is not JSON"),
+        (format!("read_files('{FOLDER}/lines.txt', format => 'text')"), "values in SQL"),
     ] {
         let (message, _) = read(&sandbox, &from).await?;
         assert!(message.contains(expected), "{from}: {message}");

@@ -60,7 +60,10 @@ impl<'s> Reader<'s> {
         self.indent()?;
         while let Some(letter) = self.rest.chars().next() {
             if self.tokens.len() > MOST_TOKENS {
-                return Err(Problem::refused(&format!("a source of more than {MOST_TOKENS} words and signs"), self.line));
+                return Err(Problem::refused(
+                    &format!("a source of more than {MOST_TOKENS} words and signs"),
+                    self.line,
+                ));
             }
             match letter {
                 '\n' => {
