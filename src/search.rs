@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// How much a word counts that comes again in the same text.
-const SATURATION: f64 = 3.0;
+const SATURATION: f64 = 2.0;
 /// How much the length of a text counts against it.
 const LENGTH: f64 = 0.6;
 /// How long a word is that may be misspelt, in characters.

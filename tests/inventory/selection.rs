@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use databricks_mcp_server::registry::{Registry, Tool};
 
 /// Of so many prompts in a hundred the right tool is among the first three. The goal is 92; this is what is reached.
-const SHARE: usize = 79;
+const SHARE: usize = 84;
 /// The same for clients, which know no words for others, no forms of words, and not that a clause is about another tool.
 const SHARE_OF_CLIENTS: usize = 62;
 const FIRST: usize = 3;
