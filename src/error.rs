@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::arguments::Fault;
 use crate::controls;
 
+/// Bytes of a message that are kept until it is shown.
+const MOST_BYTES: usize = 16 << 10;
 /// Errors end in advice, never in more text than this.
 const MOST_CHARACTERS: usize = 2_000;
 
@@ -167,7 +169,12 @@ impl Error {
 }
 
 impl From<Kind> for Error {
-    fn from(kind: Kind) -> Self {
+    fn from(mut kind: Kind) -> Self {
+        if let Kind::Failed(text) | Kind::Unclear(text) | Kind::UnknownTool(text) | Kind::UnknownResource(text) = &mut kind {
+            // Whatever it repeats of the call: hiding secrets takes time that grows with the text, and a part that is cut
+            // off here is far behind what is shown.
+            text.truncate(text.floor_char_boundary(MOST_BYTES));
+        }
         Self { kind, context: None, hint: None, has_outcome: false, workspace: None, mask: Box::default() }
     }
 }

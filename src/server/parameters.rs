@@ -40,7 +40,9 @@ fn reason<T: DeserializeOwned>(params: Value) -> String {
 fn arguments_fault(arguments: &Value) -> String {
     let kind = match arguments {
         Value::Array(_) => "a list".to_owned(),
-        Value::String(text) => format!("the text `{}`", text.chars().take(60).collect::<String>()),
+        // Not what it says: arguments that were written as text may hold a secret.
+        Value::String(text) if text == "null" => "the text `null`".to_owned(),
+        Value::String(_) => "a text".to_owned(),
         other => other.to_string(),
     };
     format!(
@@ -67,6 +69,7 @@ mod tests {
             ),
             ("tools/call", json!({ "name": "list_jobs", "arguments": "null" }), "`arguments` is the text `null`"),
             ("tools/call", json!({ "name": "list_jobs", "arguments": 5 }), "`arguments` is 5"),
+            ("tools/call", json!({ "name": "list_jobs", "arguments": "{\"a\": 1}" }), "`arguments` is a text; expected an object"),
             ("tools/list", json!({ "cursor": 5 }), "invalid type: integer `5`, expected a string"),
             ("resources/read", Value::Null, "invalid type: null"),
             ("completion/complete", json!({}), "missing field `ref`"),

@@ -59,9 +59,15 @@ struct Found {
 }
 
 /// Each word is compared with every name.
+const MOST_CHARACTERS: usize = 1_000;
 const MOST_WORDS: usize = 32;
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let length = input.query.chars().count();
+    if length > MOST_CHARACTERS {
+        let message = format!("`query` has {length} characters, and at most {MOST_CHARACTERS} are looked for");
+        return Err(Error::failed(message).with_hint("give the few words that the names of the table or its columns hold"));
+    }
     let words = Words::of(&input.query);
     if words.is_empty() {
         return Err(Error::failed("`query` holds no word to look for").with_hint("give a part of a table's name"));
