@@ -284,3 +284,19 @@ async fn another_word_for_a_tool_is_understood() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn texts_of_megabytes_get_a_short_error() -> Outcome {
+    let harness = Harness::whole().await?;
+    let long = "x".repeat(3_000_000);
+    for (tool, arguments, words) in [
+        ("get_input_schema", json!({ "tool": "create_job", "path": long }), "there is no field `xxx"),
+        ("get_table_schema", json!({ "full_name": long }), "`xxx"),
+        ("search_tables", json!({ "query": long }), "`query` has 3000000 characters, and at most 1000"),
+        ("call_read_operation", json!({ "operation": long }), "no operation or tool is named `xxx"),
+    ] {
+        let refusal = harness.refusal(tool, arguments).await?;
+        assert!(refusal.contains(words) && refusal.len() < 4_000, "{tool}: {} bytes", refusal.len());
+    }
+    Ok(())
+}
