@@ -170,7 +170,9 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(mut kind: Kind) -> Self {
-        if let Kind::Failed(text) | Kind::Unclear(text) | Kind::UnknownTool(text) | Kind::UnknownResource(text) = &mut kind {
+        if let Kind::Failed(text) | Kind::Unclear(text) | Kind::UnknownTool(text) | Kind::UnknownResource(text) =
+            &mut kind
+        {
             // Whatever it repeats of the call: hiding secrets takes time that grows with the text, and a part that is cut
             // off here is far behind what is shown.
             text.truncate(text.floor_char_boundary(MOST_BYTES));

@@ -69,7 +69,11 @@ mod tests {
             ),
             ("tools/call", json!({ "name": "list_jobs", "arguments": "null" }), "`arguments` is the text `null`"),
             ("tools/call", json!({ "name": "list_jobs", "arguments": 5 }), "`arguments` is 5"),
-            ("tools/call", json!({ "name": "list_jobs", "arguments": "{\"a\": 1}" }), "`arguments` is a text; expected an object"),
+            (
+                "tools/call",
+                json!({ "name": "list_jobs", "arguments": "{\"a\": 1}" }),
+                "`arguments` is a text; expected an object",
+            ),
             ("tools/list", json!({ "cursor": 5 }), "invalid type: integer `5`, expected a string"),
             ("resources/read", Value::Null, "invalid type: null"),
             ("completion/complete", json!({}), "missing field `ref`"),

@@ -66,7 +66,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let length = input.query.chars().count();
     if length > MOST_CHARACTERS {
         let message = format!("`query` has {length} characters, and at most {MOST_CHARACTERS} are looked for");
-        return Err(Error::failed(message).with_hint("give the few words that the names of the table or its columns hold"));
+        return Err(
+            Error::failed(message).with_hint("give the few words that the names of the table or its columns hold")
+        );
     }
     let words = Words::of(&input.query);
     if words.is_empty() {
