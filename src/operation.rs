@@ -175,21 +175,8 @@ async fn list(
     };
     let limit = limit.map(|(_, wanted)| usize::try_from(wanted).unwrap_or(usize::MAX));
     let gathered = gather(context.budget, cursor, limit, read, show).await?;
-    let returned = gathered.items.len();
-    let mut answer = json!({ "items": gathered.items, "returned": returned, "truncated": gathered.next.is_some() });
-    if let Some(unknown) = fields.unknown() {
-        shape::advise(&mut answer, &unknown);
-    }
-    if let Some(why) = gathered.stopped {
-        shape::advise(&mut answer, &why);
-    }
-    if let Some(next) = gathered.next {
-        let advice = if tool.result.keep.is_empty() { "a narrower filter" } else { "a narrower filter or `fields`" };
-        shape::put(&mut answer, "next_page_token", next.encode());
-        shape::advise(&mut answer, &format!("there is more: pass `page_token`, or use {advice}"));
-    }
-    shape::notice(&mut answer, gathered.cuts, "ask for that item alone");
-    Ok(answer)
+    let more = if tool.result.keep.is_empty() { "use a narrower filter" } else { "use a narrower filter or `fields`" };
+    Ok(gathered.answer(fields.unknown(), more, "ask for that item alone"))
 }
 
 /// Whether a filter that is on keeps an item.

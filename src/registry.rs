@@ -232,10 +232,8 @@ impl Registry {
         if hint.is_empty() {
             // First of all what is done with the same things, as the rest of a name says.
             let things = |name: &str| name.split_once('_').map(|(_, things)| things.to_owned());
-            let enabled = || {
-                let found = self.search(name, self.policy).map(|tool| tool.definition.name);
-                found.filter(|known| self.tools.contains_key(known))
-            };
+            let is_enabled = |known: &&str| self.tools.get(known).is_some_and(|tool| tool.definition.toolset != REACH);
+            let enabled = || Self::ranked(name).filter(is_enabled);
             let similar = enabled().find(|known| things(known) == things(name)).or_else(|| enabled().next());
             hint = match similar {
                 Some(similar) => format!("; did you mean `{similar}`?"),

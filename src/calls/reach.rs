@@ -62,8 +62,11 @@ impl Directory for Reach {
                 return Err(error.with_hint(format!("call it with `{executor}`")));
             }
             let mask = secrets::mask(tool.definition, &arguments);
-            let arguments = checked(&tool, arguments).map_err(|error| error.masked(&mask))?;
-            run(&registry, &context, &tool, arguments, &mask).await.map_err(|error| error.masked(&mask))
+            match checked(&tool, arguments) {
+                // It hides the secrets of its errors itself.
+                Ok(arguments) => run(&registry, &context, &tool, arguments, &mask).await,
+                Err(error) => Err(error.masked(&mask)),
+            }
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::cursor::Cursor;
@@ -28,6 +28,24 @@ pub(crate) struct Gathered {
     pub(crate) next: Option<Cursor>,
     /// Why it stopped before there were enough.
     pub(crate) stopped: Option<String>,
+}
+
+impl Gathered {
+    /// The answer of a list. `unknown` tells of fields that no item has, `more` how to see the rest, and `alone` how to see
+    /// an item that was cut.
+    pub(crate) fn answer(self, unknown: Option<String>, more: &str, alone: &str) -> Value {
+        let returned = self.items.len();
+        let mut answer = json!({ "items": self.items, "returned": returned, "truncated": self.next.is_some() });
+        for advice in unknown.into_iter().chain(self.stopped) {
+            shape::advise(&mut answer, &advice);
+        }
+        if let Some(next) = self.next {
+            shape::put(&mut answer, "next_page_token", next.encode());
+            shape::advise(&mut answer, &format!("there is more: pass `page_token`, or {more}"));
+        }
+        shape::notice(&mut answer, self.cuts, alone);
+        answer
+    }
 }
 
 /// Gathers items from a cursor on: `limit` of them, or without one as many as one page has. `read` gives a page of the

@@ -3,7 +3,7 @@
 use databricks::requests::catalog::tables;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::cursor::Cursor;
@@ -65,20 +65,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(shown)
     };
     let gathered = gather(context.budget, cursor, None, read, show).await?;
-    let returned = gathered.items.len();
-    let mut answer = json!({ "items": gathered.items, "returned": returned, "truncated": gathered.next.is_some() });
-    if let Some(unknown) = fields.unknown() {
-        shape::advise(&mut answer, &unknown);
-    }
-    if let Some(why) = gathered.stopped {
-        shape::advise(&mut answer, &why);
-    }
-    if let Some(next) = gathered.next {
-        shape::put(&mut answer, "next_page_token", next.encode());
-        shape::advise(&mut answer, "there is more: pass `page_token`, or find a table with `search_tables`");
-    }
-    shape::notice(&mut answer, gathered.cuts, "see that table with `get_table_schema`");
-    Ok(answer)
+    Ok(gathered.answer(fields.unknown(), "find a table with `search_tables`", "see that table with `get_table_schema`"))
 }
 
 /// The columns of a table in one line.
