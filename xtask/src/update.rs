@@ -29,7 +29,7 @@ use codegen::allowlist::Problems;
 
 use crate::root;
 use crate::specs::download::Pip;
-use crate::specs::update::import_into;
+use crate::specs::update::{import_into, read_source};
 use crate::specs::wheel::{DISTRIBUTION, Wheel};
 use entries::Entries;
 use proposals::Edited;
@@ -60,6 +60,20 @@ enum Outcome {
     /// There is no newer release, and nothing to decide.
     Newest,
 }
+
+/// What an update begins with.
+#[derive(Debug, PartialEq, Eq)]
+enum Start {
+    /// The release was imported by this run.
+    Imported,
+    /// It was imported by an earlier one.
+    UnderWay,
+    /// There is none that is newer.
+    Newest,
+}
+
+/// The report on what changed, below the repository.
+const CHANGES: &str = "target/update/changes.txt";
 
 impl Outcome {
     fn exit_code(&self) -> ExitCode {
@@ -105,15 +119,21 @@ struct Update<'a> {
 impl Update<'_> {
     fn run(&self, arguments: &Arguments, out: &mut dyn Write) -> Result<Outcome> {
         let before = Before::at(self.root, &arguments.against)?;
-        let is_newest = self.import(arguments, &before.specs.version, out)?;
+        let start = self.import(arguments, &before.specs.version, out)?;
         let now = Specs::read(&self.root.join("specs"))?;
         let changes = now.changes_since(&before.specs);
         let touched = touched::touched(&changes, &before, &now);
-        if !is_newest {
-            write!(out, "{}", report::changes(&changes, &touched, &before, &now)?)?;
+        if start != Start::Newest {
+            let changes = report::changes(&changes, &touched, &before, &now)?;
+            write_file(self.root, CHANGES, &changes)?;
+            if start == Start::Imported {
+                writeln!(out, "{changes}\n(also in `{CHANGES}`)")?;
+            } else {
+                writeln!(out, "what changed is in `{CHANGES}`")?;
+            }
         }
         let Some(allowlist) = self.decide(&before, &now, out)? else { return Ok(Outcome::Undecided) };
-        if is_newest {
+        if start == Start::Newest {
             return Ok(Outcome::Newest);
         }
         for command in GENERATE {
@@ -134,44 +154,36 @@ impl Update<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Imports the release, unless an update is under way already; whether there is none that is newer.
-    fn import(&self, arguments: &Arguments, before: &str, out: &mut dyn Write) -> Result<bool> {
+    /// Imports the release, unless an update is under way already.
+    fn import(&self, arguments: &Arguments, before: &str, out: &mut dyn Write) -> Result<Start> {
         let specs = self.root.join("specs");
-        let vendored = Specs::read(&specs)?.version;
+        let vendored = read_source(&specs)?.version;
         let is_asked = arguments.wheel.is_some() || arguments.to.as_ref().is_some_and(|to| *to != vendored);
         if vendored != before && !is_asked {
             writeln!(out, "the update from {DISTRIBUTION} {before} to {vendored} is under way")?;
-            return Ok(false);
+            return Ok(Start::UnderWay);
         }
         let wheel = match &arguments.wheel {
             Some(file) => Wheel::open(file)?,
             None => self.pip.wheel(arguments.to.as_deref())?,
         };
-        match order(&wheel.version, &vendored) {
+        let version = &wheel.version;
+        match order(version, &vendored) {
             Ordering::Greater => {
                 import_into(&specs, &wheel)?;
-                writeln!(out, "imported {DISTRIBUTION} {} in place of {vendored}", wheel.version)?;
-                Ok(false)
+                writeln!(out, "imported {DISTRIBUTION} {version} in place of {vendored}")?;
+                return Ok(Start::Imported);
             }
-            Ordering::Equal => {
-                writeln!(out, "nothing newer: `specs/` is that of {DISTRIBUTION} {vendored}")?;
-                Ok(vendored == before)
-            }
+            Ordering::Equal => writeln!(out, "nothing newer: `specs/` is that of {DISTRIBUTION} {vendored}")?,
             Ordering::Less if is_asked => bail!(
-                "{} is older than {vendored}, which `specs/` is of\n\
-                 hint: `cargo xtask specs update --version {}` imports it all the same",
-                wheel.version,
-                wheel.version
+                "{version} is older than {vendored}, which `specs/` is of\n\
+                 hint: `cargo xtask specs update --version {version}` imports it all the same"
             ),
             Ordering::Less => {
-                writeln!(
-                    out,
-                    "nothing newer: `specs/` is that of {DISTRIBUTION} {vendored}, the index has {}",
-                    wheel.version
-                )?;
-                Ok(vendored == before)
+                writeln!(out, "nothing newer: `specs/` is that of {DISTRIBUTION} {vendored}, the index has {version}")?;
             }
         }
+        Ok(if vendored == before { Start::Newest } else { Start::UnderWay })
     }
 
     /// Takes over what was decided, and says what is not; the allowlist if that is nothing.
@@ -179,8 +191,8 @@ impl Update<'_> {
         let directory = self.root.join("allowlist");
         let mut entries = Entries::read(&directory)?;
         let (edited, proposer) = (Edited::read(self.root)?, Proposer::new(before));
-        let undecided = now.api.operations.keys().filter(|id| !entries.named.contains_key(*id));
-        let proposals = undecided.map(|id| edited.apply(proposer.propose(&now.api, id)));
+        let undecided = now.api.operations.values().filter(|operation| !entries.named.contains_key(&operation.id));
+        let proposals = undecided.map(|operation| edited.apply(proposer.propose(operation)));
         let (decided, open): (Vec<_>, Vec<_>) = proposals.partition(|proposal| proposal.is_decided());
         if !decided.is_empty() {
             let mut files = entries.files.clone();
@@ -206,6 +218,15 @@ impl Update<'_> {
         write!(out, "{}", report::open(&open, &entries, now, before, &problems)?)?;
         Ok(None)
     }
+}
+
+/// Writes a file below the repository.
+fn write_file(root: &Path, file: &str, text: &str) -> Result<()> {
+    let path = root.join(file);
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
+    }
+    std::fs::write(&path, text).with_context(|| format!("cannot write `{file}`"))
 }
 
 /// How two versions compare, number by number.

@@ -47,10 +47,16 @@ impl Unavailable {
             let newest = versions.rsplit(", ").next().unwrap_or_default().to_owned();
             return Some(Self::Version { asked: asked.to_owned(), newest });
         }
-        let broken = messages.lines().rev().find_map(|line| line.split_once("connection broken by "));
-        let reason = broken.map_or("it lists no release, or does not answer", |(_, reason)| reason);
+        let broken = messages.lines().rev().find_map(|line| line.split_once("connection broken by '"));
+        let reason = broken.map_or("it lists no release, or does not answer", |(_, reason)| said(reason));
         Some(Self::Index { reason: reason.to_owned() })
     }
+}
+
+/// The words in an exception of Python: without the object that raised it, and what follows the exception.
+fn said(exception: &str) -> &str {
+    let said = exception.rsplit_once(">: ").map_or(exception, |(_, said)| said);
+    said.split_once("')").map_or(said, |(said, _)| said)
 }
 
 impl fmt::Display for Unavailable {
@@ -136,9 +142,10 @@ mod tests {
                      ERROR: No matching distribution found for x==3\n";
         let expected = Unavailable::Version { asked: "3".to_owned(), newest: "2.0".to_owned() };
         assert_eq!(Unavailable::read("3", lacks), Some(expected));
-        let broken = "WARNING: Retrying (Retry(total=0)) after connection broken by 'refused': /simple/x/\n\
+        let broken = "WARNING: Retrying (Retry(total=0)) after connection broken by \
+                      'Broken('<Connection object at 0x7f>: Connection refused')': /simple/x/\n\
                       ERROR: Could not find a version that satisfies the requirement x==3 (from versions: none)\n";
-        let expected = Unavailable::Index { reason: "'refused': /simple/x/".to_owned() };
+        let expected = Unavailable::Index { reason: "Connection refused".to_owned() };
         assert_eq!(Unavailable::read("3", broken), Some(expected));
         let empty = "ERROR: Could not find a version that satisfies the requirement x (from versions: none)\n";
         let expected = Unavailable::Index { reason: "it lists no release, or does not answer".to_owned() };

@@ -62,7 +62,7 @@ pub(super) fn entry(before: &Before, version: &str, allowlist: &Allowlist, touch
         groups.entry((meaning, touched.touches.as_slice())).or_default().push(item(touched.change));
     }
     for ((meaning, touches), items) in groups {
-        let items = items.join("; ");
+        let items = items.join(", ");
         match meaning {
             Meaning::Gain => add("Added", format!("{} may hold {items}", listed(arguments_of(touches)))),
             Meaning::Break => add("Changed", format!("{}: {items}", listed(touches))),
@@ -120,15 +120,18 @@ fn arguments_of(touches: &[Touch]) -> &[Touch] {
     touches.get(..count).unwrap_or_default()
 }
 
+/// A change in a clause; the operation that it is of stands before it already.
 fn item(change: &Change) -> String {
-    let Change { id, detail, field, .. } = change;
-    match (change.what, change.how) {
-        (What::Field, How::Added) if !change.breaking => format!("`{field}` of `{id}`"),
-        (What::EnumValue, How::Added) => format!("the value `{field}` of `{id}`"),
-        (What::EnumValue, _) => format!("`{id}` lost the value `{field}`"),
-        (_, How::Added) => format!("`{id}` needs `{detail}`"),
-        (_, How::Removed) => format!("`{id}` lost `{detail}`"),
-        (_, How::Changed) => format!("`{id}` changed, `{detail}`"),
+    let is_operation = matches!(change.what, What::Operation | What::Parameter | What::Body | What::Response);
+    let of = if is_operation { String::new() } else { format!(" of `{}`", change.id) };
+    let value = if change.what == What::EnumValue { "the value " } else { "" };
+    // A parameter has its place before its name.
+    let name = change.field.rsplit(' ').next().filter(|name| !name.is_empty()).unwrap_or(&change.detail);
+    match change.how {
+        How::Added if change.breaking => format!("needs {value}`{name}`{of}"),
+        How::Added => format!("{value}`{name}`{of}"),
+        How::Removed => format!("lost {value}`{name}`{of}"),
+        How::Changed => format!("changed `{}`{of}", change.detail),
     }
 }
 

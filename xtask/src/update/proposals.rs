@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use codegen::yaml::{self, Key, Node, Problem, STUB};
 
 use super::propose::{Proposal, What};
+use super::write_file;
 
 /// The file, below the repository.
 pub(super) const FILE: &str = "target/update/proposals.yaml";
@@ -114,8 +115,5 @@ pub(super) fn write(root: &Path, proposals: &[Proposal]) -> Result<()> {
         writeln!(text, "{}:\n  toolset: {}", proposal.operation, proposal.toolset)?;
         proposal.what.fields().iter().try_for_each(|(key, value)| writeln!(text, "  {key}: {value}"))?;
     }
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
-    }
-    std::fs::write(&path, text).with_context(|| format!("cannot write `{FILE}`"))
+    write_file(root, FILE, &text)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use codegen::allowlist::{Allowlist, Decision, Risk, Source};
-use codegen::api::{Api, Body, Operation, Response};
+use codegen::api::{Body, Operation, Response};
 use codegen::yaml::STUB;
 
 use super::state::Before;
@@ -74,11 +74,7 @@ impl<'a> Proposer<'a> {
     }
 
     /// What to decide on this operation.
-    pub(super) fn propose(&self, api: &Api, id: &str) -> Proposal {
-        let Some(operation) = api.operations.get(id) else {
-            let what = What::Exclude { reason: STUB.to_owned() };
-            return Proposal { operation: id.to_owned(), toolset: STUB.to_owned(), what, because: Vec::new() };
-        };
+    pub(super) fn propose(&self, operation: &Operation) -> Proposal {
         let deprecated = if operation.deprecated { ", deprecated" } else { "" };
         let mut because = vec![format!("{} {}{deprecated}", operation.method, operation.path)];
         let siblings = self.siblings(operation, &mut because);
@@ -92,7 +88,7 @@ impl<'a> Proposer<'a> {
             let reason = most(others.filter_map(|decided| decided.decision.excluded.as_deref()));
             What::Exclude { reason: stub(reason.map_or("", |(reason, _)| reason)) }
         } else if let Some((reason, _)) = reason.filter(|_| excluded == siblings.len()) {
-            because.push("its siblings are excluded".to_owned());
+            because.push("all of them are excluded".to_owned());
             What::Exclude { reason: stub(reason) }
         } else {
             let different: BTreeSet<_> = reasons.collect();
@@ -105,7 +101,7 @@ impl<'a> Proposer<'a> {
                 secret: secrets.map(|parameter| operation.key(parameter)).collect(),
             }
         };
-        Proposal { operation: id.to_owned(), toolset, what, because }
+        Proposal { operation: operation.id.clone(), toolset, what, because }
     }
 
     /// The decided operations of the same service, or else of the same package.
@@ -115,7 +111,7 @@ impl<'a> Proposer<'a> {
             let is_sibling = |id: &str| id.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
             let siblings: Vec<_> = self.decided.iter().filter(|decided| is_sibling(&decided.operation.id)).collect();
             if !siblings.is_empty() {
-                because.push(format!("{} decided siblings in the {of} `{prefix}`", siblings.len()));
+                because.push(format!("siblings decided in the {of} `{prefix}`: {}", siblings.len()));
                 return siblings;
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::{Error, Write as _};
 
 use codegen::yaml::Problem;
 
-use super::entries::{Entries, Kind};
+use super::entries::{Entries, Entry, Kind};
 use super::proposals::FILE;
 use super::propose::{Proposal, What};
 use super::state::{Before, Specs};
@@ -73,37 +73,19 @@ pub(super) fn open(
     problems: &[Problem],
 ) -> Result<String, Error> {
     let mut text = String::new();
-    let mut gone = Vec::new();
-    for (id, places) in &entries.named {
-        if now.api.operations.contains_key(id) || entries.undocumented.contains(id) {
-            continue;
-        }
-        for place in places {
-            let decision = before.allowlist.decisions.get(id);
-            let what = match &place.kind {
-                Kind::Operation => match decision.and_then(|decision| decision.tool.as_ref()) {
-                    Some(tool) => format!("delete the entry, and with it the tool `{tool}`"),
-                    None => "delete the entry".to_owned(),
-                },
-                Kind::Excluded(_) => "delete the line".to_owned(),
-                Kind::Used(composite) => format!("`{composite}` cannot use it any longer"),
-            };
-            gone.push((place.position.problem(format!("`{id}` is gone: {what}")), id));
-        }
-    }
+    let gone = gone(entries, now, before);
     if !gone.is_empty() {
         writeln!(text, "\nthe API no longer has these:")?;
-        gone.iter().try_for_each(|(problem, _)| writeln!(text, "  {problem}"))?;
+        gone.iter().try_for_each(|problem| writeln!(text, "  {problem}"))?;
     }
-    let is_gone =
-        |problem: &&Problem| gone.iter().any(|(other, _)| (&other.file, other.line) == (&problem.file, problem.line));
-    let others: Vec<_> = problems.iter().filter(|problem| !is_gone(problem)).collect();
+    let is_told = |problem: &&Problem| gone.iter().any(|told| (&told.file, told.line) == (&problem.file, problem.line));
+    let others: Vec<_> = problems.iter().filter(|problem| !is_told(problem)).collect();
     if !others.is_empty() {
         writeln!(text, "\nthe allowlist does not fit the API:")?;
         others.iter().try_for_each(|problem| writeln!(text, "  {problem}"))?;
     }
     if !open.is_empty() {
-        writeln!(text, "\ndecide these {} operation(s), which are prepared in `{FILE}`:", open.len())?;
+        writeln!(text, "\n{} operation(s) to decide, prepared in `{FILE}`:", open.len())?;
         for proposal in open {
             writeln!(text, "  {} in {}", described(proposal), proposal.toolset)?;
             proposal.because.iter().try_for_each(|line| writeln!(text, "      {line}"))?;
@@ -111,6 +93,24 @@ pub(super) fn open(
     }
     writeln!(text, "\nthen run `cargo xtask update` again")?;
     Ok(text)
+}
+
+/// The places of the allowlist that name an operation which the API no longer has, and what to do there.
+fn gone(entries: &Entries, now: &Specs, before: &Before) -> Vec<Problem> {
+    let is_known = |id: &String| now.api.operations.contains_key(id) || entries.undocumented.contains(id);
+    let named = entries.named.iter().filter(|(id, _)| !is_known(id));
+    let places = named.flat_map(|(id, places)| places.iter().map(move |place| (id, place)));
+    let problem = |(id, place): (&String, &Entry)| {
+        let tool = before.allowlist.decisions.get(id).and_then(|decision| decision.tool.as_ref());
+        let what = match (&place.kind, tool) {
+            (Kind::Operation, Some(tool)) => format!("delete the entry, and with it the tool `{tool}`"),
+            (Kind::Operation, None) => "delete the entry".to_owned(),
+            (Kind::Excluded(_), _) => "delete it from the list".to_owned(),
+            (Kind::Used(composite), _) => format!("`{composite}` has to do without it"),
+        };
+        place.position.problem(format!("`{id}` is gone: {what}"))
+    };
+    places.map(problem).collect()
 }
 
 fn described(proposal: &Proposal) -> String {

@@ -241,6 +241,6 @@ fn an_operation_that_nobody_decided_on_is_asked_for_without_a_newer_release() {
     repository.edit("allowlist/things.yaml", "  demo.things.purge: ", "  # ");
     repository.commit();
     let (text, outcome) = repository.update(Index::with(&[FIRST]).pip(), &newest()).unwrap();
-    assert!(text.contains("decide these 1 operation(s)"), "{text}");
+    assert!(text.contains("1 operation(s) to decide, "), "{text}");
     assert_eq!(outcome, Outcome::Undecided);
 }

@@ -67,10 +67,10 @@ impl Touch {
             Self::Fixed { tool, parameter } => (tool, before(format!("the fixed `{parameter}` of "))),
             Self::Unsent { tool, parameter } => (tool, before(format!("`{parameter}`, which is no argument of "))),
             Self::Answer(tool) => (tool, before("the answer of ".to_owned())),
-            Self::Tool(tool) => (tool, before(String::new())),
+            Self::Tool(tool) => (tool, before("the tool ".to_owned())),
             Self::Composite { tool, operation } => (tool, (String::new(), format!(" by `{operation}`"))),
             Self::Resource(name) => (name, before("the resource ".to_owned())),
-            Self::Reachable(operation) => (operation, before("through `reach`: ".to_owned())),
+            Self::Reachable(operation) => (operation, (String::new(), " through `reach`".to_owned())),
         };
         (name, before, behind)
     }

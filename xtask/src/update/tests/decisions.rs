@@ -23,7 +23,7 @@ fn changes_that_touch_what_is_exposed_are_named_those_that_break_first() {
 2 change(s) break what is exposed:
   the answer of `list_things`; `show_thing` by `demo.things.get`
     ! - field demo.Thing name: string
-  through `reach`: `demo.things.purge`
+  `demo.things.purge` through `reach`
     ! - operation demo.things.purge POST /api/2.0/things/{id}/purge
 
 2 change(s) touch what is exposed:
@@ -46,21 +46,21 @@ fn decisions_are_proposed_by_those_on_siblings() {
     let file = repository.read(PROPOSALS);
     let expected = "
 # POST /api/2.0/keys/rotate
-# 1 decided siblings in the service `demo.keys`
-# its siblings are excluded
+# siblings decided in the service `demo.keys`: 1
+# all of them are excluded
 demo.keys.rotate:
   toolset: things
   exclude: \"TODO: The answer holds a key in clear.\"
 
 # DELETE /api/2.0/things/{id}
-# 4 decided siblings in the service `demo.things`
+# siblings decided in the service `demo.things`: 4
 demo.things.delete:
   toolset: things
   reach: destructive
   summary: \"TODO: delete\"
 
 # POST /api/2.0/things/purge
-# 4 decided siblings in the service `demo.things`
+# siblings decided in the service `demo.things`: 4
 # 1 of 1 decided POSTs named `purge…` are destructive
 demo.things.purge_all:
   toolset: things
@@ -72,6 +72,35 @@ demo.things.purge_all:
     assert!(text.contains(gone), "{text}");
     assert!(text.ends_with("\nthen run `cargo xtask update` again\n"), "{text}");
     assert!(repository.generated.borrow().is_empty());
+}
+
+#[test]
+fn what_is_gone_is_named_wherever_the_allowlist_has_it() {
+    let repository = Repository::new();
+    let tool = "
+    tool: purge_thing
+    risk: destructive
+    verify: { tool: list_things }
+    title: Purge thing
+    description: Deletes a thing for good.
+    params:
+      id: { description: \"Its id.\" }";
+    repository.edit("allowlist/things.yaml", " { reach: destructive, summary: \"Deletes a thing for good.\" }", tool);
+    repository.edit("allowlist/things.yaml", "uses: [demo.things.get]", "uses: [demo.things.get, demo.things.purge]");
+    repository.commit();
+    let (text, outcome) = repository.update_by_wheel();
+    assert_eq!(outcome, Outcome::Undecided);
+    let expected = "
+the API no longer has these:
+  allowlist/things.yaml:21:3: `demo.things.purge` is gone: delete the entry, and with it the tool `purge_thing`
+  allowlist/things.yaml:33:29: `demo.things.purge` is gone: `show_thing` has to do without it
+
+";
+    assert!(text.contains(expected), "{text}");
+    assert!(
+        text.contains("  the tool `purge_thing`; `show_thing` by `demo.things.purge`\n    ! - operation"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -87,6 +116,8 @@ fn what_is_half_decided_stays_and_what_is_decided_moves() {
     let (text, outcome) = repository.go_on();
     assert_eq!(outcome, Outcome::Undecided);
     assert!(text.starts_with("the update from databricks-sdk 0.9.0 to 0.10.0 is under way\n"), "{text}");
+    assert!(!text.contains("break what is exposed") && text.contains("what changed is in `target/update/changes.txt`"));
+    assert!(repository.read("target/update/changes.txt").contains("2 change(s) break what is exposed"));
     assert!(text.contains("  demo.things.purge_all: reach, destructive, into allowlist/things.yaml\n"), "{text}");
     let file = repository.read(PROPOSALS);
     assert!(file.contains("  reach: write\n  summary: \"TODO: delete\"\n") && !file.contains("purge_all"), "{file}");
@@ -147,7 +178,7 @@ fn after_the_decisions_everything_is_generated_and_a_second_run_changes_nothing(
 ### Changed
 
 - API 0.10.0: the specs are those of databricks-sdk 0.10.0; they were those of 0.9.0.
-- API 0.10.0: the answer of `list_things`; `show_thing` by `demo.things.get`: `demo.Thing` lost `name: string`.
+- API 0.10.0: the answer of `list_things`; `show_thing` by `demo.things.get`: lost `name` of `demo.Thing`.
 
 ### Removed
 
