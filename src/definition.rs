@@ -61,6 +61,8 @@ pub struct ToolDefinition {
     pub idempotent: bool,
     /// Whether the tool stays where only reading is allowed, as it refuses by itself whatever does more.
     pub guarded: bool,
+    /// Whether it reaches out of this server; `false` where what it gives is known without a workspace.
+    pub open_world: bool,
     /// Other names of its arguments, which calls may use and no schema shows: other name and name.
     pub argument_aliases: &'static [(&'static str, &'static str)],
     /// What shows whether it did its work, for a tool that changes something.

@@ -109,7 +109,7 @@ pub fn describe(tool: &Tool) -> McpTool {
                 .read_only(tool.risk == Risk::Read)
                 .destructive(tool.risk == Risk::Destructive)
                 .idempotent(tool.risk == Risk::Read || definition.idempotent)
-                .open_world(true),
+                .open_world(definition.open_world),
         )
 }
 

@@ -101,7 +101,7 @@ fn annotations_say_what_the_risk_is() -> Outcome {
         let definition = tool.definition;
         assert_eq!(hint("readOnlyHint"), Some(definition.risk == Risk::Read), "{}", definition.name);
         assert_eq!(hint("destructiveHint"), Some(definition.risk == Risk::Destructive), "{}", definition.name);
-        assert_eq!(hint("openWorldHint"), Some(true), "{}", definition.name);
+        assert_eq!(hint("openWorldHint"), Some(definition.open_world), "{}", definition.name);
         assert!(definition.risk != Risk::Read || hint("idempotentHint") == Some(true), "{}", definition.name);
         let length = definition.description.chars().count();
         assert!((100..=450).contains(&length), "{}: a description of {length} characters", definition.name);
