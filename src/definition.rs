@@ -59,10 +59,10 @@ pub struct ToolDefinition {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// Whether it deals with anything beyond this server, such as the workspace.
+    pub open_world: bool,
     /// Whether the tool stays where only reading is allowed, as it refuses by itself whatever does more.
     pub guarded: bool,
-    /// Whether it reaches out of this server; `false` where what it gives is known without a workspace.
-    pub open_world: bool,
     /// Other names of its arguments, which calls may use and no schema shows: other name and name.
     pub argument_aliases: &'static [(&'static str, &'static str)],
     /// What shows whether it did its work, for a tool that changes something.

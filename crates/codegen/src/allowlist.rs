@@ -143,14 +143,14 @@ pub struct Tool {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// Whether it deals with anything beyond this server, such as the workspace.
+    pub open_world: bool,
     /// A composite that, where only reading is allowed, refuses by itself whatever does more.
     pub guarded: bool,
     /// Other names of its arguments, which clients may use and no schema shows: other name to name.
     pub argument_aliases: BTreeMap<String, String>,
     /// What shows whether it did its work, for a tool that changes something.
     pub verify: Option<Verify>,
-    /// Whether it reaches out of this server, as clients are told.
-    pub open_world: bool,
     /// Why it only reads, although the name or method of what it calls says otherwise.
     pub because: Option<String>,
     /// Who decided on it last, and why.

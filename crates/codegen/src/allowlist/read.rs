@@ -300,8 +300,9 @@ impl<'a> Reader<'a> {
         let (risk, title, description) =
             (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
+        let open_world = entry.boolean("open_world", true);
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
-        let (keywords, open_world) = (entry.optional_string("keywords"), entry.boolean("open_world", true));
+        let keywords = entry.optional_string("keywords");
         let (because, decided) = (entry.optional_string("because"), decided(&mut entry));
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
         entry.finish()?;

@@ -260,8 +260,8 @@ function options(id, values, all) {
   byId(id).append(element("option", { value: "" }, all), ...values.map(([value, name]) => element("option", { value }, name)));
 }
 
-function table(heads, rows) {
-  return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `${heads[0]}, scrolls sideways` }, element("table", {},
+function table(name, heads, rows) {
+  return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `${name}, scrolls sideways` }, element("table", {},
     element("thead", {}, element("tr", {}, ...heads.map((head, index) => element("th", { scope: "col", className: index > 1 ? "number" : "" }, head)))),
     element("tbody", {}, ...rows)));
 }
@@ -280,8 +280,8 @@ function drawGroups() {
       ...[counts.tools, counts.tokens, counts.operations, counts.exposed, counts.reachable, counts.excluded, counts.read, counts.write, counts.destructive].map(count));
   };
   const heads = ["Name", "By risk", "Tools", "Tokens", "Operations", "Exposed", "Reachable", "Excluded", "Read", "Write", "Destructive"];
-  byId("view-groups").append(element("h3", { className: "sub" }, "Presets"), table(heads, report.presets.map(row)),
-    element("h3", { className: "sub" }, "Toolsets"), table(heads, report.toolsets.map(row)));
+  byId("view-groups").append(element("h3", { className: "sub" }, "Presets"), table("Presets", heads, report.presets.map(row)),
+    element("h3", { className: "sub" }, "Toolsets"), table("Toolsets", heads, report.toolsets.map(row)));
 }
 
 function drawPairs() {
@@ -290,9 +290,9 @@ function drawPairs() {
   byId("view-pairs").append(
     element("h3", { className: "sub" }, "Pairs that a search may confuse"),
     element("p", { className: "hint" }, "How well the words of one tool find the other, in hundredths of how well they find the tool itself."),
-    table(["Tool", "Other", "Likeness"], report.confusable.map((pair) => plain([pair.tool, pair.other, `${pair.score} %`]))),
+    table("Pairs", ["Tool", "Other", "Likeness"], report.confusable.map((pair) => plain([pair.tool, pair.other, `${pair.score} %`]))),
     element("h3", { className: "sub" }, "Schemas cut by depth, and fixed values"),
-    table(["Tool", "Cut arguments and fixed values"], shaped.map((tool) => element("tr", {}, element("td", { className: "id" }, tool.name),
+    table("Cut schemas", ["Tool", "Cut arguments and fixed values"], shaped.map((tool) => element("tr", {}, element("td", { className: "id" }, tool.name),
       element("td", { className: "id" }, [...tool.cut.map((name) => `${name} …`), ...tool.fixed.map(([name, value]) => `${name} = ${value}`)].join(", "))))));
 }
 
