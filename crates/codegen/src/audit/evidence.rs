@@ -183,7 +183,7 @@ fn looks_like_name(name: &str) -> bool {
 /// Tools classed `read` that run a statement and do not say that it wakes a SQL warehouse, which costs.
 fn silent_costs(allowlist: &Allowlist) -> Vec<Problem> {
     let runs = |tool: &&Tool| tool.risk == Risk::Read && tool.uses.iter().any(|id| id == STATEMENT);
-    let silent = allowlist.tools.values().filter(runs).filter(|tool| !tool.description.contains("wake"));
+    let silent = allowlist.tools.values().filter(runs).filter(|tool| !tool.description.to_lowercase().contains("wake"));
     let problems = silent.map(|tool| {
         tool.position
             .problem(format!("`{}` runs a statement: say in its description that it wakes a SQL warehouse", tool.name))
