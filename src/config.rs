@@ -1,6 +1,6 @@
 //! Everything that can be configured, in one place: flags over environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -99,6 +99,10 @@ pub struct Options {
     /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_user_functions: bool,
+    /// Start only if what is exposed is what this file says, which `audit --json` wrote
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_APPROVED", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub approved: Option<PathBuf>,
     /// Most tokens in one answer, estimated
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]
@@ -135,6 +139,11 @@ impl Options {
     /// The directories that tools may use.
     pub fn local_roots(&self) -> Vec<PathBuf> {
         self.local_roots.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
+    }
+
+    /// The file of what is approved; an empty variable names none.
+    pub fn approved(&self) -> Option<&Path> {
+        self.approved.as_deref().filter(|path| !path.as_os_str().is_empty())
     }
 
     /// Which tools to enable, and for which workspaces.
