@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use codegen::Allowlist;
 use codegen::allowlist::Problems;
+use codegen::{Allowlist, audit};
 
 use crate::root;
 use crate::specs::download::Pip;
@@ -208,8 +208,10 @@ impl Update<'_> {
         }
         proposals::write(self.root, &open)?;
         let problems = match Allowlist::load(&directory, &now.api) {
-            Ok(allowlist) if open.is_empty() => return Ok(Some(allowlist)),
-            Ok(_) => Vec::new(),
+            Ok(allowlist) => match audit::evidence(&now.api, &allowlist) {
+                problems if problems.is_empty() && open.is_empty() => return Ok(Some(allowlist)),
+                problems => problems,
+            },
             Err(error) => match error.downcast::<Problems>() {
                 Ok(Problems(problems)) => problems,
                 Err(error) => return Err(error),

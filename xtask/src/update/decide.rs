@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
 use codegen::yaml::Position;
+use serde_json::Value;
 
 use super::entries::{Kind, named};
-use super::propose::{Proposal, What};
+use super::proposals::flow;
+use super::propose::Proposal;
 
 /// The length up to which an entry is one line.
 const LINE: usize = 120;
@@ -36,7 +38,8 @@ pub(super) fn decide(files: &mut BTreeMap<String, String>, proposal: &Proposal) 
 
 /// Adds an excluded operation to the group that has the same reason, if there is one.
 fn beside_equal_reason(toolset: &str, text: &str, lines: &mut Vec<String>, proposal: &Proposal) -> Result<bool> {
-    let What::Exclude { reason } = &proposal.what else { return Ok(false) };
+    let reason = proposal.entry.get("exclude").and_then(Value::as_str).filter(|_| proposal.entry.len() == 1);
+    let Some(reason) = reason else { return Ok(false) };
     let named = named(toolset, text).map_err(|problem| anyhow!("{problem}"))?;
     let is_equal = |kind: &Kind| matches!(kind, Kind::Excluded(other) if other.trim() == reason.trim());
     let Some((sibling, entry)) = named.entries.iter().rfind(|(_, entry)| is_equal(&entry.kind)) else {
@@ -97,8 +100,7 @@ fn before_comments(lines: &[String], line: usize) -> usize {
 
 /// The lines of an entry.
 fn entry(proposal: &Proposal) -> Vec<String> {
-    let fields = proposal.what.fields();
-    let inline: Vec<_> = fields.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let inline: Vec<_> = proposal.entry.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
     let line = format!("  {}: {{ {} }}", proposal.operation, inline.join(", "));
     if line.chars().count() <= LINE {
         return vec![line];

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
-use codegen::yaml::{self, Key, Node, Problem, STUB};
+use codegen::yaml::{self, Problem, STUB};
+use serde_json::{Map, Value};
 
-use super::propose::{Proposal, What};
+use super::propose::Proposal;
 use super::write_file;
 
 /// The file, below the repository.
@@ -17,14 +18,13 @@ const HEADER: &str = "\
 # Written by `cargo xtask update`: what to decide on the operations that are new in the API.
 #
 # Correct what is wrong, replace each TODO by your own words, and run `cargo xtask update` again: it moves each entry
-# without a TODO into the file of its toolset in `allowlist/`. An entry has `reach` and `summary`, or `exclude` with a
-# reason. To make a tool or a resource of an operation, or to let a composite use it, write that into `allowlist/`
-# yourself.
+# without a TODO into the file of its toolset in `allowlist/`. `allowlist/README.md` has the keys of an entry. A tool or a
+# resource is better written there at once, and so is a use by a composite.
 ";
 
-/// What a person left in the file, by operation.
+/// What a person left in the file: toolset and entry by operation.
 #[derive(Debug, Default)]
-pub(super) struct Edited(BTreeMap<String, (String, What)>);
+pub(super) struct Edited(BTreeMap<String, (String, Map<String, Value>)>);
 
 impl Edited {
     /// Reads the file; nothing where there is none.
@@ -37,64 +37,51 @@ impl Edited {
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        let entries = yaml::parse(FILE, text)?.mapping("operations and what to decide on them")?.into_entries();
-        entries.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
+        let mut edited = Self::default();
+        for (operation, node) in yaml::parse(FILE, text)?.mapping("operations and what to decide on them")?.into_entries() {
+            let mut entry = node.mapping("`toolset` and the keys of an entry")?;
+            let toolset = entry.require("toolset")?.string()?;
+            let fields = entry.into_entries().into_iter().map(|(key, node)| (key.text, node.value())).collect();
+            edited.0.insert(operation.text, (toolset, fields));
+        }
+        Ok(edited)
     }
 
     /// The proposal, with what the person made of it.
     pub(super) fn apply(&self, mut proposal: Proposal) -> Proposal {
-        if let Some((toolset, what)) = self.0.get(&proposal.operation) {
-            (proposal.toolset, proposal.what) = (toolset.clone(), what.clone());
+        if let Some((toolset, entry)) = self.0.get(&proposal.operation) {
+            (proposal.toolset, proposal.entry) = (toolset.clone(), entry.clone());
         }
         proposal
     }
 }
 
-fn entry((key, node): (Key, Node)) -> Result<(String, (String, What)), Problem> {
-    let mut entry = node.mapping("`toolset`, and `reach` with `summary`, or `exclude`")?;
-    let toolset = entry.require("toolset")?.string()?;
-    let what = match entry.take("exclude") {
-        Some(reason) => What::Exclude { reason: reason.string()? },
-        None => What::Reach {
-            risk: entry.require("reach")?.string()?,
-            summary: entry.require("summary")?.string()?,
-            secret: entry.strings("secret")?,
-        },
-    };
-    entry.finish()?;
-    Ok((key.text, (toolset, what)))
-}
-
 impl Proposal {
     /// Whether a person has written everything.
     pub(super) fn is_decided(&self) -> bool {
-        let text = match &self.what {
-            What::Reach { summary, .. } => summary,
-            What::Exclude { reason } => reason,
-        };
-        [&self.toolset, text].iter().all(|text| !text.starts_with(STUB))
+        let texts = self.entry.values().filter_map(Value::as_str);
+        !self.entry.is_empty() && texts.chain([self.toolset.as_str()]).all(|text| !text.starts_with(STUB))
     }
 }
 
-impl What {
-    /// The keys of the entry and their values, in YAML.
-    pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Reach { risk, summary, secret } => {
-                let mut fields = vec![("reach", risk.clone()), ("summary", quoted(summary))];
-                if !secret.is_empty() {
-                    fields.push(("secret", format!("[{}]", secret.join(", "))));
-                }
-                fields
-            }
-            Self::Exclude { reason } => vec![("exclude", quoted(reason))],
+/// A value in YAML, on one line.
+pub(super) fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_word(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{ {} }}", fields.join(", "))
         }
+        // What is left of JSON is YAML too.
+        other => other.to_string(),
     }
 }
 
-/// A text of JSON is one of YAML.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// Whether a text is itself in YAML without quotes.
+fn is_word(text: &str) -> bool {
+    let is_plain = text.chars().all(|character| character.is_ascii_lowercase() || "_.".contains(character));
+    is_plain && text.starts_with(char::is_alphabetic) && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text)
 }
 
 /// Writes the file; removes it where nothing is left to decide.
@@ -113,7 +100,7 @@ pub(super) fn write(root: &Path, proposals: &[Proposal]) -> Result<()> {
         text.push('\n');
         proposal.because.iter().try_for_each(|line| writeln!(text, "# {line}"))?;
         writeln!(text, "{}:\n  toolset: {}", proposal.operation, proposal.toolset)?;
-        proposal.what.fields().iter().try_for_each(|(key, value)| writeln!(text, "  {key}: {value}"))?;
+        proposal.entry.iter().try_for_each(|(key, value)| writeln!(text, "  {key}: {}", flow(value)))?;
     }
     write_file(root, FILE, &text)
 }

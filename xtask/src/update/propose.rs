@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use codegen::allowlist::{Allowlist, Decision, Risk, Source};
 use codegen::api::{Body, Operation, Response};
 use codegen::yaml::STUB;
+use serde_json::{Map, Value};
 
 use super::state::Before;
 
@@ -12,34 +13,16 @@ use super::state::Before;
 const REASON: usize = 100;
 
 /// A decision that a person has to make, as far as it can be prepared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Proposal {
     /// The operation.
     pub(super) operation: String,
     /// The file of the allowlist; a stub where nothing suggests one.
     pub(super) toolset: String,
-    pub(super) what: What,
+    /// The entry of the operation in that file. What a person has to write is a stub.
+    pub(super) entry: Map<String, Value>,
     /// For the reader: what it is, and why this is proposed.
     pub(super) because: Vec<String>,
-}
-
-/// What is proposed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
-    /// No tool of its own; the executors call it.
-    Reach {
-        /// Its risk.
-        risk: String,
-        /// A sentence; a stub at first.
-        summary: String,
-        /// The parameters that hold credentials.
-        secret: Vec<String>,
-    },
-    /// Not exposed.
-    Exclude {
-        /// Why; a stub at first, followed by the reason of its siblings.
-        reason: String,
-    },
 }
 
 /// Every decided operation that the API had before.
@@ -82,26 +65,38 @@ impl<'a> Proposer<'a> {
         let toolset = toolset.map_or(STUB, |(toolset, _)| toolset).to_owned();
         let reasons = siblings.iter().filter_map(|sibling| sibling.decision.excluded.as_deref());
         let (excluded, reason) = (reasons.clone().count(), most(reasons.clone()));
-        let what = if holds_bytes(operation) {
+        let mut entry = Map::new();
+        if holds_bytes(operation) {
             because.push("it takes or gives bytes, which the executors cannot carry".to_owned());
             let others = self.decided.iter().filter(|decided| holds_bytes(decided.operation));
             let reason = most(others.filter_map(|decided| decided.decision.excluded.as_deref()));
-            What::Exclude { reason: stub(reason.map_or("", |(reason, _)| reason)) }
+            entry.insert("exclude".to_owned(), stub(reason.map_or("why not", |(reason, _)| reason)));
         } else if let Some((reason, _)) = reason.filter(|_| excluded == siblings.len()) {
             because.push("all of them are excluded".to_owned());
-            What::Exclude { reason: stub(reason) }
+            entry.insert("exclude".to_owned(), stub(reason));
         } else {
             let different: BTreeSet<_> = reasons.collect();
             because.extend(different.into_iter().map(|reason| format!("a sibling is excluded: {}", shortened(reason))));
-            let secrets =
-                operation.parameters.iter().filter(|parameter| self.secrets.contains(parameter.name.as_str()));
-            What::Reach {
-                risk: self.risk(operation, &mut because).name().to_owned(),
-                summary: stub(&in_words(&operation.id)),
-                secret: secrets.map(|parameter| operation.key(parameter)).collect(),
-            }
-        };
-        Proposal { operation: operation.id.clone(), toolset, what, because }
+            entry = self.reach(operation, &mut because);
+        }
+        Proposal { operation: operation.id.clone(), toolset, entry, because }
+    }
+
+    /// An entry by which the executors call the operation.
+    fn reach(&self, operation: &Operation, because: &mut Vec<String>) -> Map<String, Value> {
+        let risk = self.risk(operation, because);
+        let mut entry = Map::new();
+        entry.insert("reach".to_owned(), risk.name().into());
+        entry.insert("summary".to_owned(), stub(&in_words(&operation.id)));
+        let secrets = operation.parameters.iter().filter(|parameter| self.secrets.contains(parameter.name.as_str()));
+        let secrets: Vec<_> = secrets.map(|parameter| operation.key(parameter)).collect();
+        if !secrets.is_empty() {
+            entry.insert("secret".to_owned(), secrets.into());
+        }
+        if risk == Risk::Read && operation.method == "POST" {
+            entry.insert("because".to_owned(), stub("why a POST only reads"));
+        }
+        entry
     }
 
     /// The decided operations of the same service, or else of the same package.
@@ -172,8 +167,8 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn stub(text: &str) -> String {
-    format!("{STUB}: {text}").trim_end().to_owned()
+fn stub(text: &str) -> Value {
+    format!("{STUB}: {text}").into()
 }
 
 /// What occurs most often, and how often; of two the greater.

@@ -7,7 +7,7 @@ use codegen::yaml::Problem;
 
 use super::entries::{Entries, Entry, Kind};
 use super::proposals::FILE;
-use super::propose::{Proposal, What};
+use super::propose::Proposal;
 use super::state::{Before, Specs};
 use super::touched::{self, Touch, Touched};
 use crate::specs::diff::{self, Change, How};
@@ -114,8 +114,11 @@ fn gone(entries: &Entries, now: &Specs, before: &Before) -> Vec<Problem> {
 }
 
 fn described(proposal: &Proposal) -> String {
-    match &proposal.what {
-        What::Reach { risk, .. } => format!("{}: reach, {risk},", proposal.operation),
-        What::Exclude { .. } => format!("{}: exclude,", proposal.operation),
+    let Proposal { operation, entry, .. } = proposal;
+    let text = |key: &str| entry.get(key).and_then(serde_json::Value::as_str);
+    match (text("reach"), text("tool")) {
+        (Some(risk), _) => format!("{operation}: reach, {risk},"),
+        (None, Some(tool)) => format!("{operation}: tool `{tool}`,"),
+        (None, None) => format!("{operation}: {},", entry.keys().next().map_or("nothing", String::as_str)),
     }
 }

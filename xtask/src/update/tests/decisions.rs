@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::super::decide::decide;
-use super::super::propose::{Proposal, What};
+use super::super::propose::Proposal;
 use super::{Outcome, Repository};
 
 const PROPOSALS: &str = "target/update/proposals.yaml";
@@ -220,36 +222,48 @@ fn a_tool_that_takes_the_new_parameter_is_in_the_changelog() {
 }
 
 /// Decides on `a.b.new`.
-fn decided(text: &str, what: What) -> String {
+fn decided(text: &str, entry: Value) -> String {
     let mut files = BTreeMap::from([("things".to_owned(), text.to_owned())]);
     let (operation, toolset) = ("a.b.new".to_owned(), "things".to_owned());
-    decide(&mut files, &Proposal { operation, toolset, what, because: Vec::new() }).unwrap();
+    let entry = serde_json::from_value(entry).unwrap();
+    decide(&mut files, &Proposal { operation, toolset, entry, because: Vec::new() }).unwrap();
     files.remove("things").unwrap()
-}
-
-fn reach(summary: &str) -> What {
-    What::Reach { risk: "read".to_owned(), summary: summary.to_owned(), secret: vec!["token".to_owned()] }
 }
 
 #[test]
 fn an_entry_stands_behind_its_siblings_and_before_the_comments_of_what_follows() {
     let text = "operations:\n  a.b.old:\n    reach: read\n    summary: x\n\n  # Others.\n  c.d.e: { reach: read }\n";
-    let expected = "operations:\n  a.b.old:\n    reach: read\n    summary: x\n  \
-                    a.b.new: { reach: read, summary: \"Reads \\\"it\\\".\", secret: [token] }\n\n  # Others.\n  c.d.e: { reach: read }\n";
-    assert_eq!(decided(text, reach("Reads \"it\".")), expected);
-    let long = "x".repeat(120);
+    let added = "  a.b.new: { reach: read, summary: \"Reads \\\"it\\\".\", secret: [token], decided: { by: lead, date: \"2026-01-31\" } }";
+    let entry = json!({
+        "reach": "read", "summary": "Reads \"it\".", "secret": ["token"], "decided": {"by": "lead", "date": "2026-01-31"},
+    });
+    assert_eq!(decided(text, entry), text.replace("summary: x\n", &format!("summary: x\n{added}\n")));
+    let long = "X".repeat(120);
     let composites = "composites:\n  x: {}\n";
-    let block = format!("operations:\n  a.b.new:\n    reach: read\n    summary: \"{long}\"\n    secret: [token]\n");
-    assert_eq!(decided(composites, reach(&long)), format!("{block}{composites}"));
+    let block = format!("operations:\n  a.b.new:\n    reach: read\n    summary: \"{long}.\"\n");
+    let entry = json!({"reach": "read", "summary": format!("{long}.")});
+    assert_eq!(decided(composites, entry), format!("{block}{composites}"));
 }
 
 #[test]
 fn an_exclusion_joins_the_group_with_its_reason() {
-    let exclude = |reason: &str| What::Exclude { reason: reason.to_owned() };
     let list = "exclude:\n  - reason: Why not.\n    operations:\n      - a.b.old\n      - a.b.older\n";
-    assert_eq!(decided(list, exclude("Why not.")), format!("{list}      - a.b.new\n"));
+    assert_eq!(decided(list, json!({"exclude": "Why not."})), format!("{list}      - a.b.new\n"));
     let brackets = "exclude:\n  - reason: Why not.\n    operations: [a.b.old, a.b.older]\n";
-    assert_eq!(decided(brackets, exclude("Why not.")), brackets.replace("older", "older, a.b.new"));
-    let other = decided(brackets, exclude("Another."));
-    assert_eq!(other, format!("operations:\n  a.b.new: {{ exclude: \"Another.\" }}\n{brackets}"));
+    assert_eq!(decided(brackets, json!({"exclude": "Why not."})), brackets.replace("older", "older, a.b.new"));
+    let other = decided(brackets, json!({"exclude": "Another reason."}));
+    assert_eq!(other, format!("operations:\n  a.b.new: {{ exclude: \"Another reason.\" }}\n{brackets}"));
+}
+
+#[test]
+fn a_post_that_reads_needs_a_reason_and_credentials_are_hidden() {
+    let repository = Repository::new();
+    let reads = "{ reach: read, summary: \"Finds all copies.\", because: \"The query is in the body of the POST.\" }";
+    repository.edit("allowlist/things.yaml", "{ reach: destructive, summary: \"Deletes a thing for good.\" }", reads);
+    repository.edit("allowlist/things.yaml", "      name: { description", "      name: { secret: true, description");
+    repository.commit();
+    repository.update_by_wheel();
+    let file = repository.read(PROPOSALS);
+    let expected = "  reach: read\n  summary: \"TODO: purge all\"\n  secret: [name]\n  because: \"TODO: why a POST only reads\"\n";
+    assert!(file.contains(expected), "{file}");
 }

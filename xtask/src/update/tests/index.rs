@@ -50,7 +50,7 @@ fn second() -> String {
         ("get(self, id: str) -> Thing", &[JSON, GET, RETURN]),
         ("create(self, name: str, *, plan: Optional[Plan] = None)", &["body = {}", NAME, PLAN, SENDS_JSON, CREATE]),
         ("delete(self, id: str)", &[JSON, "self._api.do(\"DELETE\", f\"/api/2.0/things/{id}\", headers=headers)"]),
-        ("purge_all(self)", &[JSON, "self._api.do(\"POST\", \"/api/2.0/things/purge\", headers=headers)"]),
+        ("purge_all(self, name: str)", &["body = {}", NAME, SENDS_JSON, PURGE]),
     ];
     let keys: Methods<'_> = &[
         ("create(self, name: str)", &["body = {}", NAME, SENDS_JSON, KEYS]),
@@ -64,6 +64,7 @@ const LIST: &str = "res = self._api.do(\"GET\", \"/api/2.0/things\", query=query
 const GET: &str = "res = self._api.do(\"GET\", f\"/api/2.0/things/{id}\", headers=headers)";
 const RETURN: &str = "return Thing.from_dict(res)";
 const CREATE: &str = "self._api.do(\"POST\", \"/api/2.0/things\", body=body, headers=headers)";
+const PURGE: &str = "self._api.do(\"POST\", \"/api/2.0/things/purge\", body=body, headers=headers)";
 const KEYS: &str = "self._api.do(\"POST\", \"/api/2.0/keys\", body=body, headers=headers)";
 
 /// A class of data with text fields.
