@@ -38,7 +38,9 @@ impl Edited {
 
     fn parse(text: &str) -> Result<Self, Problem> {
         let mut edited = Self::default();
-        for (operation, node) in yaml::parse(FILE, text)?.mapping("operations and what to decide on them")?.into_entries() {
+        for (operation, node) in
+            yaml::parse(FILE, text)?.mapping("operations and what to decide on them")?.into_entries()
+        {
             let mut entry = node.mapping("`toolset` and the keys of an entry")?;
             let toolset = entry.require("toolset")?.string()?;
             let fields = entry.into_entries().into_iter().map(|(key, node)| (key.text, node.value())).collect();
@@ -81,7 +83,9 @@ pub(super) fn flow(value: &Value) -> String {
 /// Whether a text is itself in YAML without quotes.
 fn is_word(text: &str) -> bool {
     let is_plain = text.chars().all(|character| character.is_ascii_lowercase() || "_.".contains(character));
-    is_plain && text.starts_with(char::is_alphabetic) && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text)
+    is_plain
+        && text.starts_with(char::is_alphabetic)
+        && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text)
 }
 
 /// Writes the file; removes it where nothing is left to decide.

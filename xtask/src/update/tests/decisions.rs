@@ -264,6 +264,7 @@ fn a_post_that_reads_needs_a_reason_and_credentials_are_hidden() {
     repository.commit();
     repository.update_by_wheel();
     let file = repository.read(PROPOSALS);
-    let expected = "  reach: read\n  summary: \"TODO: purge all\"\n  secret: [name]\n  because: \"TODO: why a POST only reads\"\n";
+    let expected =
+        "  reach: read\n  summary: \"TODO: purge all\"\n  secret: [name]\n  because: \"TODO: why a POST only reads\"\n";
     assert!(file.contains(expected), "{file}");
 }
