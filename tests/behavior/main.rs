@@ -35,6 +35,7 @@ mod reach;
 mod read_only;
 mod runs_shapes;
 mod save_to;
+mod scenarios;
 mod scripted;
 mod secrets;
 mod sql;

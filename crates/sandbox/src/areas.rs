@@ -1,7 +1,10 @@
 //! One module per area of the API: its routes, its handlers, its state.
 
+pub(crate) mod access_policies;
+pub(crate) mod agents;
 pub(crate) mod alerts;
 pub(crate) mod apps;
+pub(crate) mod budgets;
 pub(crate) mod catalog;
 pub(crate) mod clusters;
 pub(crate) mod commands;
@@ -17,6 +20,7 @@ pub(crate) mod grants;
 pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod jobs;
+pub(crate) mod lakebase;
 pub(crate) mod libraries;
 pub(crate) mod lineage;
 pub(crate) mod metastores;
@@ -39,6 +43,7 @@ pub(crate) mod secrets;
 pub(crate) mod securable;
 pub(crate) mod serving;
 pub(crate) mod settings;
+pub(crate) mod sharing;
 pub(crate) mod statements;
 pub(crate) mod tables;
 pub(crate) mod tags;
@@ -55,8 +60,11 @@ use crate::router::Route;
 /// All routes of the workspace.
 pub(crate) fn routes() -> Vec<Route> {
     [
+        access_policies::ROUTES,
+        agents::ROUTES,
         alerts::ROUTES,
         apps::ROUTES,
+        budgets::ROUTES,
         catalog::ROUTES,
         clusters::ROUTES,
         commands::ROUTES,
@@ -71,6 +79,7 @@ pub(crate) fn routes() -> Vec<Route> {
         history::ROUTES,
         identity::ROUTES,
         jobs::ROUTES,
+        lakebase::ROUTES,
         libraries::ROUTES,
         lineage::ROUTES,
         metastores::ROUTES,
@@ -90,6 +99,7 @@ pub(crate) fn routes() -> Vec<Route> {
         secrets::ROUTES,
         serving::ROUTES,
         settings::ROUTES,
+        sharing::ROUTES,
         statements::ROUTES,
         tables::ROUTES,
         tags::ROUTES,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::compute::WAREHOUSE;
-use crate::areas::{alerts, apps, dashboards, external, genie, queries, repos, tags};
+use crate::areas::{alerts, apps, dashboards, external, genie, lakebase, queries, repos, sharing, tags};
 use crate::error::ApiError;
 use crate::workspace::{USER, Workspace};
 
@@ -52,5 +52,7 @@ pub(super) fn fill(workspace: &Workspace) -> Result<(), ApiError> {
     tags::seed(workspace, "tables", "samples.retail.customers", "contains_pii", "true");
     tags::seed(workspace, "schemas", "main.sales", "team", "retail");
     external::seed(workspace);
+    sharing::seed(workspace);
+    lakebase::seed(workspace);
     Ok(())
 }
