@@ -1,6 +1,6 @@
 //! Everything that can be configured, in one place: flags over environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -93,6 +93,9 @@ pub struct Options {
     /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_user_functions: bool,
+    /// Send nothing that changes anything: such calls give the requests that they would send
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub dry_run: bool,
     /// Most tokens in one answer, estimated
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]
@@ -113,6 +116,10 @@ pub struct Options {
     /// Time in the sandbox: `demo` (a run takes some seconds), `fast` (less than one), `real`, or `manual` (moved by request)
     #[arg(long, global = true, help_heading = "Sandbox", default_value = "demo", value_name = "SPEED")]
     pub sandbox_clock: databricks_sandbox::Speed,
+    /// Record every call in this file, as a chain of JSON lines; `-` is stderr. Without room for the record, nothing is changed
+    #[arg(long, global = true, help_heading = "Logs", env = "DATABRICKS_MCP_AUDIT_LOG", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub audit_log: Option<PathBuf>,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(
         long,
@@ -131,6 +138,11 @@ impl Options {
         self.local_roots.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
     }
 
+    /// The file of the audit log; an empty variable sets none.
+    pub fn audit_log(&self) -> Option<&Path> {
+        self.audit_log.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Which tools to enable, and for which workspaces.
     pub fn selection(&self) -> Result<Selection, Error> {
         let workspaces = self.workspaces()?;
@@ -139,6 +151,7 @@ impl Options {
             tools: names(&self.tools),
             exclude_tools: names(&self.exclude_tools),
             read_only: workspaces.iter().all(|access| access.read_only),
+            dry_run: self.dry_run,
             workspaces,
         })
     }

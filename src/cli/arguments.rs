@@ -1,5 +1,7 @@
 //! The command line as it is written: commands, and the options that all of them take.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::config::Options;
@@ -44,6 +46,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check an audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Log in to a workspace by the browser, list the stored logins, and log out
     #[command(subcommand)]
     Auth(AuthCommand),
@@ -80,6 +85,16 @@ pub enum ResourcesCommand {
     Read {
         /// Its URI
         uri: String,
+    },
+}
+
+/// What to do with audit logs.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that no line of an audit log was changed, put in or taken out
+    Verify {
+        /// The file of `--audit-log`
+        file: PathBuf,
     },
 }
 
