@@ -142,8 +142,9 @@ fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
 }
 
 async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
-    let registry = Arc::new(Registry::new(&options.selection()?)?);
+    let registry = Registry::new(&options.selection()?)?;
     registry.tool(name)?;
+    let registry = Arc::new(registry.into());
     let arguments = match arguments {
         "-" => read_stdin()?,
         given => given.to_owned(),

@@ -24,6 +24,9 @@ const OF_ONE_WORKSPACE: [Attribute; 9] = [
     Attribute::ServerlessComputeId,
 ];
 
+/// The toolsets of `--discover`: finding and enabling tools, and calling what is not enabled.
+const DISCOVERY: [&str; 2] = ["discovery", "reach"];
+
 /// The budget of one answer unless another is set.
 const RESULT_TOKENS: u32 = 6_000;
 
@@ -67,6 +70,9 @@ pub struct Options {
         value_name = "NAMES"
     )]
     pub toolsets: Vec<String>,
+    /// Begin with tools that find and enable others instead of the list of all; with `--toolsets`, besides these
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DISCOVER", value_parser = clap::builder::FalseyValueParser::new())]
+    pub discover: bool,
     /// Tools to enable besides `--toolsets`; alone, only these
     #[arg(
         long,
@@ -146,8 +152,9 @@ impl Options {
     /// Which tools to enable, and for which workspaces.
     pub fn selection(&self) -> Result<Selection, Error> {
         let workspaces = self.workspaces()?;
+        let discovery = DISCOVERY.iter().copied().filter(|_| self.discover);
         Ok(Selection {
-            toolsets: names(&self.toolsets),
+            toolsets: names(&self.toolsets).into_iter().chain(discovery.map(str::to_owned)).collect(),
             tools: names(&self.tools),
             exclude_tools: names(&self.exclude_tools),
             read_only: workspaces.iter().all(|access| access.read_only),

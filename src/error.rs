@@ -17,16 +17,16 @@ const MOST_CHARACTERS: usize = 2_000;
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
-    context: Option<String>,
+    context: Option<Box<str>>,
     hint: Option<String>,
     /// Whether the hint says already what became of the change.
     has_outcome: bool,
     /// Where there are several.
-    workspace: Option<String>,
+    workspace: Option<Box<str>>,
     /// Hides what the call and its client hold as secret.
     mask: Box<Mask>,
     /// What on this server refused the call.
-    rule: Option<String>,
+    rule: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Error {
 
     /// Says in which of several workspaces it happened.
     pub(crate) fn in_workspace(mut self, name: impl Into<String>) -> Self {
-        self.workspace.get_or_insert_with(|| name.into());
+        self.workspace.get_or_insert_with(|| name.into().into());
         self
     }
 
@@ -124,7 +124,7 @@ impl Error {
 
     /// Says which rule of this server refused the call.
     pub(crate) fn refused_by(mut self, rule: impl Into<String>) -> Self {
-        self.rule.get_or_insert_with(|| rule.into());
+        self.rule.get_or_insert_with(|| rule.into().into());
         self
     }
 
@@ -162,7 +162,7 @@ impl Error {
 
     /// Says first what the call had done before it failed, so that nothing it started is lost.
     pub(crate) fn after(mut self, done: impl Into<String>) -> Self {
-        self.context.get_or_insert_with(|| done.into());
+        self.context.get_or_insert_with(|| done.into().into());
         self
     }
 

@@ -124,6 +124,8 @@ pub struct Tool {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// Whether it deals with anything beyond this server, such as the workspace.
+    pub open_world: bool,
     /// A composite that, where only reading is allowed, refuses by itself whatever does more.
     pub guarded: bool,
     /// Other names of its arguments, which clients may use and no schema shows: other name to name.

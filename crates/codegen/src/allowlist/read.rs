@@ -273,6 +273,7 @@ impl<'a> Reader<'a> {
             risk,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: false,
+            open_world: true,
             argument_aliases,
             verify,
             uses,
@@ -285,6 +286,7 @@ impl<'a> Reader<'a> {
         let (risk, title, description) =
             (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
+        let open_world = entry.boolean("open_world", true);
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
         let keywords = entry.optional_string("keywords");
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
@@ -310,6 +312,7 @@ impl<'a> Reader<'a> {
             description: description?,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: guarded?,
+            open_world: open_world?,
             aliases: aliases?,
             keywords: keywords?.unwrap_or_default(),
             risk,

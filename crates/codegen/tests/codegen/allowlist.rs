@@ -61,7 +61,7 @@ fn unknown_keys() {
         "
         allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias, keywords
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, reach, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, keywords, verify, uses
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, open_world, alias, params, keywords, verify, uses
         allowlist/jobs.yaml:7:5: `reason` is missing
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, operations, undocumented, composites, exclude
         ",
