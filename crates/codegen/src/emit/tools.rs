@@ -27,7 +27,7 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         bail!("{} schema lint violation(s)\n  {}", lines.len(), lines.join("\n  "));
     }
     let toolsets = allowlist.toolsets.values().map(|toolset| {
-        let crate::allowlist::Toolset { name, title, description, default } = toolset;
+        let crate::allowlist::Toolset { name, title, description, default, .. } = toolset;
         quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
     });
     let presets = allowlist.presets.iter().map(|(name, preset)| {
@@ -113,6 +113,8 @@ fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
         idempotent: *risk == Risk::Read,
         guarded: false,
         open_world: true,
+        because: None,
+        decided: None,
         argument_aliases: BTreeMap::new(),
         verify: (*risk != Risk::Read).then(|| Verify::unseen(decision.position.clone())),
         uses: vec![id.to_owned()],
