@@ -5,6 +5,7 @@ mod auth;
 mod doctor;
 mod json;
 mod shutdown;
+mod surface;
 mod terminal;
 mod waiting;
 
@@ -66,7 +67,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             let opened = Opened::open(&options).await?;
             read_resource(&registry, &opened.workspaces, uri).await
         }
-        Command::Audit(AuditCommand::Verify { file }) => print(&audit::verify(&file)?),
+        Command::Audit { json: as_json, command: None } => surface::show(&options, as_json),
+        Command::Audit { command: Some(AuditCommand::Verify { file }), .. } => print(&audit::verify(&file)?),
         Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
     };
@@ -75,9 +77,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
 
 async fn serve(options: &Options) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
+    let digest = surface::checked(&registry, options)?;
     let opened = Opened::open(options).await?;
     greet(&registry, &opened.workspaces);
-    let server = Server::new(registry, opened.workspaces.clone());
+    let server = Server::new(registry, opened.workspaces.clone()).with_digest(digest);
     let stop = server.stop();
     // From before the first call on.
     let asked = shutdown::requested();

@@ -102,6 +102,10 @@ pub struct Options {
     /// Send nothing that changes anything: such calls give the requests that they would send
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,
+    /// Start only if what is exposed is what this file says, which `audit --json` wrote
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_APPROVED", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub approved: Option<PathBuf>,
     /// Most tokens in one answer, estimated
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]
@@ -147,6 +151,11 @@ impl Options {
     /// The file of the audit log; an empty variable sets none.
     pub fn audit_log(&self) -> Option<&Path> {
         self.audit_log.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// The file of what is approved; an empty variable names none.
+    pub fn approved(&self) -> Option<&Path> {
+        self.approved.as_deref().filter(|path| !path.as_os_str().is_empty())
     }
 
     /// Which tools to enable, and for which workspaces.

@@ -1,6 +1,7 @@
 //! The tools and resources of this server, after `--toolsets`, `--tools`, `--exclude-tools` and
 //! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
 
+mod callable;
 mod live;
 mod search;
 
@@ -277,18 +278,25 @@ impl Registry {
             return Err(Error::failed(format!("no operation or tool is named `{name}`{hint}"))
                 .with_hint("find operations with `search_operations`"));
         };
+        self.check_reach(found, policy)?;
+        Ok(Tool::new(found, policy, &[]))
+    }
+
+    /// Refuses what other tools may not call here.
+    fn check_reach(&self, found: &ToolDefinition, policy: Policy) -> Result<(), Error> {
+        let name = found.name;
         if is_about_tools(found) {
             return Err(Error::failed(format!("`{name}` is about other tools and is called by itself")));
         }
-        if self.excluded.contains(found.name) {
-            return Err(Error::failed(format!("`{}` is left out of this server by `--exclude-tools`", found.name))
+        if self.excluded.contains(name) {
+            return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`"))
                 .refused_by("--exclude-tools"));
         }
         if !found.is_allowed(policy) {
-            return Err(Error::failed(format!("`{}` can change things, and only reading is allowed here", found.name))
+            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here"))
                 .refused_by(READ_ONLY));
         }
-        Ok(Tool::new(found, policy, &[]))
+        Ok(())
     }
 
     /// What to say where advice names tools that are not enabled, so that nobody looks for them.

@@ -58,6 +58,8 @@ pub struct Server {
     stop: CancellationToken,
     /// Cancelled when the client sends nothing more.
     input_ended: CancellationToken,
+    /// The SHA-256 of what is exposed.
+    digest: Option<Arc<str>>,
 }
 
 impl Server {
@@ -74,7 +76,14 @@ impl Server {
             turns: Turns::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
+            digest: None,
         }
+    }
+
+    /// The same, which tells clients the digest of what it exposes.
+    #[must_use]
+    pub fn with_digest(self, digest: String) -> Self {
+        Self { digest: Some(digest.into()), ..self }
     }
 
     /// Cancels every call, those to come too, as their client would.
@@ -138,6 +147,10 @@ impl ServerHandler for Server {
         }
         let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&registry));
         config.server_info = server_info();
+        if let Some(digest) = &self.digest {
+            let text = format!("{}. What it exposes: sha256:{digest}", env!("CARGO_PKG_DESCRIPTION"));
+            config.server_info = config.server_info.with_description(text);
+        }
         config
     }
 

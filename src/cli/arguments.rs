@@ -46,9 +46,16 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Check an audit log
-    #[command(subcommand)]
-    Audit(AuditCommand),
+    /// Show what this binary with these options exposes, with a digest that `--approved` checks; or check an audit log
+    #[command(args_conflicts_with_subcommands = true)]
+    Audit {
+        /// As JSON, for `--approved`
+        #[arg(long)]
+        json: bool,
+        /// What else to look at
+        #[command(subcommand)]
+        command: Option<AuditCommand>,
+    },
     /// Log in to a workspace by the browser, list the stored logins, and log out
     #[command(subcommand)]
     Auth(AuthCommand),
