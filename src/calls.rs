@@ -1,6 +1,7 @@
 //! One call of a tool, from raw arguments to the answer.
 
 mod hashed;
+mod names;
 mod outcome;
 mod reach;
 pub(crate) mod record;
@@ -14,7 +15,7 @@ use databricks::{Deadline, Mask, Scope, Watch};
 use serde_json::{Map, Value};
 
 use reach::Reach;
-use watch::CallWatch;
+use watch::{CallWatch, Watched};
 
 use crate::arguments::{self, Rules};
 use crate::audit::End;
@@ -22,10 +23,10 @@ use crate::context::Context;
 use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
-use crate::domain::sql::quoting;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::operation;
+use crate::quoting;
 use crate::registry::{self, LiveRegistry, Registry, Tool};
 use crate::shape;
 use crate::workspaces::{self, Access, Workspaces};
@@ -205,23 +206,39 @@ async fn run(
     let context = context.within(time(tool, &arguments));
     let policy = context.policy.and(registry.policy());
     let calls_others = definition.toolset == record::EXECUTORS;
+    let watch = Watched {
+        record: context.record.clone(),
+        policy,
+        file: context.policy_file.clone(),
+        tool: definition.name,
+        toolset: definition.toolset,
+        operation: match definition.action {
+            Action::Operation(plain) => Some(plain.operation.id),
+            Action::Composite(_) => None,
+        },
+        risk: tool.risk,
+        // What one call of such a tool does is seen at its requests.
+        decided: if definition.guards_itself() { Risk::Read } else { tool.risk },
+        mask: mask.clone(),
+    };
+    let watch = Arc::new(CallWatch::new(watch, &context.client));
+    watch.begin(calls_others)?;
     if tool.risk != Risk::Read && !calls_others && !policy.dry_run {
         context.record.intend()?;
     }
-    let watch = Arc::new(CallWatch::new(context.record.clone(), policy, tool.risk, mask.clone()));
-    let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
     let local =
         if policy.dry_run && tool.risk != Risk::Read { context.local.only_read() } else { context.local.clone() };
-    let context = &Context { policy, client, local, ..context };
+    let context = Context { policy, local, ..context };
+    // Each call that an executor makes has a watch of its own.
+    let directory = Reach { registries: registries.clone(), context: context.clone() };
+    let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
+    let context = &Context { client, ..context };
     let answer = match definition.action {
         Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
-            let context = Context {
-                client: context.client.within(scope),
-                directory: Arc::new(Reach { registries: registries.clone(), context: context.clone() }),
-                ..context.clone()
-            };
+            let context =
+                Context { client: context.client.within(scope), directory: Arc::new(directory), ..context.clone() };
             (composite.run)(context, arguments).await
         }
     };
@@ -233,6 +250,10 @@ async fn run(
         shape::notice(&mut answer, cuts, "the rest would be sent as given");
         return Ok(answer);
     }
+    let answer = match (answer, watch.refused_by()) {
+        (Err(error), Some(rule)) => Err(error.refused_by(rule)),
+        (answer, _) => answer,
+    };
     let answer = match answer {
         Err(error) => Err(outcome::explain(&context.unlimited(), tool, &given, began, error).await),
         answer => answer,

@@ -114,8 +114,10 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
             [""] => "no workspace (set DATABRICKS_HOST, or start with --sandbox)".to_owned(),
             hosts => hosts.join(" and "),
         };
+        let policy = workspaces.first().policy_file.as_ref();
+        let policy = policy.map_or(String::new(), |file| format!(" Policy: {}.", file.summary()));
         note(&format!(
-            "MCP on stdio for {host}: {} tools. An MCP client should start this command; by hand, try \
+            "MCP on stdio for {host}: {} tools.{policy} An MCP client should start this command; by hand, try \
              `databricks-mcp-server --help`. Ctrl-D ends it.",
             registry.tools().count(),
         ));

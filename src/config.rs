@@ -99,6 +99,10 @@ pub struct Options {
     /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_user_functions: bool,
+    /// Rules and limits for calls, as a YAML file (see `docs/policy.md`)
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_POLICY", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub policy: Option<PathBuf>,
     /// Send nothing that changes anything: such calls give the requests that they would send
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,
@@ -146,6 +150,11 @@ impl Options {
     /// The directories that tools may use.
     pub fn local_roots(&self) -> Vec<PathBuf> {
         self.local_roots.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
+    }
+
+    /// The policy file; an empty variable sets none.
+    pub fn policy(&self) -> Option<&Path> {
+        self.policy.as_deref().filter(|path| !path.as_os_str().is_empty())
     }
 
     /// The file of the audit log; an empty variable sets none.

@@ -1,6 +1,7 @@
 //! Opening the workspaces of the command line: clients that contact nobody yet, or sandboxes.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use databricks::{Attribute, Client, Config};
 use databricks_sandbox::{Faults, Sandbox, Seed};
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::local::LocalRoots;
 use crate::policy::Policy;
+use crate::registry::Registry;
 use crate::shape::Budget;
 use crate::workspaces::{Access, Workspaces};
 
@@ -25,16 +27,23 @@ impl Opened {
     /// Opens every workspace of the options; the first error ends it.
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
         let local = LocalRoots::open(&options.local_roots())?;
+        let policy_file = options.policy().map(Registry::load_policy).transpose()?.map(Arc::new);
+        if let Some(file) = &policy_file {
+            tracing::info!("the policy is {}", file.summary());
+        }
         let audit = options.audit_log().map(AuditLog::open).transpose()?;
         if let Some(log) = &audit
-            && let Err(error) = log.opened_by("server", serde_json::Value::Null)
+            && let Err(error) = log.opened_by("server", policy_file.as_ref().map(|file| file.summary()).into())
         {
             // The server starts, as reads go on without; the log has told it already.
             tracing::warn!(%error, "the audit log is not written");
         }
         let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
         for access in options.workspaces()? {
-            let (config, sandbox) = config(options, &access).await?;
+            let (mut config, sandbox) = config(options, &access).await?;
+            if let Some(most) = policy_file.as_ref().and_then(|file| file.answer_bytes()) {
+                config.max_response_bytes = config.max_response_bytes.min(most);
+            }
             sandboxes.extend(sandbox);
             let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
             let budget = Budget::tokens(options.max_result_tokens as usize);
@@ -45,6 +54,7 @@ impl Opened {
                     no_user_functions: options.no_user_functions,
                     dry_run: options.dry_run,
                 },
+                policy_file: policy_file.clone(),
                 local: local.clone(),
                 audit: audit.clone(),
                 ..context

@@ -15,7 +15,7 @@ use crate::directory::{Directory, Empty};
 use crate::error::Error;
 use crate::images::Media;
 use crate::local::LocalRoots;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyFile};
 use crate::progress::Progress;
 use crate::shape::Budget;
 
@@ -30,6 +30,8 @@ pub struct Context {
     pub warehouse_id: Option<String>,
     /// What calls may do here.
     pub policy: Policy,
+    /// The policy file of this server.
+    pub policy_file: Option<Arc<PolicyFile>>,
     /// What calls started, to be undone if they are cancelled.
     pub cleanup: Cleanup,
     /// The directories of this machine that tools may use.
@@ -59,6 +61,7 @@ impl Context {
             budget,
             warehouse_id,
             policy: Policy::default(),
+            policy_file: None,
             cleanup: Cleanup::default(),
             local: LocalRoots::default(),
             progress: Progress::default(),

@@ -33,6 +33,7 @@ mod nearest;
 mod operation;
 pub mod policy;
 pub mod progress;
+mod quoting;
 mod readers;
 pub mod registry;
 pub mod resources;
@@ -47,3 +48,7 @@ pub mod tools;
 pub mod transport;
 mod uri;
 pub mod workspaces;
+/// The same file as in the generator.
+#[expect(dead_code, unreachable_pub, reason = "the generator reads more, and gives it to other crates")]
+#[path = "../crates/codegen/src/yaml.rs"]
+mod yaml;

@@ -6,6 +6,7 @@ mod live;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ use crate::examples;
 use crate::generated::{EXCLUDED, PRESETS, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
-use crate::policy::{Policy, READ_ONLY};
+use crate::policy::{Known, Policy, PolicyFile, READ_ONLY};
 use crate::workspaces::{self, Access};
 
 pub use live::LiveRegistry;
@@ -149,6 +150,14 @@ impl Registry {
     /// Every operation without a tool of its own.
     pub fn reachable() -> Vec<Tool> {
         REACHABLE.iter().map(|operation| Tool::new(operation, Policy::default(), &[])).collect()
+    }
+
+    /// Reads a policy file, which may name what the allowlist defines.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood; the error names the line.
+    pub fn load_policy(path: &Path) -> Result<PolicyFile, Error> {
+        PolicyFile::load(path, &known_names())
     }
 
     /// Every preset that the allowlist defines.
@@ -416,6 +425,22 @@ pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
         let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
     })
+}
+
+/// The names that a policy may use.
+pub(crate) fn known_names() -> Known {
+    let named = |tool: &'static ToolDefinition| {
+        std::iter::once(tool.name).chain(tool.aliases.iter().copied()).map(|name| (name, tool.name))
+    };
+    let operations = REACHABLE.iter().chain(TOOLS).flat_map(|tool| match tool.action {
+        Action::Operation(plain) => vec![plain.operation.id],
+        Action::Composite(_) => tool.uses.iter().map(|operation| operation.id).collect(),
+    });
+    Known {
+        tools: TOOLS.iter().chain(REACHABLE).flat_map(named).collect(),
+        toolsets: TOOLSETS.iter().map(|toolset| toolset.name).collect(),
+        operations: operations.chain(RESOURCES.iter().map(|resource| resource.operation.id)).collect(),
+    }
 }
 
 /// Any tool or operation that the allowlist exposes, by its name or by the id of its operation.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use databricks::{Mask, Payload};
+use databricks::{Mask, Payload, Watch};
 use serde_json::{Map, Value};
 
 use crate::audit::End;
 use crate::calls::record;
-use crate::calls::watch::CallWatch;
+use crate::calls::watch::{CallWatch, Watched};
 use crate::context::Context;
 use crate::controls;
 use crate::cursor::{self, Cursor};
@@ -55,9 +55,30 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
     let record = record::of_resource(context, uri).await;
     let _guard = record.guard();
     let policy = context.policy.and(registry.policy());
-    let watch = Arc::new(CallWatch::new(record.clone(), policy, Risk::Read, Mask::default()));
-    let context = &Context { policy, client: context.client.watched(watch), record: record.clone(), ..context.clone() };
-    let contents = read_in(registry, context, address.uri).await;
+    let found = registry.resources().iter().find(|resource| uri::matches(resource.uri, address.uri).is_some());
+    let watch = Watched {
+        record: record.clone(),
+        policy,
+        file: context.policy_file.clone(),
+        tool: found.map_or("", |resource| resource.name),
+        toolset: found.map_or("", |resource| resource.toolset),
+        operation: found.map(|resource| resource.operation.id),
+        risk: Risk::Read,
+        decided: Risk::Read,
+        mask: Mask::default(),
+    };
+    let watch = Arc::new(CallWatch::new(watch, &context.client));
+    let begun = watch.begin(false);
+    let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
+    let context = &Context { policy, client, record: record.clone(), ..context.clone() };
+    let contents = match begun {
+        Ok(()) => read_in(registry, context, address.uri).await,
+        Err(refused) => Err(refused),
+    };
+    let contents = contents.map_err(|error| match watch.refused_by() {
+        Some(rule) => error.refused_by(rule),
+        None => error,
+    });
     match &contents {
         Ok(contents) => record.end(&End::Answer(contents.text.len())),
         Err(error) => record.end(&End::Error(error)),

@@ -10,6 +10,7 @@ mod records;
 mod report;
 mod warehouse;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,8 +51,9 @@ pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Erro
     for access in &options.workspaces()? {
         sections.push(workspace(options, &registry, access, sql).await);
     }
+    let policy = options.policy().map(policy);
     let records = options.audit_log().map(records::check);
-    Ok(Report { sections, server: server(&registry), program: records.into_iter().collect() })
+    Ok(Report { sections, server: server(&registry), program: policy.into_iter().chain(records).collect() })
 }
 
 async fn workspace(options: &Options, registry: &Arc<Registry>, access: &Access, sql: bool) -> Section {
@@ -123,6 +125,17 @@ fn configuration(options: &Options, config: &Config) -> Check {
     match told.as_slice() {
         [] => Check::ok("configuration", "no flag, variable or profile sets anything"),
         told => Check::ok("configuration", told.join("; ")),
+    }
+}
+
+/// Whether the policy file is understood.
+fn policy(path: &Path) -> Check {
+    match Registry::load_policy(path) {
+        Ok(file) => Check::ok("policy", file.summary()),
+        Err(error) => {
+            let hint = error.hint().unwrap_or("name another file with `--policy`").to_owned();
+            Check::failed("policy", error.message(), hint)
+        }
     }
 }
 

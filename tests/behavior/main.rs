@@ -33,6 +33,7 @@ mod lineage;
 mod machines;
 mod pipelines;
 mod pipelines_faults;
+mod policy;
 mod reach;
 mod read_only;
 mod runs_shapes;

@@ -157,3 +157,27 @@ async fn the_audit_log_of_a_command_is_checked_by_another() -> Outcome {
     assert_eq!((&events[0]["event"], &events[1]["tool"]), (&json!("open"), &json!("list_jobs")), "{lines}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_policy_that_is_not_understood_keeps_the_server_from_starting() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let directory = tempfile::tempdir()?;
+    let policy = directory.path().join("policy.yaml");
+    let file = policy.to_str().ok_or("a path that is text")?;
+    let run = async |command: &[&str]| {
+        let output = binary_of(&sandbox, &[&["--policy", file], command].concat()).output().await?;
+        let (stdout, stderr) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        Ok::<_, Box<dyn std::error::Error>>((output.status.success(), stdout + &stderr))
+    };
+    std::fs::write(&policy, "rules:\n- { effect: deny, tools: [list_jbs] }\n")?;
+    for command in [&["serve"][..], &["call", "list_jobs"], &["doctor"]] {
+        let (is_well, told) = run(command).await?;
+        assert!(!is_well && told.contains("2:26: no tool is named `list_jbs`; did you mean `list_jobs`?"), "{told}");
+    }
+    std::fs::write(&policy, "rules:\n- { name: no jobs, effect: deny, tools: [list_jobs] }\n")?;
+    let (is_well, told) = run(&["doctor"]).await?;
+    assert!(is_well && told.contains("policy") && told.contains("(rules: 1, SHA-256 "), "{told}");
+    let (is_well, told) = run(&["call", "list_jobs"]).await?;
+    assert!(!is_well && told.contains("does not allow `list_jobs` (`no jobs`)"), "{told}");
+    Ok(())
+}

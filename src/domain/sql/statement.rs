@@ -153,6 +153,8 @@ async fn start(
     server_wait: u64,
 ) -> Result<(StatementResponse, Guard), Error> {
     let parameters = Some(statement.parameters.clone()).filter(|parameters| !parameters.is_empty());
+    let asked = statement.row_limit;
+    let rows = context.policy_file.as_ref().map_or(asked, |file| file.rows(asked));
     let request = ExecuteStatement::new(&statement.sql, warehouse_id)
         .disposition(if statement.by_links { Disposition::ExternalLinks } else { Disposition::Inline })
         .format(Format::JsonArray)
@@ -160,7 +162,7 @@ async fn start(
         .wait_timeout(format!("{server_wait}s"))
         .maybe(statement.catalog.as_deref(), ExecuteStatement::catalog)
         .maybe(statement.schema.as_deref(), ExecuteStatement::schema)
-        .maybe(statement.row_limit, ExecuteStatement::row_limit)
+        .maybe(rows, ExecuteStatement::row_limit)
         .maybe(parameters, ExecuteStatement::parameters);
     let (sql, catalog, warehouse_id) = (statement.sql.clone(), statement.catalog.clone(), warehouse_id.to_owned());
     let looking = context.ahead().client;
