@@ -7,7 +7,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use databricks::Closing;
+use databricks::{Closing, without_tokens};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
@@ -316,7 +316,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
-            return Err(ErrorData::invalid_params(fault, None));
+            return Err(ErrorData::invalid_params(without_tokens(&fault).into_owned(), None));
         }
         Err(no_method(&request.method))
     }
@@ -394,6 +394,7 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
 }
 
 fn no_method(name: &str) -> ErrorData {
+    let name = without_tokens(name);
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("this server has no method `{name}`"), None)
 }
 

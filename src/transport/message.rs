@@ -9,7 +9,7 @@ use crate::transport::envelope::Envelope;
 const MOST_IN_BATCH: usize = 100;
 
 /// What a message may take in bytes of memory once it is read: some copies are made of it on its way.
-const MOST_WEIGHT: usize = 128 << 20;
+pub(crate) const MOST_WEIGHT: usize = 128 << 20;
 
 /// What came from a client.
 #[derive(Debug)]
@@ -48,13 +48,13 @@ impl Refusal {
     }
 }
 
-/// Reads the text of a message or batch. Its depth is bounded by the parser, its length by the caller, its values here.
-pub(crate) fn read(text: &[u8]) -> Received {
+/// Reads the text of a message or batch of this weight. Its depth is bounded by the parser, its length by the caller, its
+/// values here.
+pub(crate) fn read(text: &[u8], weight: usize) -> Received {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
     if text.is_empty() {
         return Received::Nothing;
     }
-    let weight = databricks::weight(text);
     if weight > MOST_WEIGHT {
         let (weight, most) = (weight >> 20, MOST_WEIGHT >> 20);
         let reason =
@@ -172,9 +172,14 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use databricks::weight;
     use serde_json::json;
 
-    use super::{Received, read};
+    use super::Received;
+
+    fn read(text: &[u8]) -> Received {
+        super::read(text, weight(text))
+    }
 
     fn call(arguments: &str) -> String {
         let params = format!(r#"{{"name": "list_jobs", "arguments": {{"a": {arguments}}}}}"#);

@@ -353,10 +353,10 @@ impl Client {
     ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
         let (retry_budget, idle_timeout) = (arguments.retry_budget(), arguments.idle_timeout());
-        let unavailable_is_refusal = arguments.is_unavailable_refusal();
+        let (unavailable_is_refusal, held_open) = (arguments.is_unavailable_refusal(), arguments.is_held_open());
         let encoded = encode(operation, arguments, self.transport.account_id())?;
-        let call =
-            Call { retry_budget, idle_timeout, unavailable_is_refusal, ..Call::new(operation, encoded.repeatable) };
+        let call = Call::new(operation, encoded.repeatable);
+        let call = Call { retry_budget, idle_timeout, unavailable_is_refusal, held_open, ..call };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
         self.transport.send(request, content, call).await

@@ -56,8 +56,7 @@ pub(crate) struct Work<T> {
 
 impl Workers {
     pub(crate) fn new(speed: Speed) -> Self {
-        let (grace, patience) =
-            if speed == Speed::Manual { (GRACE, LONGEST) } else { (SHORT_GRACE, SHORT_GRACE) };
+        let (grace, patience) = if speed == Speed::Manual { (GRACE, LONGEST) } else { (SHORT_GRACE, SHORT_GRACE) };
         Self { state: Mutex::default(), changed: Notify::new(), grace, patience }
     }
 

@@ -161,7 +161,8 @@ async fn start(
         .maybe(statement.catalog.as_deref(), ExecuteStatement::catalog)
         .maybe(statement.schema.as_deref(), ExecuteStatement::schema)
         .maybe(statement.row_limit, ExecuteStatement::row_limit)
-        .maybe(parameters, ExecuteStatement::parameters);
+        .maybe(parameters, ExecuteStatement::parameters)
+        .held_open(server_wait > 0);
     let (sql, catalog, warehouse_id) = (statement.sql.clone(), statement.catalog.clone(), warehouse_id.to_owned());
     let looking = context.ahead().client;
     let start = async move |starting: Context| {

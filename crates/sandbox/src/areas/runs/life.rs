@@ -111,7 +111,8 @@ fn forget(jobs: &mut Jobs) {
     // Some more than there must be, so that it is not done with each run.
     let surplus = if surplus > 0 { surplus + KEPT / 10 } else { 0 };
     // Those first that other runs have started: who started a run asks for it.
-    let mut ended: Vec<_> = jobs.runs.values().filter_map(|run| Some((run.ancestors.is_empty(), run.ended?, run.id))).collect();
+    let mut ended: Vec<_> =
+        jobs.runs.values().filter_map(|run| Some((run.ancestors.is_empty(), run.ended?, run.id))).collect();
     ended.sort_unstable();
     // The last one is always told of.
     ended.pop();
