@@ -21,7 +21,7 @@ use crate::domain::sql::quoting;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::operation;
-use crate::registry::{self, Registry, Tool};
+use crate::registry::{self, LiveRegistry, Registry, Tool};
 use crate::shape;
 use crate::workspaces::{self, Access, Workspaces};
 
@@ -35,12 +35,13 @@ const LEAST_TIME: Duration = Duration::from_secs(20);
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it. Nothing in the answer hides a part of it.
 pub async fn call(
-    registry: &Arc<Registry>,
+    live: &Arc<LiveRegistry>,
     workspaces: &Workspaces,
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
-    let mut answer = answer(registry, workspaces, name, arguments).await?;
+    let registries = Registries { registry: live.current(), live: Arc::clone(live) };
+    let mut answer = answer(&registries, workspaces, name, arguments).await?;
     let left_out = controls::strip(&mut answer);
     if left_out > 0 {
         shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
@@ -48,28 +49,36 @@ pub async fn call(
     Ok(answer)
 }
 
+/// The registry as it is when a call begins, and what the call may make of it.
+#[derive(Debug, Clone)]
+struct Registries {
+    registry: Arc<Registry>,
+    live: Arc<LiveRegistry>,
+}
+
 async fn answer(
-    registry: &Arc<Registry>,
+    registries: &Registries,
     workspaces: &Workspaces,
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
-    let tool = registry.tool(name)?;
+    let tool = registries.registry.tool(name)?;
     let mask = secrets::mask(tool.definition, &arguments);
-    let answer = in_workspace(registry, workspaces, tool, arguments, &mask).await;
+    let answer = in_workspace(registries, workspaces, tool, arguments, &mask).await;
     answer.map_err(|error| error.masked(&mask))
 }
 
 async fn in_workspace(
-    registry: &Arc<Registry>,
+    registries: &Registries,
     workspaces: &Workspaces,
     tool: &Tool,
     mut arguments: Map<String, Value>,
     mask: &Mask,
 ) -> Result<Value, Error> {
+    let registry = &registries.registry;
     if registry.workspaces().is_empty() {
         let arguments = checked(tool, arguments)?;
-        return run(registry, workspaces.first(), tool, arguments, mask).await;
+        return run(registries, workspaces.first(), tool, arguments, mask).await;
     }
     let asked = workspaces::named(&arguments);
     let Some(access) = registry.workspace(tool, asked.as_deref())? else {
@@ -85,7 +94,7 @@ async fn in_workspace(
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
             let policy = context.policy.and(access.policy());
-            run(registry, &Context { policy, ..context.clone() }, tool, arguments, mask).await
+            run(registries, &Context { policy, ..context.clone() }, tool, arguments, mask).await
         }
         (_, Err(error)) => Err(error),
         (None, _) => Err(Error::failed("this server has no access to the workspace")),
@@ -168,12 +177,13 @@ fn needs(description: &str) -> Option<&str> {
 }
 
 async fn run(
-    registry: &Arc<Registry>,
+    registries: &Registries,
     context: &Context,
     tool: &Tool,
     arguments: Map<String, Value>,
     mask: &Mask,
 ) -> Result<Value, Error> {
+    let registry = &registries.registry;
     let definition = tool.definition;
     let given = arguments.clone();
     let began = Instant::now();
@@ -185,7 +195,7 @@ async fn run(
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context = Context {
                 client: context.client.within(scope),
-                directory: Arc::new(Reach { registry: Arc::clone(registry), context: context.clone() }),
+                directory: Arc::new(Reach { registries: registries.clone(), context: context.clone() }),
                 ..context.clone()
             };
             (composite.run)(context, arguments).await

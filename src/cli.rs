@@ -5,6 +5,7 @@ mod auth;
 mod doctor;
 mod json;
 mod shutdown;
+mod surface;
 mod terminal;
 mod waiting;
 
@@ -62,6 +63,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             let opened = Opened::open(&options).await?;
             read_resource(&registry, &opened.workspaces, uri).await
         }
+        Command::Audit { json: as_json } => surface::show(&options, as_json),
         Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
     };
@@ -70,9 +72,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
 
 async fn serve(options: &Options) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
+    let digest = surface::checked(&registry, options)?;
     let opened = Opened::open(options).await?;
     greet(&registry, &opened.workspaces);
-    let server = Server::new(registry, opened.workspaces.clone());
+    let server = Server::new(registry, opened.workspaces.clone()).with_digest(digest);
     let stop = server.stop();
     // From before the first call on.
     let asked = shutdown::requested();
@@ -136,8 +139,9 @@ fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
 }
 
 async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
-    let registry = Arc::new(Registry::new(&options.selection()?)?);
+    let registry = Registry::new(&options.selection()?)?;
     registry.tool(name)?;
+    let registry = Arc::new(registry.into());
     let arguments = match arguments {
         "-" => read_stdin()?,
         given => given.to_owned(),

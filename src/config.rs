@@ -1,6 +1,6 @@
 //! Everything that can be configured, in one place: flags over environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -23,6 +23,9 @@ const OF_ONE_WORKSPACE: [Attribute; 9] = [
     Attribute::ClusterId,
     Attribute::ServerlessComputeId,
 ];
+
+/// The toolsets of `--discover`: finding and enabling tools, and calling what is not enabled.
+const DISCOVERY: [&str; 2] = ["discovery", "reach"];
 
 /// The budget of one answer unless another is set.
 const RESULT_TOKENS: u32 = 6_000;
@@ -67,6 +70,9 @@ pub struct Options {
         value_name = "NAMES"
     )]
     pub toolsets: Vec<String>,
+    /// Begin with tools that find and enable others instead of the list of all; with `--toolsets`, besides these
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DISCOVER", value_parser = clap::builder::FalseyValueParser::new())]
+    pub discover: bool,
     /// Tools to enable besides `--toolsets`; alone, only these
     #[arg(
         long,
@@ -93,6 +99,10 @@ pub struct Options {
     /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_user_functions: bool,
+    /// Start only if what is exposed is what this file says, which `audit --json` wrote
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_APPROVED", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub approved: Option<PathBuf>,
     /// Most tokens in one answer, estimated
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]
@@ -131,11 +141,17 @@ impl Options {
         self.local_roots.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
     }
 
+    /// The file of what is approved; an empty variable names none.
+    pub fn approved(&self) -> Option<&Path> {
+        self.approved.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Which tools to enable, and for which workspaces.
     pub fn selection(&self) -> Result<Selection, Error> {
         let workspaces = self.workspaces()?;
+        let discovery = DISCOVERY.iter().copied().filter(|_| self.discover);
         Ok(Selection {
-            toolsets: names(&self.toolsets),
+            toolsets: names(&self.toolsets).into_iter().chain(discovery.map(str::to_owned)).collect(),
             tools: names(&self.tools),
             exclude_tools: names(&self.exclude_tools),
             read_only: workspaces.iter().all(|access| access.read_only),

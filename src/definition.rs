@@ -59,6 +59,8 @@ pub struct ToolDefinition {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// Whether it deals with anything beyond this server, such as the workspace.
+    pub open_world: bool,
     /// Whether the tool stays where only reading is allowed, as it refuses by itself whatever does more.
     pub guarded: bool,
     /// Other names of its arguments, which calls may use and no schema shows: other name and name.

@@ -24,6 +24,15 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// The tools and operations that fit the words best, the best first, with their input schemas if `with_schema`.
     fn search(&self, words: &str, limit: usize, with_schema: bool) -> Vec<Value>;
 
+    /// The tools that fit the words best, the best first, with their toolsets.
+    fn tools(&self, words: &str, limit: usize) -> Vec<Value>;
+
+    /// Enables the tools of a toolset for the rest of the session, and shows them.
+    ///
+    /// # Errors
+    /// For an unknown name, and where this server allows no tool of it.
+    fn enable(&self, toolset: &str) -> Result<Vec<Value>, Error>;
+
     /// Calls a tool or an operation whose risk is no greater than this, with the checks, the limits and the shape of
     /// the answer that it always has.
     fn call(&self, most: Risk, name: &str, arguments: Map<String, Value>) -> Called;
@@ -40,6 +49,14 @@ impl Directory for Empty {
 
     fn search(&self, _: &str, _: usize, _: bool) -> Vec<Value> {
         Vec::new()
+    }
+
+    fn tools(&self, _: &str, _: usize) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn enable(&self, toolset: &str) -> Result<Vec<Value>, Error> {
+        Err(Error::failed(format!("no toolset is named `{toolset}`")))
     }
 
     fn call(&self, _: Risk, name: &str, _: Map<String, Value>) -> Called {

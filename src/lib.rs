@@ -40,6 +40,7 @@ mod risk;
 mod search;
 pub mod server;
 pub mod shape;
+pub mod surface;
 pub mod tools;
 pub mod transport;
 mod uri;

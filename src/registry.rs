@@ -1,6 +1,8 @@
 //! The tools and resources of this server, after `--toolsets`, `--tools`, `--exclude-tools` and
 //! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
 
+mod callable;
+mod live;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +21,12 @@ use crate::operation;
 use crate::policy::Policy;
 use crate::workspaces::{self, Access};
 
+pub use live::LiveRegistry;
+
 /// How alike a name is that differs by a slip of the pen; 1 is equal.
 const SLIP: f64 = 0.94;
-/// The toolset whose tools call others.
-const REACH: &str = "reach";
+/// The toolsets whose tools find, enable and call others.
+const ABOUT_TOOLS: [&str; 2] = ["discovery", "reach"];
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
 const FULL_SCHEMA_TOOL: &str = "get_input_schema";
 
@@ -83,6 +87,7 @@ pub struct Registry {
     excluded: BTreeSet<&'static str>,
     policy: Policy,
     workspaces: Vec<Access>,
+    selection: Selection,
 }
 
 impl Registry {
@@ -116,7 +121,15 @@ impl Registry {
         let active: BTreeSet<_> =
             tools.values().map(|tool| tool.definition.toolset).chain(toolsets.into_keys()).collect();
         let toolsets = TOOLSETS.iter().filter(|toolset| active.contains(toolset.name)).collect();
-        Ok(Self { tools, resources, toolsets, excluded, policy, workspaces: several.to_vec() })
+        Ok(Self {
+            tools,
+            resources,
+            toolsets,
+            excluded,
+            policy,
+            workspaces: several.to_vec(),
+            selection: selection.clone(),
+        })
     }
 
     /// Every tool that the allowlist defines.
@@ -213,6 +226,8 @@ impl Registry {
             }
             let way = if self.policy.read_only && known.risk != Risk::Read {
                 "this server is read-only".to_owned()
+            } else if self.has(live::ENABLING_TOOL) && !self.excluded.contains(known.name) {
+                format!("call `{}` with `{}`", live::ENABLING_TOOL, known.toolset)
             } else {
                 format!("start the server with `--toolsets {}` or `--tools {}`", known.toolset, known.name)
             };
@@ -232,7 +247,7 @@ impl Registry {
         if hint.is_empty() {
             // First of all what is done with the same things, as the rest of a name says.
             let things = |name: &str| name.split_once('_').map(|(_, things)| things.to_owned());
-            let is_enabled = |known: &&str| self.tools.get(known).is_some_and(|tool| tool.definition.toolset != REACH);
+            let is_enabled = |known: &&str| self.tools.get(known).is_some_and(|tool| !is_about_tools(tool.definition));
             let enabled = || Self::ranked(name).filter(is_enabled);
             let similar = enabled().find(|known| things(known) == things(name)).or_else(|| enabled().next());
             hint = match similar {
@@ -261,16 +276,23 @@ impl Registry {
             return Err(Error::failed(format!("no operation or tool is named `{name}`{hint}"))
                 .with_hint("find operations with `search_operations`"));
         };
-        if found.toolset == REACH {
-            return Err(Error::failed(format!("`{name}` calls other operations and is called by itself")));
+        self.check_reach(found, policy)?;
+        Ok(Tool::new(found, policy, &[]))
+    }
+
+    /// Refuses what other tools may not call here.
+    fn check_reach(&self, found: &ToolDefinition, policy: Policy) -> Result<(), Error> {
+        let name = found.name;
+        if is_about_tools(found) {
+            return Err(Error::failed(format!("`{name}` is about other tools and is called by itself")));
         }
-        if self.excluded.contains(found.name) {
-            return Err(Error::failed(format!("`{}` is left out of this server by `--exclude-tools`", found.name)));
+        if self.excluded.contains(name) {
+            return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`")));
         }
         if !found.is_allowed(policy) {
-            return Err(Error::failed(format!("`{}` can change things, and only reading is allowed here", found.name)));
+            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here")));
         }
-        Ok(Tool::new(found, policy, &[]))
+        Ok(())
     }
 
     /// What to say where advice names tools that are not enabled, so that nobody looks for them.
@@ -389,6 +411,20 @@ pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
     TOOLS.iter().find(|tool| tool.name == name || tool.aliases.contains(&name)).ok_or_else(|| {
         let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
+    })
+}
+
+/// Whether a tool finds, enables or calls others.
+fn is_about_tools(tool: &ToolDefinition) -> bool {
+    ABOUT_TOOLS.contains(&tool.toolset)
+}
+
+/// A toolset by its name alone.
+fn toolset(name: &str) -> Result<&'static ToolsetDefinition, Error> {
+    TOOLSETS.iter().find(|toolset| toolset.name == name).ok_or_else(|| {
+        let known = || TOOLSETS.iter().map(|toolset| toolset.name);
+        let (hint, known) = (did_you_mean(shortened(name), known()), known().collect::<Vec<_>>().join(", "));
+        Error::failed(format!("no toolset is named `{}`{hint}; there are: {known}", shortened(name)))
     })
 }
 

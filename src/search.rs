@@ -1,5 +1,7 @@
 //! Finding tools and operations by words: BM25 over their names and descriptions.
 
+mod literals;
+
 use std::collections::HashMap;
 
 /// How much a word counts that comes again in the same text.
@@ -12,6 +14,8 @@ const MISSPELT: std::ops::RangeInclusive<usize> = 5..=24;
 const ALIKE: f64 = 0.9;
 /// How much the meaning of a word counts beside the word itself.
 const MEANT: f64 = 0.6;
+/// How much the kind of a thing counts that a query names.
+const NAMED: f64 = 0.7;
 /// Characters of a query that are looked at.
 const MOST_CHARACTERS: usize = 2_000;
 /// Words of a query that are looked at.
@@ -180,7 +184,7 @@ impl Index {
         let total = self.lengths.len() as f64;
         let average = self.lengths.iter().sum::<f64>() / total.max(1.0);
         let mut scores: HashMap<usize, f64> = HashMap::new();
-        for (word, weight) in synonyms.spread(words(head(query)).take(MOST_WORDS)) {
+        for (word, weight) in synonyms.spread(weighted(head(query)).take(MOST_WORDS)) {
             let Some(texts) = self.texts(&word) else { continue };
             let found = texts.len() as f64;
             let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
@@ -214,19 +218,27 @@ impl Synonyms {
     }
 
     /// The words and what they mean, each once, with its weight.
-    fn spread(&self, words: impl Iterator<Item = String>) -> Vec<(String, f64)> {
+    fn spread(&self, words: impl Iterator<Item = (String, f64)>) -> Vec<(String, f64)> {
         let mut spread: Vec<(String, f64)> = Vec::new();
         let mut add = |word: &str, weight: f64| match spread.iter_mut().find(|(known, _)| known == word) {
             Some((_, known)) => *known = known.max(weight),
             None => spread.push((word.to_owned(), weight)),
         };
-        for word in words {
+        for (word, weight) in words {
             let meanings = self.0.get(&word).map(Vec::as_slice).unwrap_or_default();
-            meanings.iter().for_each(|meaning| add(meaning, MEANT));
-            add(&word, 1.0);
+            meanings.iter().for_each(|meaning| add(meaning, MEANT * weight));
+            add(&word, weight);
         }
         spread
     }
+}
+
+/// The words of a query, or for the name of a thing the words for its kind, with their weights.
+fn weighted(query: &str) -> impl Iterator<Item = (String, f64)> {
+    query.split_whitespace().flat_map(|word| {
+        let (text, weight) = literals::named(word).map_or((word, 1.0), |kind| (kind, NAMED));
+        words(text).map(move |word| (word, weight)).collect::<Vec<_>>()
+    })
 }
 
 /// As much of a query as is looked at.

@@ -1,5 +1,6 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
+mod changes;
 pub mod instructions;
 mod parameters;
 mod turns;
@@ -15,9 +16,9 @@ use rmcp::model::{
     InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
     ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, Resource, ResourceContents,
-    ResourceTemplate, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+    ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -30,7 +31,7 @@ use crate::definition::Risk;
 use crate::error::Error;
 use crate::images::Media;
 use crate::progress::{Meter, Progress, Step};
-use crate::registry::{Registry, Tool};
+use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::resources;
 use crate::server::instructions::instructions;
 use crate::server::turns::Turns;
@@ -49,25 +50,34 @@ const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The server; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Server {
-    registry: Arc<Registry>,
+    registry: Arc<LiveRegistry>,
     workspaces: Workspaces,
     turns: Turns,
     /// Cancels every call.
     stop: CancellationToken,
     /// Cancelled when the client sends nothing more.
     input_ended: CancellationToken,
+    /// The SHA-256 of what is exposed.
+    digest: Option<Arc<str>>,
 }
 
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
         Self {
-            registry: Arc::new(registry),
+            registry: Arc::new(registry.into()),
             workspaces: workspaces.into(),
             turns: Turns::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
+            digest: None,
         }
+    }
+
+    /// The same, which tells clients the digest of what it exposes.
+    #[must_use]
+    pub fn with_digest(self, digest: String) -> Self {
+        Self { digest: Some(digest.into()), ..self }
     }
 
     /// Cancels every call, those to come too, as their client would.
@@ -82,12 +92,17 @@ impl Server {
 
     /// The workspaces of a call of this tool. Tools that only read may do so to the end.
     fn closing(&self, workspaces: Workspaces, tool: &str, closing: &Closing) -> Workspaces {
-        match self.registry.tool(tool) {
+        match self.registry.current().tool(tool) {
             Ok(tool) if tool.risk != Risk::Read => {
                 workspaces.each(|context| Context { client: context.client.with_closing(closing.clone()), ..context })
             }
             Ok(_) | Err(_) => workspaces,
         }
+    }
+
+    /// How long clients may keep definitions.
+    fn definitions_ttl(&self) -> u64 {
+        if self.registry.can_grow() { 0 } else { DEFINITIONS_TTL_MS }
     }
 
     /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
@@ -109,18 +124,27 @@ pub fn describe(tool: &Tool) -> McpTool {
                 .read_only(tool.risk == Risk::Read)
                 .destructive(tool.risk == Risk::Destructive)
                 .idempotent(tool.risk == Risk::Read || definition.idempotent)
-                .open_world(true),
+                .open_world(definition.open_world),
         )
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let mut capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
-        if !self.registry.workspaces().is_empty() {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources();
+        let mut capabilities = match self.registry.can_grow() {
+            true => capabilities.enable_tool_list_changed().enable_resources_list_changed().build(),
+            false => capabilities.build(),
+        };
+        let registry = self.registry.current();
+        if !registry.workspaces().is_empty() {
             capabilities.completions = Some(serde_json::Map::new());
         }
-        let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&self.registry));
+        let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&registry));
         config.server_info = server_info();
+        if let Some(digest) = &self.digest {
+            let text = format!("{}. What it exposes: sha256:{digest}", env!("CARGO_PKG_DESCRIPTION"));
+            config.server_info = config.server_info.with_description(text);
+        }
         config
     }
 
@@ -151,15 +175,15 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         refuse_cursor(page)?;
-        let mut result = ListToolsResult::with_all_items(self.registry.tools().map(describe).collect())
-            .with_ttl_ms(DEFINITIONS_TTL_MS)
+        let mut result = ListToolsResult::with_all_items(self.registry.current().tools().map(describe).collect())
+            .with_ttl_ms(self.definitions_ttl())
             .with_cache_scope(CacheScope::Public);
         result.meta = meta(&request);
         Ok(result)
     }
 
     fn get_tool(&self, name: &str) -> Option<McpTool> {
-        self.registry.tool(name).ok().map(describe)
+        self.registry.current().tool(name).ok().map(describe)
     }
 
     async fn call_tool(
@@ -168,6 +192,7 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let started = Instant::now();
+        let changes = self.registry.changes();
         let media = Media::default();
         let closing = Closing::at(self.input_ended.clone());
         let workspaces = self.closing(self.workspaces(&request).with_media(&media), &call.name, &closing);
@@ -188,6 +213,9 @@ impl ServerHandler for Server {
         });
         let outcome = outcome.await;
         let milliseconds = started.elapsed().as_millis();
+        if changes.has_changed().unwrap_or_default() {
+            changes::tell(&request).await;
+        }
         let result = match outcome {
             Ok(value) => {
                 tracing::info!(tool = %call.name, milliseconds, "called");
@@ -205,6 +233,14 @@ impl ServerHandler for Server {
             }
         };
         Ok(result.with_meta(meta(&request)).into())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.registry.can_grow().then(|| changes::of_definitions(requested))
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        changes::relay(&self.registry, &subscription, &self.stop).await
     }
 
     /// rmcp would answer with an empty list, though no prompts are offered.
@@ -225,7 +261,7 @@ impl ServerHandler for Server {
         let listed = reporting(&request, self.workspaces(&request), async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
-            Box::pin(resources::list(&self.registry, &workspaces, cursor.as_deref())).await
+            Box::pin(resources::list(&self.registry.current(), &workspaces, cursor.as_deref())).await
         });
         let (listed, next) = listed.await.map_err(protocol_error)?;
         let resources = listed.into_iter().map(|listed| {
@@ -245,8 +281,9 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         refuse_cursor(page)?;
-        let templates = self.registry.resources().iter().map(|resource| {
-            let template = ResourceTemplate::new(self.registry.template(resource), resource.name)
+        let registry = self.registry.current();
+        let templates = registry.resources().iter().map(|resource| {
+            let template = ResourceTemplate::new(registry.template(resource), resource.name)
                 .with_title(resource.title)
                 .with_description(resource.description);
             match resource.mime_type {
@@ -255,7 +292,7 @@ impl ServerHandler for Server {
             }
         });
         let mut result = ListResourceTemplatesResult::with_all_items(templates.collect())
-            .with_ttl_ms(DEFINITIONS_TTL_MS)
+            .with_ttl_ms(self.definitions_ttl())
             .with_cache_scope(CacheScope::Public);
         result.meta = meta(&request);
         Ok(result)
@@ -269,7 +306,7 @@ impl ServerHandler for Server {
         let contents = reporting(&request, self.workspaces(&request), async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
-            Box::pin(resources::read(&self.registry, &workspaces, &read.uri)).await
+            Box::pin(resources::read(&self.registry.current(), &workspaces, &read.uri)).await
         });
         let contents = tokio::select! {
             contents = contents => contents.map_err(|error| {
@@ -302,7 +339,8 @@ impl ServerHandler for Server {
         let Reference::Resource(template) = &asked.r#ref else {
             return Err(ErrorData::invalid_params("there are no prompts", None));
         };
-        let values = resources::complete(&self.registry, &template.uri, &asked.argument.name, &asked.argument.value);
+        let values =
+            resources::complete(&self.registry.current(), &template.uri, &asked.argument.name, &asked.argument.value);
         let values = CompletionInfo::with_all_values(values.map_err(protocol_error)?);
         let mut result = CompleteResult::new(values.map_err(|error| ErrorData::internal_error(error, None))?);
         result.meta = meta(&request);

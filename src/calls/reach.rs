@@ -1,10 +1,8 @@
 //! Calls of tools and operations by other tools: the directory that the toolset `reach` works through.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
-use super::{checked, run, secrets};
+use super::{Registries, checked, run, secrets};
 use crate::context::Context;
 use crate::directory::{Called, Directory};
 use crate::error::Error;
@@ -23,14 +21,14 @@ fn executor(risk: Risk) -> &'static str {
 /// The tools and operations of a server, called in one workspace.
 #[derive(Debug)]
 pub(super) struct Reach {
-    pub(super) registry: Arc<Registry>,
+    pub(super) registries: Registries,
     pub(super) context: Context,
 }
 
 impl Reach {
     fn shown(&self, tool: &Tool, with_schema: bool) -> Value {
         let name = tool.definition.name;
-        let call_with = if self.registry.tool(name).is_ok() { name } else { executor(tool.risk) };
+        let call_with = if self.registries.registry.tool(name).is_ok() { name } else { executor(tool.risk) };
         let mut shown = json!({
             "operation": name, "risk": tool.risk.name(), "summary": tool.definition.description, "call_with": call_with,
         });
@@ -47,15 +45,33 @@ impl Directory for Reach {
     }
 
     fn search(&self, words: &str, limit: usize, with_schema: bool) -> Vec<Value> {
-        let found = self.registry.search(words, self.context.policy);
+        let found = self.registries.registry.search(words, self.context.policy);
         found.take(limit).map(|tool| self.shown(&tool, with_schema)).collect()
     }
 
+    fn tools(&self, words: &str, limit: usize) -> Vec<Value> {
+        let found = self.registries.registry.search_tools(words, self.context.policy);
+        let shown = found.take(limit).map(|tool| {
+            let definition = tool.definition;
+            json!({
+                "tool": definition.name, "toolset": definition.toolset, "risk": tool.risk.name(),
+                "is_enabled": self.registries.registry.has(definition.name), "description": definition.description,
+            })
+        });
+        shown.collect()
+    }
+
+    fn enable(&self, toolset: &str) -> Result<Vec<Value>, Error> {
+        let tools = self.registries.live.enable(toolset)?.into_iter();
+        let shown = |tool: Tool| json!({ "tool": tool.definition.name, "risk": tool.risk.name(), "title": tool.definition.title });
+        Ok(tools.map(shown).collect())
+    }
+
     fn call(&self, most: Risk, name: &str, arguments: Map<String, Value>) -> Called {
-        let (registry, context) = (self.registry.clone(), self.context.clone());
+        let (registries, context) = (self.registries.clone(), self.context.clone());
         let name = name.to_owned();
         Box::pin(async move {
-            let tool = registry.reach(&name, context.policy)?;
+            let tool = registries.registry.reach(&name, context.policy)?;
             if tool.risk > most {
                 let (called, risk, executor) = (tool.definition.name, tool.risk.name(), executor(tool.risk));
                 let error = Error::failed(format!("the risk of `{called}` is `{risk}`"));
@@ -64,7 +80,7 @@ impl Directory for Reach {
             let mask = secrets::mask(tool.definition, &arguments);
             match checked(&tool, arguments) {
                 // It hides the secrets of its errors itself.
-                Ok(arguments) => run(&registry, &context, &tool, arguments, &mask).await,
+                Ok(arguments) => run(&registries, &context, &tool, arguments, &mask).await,
                 Err(error) => Err(error.masked(&mask)),
             }
         })

@@ -44,6 +44,12 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what this binary with these options exposes, with a digest that `--approved` checks
+    Audit {
+        /// As JSON, for `--approved`
+        #[arg(long)]
+        json: bool,
+    },
     /// Log in to a workspace by the browser, list the stored logins, and log out
     #[command(subcommand)]
     Auth(AuthCommand),

@@ -68,7 +68,7 @@ async fn arguments_are_checked_as_those_of_a_tool() -> Outcome {
     for (name, words) in [
         ("list_clusterz", "did you mean `list_clusters`?"),
         ("delete_job", "left out of this server by `--exclude-tools`"),
-        ("call_read_operation", "calls other operations"),
+        ("call_read_operation", "is about other tools"),
         ("settings.token_management.create_obo_token", "is not exposed"),
     ] {
         let refusal = harness.refusal("call_destructive_operation", operation(name, json!({}))).await?;

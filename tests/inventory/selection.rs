@@ -4,17 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use databricks_mcp_server::registry::{Registry, Tool};
 
-/// Of so many prompts in a hundred the right tool is among the first three. The goal is 92; this is what is reached.
-const SHARE: usize = 84;
+/// Of so many prompts in a hundred the right tool is among the first three.
+const SHARE: usize = 95;
+/// The same of prompts that nobody looked at who chose words for tools: what people can expect.
+const SHARE_OF_NEW: usize = 88;
 /// The same for clients, which know no words for others, no forms of words, and not that a clause is about another tool.
-const SHARE_OF_CLIENTS: usize = 62;
+const SHARE_OF_CLIENTS: usize = 63;
 const FIRST: usize = 3;
 
 /// What people type, a tab, and the tool that does it.
 const PROMPTS: &str = include_str!("prompts.tsv");
 
-fn prompts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PROMPTS.lines().filter_map(|line| line.split_once('\t'))
+/// The same, by a person who knew neither the keywords nor the other prompts. Keep it so: choose no words by what misses here.
+const NEW_PROMPTS: &str = include_str!("new_prompts.tsv");
+
+fn prompts(lines: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    lines.lines().filter_map(|line| line.split_once('\t'))
 }
 
 fn words(text: &str) -> impl Iterator<Item = String> {
@@ -64,9 +69,9 @@ impl Index {
 }
 
 /// How many prompts of a hundred lead to their tool, which is among the first three; the others are told.
-fn share(first: impl Fn(&str) -> Vec<&'static str>) -> (usize, String) {
-    let all = prompts().count();
-    let missed = prompts().filter_map(|(prompt, name)| {
+fn share(lines: &'static str, first: impl Fn(&str) -> Vec<&'static str>) -> (usize, String) {
+    let all = prompts(lines).count();
+    let missed = prompts(lines).filter_map(|(prompt, name)| {
         let found = first(prompt);
         (!found.contains(&name)).then(|| format!("{name} for \"{prompt}\", but {}", found.join(", ")))
     });
@@ -78,25 +83,28 @@ fn share(first: impl Fn(&str) -> Vec<&'static str>) -> (usize, String) {
 #[test]
 fn the_search_of_this_server_finds_the_right_tool() {
     let tools: BTreeSet<_> = Registry::all().iter().map(|tool| tool.definition.name).collect();
-    let (share, told) =
-        share(|prompt| Registry::ranked(prompt).filter(|name| tools.contains(name)).take(FIRST).collect());
-    println!("{share} %: {told}");
-    assert!(share >= SHARE, "{share} %: {told}");
+    for (lines, least) in [(PROMPTS, SHARE), (NEW_PROMPTS, SHARE_OF_NEW)] {
+        let first = |prompt: &str| Registry::ranked(prompt).filter(|name| tools.contains(name)).take(FIRST).collect();
+        let (share, told) = share(lines, first);
+        println!("{share} %: {told}");
+        assert!(share >= least, "{share} %: {told}");
+    }
 }
 
 #[test]
 fn the_search_of_clients_finds_the_right_tool() {
     let tools = Registry::all();
     let index = Index::new(&tools);
-    let (share, told) = share(|prompt| index.first(prompt));
+    let (share, told) = share(PROMPTS, |prompt| index.first(prompt));
     println!("{share} %: {told}");
     assert!(share >= SHARE_OF_CLIENTS, "{share} %: {told}");
 }
 
 #[test]
 fn every_tool_is_asked_for_and_none_that_is_not_there() {
-    let asked: BTreeSet<_> = prompts().map(|(_, name)| name).collect();
+    let asked: BTreeSet<_> = prompts(PROMPTS).map(|(_, name)| name).collect();
     let all: BTreeSet<_> = Registry::all().iter().map(|tool| tool.definition.name).collect();
+    assert!(prompts(NEW_PROMPTS).all(|(_, name)| all.contains(name)));
     let strayed: Vec<_> = asked.symmetric_difference(&all).collect();
     assert!(strayed.is_empty(), "not asked for, or not there: {strayed:?}");
 }

@@ -1,6 +1,8 @@
 //! The real binary: what is on stdout, when it ends, what it never says.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
+mod approved;
+mod discovery;
 mod people;
 mod pressure;
 mod protocol;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use codegen::Allowlist;
 use codegen::allowlist::{Tool, Toolset};
+use codegen::{Allowlist, Api};
 
 use crate::{print, root};
 
@@ -31,8 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let readme = read(README)?;
     let (before, rest) = readme.split_once(START).with_context(|| format!("`{README}` has no line `{START}`"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("`{README}` has no line `{END}`"))?;
-    let current =
-        [(README, format!("{before}{START}\n{}{END}{after}", toolsets(&allowlist)?)), (TOOLS, tools(&allowlist)?)];
+    let current = [
+        (README, format!("{before}{START}\n{}{END}{after}", toolsets(&api, &allowlist)?)),
+        (TOOLS, tools(&allowlist)?),
+    ];
     let mut is_current = true;
     for (name, text) in current {
         // A file that is not there yet is out of date.
@@ -65,15 +67,18 @@ fn tools_of<'a>(allowlist: &'a Allowlist, toolset: &'a Toolset) -> impl Iterator
 }
 
 /// One line for each toolset.
-fn toolsets(allowlist: &Allowlist) -> Result<String> {
+fn toolsets(api: &Api, allowlist: &Allowlist) -> Result<String> {
     let reachable = allowlist.decisions.values().filter(|decision| decision.reachable.is_some()).count();
+    let excluded = allowlist.decisions.values().filter(|decision| decision.excluded.is_some()).count();
     let mut text = String::new();
     writeln!(
         text,
-        "\n{} tools in {} toolsets, {reachable} more operations through the toolset `reach`, {} kinds of resources:\n",
+        "\n{} tools in {} toolsets, {reachable} more operations through the toolset `reach`, {} kinds of resources. Of the {} \
+         operations of the API {excluded} are excluded, each with a reason:\n",
         allowlist.tools.len(),
         allowlist.toolsets.len(),
         allowlist.resources.len(),
+        api.operations.len(),
     )?;
     writeln!(text, "| toolset | tools | what it is for |\n|---|---:|---|")?;
     for toolset in sorted(allowlist) {

@@ -30,17 +30,32 @@ enum Suite {
     Differential,
     /// The client against an MLflow server
     Mlflow,
+    /// The page of `cargo xtask audit --html`, in Chromium
+    Page,
 }
 
 impl Suite {
-    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/` or `mlflow/`.
+    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/`, `mlflow/` or `page/`.
     fn scripts(self) -> &'static [&'static str] {
         match self {
             Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
             Suite::Sdk => &["tests/sdk/sdk.py", "tests/sdk/connector.py"],
             Suite::Differential => &["tests/differential/differential.py"],
             Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],
+            Suite::Page => &["tests/page/page.py"],
         }
+    }
+
+    /// What it drives: the page is made by this program, everything else is about the server.
+    fn program(self, binary: Option<&Path>) -> Result<PathBuf> {
+        let this = std::env::current_exe()?;
+        let program = match (self, binary) {
+            (Suite::Page, _) => this,
+            (_, Some(path)) => path.to_owned(),
+            (_, None) => this.with_file_name(format!("databricks-mcp-server{EXE_SUFFIX}")),
+        };
+        let missing = || format!("there is no binary `{}`: run `cargo build` first", program.display());
+        program.canonicalize().with_context(missing)
     }
 
     /// Whether it calls through the program that reads calls as lines, which lies beside the binary.
@@ -54,13 +69,6 @@ const SKIPPED: i32 = 77;
 
 /// Ends with 0 if every client is content. What cannot run on this machine is skipped, except on CI.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let binary = match &arguments.binary {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name(format!("databricks-mcp-server{EXE_SUFFIX}")),
-    };
-    let binary = binary
-        .canonicalize()
-        .with_context(|| format!("there is no binary `{}`: run `cargo build` first", binary.display()))?;
     if !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
         skip("`python3` is not on PATH")?;
         return Ok(ExitCode::SUCCESS);
@@ -70,8 +78,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         build_caller()?;
     }
     let mut passed = true;
-    for script in suites.iter().flat_map(|suite| suite.scripts()) {
-        passed &= passes(Path::new(script), &binary)?;
+    for suite in suites {
+        let program = suite.program(arguments.binary.as_deref())?;
+        for script in suite.scripts() {
+            passed &= passes(Path::new(script), &program)?;
+        }
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -36,6 +36,8 @@ pub struct Allowlist {
     pub decisions: BTreeMap<String, Decision>,
     /// Operations that the specs lack, by operation id.
     pub undocumented: BTreeMap<String, Operation>,
+    /// Digest of the entries of each file, by its stem. Comments and layout are no part of it.
+    pub entries: BTreeMap<String, String>,
 }
 
 /// A named group of tools: one file of the allowlist.
@@ -49,6 +51,8 @@ pub struct Toolset {
     pub description: String,
     /// Whether it is part of the default profile.
     pub default: bool,
+    /// Who decided that, and why.
+    pub decided: Option<Decided>,
 }
 
 /// Toolsets that go together, under one name.
@@ -62,6 +66,17 @@ pub struct Preset {
     pub toolsets: Vec<String>,
     /// Only the tools of these that read.
     pub only_reads: bool,
+}
+
+/// Who decided to expose more or to lower a risk, why and when: what a reviewer of the change looks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// A person or a role.
+    pub by: String,
+    /// One sentence.
+    pub why: String,
+    /// `YYYY-MM-DD`.
+    pub date: String,
 }
 
 /// What was decided on an operation.
@@ -83,6 +98,10 @@ pub struct Decision {
     pub typed: bool,
     /// How it is called where no tool is made for it.
     pub reachable: Option<Reachable>,
+    /// Why it only reads, although its name or method says otherwise.
+    pub because: Option<String>,
+    /// Who decided on it last, and why.
+    pub decided: Option<Decided>,
 }
 
 /// How an operation is called that has no tool of its own: through the executors, one for each risk.
@@ -124,12 +143,18 @@ pub struct Tool {
     pub risk: Risk,
     /// Whether a second equal call changes nothing more.
     pub idempotent: bool,
+    /// Whether it deals with anything beyond this server, such as the workspace.
+    pub open_world: bool,
     /// A composite that, where only reading is allowed, refuses by itself whatever does more.
     pub guarded: bool,
     /// Other names of its arguments, which clients may use and no schema shows: other name to name.
     pub argument_aliases: BTreeMap<String, String>,
     /// What shows whether it did its work, for a tool that changes something.
     pub verify: Option<Verify>,
+    /// Why it only reads, although the name or method of what it calls says otherwise.
+    pub because: Option<String>,
+    /// Who decided on it last, and why.
+    pub decided: Option<Decided>,
     /// Ids of the operations that it may call, in order: the one of a plain tool, any number of a composite.
     pub uses: Vec<String>,
     /// The operation it calls; `None` for a composite, which is a Rust function of the tool's name.
@@ -339,8 +364,7 @@ impl Allowlist {
         let mut reader = read::Reader::new(api);
         for (stem, text) in files {
             match yaml::parse(&format!("allowlist/{stem}.yaml"), text) {
-                Ok(node) if stem == read::PRESETS => reader.presets(node),
-                Ok(node) => reader.file(stem, node),
+                Ok(node) => reader.document(stem, node),
                 Err(problem) => reader.problems.push(problem),
             }
         }
@@ -400,6 +424,15 @@ impl Allowlist {
             })
         });
         operation.pagination.clone().or(curated)
+    }
+
+    /// The tools that a preset gives: those of its toolsets, and where it only reads, what reads or guards itself.
+    pub fn tools_of(&self, preset: &Preset) -> impl Iterator<Item = &Tool> {
+        let is_in = |tool: &&Tool| {
+            let stays = !preset.only_reads || tool.risk == Risk::Read || tool.guarded;
+            stays && preset.toolsets.contains(&tool.toolset)
+        };
+        self.tools.values().filter(is_in)
     }
 
     /// Ids of the operations that composites and readers of resources call.

@@ -1,5 +1,7 @@
 //! Which SQL warehouse a statement would run on, and in what state it is.
 
+use std::sync::Arc;
+
 use databricks::Attribute;
 use serde_json::{Map, Value, json};
 
@@ -83,7 +85,8 @@ async fn answers(subject: &Subject<'_>, id: &str, saw: &str) -> Check {
     if !subject.registry.workspaces().is_empty() {
         arguments.insert(ARGUMENT.to_owned(), json!(subject.name));
     }
-    match calls::call(subject.registry, &workspaces, TOOL, arguments).await {
+    let registry = Arc::new(Arc::clone(subject.registry).into());
+    match calls::call(&registry, &workspaces, TOOL, arguments).await {
         Ok(answer) if answer.get("still_running").and_then(Value::as_bool) == Some(true) => {
             Check::warning(NAME, format!("{saw}; `SELECT 1` still waits for it"), "try again in a few minutes")
         }

@@ -49,9 +49,13 @@ fn undecided(allowlist: &Allowlist) -> impl Iterator<Item = Problem> {
     })
 }
 
-/// Composites that use what changes something, and say that they only read.
+/// Composites that use what changes something, and say that they only read; or that use anything, and say that they stay here.
 fn composites(allowlist: &Allowlist, api: &Api) -> Vec<Problem> {
     let mut problems = Vec::new();
+    for tool in allowlist.tools.values().filter(|tool| !tool.open_world && !tool.uses.is_empty()) {
+        let message = format!("`{}` uses operations of the workspace: it reaches out of this server", tool.name);
+        problems.push(tool.position.problem(message));
+    }
     for tool in allowlist.tools.values().filter(|tool| tool.operation.is_none() && tool.risk == Risk::Read) {
         let used = tool.uses.iter().filter_map(|id| allowlist.operation(api, id));
         for operation in used.filter(|operation| changes(operation)) {

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Allowlist, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset, cross_checks, operation,
-    reachable, verify,
+    Allowlist, Decided, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset, cross_checks,
+    operation, reachable, verify,
 };
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
+use crate::audit::digest;
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
 
 /// The stem of the file of presets, which is none of a toolset.
-pub(super) const PRESETS: &str = "presets";
+const PRESETS: &str = "presets";
 
 pub(super) struct Reader<'a> {
     pub(super) api: &'a Api,
@@ -45,13 +46,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn file(&mut self, stem: &str, node: Node) {
+    pub(super) fn document(&mut self, stem: &str, node: Node) {
+        let entries = digest(&node.clone().value().to_string());
+        self.allowlist.entries.insert(stem.to_owned(), entries);
+        if stem == PRESETS { self.presets(node) } else { self.file(stem, node) }
+    }
+
+    fn file(&mut self, stem: &str, node: Node) {
         if let Err(problem) = self.toolset(stem, node) {
             self.problems.push(problem);
         }
     }
 
-    pub(super) fn presets(&mut self, node: Node) {
+    fn presets(&mut self, node: Node) {
         let entries = node.mapping("names of presets and their toolsets").map(Mapping::into_entries);
         match entries {
             Ok(entries) => entries.into_iter().for_each(|(key, node)| self.collect(|reader| reader.preset(key, node))),
@@ -112,6 +119,7 @@ impl<'a> Reader<'a> {
             title: file.string("title")?,
             description: file.string("description")?,
             default: file.boolean("default", false)?,
+            decided: decided(&mut file)?,
             name: name.clone(),
         };
         self.allowlist.toolsets.insert(name.clone(), toolset);
@@ -156,6 +164,8 @@ impl<'a> Reader<'a> {
             typed: entry.boolean("typed", false)?,
             used_by: Vec::new(),
             reachable: reachable::read(source, &mut entry)?,
+            because: entry.optional_string("because")?,
+            decided: decided(&mut entry)?,
         };
         if let Some(resource) = entry.take("resource") {
             if changes(source) {
@@ -167,7 +177,9 @@ impl<'a> Reader<'a> {
             self.add_resource(resource)?;
         }
         if entry.has("tool") {
-            let tool = self.tool(toolset, source, &mut entry)?;
+            let mut tool = self.tool(toolset, source, &mut entry)?;
+            tool.because.clone_from(&decision.because);
+            tool.decided.clone_from(&decision.decided);
             decision.tool = Some(tool.name.clone());
             self.add_tool(tool)?;
         }
@@ -273,6 +285,9 @@ impl<'a> Reader<'a> {
             risk,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: false,
+            open_world: true,
+            because: None,
+            decided: None,
             argument_aliases,
             verify,
             uses,
@@ -285,8 +300,10 @@ impl<'a> Reader<'a> {
         let (risk, title, description) =
             (risk(&mut entry, "risk", None), entry.string("title"), entry.string("description"));
         let (idempotent, guarded) = (entry.optional_boolean("idempotent"), entry.boolean("guarded", false));
+        let open_world = entry.boolean("open_world", true);
         let (aliases, params) = (entry.strings("alias"), entry.take("params"));
         let keywords = entry.optional_string("keywords");
+        let (because, decided) = (entry.optional_string("because"), decided(&mut entry));
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
         entry.finish()?;
         let risk = risk?;
@@ -310,6 +327,9 @@ impl<'a> Reader<'a> {
             description: description?,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: guarded?,
+            open_world: open_world?,
+            because: because?,
+            decided: decided?,
             aliases: aliases?,
             keywords: keywords?.unwrap_or_default(),
             risk,
@@ -337,6 +357,8 @@ impl<'a> Reader<'a> {
                     used_by: Vec::new(),
                     typed: false,
                     reachable: None,
+                    because: None,
+                    decided: None,
                 };
                 reader.decide(id, decision)
             });
@@ -359,10 +381,18 @@ impl<'a> Reader<'a> {
                 Ok(())
             }
             None => {
-                let (tool, resource, excluded) = (None, None, None);
-                let used_by = vec![composite];
-                let (typed, reachable) = (false, None);
-                let decision = Decision { position, toolset, excluded, tool, resource, used_by, typed, reachable };
+                let decision = Decision {
+                    position,
+                    toolset,
+                    excluded: None,
+                    tool: None,
+                    resource: None,
+                    used_by: vec![composite],
+                    typed: false,
+                    reachable: None,
+                    because: None,
+                    decided: None,
+                };
                 self.decide(operation, decision)
             }
         }
@@ -408,6 +438,23 @@ fn insert<T>(
     }
     map.insert(name, value);
     Ok(())
+}
+
+/// `decided` of an entry.
+fn decided(entry: &mut Mapping) -> Result<Option<Decided>, Problem> {
+    let Some(node) = entry.take("decided") else { return Ok(None) };
+    let mut note = node.mapping("`by`, `why` and `date`")?;
+    let (by, why, date) = (note.string("by"), note.string("why"), note.require("date"));
+    note.finish()?;
+    let (by, why, node) = (by?, why?, date?);
+    let position = node.position.clone();
+    let date = node.string()?;
+    let is_digit =
+        |(index, letter): (usize, char)| if matches!(index, 4 | 7) { letter == '-' } else { letter.is_ascii_digit() };
+    if date.len() != 10 || !date.chars().enumerate().all(is_digit) {
+        return Err(position.problem(format!("`{date}` is no date of the form `YYYY-MM-DD`")));
+    }
+    Ok(Some(Decided { by, why, date }))
 }
 
 /// The risk under a key. What the method says rules some out.

@@ -27,7 +27,7 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         bail!("{} schema lint violation(s)\n  {}", lines.len(), lines.join("\n  "));
     }
     let toolsets = allowlist.toolsets.values().map(|toolset| {
-        let crate::allowlist::Toolset { name, title, description, default } = toolset;
+        let crate::allowlist::Toolset { name, title, description, default, .. } = toolset;
         quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
     });
     let presets = allowlist.presets.iter().map(|(name, preset)| {
@@ -91,7 +91,7 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
                 "readOnlyHint": tool.risk == Risk::Read,
                 "destructiveHint": tool.risk == Risk::Destructive,
                 "idempotentHint": tool.idempotent,
-                "openWorldHint": true,
+                "openWorldHint": tool.open_world,
             },
         }));
     }
@@ -112,6 +112,9 @@ fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
         risk: *risk,
         idempotent: *risk == Risk::Read,
         guarded: false,
+        open_world: true,
+        because: None,
+        decided: None,
         argument_aliases: BTreeMap::new(),
         verify: (*risk != Risk::Read).then(|| Verify::unseen(decision.position.clone())),
         uses: vec![id.to_owned()],
@@ -134,7 +137,7 @@ fn operation<'a>(api: &'a Api, id: &str) -> Result<&'a Operation> {
 }
 
 fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
-    let Tool { name, aliases, keywords, toolset, title, idempotent, guarded, .. } = tool;
+    let Tool { name, aliases, keywords, toolset, title, idempotent, guarded, open_world, .. } = tool;
     // The summary of an operation says nothing of its schema, which `search_operations` shows.
     let is_executed = tool.operation.as_ref().is_some_and(|plain| plain.id == tool.name);
     let is_bounded = !is_executed && tool.operation.as_ref().is_some_and(|plain| is_bounded(api, plain));
@@ -175,6 +178,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
             risk: #risk,
             idempotent: #idempotent,
             guarded: #guarded,
+            open_world: #open_world,
             argument_aliases: &[#(#argument_aliases),*],
             verify: #verify,
             uses: &[#(&operations::#uses),*],

@@ -59,11 +59,11 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias, keywords
-        allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, reach, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, alias, params, keywords, verify, uses
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, because, decided, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias, keywords
+        allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, reach, because, decided, resource, tool
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, open_world, alias, params, keywords, because, decided, verify, uses
         allowlist/jobs.yaml:7:5: `reason` is missing
-        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, operations, undocumented, composites, exclude
+        allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, decided, operations, undocumented, composites, exclude
         ",
     );
     check_entry("params: { name: { required: true } }", "3:21: `description` is missing");
@@ -267,6 +267,15 @@ fn risks_that_the_method_belies() {
         ",
         "
         allowlist/jobs.yaml:2:3: `jobs.jobs.delete` is a DELETE: the risk of `look` is not `read`
+        ",
+    );
+    check(
+        "
+        composites:
+          look: { risk: read, open_world: false, uses: [jobs.jobs.list], title: Look, description: Looks. }
+        ",
+        "
+        allowlist/jobs.yaml:2:3: `look` uses operations of the workspace: it reaches out of this server
         ",
     );
     check(

@@ -137,5 +137,8 @@ fn an_added_parameter_is_a_difference() {
         let parameters = item[&method]["parameters"].as_array_mut().unwrap();
         parameters.push(json!({ "in": "query", "name": "archived", "schema": { "type": "boolean" } }));
     });
-    assert_eq!(copy.differences(), ["jobs.jobs.list: is   query archived: boolean"]);
+    assert_eq!(
+        copy.differences(),
+        ["jobs.jobs.list: is   query archived: boolean", "tool list_jobs: is   hidden query archived"]
+    );
 }

@@ -1,0 +1,83 @@
+//! `audit`: what is exposed, for people and for `--approved`.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::cli::json;
+use crate::cli::terminal::print;
+use crate::config::Options;
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::surface::{Exposed, Surface};
+
+/// An approval of everything has 600 kB.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Prints the surface of these options.
+pub(super) fn show(options: &Options, as_json: bool) -> Result<(), Error> {
+    let surface = Surface::of(&Registry::new(&options.selection()?)?, options);
+    if as_json {
+        return print(&json(&surface.approval()?)?);
+    }
+    print(&text(&surface)?)
+}
+
+/// The digest of what a registry exposes, which is what was approved if anything was.
+pub(super) fn checked(registry: &Registry, options: &Options) -> Result<String, Error> {
+    let surface = Surface::of(registry, options);
+    if let Some(path) = options.approved() {
+        surface.check(&read(path)?)?;
+    }
+    surface.digest()
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let failed = |error| Error::failed(format!("cannot read `--approved {}`: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    match file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)? as u64 {
+        length if length > MOST_BYTES => {
+            Err(Error::failed(format!("`--approved {}` has more than {MOST_BYTES} bytes", path.display())))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn text(surface: &Surface) -> Result<String, Error> {
+    let count = |listed: bool, risk: &str| {
+        surface.tools.values().filter(|tool| tool.listed == listed && tool.risk == risk).count().to_string()
+    };
+    let row = |what: &str, listed: bool| {
+        let [read, write, destructive] = ["read", "write", "destructive"].map(|risk| count(listed, risk));
+        format!("{what:24} {read:>5} read {write:>5} write {destructive:>5} destructive")
+    };
+    let yes = |is_so: bool| if is_so { "yes" } else { "no" };
+    let options = &surface.options;
+    let mut lines = vec![
+        format!("version                  {}", surface.version),
+        format!("digest                   sha256:{}", surface.digest()?),
+        format!("read-only                {}", yes(options.read_only)),
+        format!("people's SQL functions   {}", yes(!options.no_user_functions)),
+        format!("files of this machine    {}", yes(options.local_files)),
+        row("listed tools", true),
+        row("callable, not listed", false),
+        String::new(),
+    ];
+    for (name, is_read_only) in &options.workspaces {
+        lines.push(format!("workspace {name}{}", if *is_read_only { ", read-only" } else { "" }));
+    }
+    let width = surface.tools.keys().map(String::len).max().unwrap_or_default();
+    let listed = |wanted: bool| surface.tools.iter().filter(move |(_, tool)| tool.listed == wanted);
+    lines.extend(listed(true).map(|(name, tool)| line(name, tool, width)));
+    if listed(false).next().is_some() {
+        lines.extend([String::new(), "callable without being listed:".to_owned()]);
+        lines.extend(listed(false).map(|(name, tool)| line(name, tool, width)));
+    }
+    lines.extend([String::new(), "resources:".to_owned()]);
+    lines.extend(surface.resources.iter().map(|(uri, requests)| format!("{uri}  {}", requests.join(", "))));
+    Ok(lines.join("\n"))
+}
+
+fn line(name: &str, tool: &Exposed, width: usize) -> String {
+    format!("{name:width$}  {:11}  {}", tool.risk, tool.requests.join(", "))
+}

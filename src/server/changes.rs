@@ -1,0 +1,52 @@
+//! Telling clients that the lists of tools and of resource templates have changed, as a toolset was enabled.
+
+use rmcp::model::{ErrorData, ProtocolVersion, SubscriptionFilter};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use tokio_util::sync::CancellationToken;
+
+use crate::registry::LiveRegistry;
+
+/// Tells the client of a request, if its revision of the protocol takes notifications that it did not subscribe to.
+pub(super) async fn tell(request: &RequestContext<RoleServer>) {
+    let is_modern = request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    if is_modern {
+        return;
+    }
+    for told in [request.peer.notify_tool_list_changed().await, request.peer.notify_resource_list_changed().await] {
+        if let Err(error) = told {
+            tracing::debug!(%error, "a change of the tools was not told");
+        }
+    }
+}
+
+/// What of a subscription there can be notifications for.
+pub(super) fn of_definitions(requested: &SubscriptionFilter) -> SubscriptionFilter {
+    let mut accepted = SubscriptionFilter::default();
+    accepted.tools_list_changed = requested.tools_list_changed;
+    accepted.resources_list_changed = requested.resources_list_changed;
+    accepted
+}
+
+/// Sends what a subscription is for, until the client or the server ends it.
+pub(super) async fn relay(
+    registry: &LiveRegistry,
+    subscription: &SubscriptionContext,
+    stop: &CancellationToken,
+) -> Result<(), ErrorData> {
+    let mut changes = registry.changes();
+    let (sink, accepted) = (subscription.sink(), subscription.accepted());
+    let failed = |error| ErrorData::internal_error(format!("the subscription ended: {error}"), None);
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            () = subscription.cancelled() => return Ok(()),
+            () = stop.cancelled() => return Ok(()),
+        }
+        if accepted.tools_list_changed == Some(true) {
+            sink.notify_tool_list_changed().await.map_err(failed)?;
+        }
+        if accepted.resources_list_changed == Some(true) {
+            sink.notify_resource_list_changed().await.map_err(failed)?;
+        }
+    }
+}
