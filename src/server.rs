@@ -312,7 +312,7 @@ impl ServerHandler for Server {
             contents = contents => contents.map_err(|error| {
                 let is_not_found = error.is_not_found();
                 let mut error = protocol_error(error);
-                error.data = is_not_found.then(|| json!({ "uri": read.uri }));
+                error.data = is_not_found.then(|| json!({ "uri": without_tokens(&read.uri) }));
                 error
             })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
