@@ -19,6 +19,8 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 INSPECTOR = DIRECTORY / "inspector"
 INSPECTOR_MAIN = INSPECTOR / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 LOG = DIRECTORY / "install.log"
+# What the venv has besides `requirements.txt`: requirements that follow from other files.
+DERIVED = []
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = (22, 19, 0)
 # Exit code of a check that cannot run on this machine, as test runners know it from automake.
@@ -41,11 +43,11 @@ def enter_venv():
 
 
 def venv():
-    """The Python of the venv with `requirements.txt`."""
+    """The Python of the venv with `requirements.txt` and what is derived."""
     if sys.version_info < OLDEST_PYTHON:
         found = ".".join(map(str, sys.version_info[:3]))
         raise Missing(f"Python 3.11 or newer is needed, this is {found}")
-    pins = HERE / "requirements.txt"
+    pins = all_pins()
     if not (is_fresh(VENV, pins) and VENV_PYTHON.exists()):
         shutil.rmtree(VENV, ignore_errors=True)
         # Not the Python of the venv that was just removed, should that one run this.
@@ -53,6 +55,17 @@ def venv():
         run([python, "-m", "venv", str(VENV)], "cannot make a venv (Debian and Ubuntu: install `python3-venv`)")
         install(pins)
     return VENV_PYTHON
+
+
+def all_pins():
+    """The file with all requirements of the venv."""
+    pins = HERE / "requirements.txt"
+    if not DERIVED:
+        return pins
+    every = DIRECTORY / pins.name
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    every.write_text(pins.read_text() + "".join(f"{requirement}\n" for requirement in DERIVED))
+    return every
 
 
 def inspector():

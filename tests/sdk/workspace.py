@@ -1,5 +1,6 @@
 """A sandbox of the binary to drive, and the venv to drive it from: that of the interop checks, with other pins."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,9 @@ environment.DIRECTORY = HERE.parent.parent / "target" / "sdk"
 environment.VENV = environment.DIRECTORY / "venv"
 environment.VENV_PYTHON = environment.VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 environment.LOG = environment.DIRECTORY / "install.log"
+# The SDK is the one that the specs come from.
+SPECS = json.loads((HERE.parent.parent / "specs" / "source.json").read_text())
+environment.DERIVED = [f"{SPECS['distribution']}=={SPECS['version']}"]
 # All pins are there, so pip has nothing to resolve.
 os.environ.setdefault("PIP_NO_DEPS", "1")
 

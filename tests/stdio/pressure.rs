@@ -186,8 +186,10 @@ async fn calls_of_many_megabytes_wait_for_each_other() -> Outcome {
             break;
         }
         let text = answer.to_string();
-        assert!(text.contains("as much memory as they may") && text.contains("send this one again"), "{text:.300}");
-        refused += 1;
+        if text.contains("as much memory as they may") {
+            assert!(text.contains("send this one again"), "{text:.300}");
+            refused += 1;
+        }
     }
     assert!(refused > 0);
     let after = peak_memory(wire.child.id())?;

@@ -141,7 +141,28 @@ fn first_sentence(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::first_sentence;
+    use super::{END, README, START, first_sentence, read};
+
+    /// Counts are written by `cargo xtask docs`, or they are budgets that a test holds.
+    #[test]
+    fn no_count_is_written_by_hand() {
+        const BUDGETS: [&str; 6] =
+            ["40 tools", "128 tools", "10,000 tokens", "25,000 tokens", "1,500 tokens", "220 tokens"];
+        const COUNTED: [&str; 5] = ["tools", "toolsets", "operations", "resources", "tokens"];
+        for name in [README, "ARCHITECTURE.md", "CONTRIBUTING.md", "allowlist/README.md"] {
+            let text = read(name).unwrap();
+            let (before, rest) = text.split_once(START).unwrap_or((&text, ""));
+            let after = rest.split_once(END).map_or("", |(_, after)| after);
+            let words: Vec<_> = before.split_whitespace().chain(after.split_whitespace()).collect();
+            for pair in words.windows(2) {
+                let counted = pair[1].trim_matches(|letter: char| !letter.is_alphanumeric());
+                let is_number = pair[0].chars().all(|digit| digit.is_ascii_digit() || digit == ',');
+                let count = format!("{} {counted}", pair[0]);
+                let is_by_hand = is_number && COUNTED.contains(&counted) && !BUDGETS.contains(&count.as_str());
+                assert!(!is_by_hand, "`{name}` says \"{count}\": let `cargo xtask docs` write it");
+            }
+        }
+    }
 
     #[test]
     fn abbreviations_do_not_end_a_sentence() {

@@ -39,7 +39,7 @@ impl Suite {
     fn scripts(self) -> &'static [&'static str] {
         match self {
             Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
-            Suite::Sdk => &["tests/sdk/sdk.py", "tests/sdk/connector.py"],
+            Suite::Sdk => &["tests/sdk/counts.py", "tests/sdk/sdk.py", "tests/sdk/connector.py"],
             Suite::Differential => &["tests/differential/differential.py"],
             Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],
             Suite::Page => &["tests/page/page.py"],

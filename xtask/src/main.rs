@@ -5,9 +5,11 @@ mod ci;
 mod dependencies;
 mod docs;
 mod format;
+mod git;
 mod interop;
 mod release;
 mod specs;
+mod update;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use specs::download::Unavailable;
 
 /// Chores of this repository.
 #[derive(Debug, Parser)]
@@ -43,16 +46,19 @@ enum Chore {
     /// Import the API's description, or compare two imports
     #[command(subcommand)]
     Specs(specs::Command),
+    /// Bring specs, allowlist and generated files to the newest release of the API
+    Update(update::Arguments),
 }
 
-/// Ends with 0 for success, 1 for a finding (a check that failed, a breaking change), and 2 for an error.
+/// Ends with 0 for success, 1 for a finding (a check that failed, a breaking change), and 2 for an error, but for what
+/// [`Unavailable`] and [`update`] tell apart.
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
             // Nothing is left to do when this fails too.
             _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::from(2)
+            error.downcast_ref().map_or(ExitCode::from(2), Unavailable::exit_code)
         }
     }
 }
@@ -67,6 +73,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Release(arguments) => release::run(&arguments),
         Chore::Specs(command) => specs::run(&command),
+        Chore::Update(arguments) => update::run(&arguments),
     }
 }
 

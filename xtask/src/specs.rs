@@ -1,13 +1,14 @@
 //! `cargo xtask specs`: the API as OpenAPI documents, imported from the source of the vendor's Python SDK.
 //!
-//! The way of a release: [`wheel`] gives the source files, [`import`] reads their classes ([`dataclass`], [`service`] with
+//! The way of a release: [`download`] gets its wheel, [`wheel`] gives the source files, [`import`] reads their classes ([`dataclass`], [`service`] with
 //! [`method`] and [`waiter`], [`long_running`]) by matching their syntax trees with [`pattern`]s, [`link`] puts the
 //! operations together as a [`model`], [`openapi`] writes them down, and [`update`] brings the files to disk.
 
 mod call;
 mod dataclass;
-mod diff;
+pub(crate) mod diff;
 mod docstring;
+pub(crate) mod download;
 mod import;
 mod link;
 mod long_running;
@@ -22,10 +23,10 @@ mod service;
 mod signature;
 mod source;
 mod types;
-mod update;
+pub(crate) mod update;
 mod waiter;
 mod waits;
-mod wheel;
+pub(crate) mod wheel;
 
 #[cfg(test)]
 mod tests;

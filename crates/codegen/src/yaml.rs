@@ -72,6 +72,10 @@ pub struct Key {
     pub position: Position,
 }
 
+/// What a text begins with that a person has yet to write: `cargo xtask update` proposes such texts, and no entry may
+/// keep them.
+pub const STUB: &str = "TODO";
+
 /// How deep a document may nest. The allowlist needs half of it, and the usual 2,000 overflow the stack.
 const DEEPEST: usize = 32;
 
@@ -115,10 +119,14 @@ impl Node {
         }
     }
 
-    fn text(self, key: &str) -> Result<String, Problem> {
+    /// The node as text that says something.
+    pub(crate) fn text(self, key: &str) -> Result<String, Problem> {
         let position = self.position.clone();
         match self.string()? {
             text if text.trim().is_empty() => Err(position.problem(format!("`{key}` is empty"))),
+            text if text.trim_start().starts_with(STUB) => {
+                Err(position.problem(format!("`{key}` is still a {STUB}: write it in your own words")))
+            }
             text => Ok(text),
         }
     }
@@ -336,6 +344,10 @@ mod tests {
         );
         assert_eq!(problem_of("title: [a]\n"), "jobs.yaml:1:8: expected text");
         assert_eq!(problem_of("title: ' '\n"), "jobs.yaml:1:8: `title` is empty");
+        assert_eq!(
+            problem_of("title: 'TODO: lists jobs'\n"),
+            "jobs.yaml:1:8: `title` is still a TODO: write it in your own words"
+        );
         assert_eq!(problem_of("default: true\n"), "jobs.yaml:1:1: `title` is missing");
         assert_eq!(problem_of("title: Jobs\ndefault: 1\n"), "jobs.yaml:2:10: expected `true` or `false`");
         assert_eq!(problem_of("- x\n"), "jobs.yaml:1:1: expected a toolset");

@@ -2,9 +2,11 @@
 
 mod changes;
 mod revision;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -27,12 +29,18 @@ pub(crate) struct Arguments {
 
 /// Ends with 1 if more is exposed, or a risk is lower, and nobody noted who decided that.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let repository = arguments.repository.clone().unwrap_or_else(|| root().to_owned());
-    let (before, commit) = revision::checkout(&repository, &arguments.revision)?;
+    let repository = arguments.repository.as_deref().unwrap_or(root());
+    let (text, is_decided) = compare(repository, &arguments.revision)?;
+    print(&text)?;
+    Ok(if is_decided { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What the files of a repository change since a revision, and whether all that needs a decision has one.
+fn compare(repository: &Path, revision: &str) -> Result<(String, bool)> {
+    let (before, commit) = revision::checkout(repository, revision)?;
     let old = Surface::at(before.path())
-        .with_context(|| format!("cannot read the surface of `{}` by the rules of today", arguments.revision))?;
-    let new = Surface::at(&repository)?;
+        .with_context(|| format!("cannot read the surface of `{revision}` by the rules of today"))?;
+    let new = Surface::at(repository)?;
     let changes = Changes::new(&old, &new, &Tokenizer::new()?);
-    print(&text::markdown(&changes, &commit))?;
-    Ok(if changes.undecided().next().is_none() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok((text::markdown(&changes, &commit), changes.undecided().next().is_none()))
 }

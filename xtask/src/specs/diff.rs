@@ -15,7 +15,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::directory;
-use surface::Surface;
+pub(crate) use changes::{Change, How, What, compare};
+pub(crate) use documents::{Documents, read};
+pub(crate) use report::line;
+pub(crate) use surface::{Shape, Surface};
 
 /// What is compared with what.
 #[derive(Debug, clap::Args)]
@@ -35,8 +38,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let specs = arguments.specs.clone().unwrap_or_else(directory);
     let old = documents::older(&arguments.against, &specs)?;
-    let new = documents::read(&specs)?;
-    let changes = changes::compare(&Surface::new(&old)?, &Surface::new(&new)?);
+    let new = read(&specs)?;
+    let changes = compare(&Surface::new(&old)?, &Surface::new(&new)?);
     let printed = match arguments.json {
         true => report::json(&changes)?,
         false => report::text(&changes),

@@ -20,7 +20,7 @@ pub(crate) struct SourceFile {
 }
 
 /// What a package, or all of them, hold.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) operations: usize,
     pub(crate) methods: BTreeMap<String, usize>,

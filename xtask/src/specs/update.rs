@@ -13,9 +13,10 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
+use super::download::Pip;
 use super::source::SourceFile;
 use super::wheel::{DISTRIBUTION, Wheel};
-use super::{directory, import, openapi, wheel};
+use super::{directory, import, openapi};
 
 const SOURCE: &str = "source.json";
 
@@ -79,8 +80,7 @@ fn open(arguments: &Arguments, out: &Path) -> Result<Wheel> {
         Some(version) => version.clone(),
         None => read_source(out).context("no `--version` and no `--wheel` given")?.version,
     };
-    let directory = tempfile::tempdir()?;
-    Wheel::open(&wheel::download(&version, directory.path())?)
+    Pip::default().wheel(Some(&version))
 }
 
 /// The file that says what the other files come from.
@@ -88,6 +88,13 @@ pub(crate) fn read_source(directory: &Path) -> Result<SourceFile> {
     let path = directory.join(SOURCE);
     let text = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("`{}`", path.display()))
+}
+
+/// Writes the documents of a release in place of those of another.
+pub(crate) fn import_into(out: &Path, wheel: &Wheel) -> Result<SourceFile> {
+    let (files, source) = files(wheel)?;
+    write(out, &files)?;
+    Ok(source)
 }
 
 fn files(wheel: &Wheel) -> Result<(Files, SourceFile)> {

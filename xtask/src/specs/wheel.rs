@@ -1,9 +1,8 @@
 //! The SDK's wheel: where it comes from, and the source files in it. It is read, never installed or executed.
 
 use std::fs;
-use std::io::{Cursor, ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::{Cursor, Read as _};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
@@ -66,39 +65,4 @@ impl Wheel {
 fn service_package(file: &str) -> Option<String> {
     let package = file.strip_prefix(SERVICES)?.strip_suffix(".py")?;
     (!package.starts_with('_') && !package.contains('/')).then(|| package.to_owned())
-}
-
-/// Downloads a release into `directory` with whichever pip is found first.
-pub(crate) fn download(version: &str, directory: &Path) -> Result<PathBuf> {
-    let by_hand = format!(
-        "by hand: `pip download --no-deps --only-binary :all: {DISTRIBUTION}=={version}`, \
-         then `cargo xtask specs update --wheel FILE`"
-    );
-    for (program, module) in [("pip", None), ("pip3", None), ("python3", Some(["-m", "pip"]))] {
-        let mut command = Command::new(program);
-        command.args(module.iter().flatten());
-        command.args(["download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]);
-        command.args(["--only-binary", ":all:", "--dest"]).arg(directory).arg(format!("{DISTRIBUTION}=={version}"));
-        match command.output() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot run `{program}`; {by_hand}")),
-            Ok(output) if output.status.success() => return only_wheel(directory).context(by_hand),
-            Ok(output) => {
-                let message = String::from_utf8_lossy(&output.stderr);
-                let reason = message.lines().rfind(|line| line.starts_with("ERROR")).unwrap_or("no reason given");
-                bail!("`{program}` cannot download {DISTRIBUTION} {version} ({reason}); {by_hand}");
-            }
-        }
-    }
-    bail!("cannot download {DISTRIBUTION} {version}: neither `pip` nor `python3` is on PATH; {by_hand}")
-}
-
-fn only_wheel(directory: &Path) -> Result<PathBuf> {
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "whl") {
-            return Ok(path);
-        }
-    }
-    bail!("pip left no wheel in `{}`", directory.display())
 }

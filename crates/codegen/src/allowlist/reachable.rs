@@ -19,7 +19,7 @@ pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Rea
     let risk = read::risk(entry, "reach", Some(source))?;
     let node = entry.require("summary")?;
     let position = node.position.clone();
-    let summary = node.string()?.trim().to_owned();
+    let summary = node.text("summary")?.trim().to_owned();
     check(&summary, &position)?;
     if !matches!(source.body, Body::None | Body::Object) || matches!(source.response, Response::Binary(_)) {
         let message = format!("`{}` takes or gives bytes, or a body that is no object: a call cannot", source.id);

@@ -28,6 +28,10 @@ pub fn differences(accepted: &str, current: &str) -> Vec<String> {
         match kind {
             // Told for the operations that they are part of.
             "schema" => {}
+            "file" if was.is_some() && is.is_some() => {
+                let is_other = was != is;
+                lines.extend(is_other.then(|| format!("{heading}: an entry changed, or a word of one")));
+            }
             "operation" => lines.extend(operation(name, was, is, &nested)),
             _ => lines.extend(block(heading, was, is)),
         }

@@ -90,7 +90,13 @@ impl Changes {
         let is_lifted = |id: &&String| old.exposure(id) == Exposure::Excluded && new.exposure(id) > Exposure::Excluded;
         let lifted = new.allowlist.decisions.keys().filter(is_lifted).cloned().collect();
         let is_lower = |id: &&String| level(old, id) > level(new, id);
-        let lowered = old.allowlist.decisions.keys().filter(is_lower).map(|id| step(old, new, id)).collect();
+        let lowered = old
+            .allowlist
+            .decisions
+            .keys()
+            .filter(is_lower)
+            .map(|id| format!("{id}: {}", transition(old, new, id)))
+            .collect();
         let locks = (audit::lock(&old.api, &old.allowlist), audit::lock(&new.api, &new.allowlist));
         let is_told = |line: &String| !line.starts_with("file ") && !line.starts_with("tool ");
         let lines = audit::differences(&locks.0, &locks.1).into_iter().filter(is_told).collect();
@@ -112,12 +118,13 @@ fn level(surface: &Surface, id: &str) -> (Exposure, bool) {
     (surface.exposure(id).max(Exposure::Excluded), surface.is_default(id))
 }
 
-fn step(old: &Surface, new: &Surface, id: &str) -> String {
+/// How far an operation was exposed, and how far it is.
+fn transition(old: &Surface, new: &Surface, id: &str) -> String {
     let place = |surface: &Surface| {
         let default = if surface.is_default(id) { ", default profile" } else { "" };
         format!("{}{default}", surface.exposure(id).name())
     };
-    format!("{id}: {} → {}", place(old), place(new))
+    format!("{} → {}", place(old), place(new))
 }
 
 /// A note that this change brings: one that stood there before was about something else.
@@ -131,9 +138,7 @@ fn operations(old: &Surface, new: &Surface) -> Vec<Raised> {
     for (id, decision) in &new.allowlist.decisions {
         let mut what = Vec::new();
         if level(new, id) > level(old, id) {
-            let (_, change) =
-                step(old, new, id).split_once(": ").map(|(_, change)| ((), change.to_owned())).unwrap_or_default();
-            what.push(change);
+            what.push(transition(old, new, id));
         }
         if let (Some(before), Some(now)) = (old.risk(id), new.risk(id))
             && now < before

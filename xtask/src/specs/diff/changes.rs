@@ -9,20 +9,23 @@ use super::surface::{Field, Operation, Shape, Surface};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Change {
-    pub(super) package: String,
-    pub(super) breaking: bool,
-    pub(super) what: What,
-    pub(super) how: How,
+pub(crate) struct Change {
+    pub(crate) package: String,
+    pub(crate) breaking: bool,
+    pub(crate) what: What,
+    pub(crate) how: How,
     /// The operation or schema.
-    pub(super) id: String,
-    pub(super) detail: String,
+    pub(crate) id: String,
+    pub(crate) detail: String,
+    /// The parameter or property, or the value of an enum; empty where the change is of the whole.
+    #[serde(skip)]
+    pub(crate) field: String,
 }
 
 /// What changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum What {
+pub(crate) enum What {
     Operation,
     Parameter,
     Body,
@@ -35,7 +38,7 @@ pub(super) enum What {
 /// How it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum How {
+pub(crate) enum How {
     Added,
     Removed,
     Changed,
@@ -52,7 +55,7 @@ const SENT: Direction = Direction { sent: true, received: false };
 const RECEIVED: Direction = Direction { sent: false, received: true };
 
 /// Compares two states; the changes are sorted by package, operations before types.
-pub(super) fn compare(old: &Surface, new: &Surface) -> Vec<Change> {
+pub(crate) fn compare(old: &Surface, new: &Surface) -> Vec<Change> {
     let mut changes = Changes(Vec::new());
     for (id, (old, new)) in pairs(&old.operations, &new.operations) {
         match (old, new) {
@@ -105,6 +108,10 @@ struct Changes(Vec<Change>);
 
 impl Changes {
     fn push(&mut self, at: &At<'_>, how: How, breaking: bool, detail: impl Into<String>) {
+        self.push_field(at, "", how, breaking, detail);
+    }
+
+    fn push_field(&mut self, at: &At<'_>, field: &str, how: How, breaking: bool, detail: impl Into<String>) {
         self.0.push(Change {
             package: at.package.to_owned(),
             breaking,
@@ -112,6 +119,7 @@ impl Changes {
             how,
             id: at.id.to_owned(),
             detail: detail.into(),
+            field: field.to_owned(),
         });
     }
 
@@ -169,10 +177,10 @@ impl Changes {
             (Shape::Enum(old), Shape::Enum(new)) => {
                 let at = At { what: What::EnumValue, ..*at };
                 for value in old.difference(new) {
-                    self.push(&at, How::Removed, at.direction.sent, value);
+                    self.push_field(&at, value, How::Removed, at.direction.sent, value);
                 }
                 for value in new.difference(old) {
-                    self.push(&at, How::Added, false, value);
+                    self.push_field(&at, value, How::Added, false, value);
                 }
             }
             _ if old != new => {
@@ -187,23 +195,29 @@ impl Changes {
             match (old, new) {
                 (Some(old), Some(new)) => {
                     if old.kind != new.kind {
-                        self.push(at, How::Changed, true, format!("{name}: {} → {}", old.kind, new.kind));
+                        self.push_field(at, name, How::Changed, true, format!("{name}: {} → {}", old.kind, new.kind));
                     }
                     match (old.required, new.required) {
                         (false, true) => {
-                            self.push(at, How::Changed, at.direction.sent, format!("{name}: now required"));
+                            self.push_field(at, name, How::Changed, at.direction.sent, format!("{name}: now required"));
                         }
                         (true, false) => {
-                            self.push(at, How::Changed, at.direction.received, format!("{name}: now optional"));
+                            self.push_field(
+                                at,
+                                name,
+                                How::Changed,
+                                at.direction.received,
+                                format!("{name}: now optional"),
+                            );
                         }
                         _ => {}
                     }
                 }
-                (Some(old), None) => self.push(at, How::Removed, true, format!("{name}: {}", old.kind)),
+                (Some(old), None) => self.push_field(at, name, How::Removed, true, format!("{name}: {}", old.kind)),
                 (None, Some(new)) => {
                     let required = if new.required { ", required" } else { "" };
                     let detail = format!("{name}: {}{required}", new.kind);
-                    self.push(at, How::Added, at.direction.sent && new.required, detail);
+                    self.push_field(at, name, How::Added, at.direction.sent && new.required, detail);
                 }
                 (None, None) => {}
             }

@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::git;
+
 /// Documents by package.
-pub(super) type Documents = BTreeMap<String, Value>;
+pub(crate) type Documents = BTreeMap<String, Value>;
+
+/// The file that is no document.
+const SOURCE: &str = "source";
 
 /// The state to compare with: a directory if there is one of that name, otherwise a revision of `specs`.
-pub(super) fn older(against: &str, specs: &Path) -> Result<Documents> {
+pub(crate) fn older(against: &str, specs: &Path) -> Result<Documents> {
     let directory = Path::new(against);
     if directory.is_dir() { read(directory) } else { at_revision(against, specs) }
 }
 
 /// The documents in a directory.
-pub(super) fn read(directory: &Path) -> Result<Documents> {
+pub(crate) fn read(directory: &Path) -> Result<Documents> {
     let mut documents = Documents::new();
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read `{}`", directory.display()))?;
     for entry in entries {
@@ -32,31 +36,16 @@ pub(super) fn read(directory: &Path) -> Result<Documents> {
 }
 
 fn at_revision(revision: &str, specs: &Path) -> Result<Documents> {
-    if revision.starts_with('-') {
-        bail!("`{revision}` is neither a directory nor a git revision");
-    }
-    let names = git(specs, &["ls-tree", "--name-only", revision])
+    let files = git::files(specs, revision, "json")
         .with_context(|| format!("`{revision}` is neither a directory nor a git revision"))?;
-    let mut documents = Documents::new();
-    for name in String::from_utf8_lossy(&names).lines() {
-        if let Some(package) = package(name) {
-            let place = format!("{revision}:./{name}");
-            documents.insert(package.to_owned(), parse(&place, &git(specs, &["show", &place])?)?);
-        }
-    }
-    non_empty(documents, revision)
-}
-
-fn git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let output = Command::new("git").arg("-C").arg(directory).args(arguments).output().context("cannot run `git`")?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    bail!("`git {}`: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())
+    let documents = files.iter().filter(|(name, _)| *name != SOURCE);
+    let documents =
+        documents.map(|(name, text)| Ok((name.clone(), parse(&format!("{revision}:{name}.json"), text.as_bytes())?)));
+    non_empty(documents.collect::<Result<_>>()?, revision)
 }
 
 fn package(file: &str) -> Option<&str> {
-    file.strip_suffix(".json").filter(|package| *package != "source")
+    file.strip_suffix(".json").filter(|package| *package != SOURCE)
 }
 
 fn parse(place: &str, bytes: &[u8]) -> Result<Value> {

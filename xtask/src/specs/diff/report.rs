@@ -17,10 +17,7 @@ pub(super) fn text(changes: &[Change]) -> String {
     for (package, changes) in &packages {
         text.push_str(&format!("{package}\n"));
         for change in changes {
-            let mark = if change.breaking { '!' } else { ' ' };
-            let detail = if change.detail.is_empty() { String::new() } else { format!(" {}", change.detail) };
-            let (how, what) = (how(change.how), what(change.what));
-            text.push_str(&format!("{mark} {how} {what} {}{detail}\n", change.id));
+            text.push_str(&format!("{}\n", line(change)));
         }
         text.push('\n');
     }
@@ -34,6 +31,13 @@ pub(super) fn text(changes: &[Change]) -> String {
         operations(How::Removed),
     ));
     text
+}
+
+/// One change, with `!` before it if it breaks.
+pub(crate) fn line(change: &Change) -> String {
+    let mark = if change.breaking { '!' } else { ' ' };
+    let detail = if change.detail.is_empty() { String::new() } else { format!(" {}", change.detail) };
+    format!("{mark} {} {} {}{detail}", how(change.how), what(change.what), change.id)
 }
 
 /// `{"breaking": 1, "compatible": 2, "changes": […]}`.

@@ -9,39 +9,39 @@ use super::documents::Documents;
 
 /// Operations by id, and schemas by `package.Name`.
 #[derive(Debug, Default)]
-pub(super) struct Surface {
-    pub(super) operations: BTreeMap<String, Operation>,
-    pub(super) schemas: BTreeMap<String, Shape>,
+pub(crate) struct Surface {
+    pub(crate) operations: BTreeMap<String, Operation>,
+    pub(crate) schemas: BTreeMap<String, Shape>,
     /// The schemas that requests, and that responses, are made of.
-    pub(super) sent: BTreeSet<String>,
-    pub(super) received: BTreeSet<String>,
+    pub(crate) sent: BTreeSet<String>,
+    pub(crate) received: BTreeSet<String>,
 }
 
 /// An operation.
 #[derive(Debug)]
-pub(super) struct Operation {
-    pub(super) package: String,
-    pub(super) method: String,
-    pub(super) path: String,
+pub(crate) struct Operation {
+    pub(crate) package: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// What else a caller depends on, by name, as text.
-    pub(super) traits: BTreeMap<&'static str, String>,
-    pub(super) deprecated: bool,
+    pub(crate) traits: BTreeMap<&'static str, String>,
+    pub(crate) deprecated: bool,
     /// By place and name, such as `query limit`.
-    pub(super) parameters: BTreeMap<String, Field>,
-    pub(super) body: Option<Shape>,
-    pub(super) response: Option<Shape>,
+    pub(crate) parameters: BTreeMap<String, Field>,
+    pub(crate) body: Option<Shape>,
+    pub(crate) response: Option<Shape>,
 }
 
 /// A parameter or a property.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) required: bool,
-    pub(super) kind: String,
+pub(crate) struct Field {
+    pub(crate) required: bool,
+    pub(crate) kind: String,
 }
 
 /// What a schema, a body or a response is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Object(BTreeMap<String, Field>),
     Enum(BTreeSet<String>),
     Other(String),
@@ -49,7 +49,7 @@ pub(super) enum Shape {
 
 impl Surface {
     /// Reads the documents.
-    pub(super) fn new(documents: &Documents) -> Result<Self> {
+    pub(crate) fn new(documents: &Documents) -> Result<Self> {
         let mut surface = Self::default();
         let mut uses = BTreeMap::new();
         for (package, document) in documents {
