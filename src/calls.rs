@@ -1,18 +1,23 @@
 //! One call of a tool, from raw arguments to the answer.
 
+mod hashed;
 mod outcome;
 mod reach;
+pub(crate) mod record;
 pub(crate) mod secrets;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use databricks::{Deadline, Mask, Scope};
+use databricks::{Deadline, Mask, Scope, Watch};
 use serde_json::{Map, Value};
 
 use reach::Reach;
+use watch::CallWatch;
 
 use crate::arguments::{self, Rules};
+use crate::audit::End;
 use crate::context::Context;
 use crate::controls;
 use crate::cursor;
@@ -41,12 +46,22 @@ pub async fn call(
     arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
     let registries = Registries { registry: live.current(), live: Arc::clone(live) };
-    let mut answer = answer(&registries, workspaces, name, arguments).await?;
-    let left_out = controls::strip(&mut answer);
-    if left_out > 0 {
-        shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+    let record = record::of_tool(&registries.registry, workspaces, name, &arguments).await;
+    let _guard = record.guard();
+    let workspaces = &workspaces.each(|context| Context { record: record.clone(), ..context });
+    let outcome = answer(&registries, workspaces, name, arguments).await.map(|mut answer| {
+        let left_out = controls::strip(&mut answer);
+        if left_out > 0 {
+            shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+        }
+        answer
+    });
+    match &outcome {
+        Ok(answer) if record.log().is_some() => record.end(&End::Answer(answer.to_string().len())),
+        Ok(_) => {}
+        Err(error) => record.end(&End::Error(error)),
     }
-    Ok(answer)
+    outcome
 }
 
 /// The registry as it is when a call begins, and what the call may make of it.
@@ -62,7 +77,7 @@ async fn answer(
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
-    let tool = registries.registry.tool(name)?;
+    let tool = registries.registry.tool(name).map_err(|error| error.refused_by("not enabled"))?;
     let mask = secrets::mask(tool.definition, &arguments);
     let answer = in_workspace(registries, workspaces, tool, arguments, &mask).await;
     answer.map_err(|error| error.masked(&mask))
@@ -188,7 +203,16 @@ async fn run(
     let given = arguments.clone();
     let began = Instant::now();
     let context = context.within(time(tool, &arguments));
-    let context = &Context { policy: context.policy.and(registry.policy()), ..context };
+    let policy = context.policy.and(registry.policy());
+    let calls_others = definition.toolset == record::EXECUTORS;
+    if tool.risk != Risk::Read && !calls_others && !policy.dry_run {
+        context.record.intend()?;
+    }
+    let watch = Arc::new(CallWatch::new(context.record.clone(), policy, tool.risk, mask.clone()));
+    let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
+    let local =
+        if policy.dry_run && tool.risk != Risk::Read { context.local.only_read() } else { context.local.clone() };
+    let context = &Context { policy, client, local, ..context };
     let answer = match definition.action {
         Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
@@ -201,6 +225,14 @@ async fn run(
             (composite.run)(context, arguments).await
         }
     };
+    let held = watch.held();
+    if !held.is_empty() {
+        let mut answer = watch::would_send(held, matches!(definition.action, Action::Composite(_)));
+        context.client.mask().json(&mut answer);
+        let cuts = shape::fit(&mut answer, context.budget);
+        shape::notice(&mut answer, cuts, "the rest would be sent as given");
+        return Ok(answer);
+    }
     let answer = match answer {
         Err(error) => Err(outcome::explain(&context.unlimited(), tool, &given, began, error).await),
         answer => answer,

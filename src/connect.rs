@@ -5,6 +5,7 @@ use std::path::Path;
 use databricks::{Attribute, Client, Config};
 use databricks_sandbox::{Faults, Sandbox, Seed};
 
+use crate::audit::AuditLog;
 use crate::config::Options;
 use crate::context::Context;
 use crate::error::Error;
@@ -24,6 +25,13 @@ impl Opened {
     /// Opens every workspace of the options; the first error ends it.
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
         let local = LocalRoots::open(&options.local_roots())?;
+        let audit = options.audit_log().map(AuditLog::open).transpose()?;
+        if let Some(log) = &audit
+            && let Err(error) = log.opened_by("server", serde_json::Value::Null)
+        {
+            // The server starts, as reads go on without; the log has told it already.
+            tracing::warn!(%error, "the audit log is not written");
+        }
         let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
         for access in options.workspaces()? {
             let (config, sandbox) = config(options, &access).await?;
@@ -32,8 +40,13 @@ impl Opened {
             let budget = Budget::tokens(options.max_result_tokens as usize);
             let context = Context::new(Client::new(config)?, budget, warehouse_id);
             let context = Context {
-                policy: Policy { read_only: access.read_only, no_user_functions: options.no_user_functions },
+                policy: Policy {
+                    read_only: access.read_only,
+                    no_user_functions: options.no_user_functions,
+                    dry_run: options.dry_run,
+                },
                 local: local.clone(),
+                audit: audit.clone(),
                 ..context
             };
             workspaces = Some(match workspaces {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::{Client, Deadline, Request};
+use tokio::sync::OnceCell;
 
+use crate::audit::{AuditLog, Record};
+use crate::caller::Caller;
 use crate::cleanup::Cleanup;
 use crate::directory::{Directory, Empty};
 use crate::error::Error;
@@ -35,6 +38,14 @@ pub struct Context {
     pub progress: Progress,
     /// Where this call puts the pictures of its answer.
     pub media: Media,
+    /// The audit log of this server.
+    pub audit: Option<AuditLog>,
+    /// The record of this call in it.
+    pub record: Record,
+    /// Who calls.
+    pub caller: Caller,
+    /// The identity that the workspace is called with, once somebody has asked for it.
+    pub identity: Arc<OnceCell<String>>,
     /// The other tools and operations that this server knows.
     pub directory: Arc<dyn Directory>,
 }
@@ -52,6 +63,10 @@ impl Context {
             local: LocalRoots::default(),
             progress: Progress::default(),
             media: Media::default(),
+            audit: None,
+            record: Record::default(),
+            caller: Caller::default(),
+            identity: Arc::default(),
             directory: Arc::new(Empty),
         }
     }

@@ -4,6 +4,8 @@
 //! [`calls`] runs one call; [`server`] speaks MCP; [`cli`] is for people at a terminal.
 
 mod arguments;
+pub mod audit;
+pub mod caller;
 pub mod calls;
 pub mod cleanup;
 pub mod cli;

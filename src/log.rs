@@ -47,6 +47,16 @@ impl Log {
         log
     }
 
+    /// The lines of stderr alone, for records that are not logs.
+    pub(crate) fn stderr() -> Self {
+        Self::to(io::stderr())
+    }
+
+    /// Queues a line that is not cut, or tells that there is no room for it.
+    pub(crate) fn record(&self, line: &str) -> bool {
+        self.queue.try_send(Entry::Text(format!("{line}\n"))).is_ok()
+    }
+
     fn to(writer: impl Write + Send + 'static) -> Self {
         let (queue, entries) = mpsc::sync_channel(MOST_WAITING);
         // Without the thread all lines are dropped, and the server does its work.

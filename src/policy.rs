@@ -4,6 +4,9 @@
 use crate::error::Error;
 use crate::risk::Risk;
 
+/// The rule that refuses what is more than reading, for records.
+pub(crate) const READ_ONLY: &str = "read-only";
+
 /// What calls may do in a workspace, or on a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -11,6 +14,8 @@ pub struct Policy {
     pub read_only: bool,
     /// SQL that may only read must not call functions that people made.
     pub no_user_functions: bool,
+    /// What would change something is shown and not sent.
+    pub dry_run: bool,
 }
 
 impl Policy {
@@ -20,6 +25,7 @@ impl Policy {
         Self {
             read_only: self.read_only || other.read_only,
             no_user_functions: self.no_user_functions || other.no_user_functions,
+            dry_run: self.dry_run || other.dry_run,
         }
     }
 
@@ -37,7 +43,9 @@ impl Policy {
     /// Refuses what writes, by `what` it does, where only reading is allowed.
     pub(crate) fn check_write(self, what: &str) -> Result<(), Error> {
         if self.read_only {
-            return Err(Error::failed(format!("{what}, and this workspace is read-only on this server")));
+            return Err(
+                Error::failed(format!("{what}, and this workspace is read-only on this server")).refused_by(READ_ONLY)
+            );
         }
         Ok(())
     }

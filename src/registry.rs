@@ -18,7 +18,7 @@ use crate::examples;
 use crate::generated::{EXCLUDED, PRESETS, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
-use crate::policy::Policy;
+use crate::policy::{Policy, READ_ONLY};
 use crate::workspaces::{self, Access};
 
 pub use live::LiveRegistry;
@@ -42,6 +42,8 @@ pub struct Selection {
     /// Allow nothing but reading: leave out every tool of another risk, and guard those that can do both; wins
     /// over everything else.
     pub read_only: bool,
+    /// Show what would change something, and do not send it.
+    pub dry_run: bool,
     /// The workspaces that calls choose from, the default first; none or one = there is nothing to choose.
     pub workspaces: Vec<Access>,
 }
@@ -97,7 +99,7 @@ impl Registry {
         let several = if selection.workspaces.len() > 1 { selection.workspaces.as_slice() } else { &[] };
         // What no workspace allows is not there at all.
         let read_only = selection.read_only || (!several.is_empty() && several.iter().all(|access| access.read_only));
-        let policy = Policy { read_only, ..Policy::default() };
+        let policy = Policy { read_only, dry_run: selection.dry_run, ..Policy::default() };
         let named = |names: &[String]| -> Result<BTreeSet<&'static str>, Error> {
             names.iter().map(|name| Ok(definition(name)?.name)).collect()
         };
@@ -179,6 +181,11 @@ impl Registry {
         self.policy.read_only
     }
 
+    /// Whether what would change something is shown and not sent.
+    pub fn is_dry_run(&self) -> bool {
+        self.policy.dry_run
+    }
+
     /// What calls may do on this server.
     pub(crate) fn policy(&self) -> Policy {
         self.policy
@@ -204,7 +211,7 @@ impl Registry {
         let (tool, closed) = (tool.definition.name, &closed.name);
         let which = if name.is_some() { "workspace" } else { "the default workspace" };
         let message = format!("`{tool}` can change things, and {which} `{closed}` is read-only on this server");
-        Err(Error::failed(message).with_hint(format!(
+        Err(Error::failed(message).refused_by(READ_ONLY).with_hint(format!(
             "with `workspace` it can be called in {}; to allow it in `{closed}`, start the server without \
              `--read-only-profile {closed}`",
             open.join(", ")
@@ -262,12 +269,7 @@ impl Registry {
     /// by `--exclude-tools`, and for what changes something where only reading is allowed.
     pub(crate) fn reach(&self, name: &str, policy: Policy) -> Result<Tool, Error> {
         let name = shortened(name);
-        let of_operation = |tool: &&ToolDefinition| match tool.action {
-            Action::Operation(plain) => plain.operation.id == name,
-            Action::Composite(_) => false,
-        };
-        let found = definition(name).ok().or_else(|| REACHABLE.iter().chain(TOOLS).find(of_operation));
-        let Some(found) = found else {
+        let Some(found) = any(name) else {
             if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name) {
                 return Err(Error::failed(format!("`{id}` is not exposed: {reason}")));
             }
@@ -287,10 +289,12 @@ impl Registry {
             return Err(Error::failed(format!("`{name}` is about other tools and is called by itself")));
         }
         if self.excluded.contains(name) {
-            return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`")));
+            return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`"))
+                .refused_by("--exclude-tools"));
         }
         if !found.is_allowed(policy) {
-            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here")));
+            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here"))
+                .refused_by(READ_ONLY));
         }
         Ok(())
     }
@@ -412,6 +416,25 @@ pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
         let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
     })
+}
+
+/// Any tool or operation that the allowlist exposes, by its name or by the id of its operation.
+pub(crate) fn any(name: &str) -> Option<&'static ToolDefinition> {
+    let name = shortened(name);
+    definition(name).ok().or_else(|| on_operation(name).next())
+}
+
+/// The tools on an operation, and the operation where it has no tool of its own.
+fn on_operation(id: &str) -> impl Iterator<Item = &'static ToolDefinition> {
+    REACHABLE.iter().chain(TOOLS).filter(move |tool| match tool.action {
+        Action::Operation(plain) => plain.operation.id == id,
+        Action::Composite(_) => false,
+    })
+}
+
+/// What a call of an operation can do, as the allowlist says; `None` for one that only composites call.
+pub(crate) fn risk_of(operation: &str) -> Option<Risk> {
+    on_operation(operation).map(|tool| tool.risk).max()
 }
 
 /// Whether a tool finds, enables or calls others.

@@ -1,12 +1,17 @@
 //! Resources: what a URI names, read through the same operations as tools, and the lists of what exists.
 
-use databricks::Payload;
+use std::sync::Arc;
+
+use databricks::{Mask, Payload};
 use serde_json::{Map, Value};
 
+use crate::audit::End;
+use crate::calls::record;
+use crate::calls::watch::CallWatch;
 use crate::context::Context;
 use crate::controls;
 use crate::cursor::{self, Cursor};
-use crate::definition::{Action, Argument, Contents, Lists, Read, ResourceDefinition, Rest, Source};
+use crate::definition::{Action, Argument, Contents, Lists, Read, ResourceDefinition, Rest, Risk, Source};
 use crate::error::Error;
 use crate::nearest::did_you_mean;
 use crate::operation;
@@ -47,7 +52,17 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
             Error::unknown_resource(format!("no workspace is named `{name}`{hint}; there is {known}"))
         })?,
     };
-    let contents = read_in(registry, context, address.uri).await.map(|contents| {
+    let record = record::of_resource(context, uri).await;
+    let _guard = record.guard();
+    let policy = context.policy.and(registry.policy());
+    let watch = Arc::new(CallWatch::new(record.clone(), policy, Risk::Read, Mask::default()));
+    let context = &Context { policy, client: context.client.watched(watch), record: record.clone(), ..context.clone() };
+    let contents = read_in(registry, context, address.uri).await;
+    match &contents {
+        Ok(contents) => record.end(&End::Answer(contents.text.len())),
+        Err(error) => record.end(&End::Error(error)),
+    }
+    let contents = contents.map(|contents| {
         let text = context.client.mask().whole(&contents.text).into_owned();
         Contents { text, ..contents }
     });
@@ -85,6 +100,7 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         let hint = did_you_mean(uri, templates);
         return Err(Error::unknown_resource(format!("no resource has the URI `{uri}`{hint}")));
     };
+    context.record.tell("operation", resource.operation.id);
     let mut request = operation::request(resource.fixed, Map::new())?.idempotent(true);
     for (variable, wire) in resource.variables {
         if let Some((_, value)) = variables.iter().find(|(name, _)| name == variable) {

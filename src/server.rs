@@ -24,6 +24,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::Caller;
 use crate::calls;
 use crate::context::Context;
 use crate::controls;
@@ -64,9 +65,14 @@ pub struct Server {
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
+        let session: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+        let in_session = |context: Context| {
+            let caller = Caller { session: Some(Arc::clone(&session)), ..context.caller };
+            Context { caller, ..context }
+        };
         Self {
             registry: Arc::new(registry.into()),
-            workspaces: workspaces.into(),
+            workspaces: workspaces.into().each(in_session),
             turns: Turns::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),

@@ -6,6 +6,7 @@
 mod connectivity;
 mod identity;
 mod permissions;
+mod records;
 mod report;
 mod warehouse;
 
@@ -49,7 +50,8 @@ pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Erro
     for access in &options.workspaces()? {
         sections.push(workspace(options, &registry, access, sql).await);
     }
-    Ok(Report { sections, server: server(&registry) })
+    let records = options.audit_log().map(records::check);
+    Ok(Report { sections, server: server(&registry), program: records.into_iter().collect() })
 }
 
 async fn workspace(options: &Options, registry: &Arc<Registry>, access: &Access, sql: bool) -> Section {

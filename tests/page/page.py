@@ -220,7 +220,11 @@ def themes(chromium):
 def narrow(chromium):
     visit = Visit(chromium, PAGE, width=360, height=740)
     width = "document.documentElement.scrollWidth"
+    visit.page.fill("#search", "jobs.jobs.create")
+    visit.page.click("#operations tbody tr:not([hidden]) .open")
     expect(visit.page.evaluate(width) <= 360, f"the page is {visit.page.evaluate(width)} pixels wide")
+    wide = visit.page.locator("#operations .detail").bounding_box()["width"]
+    expect(wide <= 360, f"the details are {wide} pixels wide")
     visit.close()
 
 

@@ -120,6 +120,7 @@ mod tls;
 mod transport;
 pub mod types;
 mod user_agent;
+mod watch;
 mod weight;
 
 pub use arguments::{Arguments, Payload};
@@ -141,4 +142,5 @@ pub use retry::RetryPolicy;
 pub use scope::Scope;
 pub use secret::Secret;
 pub use user_agent::UserAgent;
+pub use watch::{Outgoing, Verdict, Watch};
 pub use weight::weight;
