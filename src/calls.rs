@@ -192,6 +192,13 @@ fn needs(description: &str) -> Option<&str> {
     sentence.strip_prefix("Needs ").map(|needs| needs.trim_end_matches('.')).filter(|needs| !needs.contains("`--"))
 }
 
+/// The arguments without long texts, for what is said of an error: names and ids are short.
+fn brief(arguments: &Map<String, Value>) -> Map<String, Value> {
+    const LONGEST: usize = 4 << 10;
+    let is_brief = |value: &Value| value.as_str().is_none_or(|text| text.len() <= LONGEST);
+    arguments.iter().filter(|(_, value)| is_brief(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 async fn run(
     registries: &Registries,
     context: &Context,
@@ -201,7 +208,7 @@ async fn run(
 ) -> Result<Value, Error> {
     let registry = &registries.registry;
     let definition = tool.definition;
-    let given = arguments.clone();
+    let given = brief(&arguments);
     let began = Instant::now();
     let context = context.within(time(tool, &arguments));
     let policy = context.policy.and(registry.policy());

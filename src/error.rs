@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use databricks::Mask;
+use databricks::{Mask, without_tokens};
 use serde_json::Value;
 
 use crate::arguments::Fault;
@@ -268,8 +268,8 @@ impl fmt::Display for Error {
             text = text.chars().take(room.saturating_sub(1)).collect();
             text.push('…');
         }
-        // What a workspace answers stands in it.
-        formatter.write_str(&controls::stripped(&format!("{text}{hint}")))
+        // What a workspace answers stands in it, and names that the caller wrote.
+        formatter.write_str(&without_tokens(&controls::stripped(&format!("{text}{hint}"))))
     }
 }
 

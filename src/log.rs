@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use databricks::without_tokens;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -67,6 +68,7 @@ impl Log {
     /// Queues a line, or counts it as dropped.
     pub fn line(&self, text: &str) {
         let text = controls::for_terminal(text.trim_end());
+        let text = without_tokens(&text);
         let cut = text.char_indices().map(|(index, _)| index).find(|index| *index >= MOST_BYTES);
         let line = match cut.and_then(|cut| text.get(..cut)) {
             Some(beginning) => format!("{beginning}…\n"),

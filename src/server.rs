@@ -8,7 +8,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use databricks::Closing;
+use databricks::{Closing, without_tokens};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
@@ -318,7 +318,7 @@ impl ServerHandler for Server {
             contents = contents => contents.map_err(|error| {
                 let is_not_found = error.is_not_found();
                 let mut error = protocol_error(error);
-                error.data = is_not_found.then(|| json!({ "uri": read.uri }));
+                error.data = is_not_found.then(|| json!({ "uri": without_tokens(&read.uri) }));
                 error
             })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
@@ -360,7 +360,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
-            return Err(ErrorData::invalid_params(fault, None));
+            return Err(ErrorData::invalid_params(without_tokens(&fault).into_owned(), None));
         }
         Err(no_method(&request.method))
     }
@@ -438,6 +438,7 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
 }
 
 fn no_method(name: &str) -> ErrorData {
+    let name = without_tokens(name);
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("this server has no method `{name}`"), None)
 }
 

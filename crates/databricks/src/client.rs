@@ -361,7 +361,7 @@ impl Client {
     ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
         let (retry_budget, idle_timeout) = (arguments.retry_budget(), arguments.idle_timeout());
-        let unavailable_is_refusal = arguments.is_unavailable_refusal();
+        let (unavailable_is_refusal, held_open) = (arguments.is_unavailable_refusal(), arguments.is_held_open());
         let mut encoded = encode(operation, arguments, self.transport.account_id())?;
         let arguments = std::mem::take(&mut encoded.arguments);
         if let Some(watch) = self.transport.watch() {
@@ -378,8 +378,8 @@ impl Client {
             watch.before(&outgoing).await?;
         }
         drop(arguments);
-        let call =
-            Call { retry_budget, idle_timeout, unavailable_is_refusal, ..Call::new(operation, encoded.repeatable) };
+        let call = Call::new(operation, encoded.repeatable);
+        let call = Call { retry_budget, idle_timeout, unavailable_is_refusal, held_open, ..call };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
         let answer = self.transport.send(request, content, call).await;

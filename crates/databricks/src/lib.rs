@@ -132,7 +132,7 @@ pub use deadline::Deadline;
 pub use error::Error;
 pub use host::Host;
 pub use limit::Limits;
-pub use mask::Mask;
+pub use mask::{Mask, without_tokens};
 pub use operation::{Body, Location, Method, Operation, PageStyle, Pagination, Parameter, Response};
 pub use pages::{Bookmark, Cursor, Listing, Page};
 pub use probe::{Authentication, DeclinedMethod, Greeting, Route};

@@ -84,6 +84,8 @@ pub(crate) struct Call {
     pub(crate) retry_budget: Option<Duration>,
     /// Overrides the configured idle timeout.
     pub(crate) idle_timeout: Option<Duration>,
+    /// Whether the service holds the call open until its work is done.
+    pub(crate) held_open: bool,
 }
 
 impl Call {
@@ -97,6 +99,7 @@ impl Call {
             response: operation.response,
             retry_budget: None,
             idle_timeout: None,
+            held_open: false,
         }
     }
 }
@@ -411,7 +414,7 @@ impl Transport {
             *request.body_mut() = Some(content.body());
         }
         attempts.queues();
-        let slot = self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms)).await?;
+        let slot = self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms, call.held_open)).await?;
         Ok(Ready { request, chosen, proof, slot })
     }
 

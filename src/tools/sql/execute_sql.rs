@@ -85,7 +85,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let mut request = StatementRequest {
-        sql: input.statement,
+        sql: input.statement.into(),
         parameters,
         catalog: input.catalog,
         schema: input.schema,

@@ -67,7 +67,7 @@ function drawMap() {
     const counts = order.map((kind) => [kind, item.operations.filter((operation) => operation.exposure === kind).length]);
     const told = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${EXPOSURES[kind].toLowerCase()}`);
     const block = element("button", {
-      type: "button", className: "block", title: `${item.area}: ${told.join(", ")}`,
+      type: "button", className: "block",
       "aria-label": `${item.area}: ${item.operations.length} operations, ${told.join(", ")}`,
       "aria-pressed": String(byId("area").value === item.area),
     });
@@ -82,6 +82,9 @@ function drawMap() {
       const size = { x: cell.x + 3.5, y: cell.y + head, width: Math.max(1, cell.width - 1), height: Math.max(1, cell.height - 1), rx: 1.5 };
       for (const [key, value] of Object.entries(size)) shape.setAttribute(key, value.toFixed(1));
       shape.setAttribute("class", `f-${sorted[index].exposure}`);
+      const name = document.createElementNS("http://www.w3.org/2000/svg", "title");
+      name.textContent = sorted[index].id;
+      shape.append(name);
       drawing.append(shape);
     });
     block.append(drawing);
