@@ -1,26 +1,32 @@
 //! One call of a tool, from raw arguments to the answer.
 
+mod hashed;
+mod names;
 mod outcome;
 mod reach;
+pub(crate) mod record;
 pub(crate) mod secrets;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use databricks::{Deadline, Mask, Scope};
+use databricks::{Deadline, Mask, Scope, Watch};
 use serde_json::{Map, Value};
 
 use reach::Reach;
+use watch::{CallWatch, Watched};
 
 use crate::arguments::{self, Rules};
+use crate::audit::End;
 use crate::context::Context;
 use crate::controls;
 use crate::cursor;
 use crate::definition::{Action, Risk};
-use crate::domain::sql::quoting;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::operation;
+use crate::quoting;
 use crate::registry::{self, LiveRegistry, Registry, Tool};
 use crate::shape;
 use crate::workspaces::{self, Access, Workspaces};
@@ -41,12 +47,22 @@ pub async fn call(
     arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
     let registries = Registries { registry: live.current(), live: Arc::clone(live) };
-    let mut answer = answer(&registries, workspaces, name, arguments).await?;
-    let left_out = controls::strip(&mut answer);
-    if left_out > 0 {
-        shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+    let record = record::of_tool(&registries.registry, workspaces, name, &arguments).await;
+    let _guard = record.guard();
+    let workspaces = &workspaces.each(|context| Context { record: record.clone(), ..context });
+    let outcome = answer(&registries, workspaces, name, arguments).await.map(|mut answer| {
+        let left_out = controls::strip(&mut answer);
+        if left_out > 0 {
+            shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+        }
+        answer
+    });
+    match &outcome {
+        Ok(answer) if record.log().is_some() => record.end(&End::Answer(answer.to_string().len())),
+        Ok(_) => {}
+        Err(error) => record.end(&End::Error(error)),
     }
-    Ok(answer)
+    outcome
 }
 
 /// The registry as it is when a call begins, and what the call may make of it.
@@ -62,7 +78,7 @@ async fn answer(
     name: &str,
     arguments: Map<String, Value>,
 ) -> Result<Value, Error> {
-    let tool = registries.registry.tool(name)?;
+    let tool = registries.registry.tool(name).map_err(|error| error.refused_by("not enabled"))?;
     let mask = secrets::mask(tool.definition, &arguments);
     let answer = in_workspace(registries, workspaces, tool, arguments, &mask).await;
     answer.map_err(|error| error.masked(&mask))
@@ -176,6 +192,13 @@ fn needs(description: &str) -> Option<&str> {
     sentence.strip_prefix("Needs ").map(|needs| needs.trim_end_matches('.')).filter(|needs| !needs.contains("`--"))
 }
 
+/// The arguments without long texts, for what is said of an error: names and ids are short.
+fn brief(arguments: &Map<String, Value>) -> Map<String, Value> {
+    const LONGEST: usize = 4 << 10;
+    let is_brief = |value: &Value| value.as_str().is_none_or(|text| text.len() <= LONGEST);
+    arguments.iter().filter(|(_, value)| is_brief(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 async fn run(
     registries: &Registries,
     context: &Context,
@@ -185,21 +208,58 @@ async fn run(
 ) -> Result<Value, Error> {
     let registry = &registries.registry;
     let definition = tool.definition;
-    let given = arguments.clone();
+    let given = brief(&arguments);
     let began = Instant::now();
     let context = context.within(time(tool, &arguments));
-    let context = &Context { policy: context.policy.and(registry.policy()), ..context };
+    let policy = context.policy.and(registry.policy());
+    let calls_others = definition.toolset == record::EXECUTORS;
+    let watch = Watched {
+        record: context.record.clone(),
+        policy,
+        file: context.policy_file.clone(),
+        tool: definition.name,
+        toolset: definition.toolset,
+        operation: match definition.action {
+            Action::Operation(plain) => Some(plain.operation.id),
+            Action::Composite(_) => None,
+        },
+        risk: tool.risk,
+        // What one call of such a tool does is seen at its requests.
+        decided: if definition.guards_itself() { Risk::Read } else { tool.risk },
+        mask: mask.clone(),
+    };
+    let watch = Arc::new(CallWatch::new(watch, &context.client));
+    watch.begin(calls_others)?;
+    if tool.risk != Risk::Read && !calls_others && !policy.dry_run {
+        context.record.intend()?;
+    }
+    let local =
+        if policy.dry_run && tool.risk != Risk::Read { context.local.only_read() } else { context.local.clone() };
+    let context = Context { policy, local, ..context };
+    // Each call that an executor makes has a watch of its own.
+    let directory = Reach { registries: registries.clone(), context: context.clone() };
+    let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
+    let context = &Context { client, ..context };
     let answer = match definition.action {
         Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
-            let context = Context {
-                client: context.client.within(scope),
-                directory: Arc::new(Reach { registries: registries.clone(), context: context.clone() }),
-                ..context.clone()
-            };
+            let context =
+                Context { client: context.client.within(scope), directory: Arc::new(directory), ..context.clone() };
             (composite.run)(context, arguments).await
         }
+    };
+    let held = watch.held();
+    if !held.is_empty() {
+        let mut answer = watch::would_send(held, matches!(definition.action, Action::Composite(_)));
+        context.client.mask().json(&mut answer);
+        let cuts = shape::fit(&mut answer, context.budget);
+        shape::notice(&mut answer, cuts, "the rest would be sent as given");
+        return Ok(answer);
+    }
+    let answer = match (answer, watch.refused_by()) {
+        (Err(error), Some(rule)) => Err(error.refused_by(rule)),
+        (answer, _) => answer,
     };
     let answer = match answer {
         Err(error) => Err(outcome::explain(&context.unlimited(), tool, &given, began, error).await),

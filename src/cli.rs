@@ -17,8 +17,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use arguments::Cli;
-use arguments::{Command, ResourcesCommand, ToolsCommand};
+use arguments::{AuditCommand, Command, ResourcesCommand, ToolsCommand};
 
+use crate::audit;
+use crate::caller::Caller;
 use crate::calls;
 use crate::cli::json::pretty;
 use crate::cli::terminal::{note, print};
@@ -36,6 +38,8 @@ use crate::workspaces::Workspaces;
 
 /// How long it may take to undo what cancelled calls had started, once the client has gone or a signal has come.
 const UNDO_TIME: Duration = Duration::from_secs(10);
+/// How long the end waits for a reader of an audit log on stderr.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
 /// A person waits so long for a part of a list or of a resource.
 const LONGEST_ANSWER: Duration = Duration::from_secs(45);
 /// Arguments from stdin may be as long as a message of the protocol.
@@ -63,7 +67,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             let opened = Opened::open(&options).await?;
             read_resource(&registry, &opened.workspaces, uri).await
         }
-        Command::Audit { json: as_json } => surface::show(&options, as_json),
+        Command::Audit { json: as_json, command: None } => surface::show(&options, as_json),
+        Command::Audit { command: Some(AuditCommand::Verify { file }), .. } => print(&audit::verify(&file)?),
         Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
     };
@@ -89,6 +94,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
     // Calls go on until they are told, however the server has ended.
     stop.cancel();
     tokio::join!(undo(&opened.workspaces), connection.finish());
+    opened.workspaces.finish_audit(LAST_RECORDS);
     ended
 }
 
@@ -108,8 +114,10 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
             [""] => "no workspace (set DATABRICKS_HOST, or start with --sandbox)".to_owned(),
             hosts => hosts.join(" and "),
         };
+        let policy = workspaces.first().policy_file.as_ref();
+        let policy = policy.map_or(String::new(), |file| format!(" Policy: {}.", file.summary()));
         note(&format!(
-            "MCP on stdio for {host}: {} tools. An MCP client should start this command; by hand, try \
+            "MCP on stdio for {host}: {} tools.{policy} An MCP client should start this command; by hand, try \
              `databricks-mcp-server --help`. Ctrl-D ends it.",
             registry.tools().count(),
         ));
@@ -150,12 +158,16 @@ async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Erro
         .map_err(|error| Error::failed(format!("the arguments are not a JSON object: {error}")))?;
     let opened = Opened::open(options).await?;
     let (progress, steps) = Progress::listened();
-    let workspaces = opened.workspaces.each(|context| Context { progress: progress.clone(), ..context });
+    let client = Some((Arc::from("databricks-mcp-server call"), Arc::from(env!("CARGO_PKG_VERSION"))));
+    let caller = Caller { client, ..Caller::default() };
+    let workspaces =
+        opened.workspaces.each(|context| Context { progress: progress.clone(), caller: caller.clone(), ..context });
     let answer = tokio::select! {
         answer = waiting::reporting(calls::call(&registry, &workspaces, name, arguments), steps) => answer,
         asked = shutdown::requested() => asked.and(Err(Error::failed("the call was cancelled"))),
     };
     undo(&opened.workspaces).await;
+    opened.workspaces.finish_audit(LAST_RECORDS);
     print(&pretty(&answer?))
 }
 

@@ -99,6 +99,13 @@ pub struct Options {
     /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_user_functions: bool,
+    /// Rules and limits for calls, as a YAML file (see `docs/policy.md`)
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_POLICY", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub policy: Option<PathBuf>,
+    /// Send nothing that changes anything: such calls give the requests that they would send
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub dry_run: bool,
     /// Start only if what is exposed is what this file says, which `audit --json` wrote
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_APPROVED", value_name = "FILE",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
@@ -123,6 +130,10 @@ pub struct Options {
     /// Time in the sandbox: `demo` (a run takes some seconds), `fast` (less than one), `real`, or `manual` (moved by request)
     #[arg(long, global = true, help_heading = "Sandbox", default_value = "demo", value_name = "SPEED")]
     pub sandbox_clock: databricks_sandbox::Speed,
+    /// Record every call in this file, as a chain of JSON lines; `-` is stderr. Without room for the record, nothing is changed
+    #[arg(long, global = true, help_heading = "Logs", env = "DATABRICKS_MCP_AUDIT_LOG", value_name = "FILE",
+          value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
+    pub audit_log: Option<PathBuf>,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(
         long,
@@ -141,6 +152,16 @@ impl Options {
         self.local_roots.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect()
     }
 
+    /// The policy file; an empty variable sets none.
+    pub fn policy(&self) -> Option<&Path> {
+        self.policy.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// The file of the audit log; an empty variable sets none.
+    pub fn audit_log(&self) -> Option<&Path> {
+        self.audit_log.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// The file of what is approved; an empty variable names none.
     pub fn approved(&self) -> Option<&Path> {
         self.approved.as_deref().filter(|path| !path.as_os_str().is_empty())
@@ -155,6 +176,7 @@ impl Options {
             tools: names(&self.tools),
             exclude_tools: names(&self.exclude_tools),
             read_only: workspaces.iter().all(|access| access.read_only),
+            dry_run: self.dry_run,
             workspaces,
         })
     }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::{Client, Deadline, Request};
+use tokio::sync::OnceCell;
 
+use crate::audit::{AuditLog, Record};
+use crate::caller::Caller;
 use crate::cleanup::Cleanup;
 use crate::directory::{Directory, Empty};
 use crate::error::Error;
 use crate::images::Media;
 use crate::local::LocalRoots;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyFile};
 use crate::progress::Progress;
 use crate::shape::Budget;
 
@@ -27,6 +30,8 @@ pub struct Context {
     pub warehouse_id: Option<String>,
     /// What calls may do here.
     pub policy: Policy,
+    /// The policy file of this server.
+    pub policy_file: Option<Arc<PolicyFile>>,
     /// What calls started, to be undone if they are cancelled.
     pub cleanup: Cleanup,
     /// The directories of this machine that tools may use.
@@ -35,6 +40,14 @@ pub struct Context {
     pub progress: Progress,
     /// Where this call puts the pictures of its answer.
     pub media: Media,
+    /// The audit log of this server.
+    pub audit: Option<AuditLog>,
+    /// The record of this call in it.
+    pub record: Record,
+    /// Who calls.
+    pub caller: Caller,
+    /// The identity that the workspace is called with, once somebody has asked for it.
+    pub identity: Arc<OnceCell<String>>,
     /// The other tools and operations that this server knows.
     pub directory: Arc<dyn Directory>,
 }
@@ -48,10 +61,15 @@ impl Context {
             budget,
             warehouse_id,
             policy: Policy::default(),
+            policy_file: None,
             cleanup: Cleanup::default(),
             local: LocalRoots::default(),
             progress: Progress::default(),
             media: Media::default(),
+            audit: None,
+            record: Record::default(),
+            caller: Caller::default(),
+            identity: Arc::default(),
             directory: Arc::new(Empty),
         }
     }

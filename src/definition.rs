@@ -76,7 +76,7 @@ pub struct ToolDefinition {
 impl ToolDefinition {
     /// Whether the tool refuses by itself whatever does more than read, where only reading is allowed: the allowlist and
     /// the code must both say so.
-    fn guards_itself(&self) -> bool {
+    pub(crate) fn guards_itself(&self) -> bool {
         matches!(self.action, Action::Composite(composite) if self.guarded && composite.guards_itself)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use databricks::Mask;
+use databricks::{Mask, without_tokens};
 use serde_json::Value;
 
 use crate::arguments::Fault;
@@ -17,14 +17,16 @@ const MOST_CHARACTERS: usize = 2_000;
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
-    context: Option<String>,
+    context: Option<Box<str>>,
     hint: Option<String>,
     /// Whether the hint says already what became of the change.
     has_outcome: bool,
     /// Where there are several.
-    workspace: Option<String>,
+    workspace: Option<Box<str>>,
     /// Hides what the call and its client hold as secret.
     mask: Box<Mask>,
+    /// What on this server refused the call.
+    rule: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -110,7 +112,7 @@ impl Error {
 
     /// Says in which of several workspaces it happened.
     pub(crate) fn in_workspace(mut self, name: impl Into<String>) -> Self {
-        self.workspace.get_or_insert_with(|| name.into());
+        self.workspace.get_or_insert_with(|| name.into().into());
         self
     }
 
@@ -120,9 +122,47 @@ impl Error {
         self
     }
 
+    /// Says which rule of this server refused the call.
+    pub(crate) fn refused_by(mut self, rule: impl Into<String>) -> Self {
+        self.rule.get_or_insert_with(|| rule.into().into());
+        self
+    }
+
+    /// The rule of this server that refused the call, where one did.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
+    /// What kind of error it is, for records.
+    pub(crate) fn kind(&self) -> &str {
+        match &self.kind {
+            Kind::Arguments(_) => "arguments",
+            Kind::Api(error) => error.error_code().unwrap_or_else(|| {
+                if error.is_timeout() {
+                    "timeout"
+                } else if error.is_unreachable() {
+                    "unreachable"
+                } else if error.is_unauthenticated() {
+                    "unauthenticated"
+                } else if error.is_configuration() {
+                    "configuration"
+                } else if error.is_bad_request() {
+                    "bad request"
+                } else {
+                    "api"
+                }
+            }),
+            Kind::Failed(_) => "failed",
+            Kind::Unclear(_) => "unclear",
+            Kind::UnknownTool(_) => "unknown tool",
+            Kind::UnknownResource(_) => "unknown resource",
+            Kind::BadCursor => "bad cursor",
+        }
+    }
+
     /// Says first what the call had done before it failed, so that nothing it started is lost.
     pub(crate) fn after(mut self, done: impl Into<String>) -> Self {
-        self.context.get_or_insert_with(|| done.into());
+        self.context.get_or_insert_with(|| done.into().into());
         self
     }
 
@@ -177,7 +217,7 @@ impl From<Kind> for Error {
             // off here is far behind what is shown.
             text.truncate(text.floor_char_boundary(MOST_BYTES));
         }
-        Self { kind, context: None, hint: None, has_outcome: false, workspace: None, mask: Box::default() }
+        Self { kind, context: None, hint: None, has_outcome: false, workspace: None, mask: Box::default(), rule: None }
     }
 }
 
@@ -228,8 +268,8 @@ impl fmt::Display for Error {
             text = text.chars().take(room.saturating_sub(1)).collect();
             text.push('…');
         }
-        // What a workspace answers stands in it.
-        formatter.write_str(&controls::stripped(&format!("{text}{hint}")))
+        // What a workspace answers stands in it, and names that the caller wrote.
+        formatter.write_str(&without_tokens(&controls::stripped(&format!("{text}{hint}"))))
     }
 }
 

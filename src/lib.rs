@@ -4,6 +4,8 @@
 //! [`calls`] runs one call; [`server`] speaks MCP; [`cli`] is for people at a terminal.
 
 mod arguments;
+pub mod audit;
+pub mod caller;
 pub mod calls;
 pub mod cleanup;
 pub mod cli;
@@ -31,6 +33,7 @@ mod nearest;
 mod operation;
 pub mod policy;
 pub mod progress;
+mod quoting;
 mod readers;
 pub mod registry;
 pub mod resources;
@@ -45,3 +48,7 @@ pub mod tools;
 pub mod transport;
 mod uri;
 pub mod workspaces;
+/// The same file as in the generator.
+#[expect(dead_code, unreachable_pub, reason = "the generator reads more, and gives it to other crates")]
+#[path = "../crates/codegen/src/yaml.rs"]
+mod yaml;

@@ -20,6 +20,8 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default)]
 pub struct LocalRoots {
     roots: Arc<[Root]>,
+    /// Whether nothing is written.
+    only_read: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct LocalPath {
     path: PathBuf,
     /// The whole path, for messages and answers.
     shown: PathBuf,
+    /// Whether nothing is written there.
+    only_read: bool,
 }
 
 impl LocalRoots {
@@ -56,7 +60,12 @@ impl LocalRoots {
                 Error::failed(format!("cannot open the local directory `{}`: {error}", path.display()))
             })
         });
-        Ok(Self { roots: roots.collect::<Result<Vec<_>, _>>()?.into() })
+        Ok(Self { roots: roots.collect::<Result<Vec<_>, _>>()?.into(), only_read: false })
+    }
+
+    /// The same directories, to which nothing is written.
+    pub(crate) fn only_read(&self) -> Self {
+        Self { only_read: true, ..self.clone() }
     }
 
     /// The place of a path: absolute below a root, or relative to the first.
@@ -80,7 +89,12 @@ impl LocalRoots {
                 .with_hint("give a path below it, without `..`"));
         };
         let path: PathBuf = relative.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-        Ok(LocalPath { root: Arc::clone(&root.directory), shown: root.path.join(&path), path })
+        Ok(LocalPath {
+            root: Arc::clone(&root.directory),
+            shown: root.path.join(&path),
+            path,
+            only_read: self.only_read,
+        })
     }
 }
 
@@ -166,6 +180,10 @@ impl LocalPath {
     /// Begins a file that takes its place only once it is complete. With `overwrite` it then replaces what is there, and has its
     /// permissions; without, a file that is there by then is an error.
     pub(crate) fn create(&self, overwrite: bool) -> Result<NewFile, Error> {
+        if self.only_read {
+            return Err(Error::failed(format!("this is a dry run, and the local `{}` is not written", self.shown()))
+                .with_hint("to write it, start the server without `--dry-run`"));
+        }
         let Some(name) = self.path.file_name() else {
             return Err(Error::failed(format!("`{}` is a directory", self.shown()))
                 .with_hint("name a file in it, or end the path with `/` to keep the name"));
@@ -234,8 +252,8 @@ pub(crate) struct Files {
 impl Files {
     /// Where one of them is.
     pub(crate) fn place(&self, path: &Path) -> LocalPath {
-        let LocalPath { root, path: above, shown } = &self.root;
-        LocalPath { root: Arc::clone(root), path: above.join(path), shown: shown.join(path) }
+        let LocalPath { root, path: above, shown, only_read } = &self.root;
+        LocalPath { root: Arc::clone(root), path: above.join(path), shown: shown.join(path), only_read: *only_read }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use databricks::without_tokens;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -47,6 +48,16 @@ impl Log {
         log
     }
 
+    /// The lines of stderr alone, for records that are not logs.
+    pub(crate) fn stderr() -> Self {
+        Self::to(io::stderr())
+    }
+
+    /// Queues a line that is not cut, or tells that there is no room for it.
+    pub(crate) fn record(&self, line: &str) -> bool {
+        self.queue.try_send(Entry::Text(format!("{line}\n"))).is_ok()
+    }
+
     fn to(writer: impl Write + Send + 'static) -> Self {
         let (queue, entries) = mpsc::sync_channel(MOST_WAITING);
         // Without the thread all lines are dropped, and the server does its work.
@@ -57,6 +68,7 @@ impl Log {
     /// Queues a line, or counts it as dropped.
     pub fn line(&self, text: &str) {
         let text = controls::for_terminal(text.trim_end());
+        let text = without_tokens(&text);
         let cut = text.char_indices().map(|(index, _)| index).find(|index| *index >= MOST_BYTES);
         let line = match cut.and_then(|cut| text.get(..cut)) {
             Some(beginning) => format!("{beginning}…\n"),

@@ -6,6 +6,7 @@ mod live;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -18,7 +19,7 @@ use crate::examples;
 use crate::generated::{EXCLUDED, PRESETS, REACHABLE, RESOURCES, TOOLS, TOOLSETS};
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
-use crate::policy::Policy;
+use crate::policy::{Known, Policy, PolicyFile, READ_ONLY};
 use crate::workspaces::{self, Access};
 
 pub use live::LiveRegistry;
@@ -42,6 +43,8 @@ pub struct Selection {
     /// Allow nothing but reading: leave out every tool of another risk, and guard those that can do both; wins
     /// over everything else.
     pub read_only: bool,
+    /// Show what would change something, and do not send it.
+    pub dry_run: bool,
     /// The workspaces that calls choose from, the default first; none or one = there is nothing to choose.
     pub workspaces: Vec<Access>,
 }
@@ -97,7 +100,7 @@ impl Registry {
         let several = if selection.workspaces.len() > 1 { selection.workspaces.as_slice() } else { &[] };
         // What no workspace allows is not there at all.
         let read_only = selection.read_only || (!several.is_empty() && several.iter().all(|access| access.read_only));
-        let policy = Policy { read_only, ..Policy::default() };
+        let policy = Policy { read_only, dry_run: selection.dry_run, ..Policy::default() };
         let named = |names: &[String]| -> Result<BTreeSet<&'static str>, Error> {
             names.iter().map(|name| Ok(definition(name)?.name)).collect()
         };
@@ -149,6 +152,14 @@ impl Registry {
         REACHABLE.iter().map(|operation| Tool::new(operation, Policy::default(), &[])).collect()
     }
 
+    /// Reads a policy file, which may name what the allowlist defines.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood; the error names the line.
+    pub fn load_policy(path: &Path) -> Result<PolicyFile, Error> {
+        PolicyFile::load(path, &known_names())
+    }
+
     /// Every preset that the allowlist defines.
     pub fn all_presets() -> &'static [PresetDefinition] {
         PRESETS
@@ -179,6 +190,11 @@ impl Registry {
         self.policy.read_only
     }
 
+    /// Whether what would change something is shown and not sent.
+    pub fn is_dry_run(&self) -> bool {
+        self.policy.dry_run
+    }
+
     /// What calls may do on this server.
     pub(crate) fn policy(&self) -> Policy {
         self.policy
@@ -204,7 +220,7 @@ impl Registry {
         let (tool, closed) = (tool.definition.name, &closed.name);
         let which = if name.is_some() { "workspace" } else { "the default workspace" };
         let message = format!("`{tool}` can change things, and {which} `{closed}` is read-only on this server");
-        Err(Error::failed(message).with_hint(format!(
+        Err(Error::failed(message).refused_by(READ_ONLY).with_hint(format!(
             "with `workspace` it can be called in {}; to allow it in `{closed}`, start the server without \
              `--read-only-profile {closed}`",
             open.join(", ")
@@ -262,12 +278,7 @@ impl Registry {
     /// by `--exclude-tools`, and for what changes something where only reading is allowed.
     pub(crate) fn reach(&self, name: &str, policy: Policy) -> Result<Tool, Error> {
         let name = shortened(name);
-        let of_operation = |tool: &&ToolDefinition| match tool.action {
-            Action::Operation(plain) => plain.operation.id == name,
-            Action::Composite(_) => false,
-        };
-        let found = definition(name).ok().or_else(|| REACHABLE.iter().chain(TOOLS).find(of_operation));
-        let Some(found) = found else {
+        let Some(found) = any(name) else {
             if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name) {
                 return Err(Error::failed(format!("`{id}` is not exposed: {reason}")));
             }
@@ -287,10 +298,12 @@ impl Registry {
             return Err(Error::failed(format!("`{name}` is about other tools and is called by itself")));
         }
         if self.excluded.contains(name) {
-            return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`")));
+            return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`"))
+                .refused_by("--exclude-tools"));
         }
         if !found.is_allowed(policy) {
-            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here")));
+            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here"))
+                .refused_by(READ_ONLY));
         }
         Ok(())
     }
@@ -412,6 +425,41 @@ pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
         let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
     })
+}
+
+/// The names that a policy may use.
+pub(crate) fn known_names() -> Known {
+    let named = |tool: &'static ToolDefinition| {
+        std::iter::once(tool.name).chain(tool.aliases.iter().copied()).map(|name| (name, tool.name))
+    };
+    let operations = REACHABLE.iter().chain(TOOLS).flat_map(|tool| match tool.action {
+        Action::Operation(plain) => vec![plain.operation.id],
+        Action::Composite(_) => tool.uses.iter().map(|operation| operation.id).collect(),
+    });
+    Known {
+        tools: TOOLS.iter().chain(REACHABLE).flat_map(named).collect(),
+        toolsets: TOOLSETS.iter().map(|toolset| toolset.name).collect(),
+        operations: operations.chain(RESOURCES.iter().map(|resource| resource.operation.id)).collect(),
+    }
+}
+
+/// Any tool or operation that the allowlist exposes, by its name or by the id of its operation.
+pub(crate) fn any(name: &str) -> Option<&'static ToolDefinition> {
+    let name = shortened(name);
+    definition(name).ok().or_else(|| on_operation(name).next())
+}
+
+/// The tools on an operation, and the operation where it has no tool of its own.
+fn on_operation(id: &str) -> impl Iterator<Item = &'static ToolDefinition> {
+    REACHABLE.iter().chain(TOOLS).filter(move |tool| match tool.action {
+        Action::Operation(plain) => plain.operation.id == id,
+        Action::Composite(_) => false,
+    })
+}
+
+/// What a call of an operation can do, as the allowlist says; `None` for one that only composites call.
+pub(crate) fn risk_of(operation: &str) -> Option<Risk> {
+    on_operation(operation).map(|tool| tool.risk).max()
 }
 
 /// Whether a tool finds, enables or calls others.

@@ -1,12 +1,17 @@
 //! Resources: what a URI names, read through the same operations as tools, and the lists of what exists.
 
-use databricks::Payload;
+use std::sync::Arc;
+
+use databricks::{Mask, Payload, Watch};
 use serde_json::{Map, Value};
 
+use crate::audit::End;
+use crate::calls::record;
+use crate::calls::watch::{CallWatch, Watched};
 use crate::context::Context;
 use crate::controls;
 use crate::cursor::{self, Cursor};
-use crate::definition::{Action, Argument, Contents, Lists, Read, ResourceDefinition, Rest, Source};
+use crate::definition::{Action, Argument, Contents, Lists, Read, ResourceDefinition, Rest, Risk, Source};
 use crate::error::Error;
 use crate::nearest::did_you_mean;
 use crate::operation;
@@ -47,7 +52,38 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
             Error::unknown_resource(format!("no workspace is named `{name}`{hint}; there is {known}"))
         })?,
     };
-    let contents = read_in(registry, context, address.uri).await.map(|contents| {
+    let record = record::of_resource(context, uri).await;
+    let _guard = record.guard();
+    let policy = context.policy.and(registry.policy());
+    let found = registry.resources().iter().find(|resource| uri::matches(resource.uri, address.uri).is_some());
+    let watch = Watched {
+        record: record.clone(),
+        policy,
+        file: context.policy_file.clone(),
+        tool: found.map_or("", |resource| resource.name),
+        toolset: found.map_or("", |resource| resource.toolset),
+        operation: found.map(|resource| resource.operation.id),
+        risk: Risk::Read,
+        decided: Risk::Read,
+        mask: Mask::default(),
+    };
+    let watch = Arc::new(CallWatch::new(watch, &context.client));
+    let begun = watch.begin(false);
+    let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
+    let context = &Context { policy, client, record: record.clone(), ..context.clone() };
+    let contents = match begun {
+        Ok(()) => read_in(registry, context, address.uri).await,
+        Err(refused) => Err(refused),
+    };
+    let contents = contents.map_err(|error| match watch.refused_by() {
+        Some(rule) => error.refused_by(rule),
+        None => error,
+    });
+    match &contents {
+        Ok(contents) => record.end(&End::Answer(contents.text.len())),
+        Err(error) => record.end(&End::Error(error)),
+    }
+    let contents = contents.map(|contents| {
         let text = context.client.mask().whole(&contents.text).into_owned();
         Contents { text, ..contents }
     });
@@ -85,6 +121,7 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         let hint = did_you_mean(uri, templates);
         return Err(Error::unknown_resource(format!("no resource has the URI `{uri}`{hint}")));
     };
+    context.record.tell("operation", resource.operation.id);
     let mut request = operation::request(resource.fixed, Map::new())?.idempotent(true);
     for (variable, wire) in resource.variables {
         if let Some((_, value)) = variables.iter().find(|(name, _)| name == variable) {

@@ -8,7 +8,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use databricks::Closing;
+use databricks::{Closing, without_tokens};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
@@ -24,6 +24,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::Caller;
 use crate::calls;
 use crate::context::Context;
 use crate::controls;
@@ -64,9 +65,14 @@ pub struct Server {
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
+        let session: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+        let in_session = |context: Context| {
+            let caller = Caller { session: Some(Arc::clone(&session)), ..context.caller };
+            Context { caller, ..context }
+        };
         Self {
             registry: Arc::new(registry.into()),
-            workspaces: workspaces.into(),
+            workspaces: workspaces.into().each(in_session),
             turns: Turns::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
@@ -312,7 +318,7 @@ impl ServerHandler for Server {
             contents = contents => contents.map_err(|error| {
                 let is_not_found = error.is_not_found();
                 let mut error = protocol_error(error);
-                error.data = is_not_found.then(|| json!({ "uri": read.uri }));
+                error.data = is_not_found.then(|| json!({ "uri": without_tokens(&read.uri) }));
                 error
             })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
@@ -354,7 +360,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
-            return Err(ErrorData::invalid_params(fault, None));
+            return Err(ErrorData::invalid_params(without_tokens(&fault).into_owned(), None));
         }
         Err(no_method(&request.method))
     }
@@ -432,6 +438,7 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
 }
 
 fn no_method(name: &str) -> ErrorData {
+    let name = without_tokens(name);
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("this server has no method `{name}`"), None)
 }
 

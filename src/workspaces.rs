@@ -1,9 +1,11 @@
 //! The workspaces that this server serves: one, or several side by side, of which a call names one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::cursor;
 use crate::images::Media;
@@ -85,7 +87,12 @@ impl Workspaces {
 
     /// The same workspaces, called on behalf of another program.
     pub(crate) fn on_behalf_of(&self, name: &str, version: &str) -> Self {
-        self.each(|context| Context { client: context.client.with_upstream(name, version), ..context })
+        let client = Some((Arc::from(name), Arc::from(version)));
+        self.each(|context| Context {
+            client: context.client.with_upstream(name, version),
+            caller: Caller { client: client.clone(), ..context.caller },
+            ..context
+        })
     }
 
     /// The same workspaces with changed contexts.
@@ -107,6 +114,13 @@ impl Workspaces {
     /// Lets nothing start any more, and undoes within limits what is to be undone.
     pub(crate) async fn finish(&self, limit: Duration) {
         self.first.context.cleanup.finish(limit).await;
+    }
+
+    /// Waits until the audit log is written, for as long as somebody reads it.
+    pub(crate) fn finish_audit(&self, limit: Duration) {
+        if let Some(log) = &self.first.context.audit {
+            log.finish(limit);
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = &Named> {

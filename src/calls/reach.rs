@@ -75,7 +75,7 @@ impl Directory for Reach {
             if tool.risk > most {
                 let (called, risk, executor) = (tool.definition.name, tool.risk.name(), executor(tool.risk));
                 let error = Error::failed(format!("the risk of `{called}` is `{risk}`"));
-                return Err(error.with_hint(format!("call it with `{executor}`")));
+                return Err(error.with_hint(format!("call it with `{executor}`")).refused_by("risk of the executor"));
             }
             let mask = secrets::mask(tool.definition, &arguments);
             match checked(&tool, arguments) {

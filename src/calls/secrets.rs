@@ -12,24 +12,42 @@ const ENDINGS: [&str; 8] =
 /// Hides what the call gives as secret: arguments that the allowlist marks with `secret`, and settings whose names say so.
 /// Arguments count as the caller wrote them, since an error about them may quote them.
 pub(crate) fn mask(definition: &ToolDefinition, arguments: &Map<String, Value>) -> Mask {
-    let marked = |name: &str| match &definition.action {
+    let mut secrets = Vec::new();
+    for (name, value) in arguments {
+        collect(value, is_hidden(Some(definition), name), &mut secrets);
+    }
+    Mask::new(secrets)
+}
+
+/// Whether the value of an argument, or of a field, is secret by its name.
+pub(super) fn is_hidden(definition: Option<&ToolDefinition>, name: &str) -> bool {
+    is_secret(name) || definition.is_some_and(|definition| is_marked(definition, name))
+}
+
+/// Whether the allowlist says that an argument is secret.
+fn is_marked(definition: &ToolDefinition, name: &str) -> bool {
+    match &definition.action {
         Action::Operation(plain) => plain
             .arguments
             .iter()
             .any(|argument| matches!(argument.source, Source::Caller { name: own, secret: true, .. } if own == name)),
         Action::Composite(_) => false,
-    };
-    let mut secrets = Vec::new();
-    for (name, value) in arguments {
-        collect(value, marked(name) || is_secret(name), &mut secrets);
     }
-    Mask::new(secrets)
 }
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['.', '-'], "_");
     // Azure's setting for the key of a storage account ends with the name of the account.
     ENDINGS.iter().any(|ending| name.ends_with(ending)) || name.contains("account_key_")
+}
+
+/// Whether an object is a setting whose name stands in a field of its own: `{"key": "password", "value": …}`.
+pub(super) fn is_of_secret(fields: &Map<String, Value>) -> bool {
+    ["key", "name"].iter().any(|name| fields.get(*name).and_then(Value::as_str).is_some_and(is_secret))
+}
+
+pub(super) fn is_value(name: &str) -> bool {
+    matches!(name, "value" | "string_value")
 }
 
 fn collect(value: &Value, secret: bool, secrets: &mut Vec<Secret>) {
@@ -39,7 +57,10 @@ fn collect(value: &Value, secret: bool, secrets: &mut Vec<Secret>) {
         Value::Number(number) if secret => secrets.push(number.to_string().into()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, secret, secrets)),
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, field)| collect(field, secret || is_secret(name), secrets));
+            let is_named = is_of_secret(fields);
+            fields.iter().for_each(|(name, field)| {
+                collect(field, secret || is_secret(name) || (is_named && is_value(name)), secrets);
+            });
         }
         Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) => {}
     }
@@ -74,6 +95,8 @@ mod tests {
             hidden("create_cluster", conf, "open hunter2hunter2 c2VjcmV0 {{secrets/prod/db}}"),
             "open *** *** {{secrets/prod/db}}"
         );
+        let named = json!({ "parameters": [{ "name": "db_password", "value": "hunter2hunter2" }, { "name": "day", "value": "open" }] });
+        assert_eq!(hidden("execute_sql", named, "open hunter2hunter2"), "open ***");
         assert_eq!(hidden("list_jobs", json!({ "page_token": "abcdefghij" }), "abcdefghij"), "abcdefghij");
     }
 }

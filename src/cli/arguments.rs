@@ -1,5 +1,7 @@
 //! The command line as it is written: commands, and the options that all of them take.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::config::Options;
@@ -44,11 +46,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show what this binary with these options exposes, with a digest that `--approved` checks
+    /// Show what this binary with these options exposes, with a digest that `--approved` checks; or check an audit log
+    #[command(args_conflicts_with_subcommands = true)]
     Audit {
         /// As JSON, for `--approved`
         #[arg(long)]
         json: bool,
+        /// What else to look at
+        #[command(subcommand)]
+        command: Option<AuditCommand>,
     },
     /// Log in to a workspace by the browser, list the stored logins, and log out
     #[command(subcommand)]
@@ -86,6 +92,16 @@ pub enum ResourcesCommand {
     Read {
         /// Its URI
         uri: String,
+    },
+}
+
+/// What to do with audit logs.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that no line of an audit log was changed, put in or taken out
+    Verify {
+        /// The file of `--audit-log`
+        file: PathBuf,
     },
 }
 

@@ -6,9 +6,11 @@
 mod connectivity;
 mod identity;
 mod permissions;
+mod records;
 mod report;
 mod warehouse;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,9 @@ pub(crate) async fn examine(options: &Options, sql: bool) -> Result<Report, Erro
     for access in &options.workspaces()? {
         sections.push(workspace(options, &registry, access, sql).await);
     }
-    Ok(Report { sections, server: server(&registry) })
+    let policy = options.policy().map(policy);
+    let records = options.audit_log().map(records::check);
+    Ok(Report { sections, server: server(&registry), program: policy.into_iter().chain(records).collect() })
 }
 
 async fn workspace(options: &Options, registry: &Arc<Registry>, access: &Access, sql: bool) -> Section {
@@ -121,6 +125,17 @@ fn configuration(options: &Options, config: &Config) -> Check {
     match told.as_slice() {
         [] => Check::ok("configuration", "no flag, variable or profile sets anything"),
         told => Check::ok("configuration", told.join("; ")),
+    }
+}
+
+/// Whether the policy file is understood.
+fn policy(path: &Path) -> Check {
+    match Registry::load_policy(path) {
+        Ok(file) => Check::ok("policy", file.summary()),
+        Err(error) => {
+            let hint = error.hint().unwrap_or("name another file with `--policy`").to_owned();
+            Check::failed("policy", error.message(), hint)
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod costs;
 pub(crate) mod plan_hints;
-pub(crate) mod quoting;
 pub(crate) mod read_only;
 pub(crate) mod statement;
 pub(crate) mod warehouse;

@@ -21,6 +21,11 @@ fn text(registry: &Registry, named: usize, described: bool) -> String {
     if registry.is_read_only() {
         text.push_str(" Read-only: nothing can be changed.");
     }
+    if registry.is_dry_run() {
+        text.push_str(
+            " Dry run: a call that would change something gives the requests that it would send, and sends nothing.",
+        );
+    }
     if described {
         for toolset in registry.toolsets() {
             text.push_str(&format!("\n- {}: {}", toolset.title, toolset.description));

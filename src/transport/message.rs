@@ -1,7 +1,7 @@
 //! One JSON-RPC message, or what is wrong with it.
 
-use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData};
-use serde_json::{Value, json};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData};
+use serde_json::{Map, Value, json};
 
 use crate::transport::envelope::Envelope;
 
@@ -9,7 +9,7 @@ use crate::transport::envelope::Envelope;
 const MOST_IN_BATCH: usize = 100;
 
 /// What a message may take in bytes of memory once it is read: some copies are made of it on its way.
-const MOST_WEIGHT: usize = 128 << 20;
+pub(crate) const MOST_WEIGHT: usize = 128 << 20;
 
 /// What came from a client.
 #[derive(Debug)]
@@ -48,13 +48,13 @@ impl Refusal {
     }
 }
 
-/// Reads the text of a message or batch. Its depth is bounded by the parser, its length by the caller, its values here.
-pub(crate) fn read(text: &[u8]) -> Received {
+/// Reads the text of a message or batch of this weight. Its depth is bounded by the parser, its length by the caller, its
+/// values here.
+pub(crate) fn read(text: &[u8], weight: usize) -> Received {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text).trim_ascii();
     if text.is_empty() {
         return Received::Nothing;
     }
-    let weight = databricks::weight(text);
     if weight > MOST_WEIGHT {
         let (weight, most) = (weight >> 20, MOST_WEIGHT >> 20);
         let reason =
@@ -108,11 +108,26 @@ fn single(message: Value) -> Received {
     }
     match fault(&message) {
         Some(error) => Received::Refused(Refusal { id: id.filter(is_id), error }),
-        None => match serde_json::from_value(message) {
+        None => match request(message) {
             Ok(message) => Received::Message(Box::new(message)),
             Err(error) => Received::Refused(Refusal::invalid_request(id.filter(is_id), error.to_string())),
         },
     }
+}
+
+/// Reads a request. The arguments of a call, which may be many megabytes, are handed over as they are: rmcp's reader
+/// would copy them for each kind of message that it tries.
+fn request(mut message: Value) -> serde_json::Result<ClientJsonRpcMessage> {
+    let is_call = message.get("method").is_some_and(|method| method == "tools/call");
+    let arguments = message.pointer_mut("/params/arguments").filter(|arguments| is_call && arguments.is_object());
+    let arguments = arguments.map(|arguments| std::mem::replace(arguments, Value::Object(Map::new())));
+    let mut message = serde_json::from_value(message)?;
+    if let (ClientJsonRpcMessage::Request(request), Some(Value::Object(arguments))) = (&mut message, arguments)
+        && let ClientRequest::CallToolRequest(call) = &mut request.request
+    {
+        call.params.arguments = Some(arguments);
+    }
+    Ok(message)
 }
 
 /// A notification, or an answer to a request of the server: nobody waits for an error.
@@ -172,9 +187,14 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use databricks::weight;
     use serde_json::json;
 
-    use super::{Received, read};
+    use super::Received;
+
+    fn read(text: &[u8]) -> Received {
+        super::read(text, weight(text))
+    }
 
     fn call(arguments: &str) -> String {
         let params = format!(r#"{{"name": "list_jobs", "arguments": {{"a": {arguments}}}}}"#);

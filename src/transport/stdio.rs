@@ -4,6 +4,7 @@
 //! with that `id`, each id has one request at a time, and what is read and what waits to be written is bounded. rmcp's
 //! own transport does none of this, so this one stands in its place; rmcp has what is behind it.
 
+mod intake;
 mod lines;
 mod outbox;
 mod session;
@@ -13,13 +14,14 @@ mod tests;
 use std::borrow::Cow;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use rmcp::ErrorData;
 use rmcp::model::{
     CancelledNotification, ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
-    ProtocolVersion, RequestId, ServerConfig, ServerJsonRpcMessage, ServerResult,
+    JsonRpcRequest, ProtocolVersion, RequestId, ServerConfig, ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::service::{
     NotificationContext, QuitReason, RequestContext, RoleServer, RxJsonRpcMessage, Service, TxJsonRpcMessage,
@@ -35,10 +37,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::server::Server;
+use crate::transport::envelope::Envelope;
 use crate::transport::message::{self, Received, Refusal};
+use crate::transport::stdio::intake::{Intake, Load};
 use crate::transport::stdio::lines::{Line, Lines};
 use crate::transport::stdio::outbox::Outbox;
-use crate::transport::stdio::session::{Batch, NotTaken, Session};
+use crate::transport::stdio::session::{Batch, Session};
 
 /// A longer line is refused. It has room for a notebook of 20 MB, whose line breaks and quotes are escaped.
 const MOST_LINE_BYTES: usize = 32 << 20;
@@ -65,7 +69,8 @@ pub fn open(
     let (session, outbox) = (Session::default(), Outbox::open(output));
     let (inbox, messages) = mpsc::channel(1);
     let input_ended = server.input_ended();
-    let reader = Reader { session: session.clone(), outbox: outbox.clone(), inbox, input_ended };
+    let intake = Intake::default();
+    let reader = Arc::new(Reader { session: session.clone(), outbox: outbox.clone(), intake, inbox, input_ended });
     tokio::spawn(reader.run(Lines::new(BufReader::new(input), MOST_LINE_BYTES)));
     let transport = Stdio { session: session.clone(), outbox: outbox.clone(), messages };
     // Without rmcp's handshake, which ends the server at any notification that comes first. It answers `initialize`
@@ -168,13 +173,17 @@ impl Stdio {
 struct Reader {
     session: Session,
     outbox: Outbox,
+    intake: Intake,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
     /// Cancelled at the end of input.
     input_ended: CancellationToken,
 }
 
+/// A request on its way to its handler.
+type Request = JsonRpcRequest<ClientRequest>;
+
 impl Reader {
-    async fn run<R: AsyncRead + Unpin>(self, mut lines: Lines<BufReader<R>>) {
+    async fn run<R: AsyncRead + Unpin>(self: Arc<Self>, mut lines: Lines<BufReader<R>>) {
         tokio::select! {
             () = self.read(&mut lines) => {}
             () = self.outbox.broken() => {}
@@ -182,38 +191,86 @@ impl Reader {
         self.input_ended.cancel();
     }
 
-    async fn read<R: AsyncRead + Unpin>(&self, lines: &mut Lines<BufReader<R>>) {
+    async fn read<R: AsyncRead + Unpin>(self: &Arc<Self>, lines: &mut Lines<BufReader<R>>) {
         loop {
             self.outbox.room().await;
-            let received = match lines.next().await {
-                Ok(Some(Line::Whole(line))) => message::read(line),
-                Ok(Some(Line::TooLong(envelope, length))) => message::unreadable(&envelope, &too_long(length)),
+            match lines.next().await {
+                Ok(Some(Line::Whole(line))) => self.take(line).await,
+                Ok(Some(Line::TooLong(envelope, length))) => {
+                    self.settle(message::unreadable(&envelope, &too_long(length)), None, Load::default()).await;
+                }
                 Ok(None) => return,
                 Err(error) => return tracing::error!(%error, "stdin cannot be read"),
-            };
-            match received {
-                Received::Batch(messages) => self.take_batch(messages).await,
-                received => self.settle(received, None).await,
             }
         }
     }
 
-    async fn take_batch(&self, messages: Vec<Received>) {
+    /// Takes a line, once there is room for what it holds.
+    async fn take(self: &Arc<Self>, line: &[u8]) {
+        let weight = databricks::weight(line);
+        if weight > message::MOST_WEIGHT {
+            return self.take_message(message::read(line, weight), Load::default()).await;
+        }
+        if let Some(load) = self.intake.load(weight) {
+            return self.take_message(message::read(line, weight), load).await;
+        }
+        let envelope = Envelope::of(line);
+        let Some(place) = self.intake.place(line.len()).await else { return self.refuse_heavy(envelope) };
+        // Known from now on, so that it can be cancelled.
+        let id = envelope.id.clone().and_then(|id| serde_json::from_value(id).ok());
+        if let Some(id) = id.as_ref().filter(|id| !self.session.begin(id, None)) {
+            return self.refuse(&duplicate(id), None);
+        }
+        let (reader, line) = (Arc::clone(self), line.to_vec());
+        tokio::spawn(async move {
+            let load = tokio::select! {
+                load = reader.intake.load_later(weight) => load,
+                () = reader.input_ended.cancelled() => None,
+            };
+            let is_cancelled = id.as_ref().is_some_and(|id| reader.session.forget(id).is_none());
+            match load {
+                _ if is_cancelled => {}
+                Some(load) => {
+                    let received = message::read(&line, weight);
+                    drop((line, place));
+                    reader.take_message(received, load).await;
+                }
+                None => reader.refuse_heavy(envelope),
+            }
+        });
+    }
+
+    fn refuse_heavy(&self, envelope: Envelope) {
+        let message = "the messages under way take as much memory as they may; send this one again when others are \
+                       answered, or pass a large text by a file";
+        if !envelope.is_answer && !envelope.is_notification() {
+            self.refuse(&Refusal { id: envelope.id, error: ErrorData::new(BUSY, message, None) }, None);
+        }
+    }
+
+    async fn take_message(self: &Arc<Self>, received: Received, load: Load) {
+        match received {
+            Received::Batch(messages) => self.take_batch(messages, load).await,
+            received => self.settle(received, None, load).await,
+        }
+    }
+
+    async fn take_batch(self: &Arc<Self>, messages: Vec<Received>, load: Load) {
         if self.session.version() != Some(ProtocolVersion::V_2025_03_26) {
             let reason = "batches are only in revision 2025-03-26 of the protocol; send one message a line";
             return self.refuse(&Refusal::invalid_request(None, reason), None);
         }
         let batch = Batch::of(messages.len());
         for message in messages {
-            self.settle(message, Some(&batch)).await;
+            self.settle(message, Some(&batch), load.clone()).await;
         }
     }
 
-    async fn settle(&self, received: Received, batch: Option<&Batch>) {
+    async fn settle(self: &Arc<Self>, received: Received, batch: Option<&Batch>, load: Load) {
         match received {
             Received::Message(message) => match *message {
-                JsonRpcMessage::Request(request) => match self.admit(&request.request, &request.id, batch).await {
-                    None => self.forward(JsonRpcMessage::Request(request)).await,
+                JsonRpcMessage::Request(request) => match self.admit(&request.request, &request.id, batch) {
+                    None => self.give_slot(request, load).await,
                     Some(refusal) => self.refuse(&refusal, batch),
                 },
                 message => {
@@ -235,7 +292,7 @@ impl Reader {
     }
 
     /// Takes a request, or gives the error that answers it.
-    async fn admit(&self, request: &ClientRequest, id: &RequestId, batch: Option<&Batch>) -> Option<Refusal> {
+    fn admit(&self, request: &ClientRequest, id: &RequestId, batch: Option<&Batch>) -> Option<Refusal> {
         let refused = |error| Some(Refusal { id: Some(json!(id)), error });
         let is_initialize = request.method() == "initialize";
         if is_initialize && batch.is_some() {
@@ -249,16 +306,47 @@ impl Reader {
                 None,
             ));
         }
-        match self.session.begin(id, batch).await {
-            Ok(()) => None,
-            Err(NotTaken::Duplicate) => {
-                let message = format!("a request with the id `{id}` is under way; give each request its own id");
-                refused(ErrorData::invalid_request(message, None))
+        (!self.session.begin(id, batch)).then(|| duplicate(id))
+    }
+
+    /// Passes a request on, once it has a slot. Those that need none are answered at once.
+    async fn give_slot(self: &Arc<Self>, request: Request, load: Load) {
+        let method = request.request.method();
+        if method == "initialize" || matches!(request.request, ClientRequest::PingRequest(_)) {
+            return self.forward(JsonRpcMessage::Request(request)).await;
+        }
+        if let Some(slot) = self.intake.slot() {
+            self.session.hold(&request.id, slot, load);
+            return self.forward(JsonRpcMessage::Request(request)).await;
+        }
+        let Some(place) = self.intake.place(load.bytes()).await else {
+            let message = "too many requests are under way; send this one again when others are answered";
+            return self.refuse_begun(&request.id, ErrorData::new(BUSY, message, None));
+        };
+        let reader = Arc::clone(self);
+        tokio::spawn(async move {
+            let slot = tokio::select! {
+                slot = reader.intake.slot_later() => slot,
+                () = reader.input_ended.cancelled() => None,
+            };
+            drop(place);
+            let Some(slot) = slot else {
+                let message = "the input ended before it was the turn of the request";
+                return reader.refuse_begun(&request.id, ErrorData::internal_error(message, None));
+            };
+            // Its answer would wait to be written, too.
+            reader.outbox.room().await;
+            match reader.session.hold(&request.id, slot, load) {
+                true => reader.forward(JsonRpcMessage::Request(request)).await,
+                false => reader.session.ended(&request.id),
             }
-            Err(NotTaken::Busy) => {
-                let message = "too many requests are under way; send this one again when others are answered";
-                refused(ErrorData::new(BUSY, message, None))
-            }
+        });
+    }
+
+    /// Refuses a request that the session knows already, unless it was cancelled.
+    fn refuse_begun(&self, id: &RequestId, error: ErrorData) {
+        if let Some(batch) = self.session.forget(id) {
+            self.refuse(&Refusal { id: Some(json!(id)), error }, batch.as_ref());
         }
     }
 
@@ -284,6 +372,11 @@ impl Reader {
     fn without_answer(&self, batch: Option<&Batch>) {
         self.outbox.answer(batch, None);
     }
+}
+
+fn duplicate(id: &RequestId) -> Refusal {
+    let message = format!("a request with the id `{id}` is under way; give each request its own id");
+    Refusal { id: Some(json!(id)), error: ErrorData::invalid_request(message, None) }
 }
 
 fn cancelled(message: &ClientJsonRpcMessage) -> Option<&RequestId> {

@@ -24,7 +24,7 @@ const BREACHES: [&str; 8] = [
 ];
 /// Calls that the schema alone does not tell how to make: the specs do not say how the name of a compute sandbox is built, and
 /// changes of grants are passed on as they are.
-fn arguments(tool: &Tool) -> Map<String, Value> {
+pub(crate) fn arguments(tool: &Tool) -> Map<String, Value> {
     let mut arguments = tool.input_schema["properties"].as_object().map(samples).unwrap_or_default();
     match tool.definition.name {
         "sandbox.sandbox.get_sandbox" | "sandbox.sandbox.delete_sandbox" => {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::Harness;
+use crate::harness::{ACCOUNT, Harness};
 
 /// The answer to a request, which is `METHOD /path?query`, and its body; one with an `error_code` has status 400, and
 /// `None` leaves it to the sandbox.
@@ -21,6 +21,15 @@ type Script = dyn Fn(&str, &str) -> Option<Value> + Send + Sync;
 impl Harness {
     /// A harness of every toolset whose workspace answers by a script where that has an answer.
     pub(crate) async fn scripted(
+        script: impl Fn(&str, &str) -> Option<Value> + Send + Sync + 'static,
+    ) -> Result<Self, Box<dyn Error>> {
+        let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
+        Self::scripted_with(selection, script).await
+    }
+
+    /// The same with another selection.
+    pub(crate) async fn scripted_with(
+        selection: Selection,
         script: impl Fn(&str, &str) -> Option<Value> + Send + Sync + 'static,
     ) -> Result<Self, Box<dyn Error>> {
         let sandbox = Sandbox::start(Options::default()).await?;
@@ -34,8 +43,8 @@ impl Harness {
                 tokio::spawn(answer(stream, Arc::clone(&script), address.clone()));
             }
         });
+        config.account_id = Some(ACCOUNT.to_owned());
         let context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
-        let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
         Self::of(Server::new(Registry::new(&selection)?, context), sandbox).await
     }
 }

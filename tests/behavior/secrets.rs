@@ -75,3 +75,27 @@ async fn who_may_use_a_scope_is_told() -> Outcome {
     assert!(told["items"].as_array().is_some_and(|items| items.contains(&expected)), "{told}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_token_in_the_place_of_a_name_does_not_come_back() -> Outcome {
+    const TOKEN: &str = "dapi0123456789abcdef0123456789abcdef-2";
+    let harness = Harness::whole().await?;
+    for (tool, arguments) in [
+        ("list_jobs", json!({ TOKEN: 1 })),
+        ("create_job", json!({ "name": "a", "tasks": [{ TOKEN: { TOKEN: 1 } }] })),
+        ("list_jobs", json!({ "fields": [TOKEN], "limit": TOKEN })),
+        ("get_input_schema", json!({ "tool": TOKEN })),
+        ("call_read_operation", json!({ "operation": TOKEN })),
+        ("get_table_schema", json!({ "full_name": TOKEN })),
+        ("export_notebook", json!({ "path": format!("/{TOKEN}") })),
+    ] {
+        let said = crate::harness::text(&harness.call(tool, arguments).await?);
+        assert!(!said.contains("dapi0123"), "{tool}: {said}");
+    }
+    let error = harness.call(TOKEN, json!({})).await.err().ok_or("there is such a tool")?;
+    assert!(error.to_string().contains("`***`") && !format!("{error:?}").contains("dapi0123"), "{error:?}");
+    let error =
+        harness.read(&format!("databricks://notebooks/{TOKEN}")).await.err().ok_or("there is such a resource")?;
+    assert!(!error.to_string().contains("dapi0123"), "{error}");
+    Ok(())
+}

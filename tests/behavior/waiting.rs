@@ -139,3 +139,26 @@ async fn a_job_is_run_and_waited_for_in_one_call_or_two() -> Outcome {
     assert!(refusal.contains("made of digits"), "{refusal}");
     Ok(())
 }
+
+#[tokio::test]
+async fn quick_calls_do_not_wait_for_statements_that_the_service_holds_open() -> Outcome {
+    let harness = Harness::default().await?;
+    let statements = (0..50).map(|_| harness.call("execute_sql", json!({ "statement": "SELECT sandbox_sleep(30)" })));
+    let statements = futures_util::future::join_all(statements);
+    let quick = async {
+        // Until they are with the service.
+        loop {
+            let history = harness.answer("list_query_history", json!({ "limit": 100 })).await?;
+            let running = history["items"].as_array().map_or(0, Vec::len);
+            if history.to_string().matches("sandbox_sleep(30)").count() >= 9 || running >= 50 {
+                break;
+            }
+        }
+        harness.answer("list_clusters", json!({})).await
+    };
+    tokio::select! {
+        biased;
+        _ = statements => Err("the statements came first".into()),
+        clusters = quick => clusters.map(drop),
+    }
+}

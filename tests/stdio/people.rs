@@ -116,3 +116,68 @@ async fn a_long_resource_comes_in_parts_that_say_how_to_read_on() -> Outcome {
     assert_eq!(String::from_utf8(output.stdout)?.trim_end(), whole.trim_end());
     Ok(())
 }
+
+#[tokio::test]
+async fn the_audit_log_of_a_command_is_checked_by_another() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let directory = tempfile::tempdir()?;
+    let log = directory.path().join("audit.jsonl");
+    let file = log.to_str().ok_or("a path that is text")?;
+    for command in [&["call", "list_jobs"][..], &["call", "get_job", "{\"job_id\": 1}"], &["doctor"]] {
+        binary_of(&sandbox, &[&["--audit-log", file], command].concat()).output().await?;
+    }
+    let verify = async || binary_of(&sandbox, &["audit", "verify", file]).output().await;
+    let whole = verify().await?;
+    let told = String::from_utf8(whole.stdout)?;
+    // Each of the three opened it, and two made a call.
+    assert!(
+        whole.status.success() && told.contains(": 5 lines from ") && told.contains("the chain is whole"),
+        "{told}"
+    );
+    let text = std::fs::read_to_string(&log)?;
+    assert!(text.contains("\"databricks-mcp-server call\"") && text.contains("\"program\":\"doctor\""), "{text}");
+    std::fs::write(&log, text.replace("list_jobs", "list_runs"))?;
+    let broken = verify().await?;
+    let told = String::from_utf8(broken.stderr)?;
+    assert!(!broken.status.success() && told.contains("line 3 of the audit log"), "{told}");
+    std::fs::write(&log, text.trim_end())?;
+    for (command, expected) in
+        [(&["call", "list_jobs"][..], "is broken"), (&["audit", "verify", "no-such-file"], "cannot read")]
+    {
+        let refused = binary_of(&sandbox, &[&["--audit-log", file], command].concat()).output().await?;
+        assert!(!refused.status.success() && String::from_utf8(refused.stderr)?.contains(expected), "{command:?}");
+    }
+    let doctor = binary_of(&sandbox, &["--audit-log", file, "doctor"]).output().await?;
+    let told = String::from_utf8(doctor.stdout)?;
+    assert!(!doctor.status.success() && told.contains("failed   audit log") && told.contains("is broken"), "{told}");
+    let stderr = binary_of(&sandbox, &["--audit-log", "-", "call", "list_jobs"]).output().await?;
+    let lines = String::from_utf8(stderr.stderr)?;
+    let events: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(events.len(), 2, "{lines}");
+    assert_eq!((&events[0]["event"], &events[1]["tool"]), (&json!("open"), &json!("list_jobs")), "{lines}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_that_is_not_understood_keeps_the_server_from_starting() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let directory = tempfile::tempdir()?;
+    let policy = directory.path().join("policy.yaml");
+    let file = policy.to_str().ok_or("a path that is text")?;
+    let run = async |command: &[&str]| {
+        let output = binary_of(&sandbox, &[&["--policy", file], command].concat()).output().await?;
+        let (stdout, stderr) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        Ok::<_, Box<dyn std::error::Error>>((output.status.success(), stdout + &stderr))
+    };
+    std::fs::write(&policy, "rules:\n- { effect: deny, tools: [list_jbs] }\n")?;
+    for command in [&["serve"][..], &["call", "list_jobs"], &["doctor"]] {
+        let (is_well, told) = run(command).await?;
+        assert!(!is_well && told.contains("2:26: no tool is named `list_jbs`; did you mean `list_jobs`?"), "{told}");
+    }
+    std::fs::write(&policy, "rules:\n- { name: no jobs, effect: deny, tools: [list_jobs] }\n")?;
+    let (is_well, told) = run(&["doctor"]).await?;
+    assert!(is_well && told.contains("policy") && told.contains("(rules: 1, SHA-256 "), "{told}");
+    let (is_well, told) = run(&["call", "list_jobs"]).await?;
+    assert!(!is_well && told.contains("does not allow `list_jobs` (`no jobs`)"), "{told}");
+    Ok(())
+}

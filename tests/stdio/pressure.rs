@@ -131,6 +131,73 @@ async fn a_broken_stdout_ends_the_server_and_undoes_what_runs() -> Outcome {
     Ok(())
 }
 
+/// A server whose workspace takes connections and answers nothing.
+async fn silent() -> Result<(Wire, tokio::net::TcpListener), Box<dyn std::error::Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let mut command = binary(&[]);
+    command.env("DATABRICKS_HOST", format!("http://{}", listener.local_addr()?)).env("DATABRICKS_TOKEN", "dapi-test");
+    Ok((Wire::legacy(command).await?, listener))
+}
+
+#[tokio::test]
+async fn pings_and_cancellations_do_not_wait_behind_a_thousand_calls() -> Outcome {
+    const CALLS: u64 = 1_000;
+    let (mut wire, _listener) = silent().await?;
+    for id in 1..=CALLS {
+        wire.send(&request(id, "tools/call", json!({ "name": "list_jobs", "arguments": {} }))).await?;
+    }
+    // One that has not come to its turn.
+    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": CALLS } });
+    wire.send(&cancel).await?;
+    let answer = wire.ask(&request("ping", "ping", json!({}))).await?;
+    assert_eq!(answer["id"], "ping", "{answer}");
+    drop(wire.stdin);
+    let mut answered = std::collections::BTreeSet::new();
+    while let Some(line) = timeout(PATIENCE, wire.stdout.next_line()).await?? {
+        let answer: Value = serde_json::from_str(&line)?;
+        assert!(answered.insert(answer["id"].as_u64()), "twice: {answer}");
+    }
+    assert!(answered.iter().copied().eq((1..CALLS).map(Some)), "{} answers", answered.len());
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn calls_of_many_megabytes_wait_for_each_other() -> Outcome {
+    const CALLS: u32 = 12;
+    let (mut wire, _listener) = silent().await?;
+    let before = peak_memory(wire.child.id())?;
+    let mut stdin = wire.stdin;
+    let writing = tokio::spawn(async move {
+        for id in 1..=CALLS {
+            let statement = format!("SELECT 1 -- {}", "y".repeat(30 << 20));
+            let arguments = json!({ "statement": statement, "warehouse_id": "w" });
+            let call = request(id, "tools/call", json!({ "name": "execute_sql", "arguments": arguments }));
+            stdin.write_all(format!("{call}\n").as_bytes()).await?;
+        }
+        stdin.write_all(format!("{}\n", request("ping", "ping", json!({}))).as_bytes()).await?;
+        Ok::<_, std::io::Error>(stdin)
+    });
+    let mut refused = 0;
+    loop {
+        let answer: Value =
+            serde_json::from_str(&timeout(PATIENCE, wire.stdout.next_line()).await??.ok_or("stdout ended early")?)?;
+        if answer["id"] == "ping" {
+            break;
+        }
+        let text = answer.to_string();
+        if text.contains("as much memory as they may") {
+            assert!(text.contains("send this one again"), "{text:.300}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    let after = peak_memory(wire.child.id())?;
+    assert!(after - before < 768, "{before} MiB, then {after} MiB");
+    drop(writing.await??);
+    Ok(())
+}
+
 /// A call that a workspace keeps waiting: the server, its client's request, and what holds the connection.
 async fn held() -> Result<(Wire, tokio::net::TcpStream), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

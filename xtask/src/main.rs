@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing is left to do when this fails too.
             _ = writeln!(std::io::stderr(), "error: {error:#}");
-            error.downcast_ref().map_or(ExitCode::from(2), Unavailable::exit_code)
+            ExitCode::from(error.downcast_ref().map_or(2, Unavailable::exit_code))
         }
     }
 }

@@ -76,12 +76,12 @@ enum Start {
 const CHANGES: &str = "target/update/changes.txt";
 
 impl Outcome {
-    fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    fn exit_code(&self) -> u8 {
+        match self {
             Self::Done => 0,
             Self::Undecided => 1,
             Self::Newest => 3,
-        })
+        }
     }
 }
 
@@ -96,7 +96,7 @@ const GENERATE: [&[&str]; 3] = [
 /// package index could be asked, and 5 when the index does not have the release.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let update = Update { root: root(), pip: Pip::default(), generate: &generate };
-    Ok(update.run(arguments, &mut std::io::stdout())?.exit_code())
+    Ok(ExitCode::from(update.run(arguments, &mut std::io::stdout())?.exit_code()))
 }
 
 /// Runs a command line in the repository; whether it ended well.

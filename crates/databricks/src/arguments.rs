@@ -30,6 +30,7 @@ pub struct Arguments {
     bytes: Option<Bytes>,
     idempotent: bool,
     unavailable_is_refusal: bool,
+    held_open: bool,
     retry_budget: Option<Duration>,
     idle_timeout: Option<Duration>,
 }
@@ -82,6 +83,18 @@ impl Arguments {
     /// ```
     pub fn unavailable_is_refusal(mut self, is_refusal: bool) -> Arguments {
         self.unavailable_is_refusal = is_refusal;
+        self
+    }
+
+    /// Declares that the service holds the call open until its work is done, so that it takes no turn of quick calls: see
+    /// [`Limits::concurrency`](crate::Limits::concurrency).
+    ///
+    /// ```
+    /// // A statement that the service waits for.
+    /// let statement = databricks::Arguments::new().held_open(true);
+    /// ```
+    pub fn held_open(mut self, is_held_open: bool) -> Arguments {
+        self.held_open = is_held_open;
         self
     }
 
@@ -153,6 +166,10 @@ impl Arguments {
 
     pub(crate) fn is_unavailable_refusal(&self) -> bool {
         self.unavailable_is_refusal
+    }
+
+    pub(crate) fn is_held_open(&self) -> bool {
+        self.held_open
     }
 
     pub(crate) fn retry_budget(&self) -> Option<Duration> {

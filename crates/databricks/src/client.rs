@@ -1,6 +1,7 @@
 //! The client: a configured transport and the executor of the operation table.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -21,10 +22,11 @@ use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
 use crate::mask::Mask;
-use crate::operation::{Method, Operation, Response};
+use crate::operation::{Body, Method, Operation, Response};
 use crate::queue::Closing;
 use crate::scope::Scope;
 use crate::transport::{Call, Transport};
+use crate::watch::{Outgoing, Watch};
 use crate::weight::Form;
 
 /// A client of one workspace. Cloning is cheap; clones share connections, limits and credentials.
@@ -152,6 +154,12 @@ impl Client {
     /// ```
     pub fn within(&self, scope: Scope) -> Client {
         Client { transport: self.transport.within(scope) }
+    }
+
+    /// The same client, each of whose requests to an operation is shown to a watch before it is sent. Clients made from it
+    /// are watched as well, and a new watch takes the place of an older one. See [`Watch`].
+    pub fn watched(&self, watch: Arc<dyn Watch>) -> Client {
+        Client { transport: self.transport.watched(watch) }
     }
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.
@@ -353,13 +361,33 @@ impl Client {
     ) -> Result<Answer, Error> {
         let host = self.transport.host().await?;
         let (retry_budget, idle_timeout) = (arguments.retry_budget(), arguments.idle_timeout());
-        let unavailable_is_refusal = arguments.is_unavailable_refusal();
-        let encoded = encode(operation, arguments, self.transport.account_id())?;
-        let call =
-            Call { retry_budget, idle_timeout, unavailable_is_refusal, ..Call::new(operation, encoded.repeatable) };
+        let (unavailable_is_refusal, held_open) = (arguments.is_unavailable_refusal(), arguments.is_held_open());
+        let mut encoded = encode(operation, arguments, self.transport.account_id())?;
+        let arguments = std::mem::take(&mut encoded.arguments);
+        if let Some(watch) = self.transport.watch() {
+            let length = |body: &(Bytes, &str)| body.0.len() as u64;
+            let bytes = content.map(Content::length).or_else(|| encoded.body.as_ref().map(length));
+            let outgoing = Outgoing {
+                operation,
+                arguments: &arguments,
+                path: &encoded.path,
+                query: &encoded.query,
+                content_bytes: bytes.filter(|_| operation.body == Body::Binary),
+                is_undoing: self.transport.is_ahead(),
+            };
+            watch.before(&outgoing).await?;
+        }
+        drop(arguments);
+        let call = Call::new(operation, encoded.repeatable);
+        let call = Call { retry_budget, idle_timeout, unavailable_is_refusal, held_open, ..call };
         let mut request = request(operation, host, encoded)?;
         request.headers_mut().extend(headers);
-        self.transport.send(request, content, call).await
+        let answer = self.transport.send(request, content, call).await;
+        if let Some(watch) = self.transport.watch() {
+            let id = answer.as_ref().map(|answer| answer.headers.get("x-request-id").and_then(|id| id.to_str().ok()));
+            watch.after(id.unwrap_or_else(Error::request_id));
+        }
+        answer
     }
 
     async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {

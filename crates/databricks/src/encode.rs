@@ -29,6 +29,8 @@ pub(crate) struct Encoded {
     pub(crate) repeatable: bool,
     /// The longest value in the path or the query.
     longest: Option<(String, Location, usize)>,
+    /// The values of all this.
+    pub(crate) arguments: Arguments,
 }
 
 impl Encoded {
@@ -68,6 +70,7 @@ pub(crate) fn encode(operation: &Operation, mut arguments: Arguments, account: O
             || matches!(operation.method, Method::Get | Method::Head)
             || has_key(operation, arguments.values(Location::Body))
             || has_key(operation, arguments.values(Location::Query)),
+        arguments,
     })
 }
 

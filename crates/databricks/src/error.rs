@@ -76,6 +76,8 @@ enum Kind {
     Untrusted(String),
     /// The request was called off before it was sent, for this reason.
     CalledOff(&'static str),
+    /// A watch did not let the request be sent, for this reason.
+    HeldBack(String),
     /// The request was on its way, but no whole answer came.
     Interrupted(String),
     /// As `Interrupted`, for lack of time.
@@ -156,6 +158,11 @@ impl Error {
 
     pub(crate) fn called_off() -> Error {
         Error::new(Kind::CalledOff("the call was given up before its request was sent"))
+    }
+
+    /// A [`Watch`](crate::Watch) does not let a request be sent, for this reason.
+    pub fn held_back(reason: impl Into<String>) -> Error {
+        Error::new(Kind::HeldBack(reason.into()))
     }
 
     /// The client's input has ended, and it was not the request's turn yet.
@@ -328,6 +335,11 @@ impl Error {
         matches!(self.0.kind, Kind::CalledOff(_))
     }
 
+    /// A [`Watch`](crate::Watch) did not let the request be sent.
+    pub fn is_held_back(&self) -> bool {
+        matches!(self.0.kind, Kind::HeldBack(_))
+    }
+
     /// The service answered with a success that cannot be understood, for example as its end is missing.
     pub fn is_unreadable(&self) -> bool {
         matches!(self.0.kind, Kind::Answer(_))
@@ -395,6 +407,7 @@ impl Error {
             | Kind::Argument(message)
             | Kind::TimedOut(message)
             | Kind::OutOfTime { message, .. }
+            | Kind::HeldBack(message)
             | Kind::Answer(message) => message.into(),
             Kind::Unreachable(cause) | Kind::Untrusted(cause) => format!("no connection to the host: {cause}").into(),
             Kind::CalledOff(reason) => (*reason).into(),

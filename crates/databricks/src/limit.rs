@@ -19,7 +19,8 @@ use crate::departure::Terms;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests in single_flight at the same time; at least one.
+    /// Requests under way at the same time; at least one. Those that the service holds open until its work is done are
+    /// not among them, of which there may be eight times as many.
     pub concurrency: usize,
     /// Requests started per second, a short burst aside; `None` for no limit.
     pub requests_per_second: Option<u32>,
@@ -38,8 +39,13 @@ pub(crate) struct Gate {
     slots: Semaphore,
     /// As many again for the requests that go ahead of the others.
     reserved: Semaphore,
+    /// Those of requests that the service holds open, which would keep quick ones waiting.
+    held_open: Semaphore,
     rate: Option<Rate>,
 }
+
+/// How many more requests there may be that the service holds open.
+const HELD_OPEN: usize = 8;
 
 /// A leaky bucket, kept as the time at which it will be empty.
 #[derive(Debug)]
@@ -58,15 +64,26 @@ impl Gate {
             empty_at: Mutex::new(Instant::now()),
         });
         let concurrency = limits.concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        Gate { slots: Semaphore::new(concurrency), reserved: Semaphore::new(concurrency), rate }
+        let held_open = concurrency.saturating_mul(HELD_OPEN).min(Semaphore::MAX_PERMITS);
+        Gate {
+            slots: Semaphore::new(concurrency),
+            reserved: Semaphore::new(concurrency),
+            held_open: Semaphore::new(held_open),
+            rate,
+        }
     }
 
-    /// Waits for a turn. The slot is free again when the result is dropped.
-    pub(crate) async fn pass(&self, terms: &Terms) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a turn of a request, which the service may hold open. The slot is free again when the result is dropped.
+    pub(crate) async fn pass(&self, terms: &Terms, held_open: bool) -> Option<SemaphorePermit<'_>> {
         let is_ahead = matches!(terms, Terms::Ahead);
         // The slot comes first, so that a turn once taken is used at once. It fails only for a closed semaphore, and
         // nobody closes these.
-        let slot = if is_ahead { &self.reserved } else { &self.slots }.acquire().await.ok();
+        let slots = match (is_ahead, held_open) {
+            (true, _) => &self.reserved,
+            (false, true) => &self.held_open,
+            (false, false) => &self.slots,
+        };
+        let slot = slots.acquire().await.ok();
         // A request that goes ahead takes a turn too, which the others then wait for.
         let turn = self.rate.as_ref().map(Rate::turn);
         // A timer would take a moment even where there is nothing to wait for.
@@ -96,11 +113,11 @@ mod tests {
         let gate = Gate::new(Limits { concurrency: 100, requests_per_second: Some(10) });
         let start = Instant::now();
         for _ in 0..6 {
-            gate.pass(&Terms::Usual).await;
+            gate.pass(&Terms::Usual, false).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
         for _ in 0..20 {
-            gate.pass(&Terms::Usual).await;
+            gate.pass(&Terms::Usual, false).await;
         }
         assert_eq!(start.elapsed().as_millis(), 2_000);
     }
@@ -108,27 +125,40 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_again_when_dropped() {
         let gate = Gate::new(Limits { concurrency: 1, requests_per_second: None });
-        let slot = gate.pass(&Terms::Usual).await;
-        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual)).await;
+        let slot = gate.pass(&Terms::Usual, false).await;
+        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual, false)).await;
         assert!(second.is_err());
         drop(slot);
-        assert!(gate.pass(&Terms::Usual).await.is_some());
+        assert!(gate.pass(&Terms::Usual, false).await.is_some());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_open_keeps_no_other_waiting() {
+        let gate = Gate::new(Limits { concurrency: 1, requests_per_second: None });
+        let mut held = Vec::new();
+        for _ in 0..HELD_OPEN {
+            held.push(gate.pass(&Terms::Usual, true).await);
+        }
+        assert!(gate.pass(&Terms::Usual, false).await.is_some());
+        let more = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual, true)).await;
+        assert!(more.is_err());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_goes_ahead_waits_for_no_other_and_the_others_wait_for_it() {
         let gate = Gate::new(Limits { concurrency: 1, requests_per_second: Some(10) });
-        let slot = gate.pass(&Terms::Usual).await;
+        let slot = gate.pass(&Terms::Usual, false).await;
         let start = Instant::now();
         for _ in 0..20 {
-            assert!(gate.pass(&Terms::Ahead).await.is_some());
+            assert!(gate.pass(&Terms::Ahead, false).await.is_some());
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(slot);
-        gate.pass(&Terms::Usual).await;
+        gate.pass(&Terms::Usual, false).await;
         // 21 turns were taken, half a second's worth of them as a burst.
         assert_eq!(start.elapsed().as_millis(), 1_600);
         // They have slots of their own, as many as the others.
-        let _reserved = gate.pass(&Terms::Ahead).await;
-        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Ahead)).await.is_err());
+        let _reserved = gate.pass(&Terms::Ahead, false).await;
+        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Ahead, false)).await.is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Taking secrets out of text that leaves the program: errors, logs and results may repeat what they were sent.
 
+mod tokens;
 mod view;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use crate::secret::Secret;
+pub use tokens::without_tokens;
 use view::View;
 
 /// What stands in the place of a secret.

@@ -71,6 +71,12 @@ pub trait Request: Sized + Send {
         self.map(|arguments| arguments.unavailable_is_refusal(is_refusal))
     }
 
+    /// See [`Arguments::held_open`].
+    #[must_use]
+    fn held_open(self, is_held_open: bool) -> Self {
+        self.map(|arguments| arguments.held_open(is_held_open))
+    }
+
     /// Changes the values.
     #[must_use]
     fn map(mut self, change: impl FnOnce(Arguments) -> Arguments) -> Self {

@@ -8,6 +8,7 @@
 //! The configuration is built here and handed to reqwest ready-made: installing a process-wide provider would be a
 //! side effect on whoever embeds this crate.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -18,6 +19,9 @@ use rustls_platform_verifier::Verifier;
 use crate::error::Error;
 
 pub(crate) fn client_config() -> Result<ClientConfig, Error> {
+    if let Some(path) = std::env::var_os("SSL_CERT_FILE") {
+        check_file(Path::new(&path))?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = match Verifier::new(Arc::clone(&provider)) {
         Ok(verifier) => versions(&provider)?
@@ -31,6 +35,18 @@ pub(crate) fn client_config() -> Result<ClientConfig, Error> {
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Refuses what is there and no regular file: the verifier would wait for ever for what a named pipe gives. What is
+/// missing is the verifier's to judge.
+fn check_file(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let message = format!("SSL_CERT_FILE is `{}`, which is not a regular file", path.display());
+            Err(Error::configuration(message).with_hint("set it to a file of certificates in PEM form, or remove it"))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Whose certificates are trusted.
@@ -59,5 +75,12 @@ mod tests {
     fn offers_http2_and_works_without_a_system_store() {
         assert_eq!(client_config().unwrap().alpn_protocols.first().unwrap(), b"h2");
         assert!(!built_in_roots().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let folder = std::env::temp_dir();
+        assert!(check_file(&folder).unwrap_err().to_string().contains("not a regular file"));
+        assert!(check_file(&folder.join("databricks-mcp-server-has-no-such-file")).is_ok());
     }
 }

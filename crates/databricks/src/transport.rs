@@ -34,6 +34,7 @@ use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::tls;
 use crate::user_agent::UserAgent;
+use crate::watch::Watch;
 use crate::weight::Form;
 
 /// Routes a call to one of the workspaces behind a host.
@@ -49,6 +50,7 @@ pub(crate) struct Transport {
     closing: Option<Closing>,
     deadline: Option<Deadline>,
     scope: Option<Scope>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 struct Shared {
@@ -82,6 +84,8 @@ pub(crate) struct Call {
     pub(crate) retry_budget: Option<Duration>,
     /// Overrides the configured idle timeout.
     pub(crate) idle_timeout: Option<Duration>,
+    /// Whether the service holds the call open until its work is done.
+    pub(crate) held_open: bool,
 }
 
 impl Call {
@@ -95,6 +99,7 @@ impl Call {
             response: operation.response,
             retry_budget: None,
             idle_timeout: None,
+            held_open: false,
         }
     }
 }
@@ -115,6 +120,7 @@ impl Transport {
             closing: None,
             deadline: None,
             scope: None,
+            watch: None,
             shared: Arc::new(Shared {
                 workspace_id: workspace_id.transpose()?,
                 authenticator,
@@ -192,6 +198,20 @@ impl Transport {
     /// The same transport, which may call only these operations.
     pub(crate) fn within(&self, scope: Scope) -> Transport {
         Transport { scope: Some(scope), ..self.clone() }
+    }
+
+    /// The same transport, whose requests are watched.
+    pub(crate) fn watched(&self, watch: Arc<dyn Watch>) -> Transport {
+        Transport { watch: Some(watch), ..self.clone() }
+    }
+
+    pub(crate) fn watch(&self) -> Option<&Arc<dyn Watch>> {
+        self.watch.as_ref()
+    }
+
+    /// Whether requests go ahead of all others, as they undo something.
+    pub(crate) fn is_ahead(&self) -> bool {
+        matches!(self.terms, Terms::Ahead)
     }
 
     /// The HTTP client. It sends no credentials by itself.
@@ -394,7 +414,7 @@ impl Transport {
             *request.body_mut() = Some(content.body());
         }
         attempts.queues();
-        let slot = self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms)).await?;
+        let slot = self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms, call.held_open)).await?;
         Ok(Ready { request, chosen, proof, slot })
     }
 

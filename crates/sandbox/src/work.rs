@@ -27,6 +27,7 @@ pub(crate) struct Workers {
     state: Mutex<State>,
     changed: Notify,
     grace: Duration,
+    patience: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -55,13 +56,19 @@ pub(crate) struct Work<T> {
 
 impl Workers {
     pub(crate) fn new(speed: Speed) -> Self {
-        let grace = if speed == Speed::Manual { GRACE } else { SHORT_GRACE };
-        Self { state: Mutex::default(), changed: Notify::new(), grace }
+        let (grace, patience) = if speed == Speed::Manual { (GRACE, LONGEST) } else { (SHORT_GRACE, SHORT_GRACE) };
+        Self { state: Mutex::default(), changed: Notify::new(), grace, patience }
     }
 
     /// How long work is waited for.
     pub(crate) fn grace(&self) -> Duration {
         self.grace
+    }
+
+    /// How long a request waits for what is due, be it work or its turn. Where the clock is moved by hand, everything that is
+    /// due has happened then.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// A place, where one is free.

@@ -26,7 +26,7 @@ use crate::faults::Active;
 use crate::ids::Ids;
 use crate::sql::{Engine, Session};
 use crate::store::Store;
-use crate::work::Workers;
+use crate::work::{Workers, aside};
 use catalog::Catalog;
 
 /// The one user of the sandbox.
@@ -112,11 +112,19 @@ impl Workspace {
 
     /// Lets everything that is due happen. Called before each request is answered, which waits for work that is done soon.
     pub(crate) async fn tick(self: &Arc<Self>) {
-        let until = Instant::now() + self.workers.grace();
+        let until = Instant::now() + self.workers.patience();
         loop {
-            crate::areas::runs::advance(self);
-            crate::areas::pipelines::tables::advance(self);
-            if !self.workers.settle(until).await {
+            let workspace = Arc::clone(self);
+            let advance = move || {
+                crate::areas::pipelines::tables::advance(&workspace);
+                crate::areas::runs::advance(&workspace)
+            };
+            let is_settled = match aside(advance).await {
+                true => !self.workers.settle(until).await,
+                // What is left to do goes on with the next request.
+                false => Instant::now() >= until,
+            };
+            if is_settled {
                 break;
             }
         }

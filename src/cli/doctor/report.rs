@@ -111,6 +111,8 @@ pub(super) struct Section {
 pub(crate) struct Report {
     pub(super) sections: Vec<Section>,
     pub(super) server: Check,
+    /// What else belongs to no workspace.
+    pub(super) program: Vec<Check>,
 }
 
 impl Report {
@@ -127,11 +129,15 @@ impl Report {
             json!({ "workspace": named(&section.workspace), "host": named(&section.host), "checks": checks })
         });
         let workspaces: Vec<_> = workspaces.collect();
-        json!({ "healthy": self.is_healthy(), "workspaces": workspaces, "server": self.server.to_json() })
+        let program: Vec<_> = self.program.iter().map(Check::to_json).collect();
+        json!({
+            "healthy": self.is_healthy(), "workspaces": workspaces, "server": self.server.to_json(), "program": program,
+        })
     }
 
     fn count(&self, status: Status) -> usize {
-        let checks = self.sections.iter().flat_map(|section| &section.checks).chain([&self.server]);
+        let checks = self.sections.iter().flat_map(|section| &section.checks);
+        let checks = checks.chain([&self.server]).chain(&self.program);
         checks.filter(|check| check.status == status).count()
     }
 }
@@ -148,7 +154,9 @@ impl fmt::Display for Report {
             checks.iter().try_for_each(|check| check.fmt(formatter))?;
             writeln!(formatter)?;
         }
-        write!(formatter, "this program\n{}\n", self.server)?;
+        write!(formatter, "this program\n{}", self.server)?;
+        self.program.iter().try_for_each(|check| check.fmt(formatter))?;
+        writeln!(formatter)?;
         let count = |status, what| match self.count(status) {
             0 => None,
             1 => Some(format!("1 check {what}")),

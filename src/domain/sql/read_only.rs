@@ -15,6 +15,7 @@ mod identifiers;
 mod names;
 mod query;
 mod rewrite;
+mod tables;
 mod tells;
 mod thread;
 mod unquote;
@@ -29,6 +30,8 @@ use functions::Class;
 use query::{Allowed, Refusal};
 use unquote::{Plain, Unclear};
 use words::{is_word, starts_with};
+
+pub(crate) use tables::tables;
 
 /// Bytes of a statement without its comments and the contents of its strings. A token takes much more memory than its
 /// text, so the text is bounded before it is divided.

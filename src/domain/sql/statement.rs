@@ -5,6 +5,7 @@ mod rows;
 mod save;
 mod send;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::requests::sql::statement_execution::{CancelExecution, ExecuteStatement, GetStatement};
@@ -35,7 +36,8 @@ const SERVER_WAIT: u64 = 5;
 /// A statement to run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StatementRequest {
-    pub(crate) sql: String,
+    /// Shared, as it may be many megabytes.
+    pub(crate) sql: Arc<str>,
     pub(crate) parameters: Vec<StatementParameterListItem>,
     pub(crate) catalog: Option<String>,
     pub(crate) schema: Option<String>,
@@ -52,7 +54,7 @@ impl StatementRequest {
             value: Some(value.clone()),
             type_: None,
         });
-        Self { sql: sql.into(), parameters: parameters.collect(), ..Self::default() }
+        Self { sql: Arc::from(sql.into()), parameters: parameters.collect(), ..Self::default() }
     }
 }
 
@@ -152,22 +154,17 @@ async fn start(
     statement: &StatementRequest,
     server_wait: u64,
 ) -> Result<(StatementResponse, Guard), Error> {
-    let parameters = Some(statement.parameters.clone()).filter(|parameters| !parameters.is_empty());
-    let request = ExecuteStatement::new(&statement.sql, warehouse_id)
-        .disposition(if statement.by_links { Disposition::ExternalLinks } else { Disposition::Inline })
-        .format(Format::JsonArray)
-        .on_wait_timeout(ExecuteStatementRequestOnWaitTimeout::Continue)
-        .wait_timeout(format!("{server_wait}s"))
-        .maybe(statement.catalog.as_deref(), ExecuteStatement::catalog)
-        .maybe(statement.schema.as_deref(), ExecuteStatement::schema)
-        .maybe(statement.row_limit, ExecuteStatement::row_limit)
-        .maybe(parameters, ExecuteStatement::parameters);
-    let (sql, catalog, warehouse_id) = (statement.sql.clone(), statement.catalog.clone(), warehouse_id.to_owned());
+    let (mut statement, warehouse_id) = (statement.clone(), warehouse_id.to_owned());
+    if let Some(file) = &context.policy_file {
+        statement.row_limit = file.rows(statement.row_limit);
+    }
     let looking = context.ahead().client;
     let start = async move |starting: Context| {
         // Only what surely reads may be sent twice, so functions that people made count as more.
+        let catalog = statement.catalog.clone();
         let circumstances = Circumstances { catalog, no_user_functions: true, ..Circumstances::default() };
-        let is_query = read_only::check(&sql, circumstances).await.is_ok();
+        let is_query = read_only::check(&statement.sql, circumstances).await.is_ok();
+        let request = request(statement, &warehouse_id, server_wait);
         let statement = send::send(&starting.client, &looking, request, &warehouse_id, is_query).await?;
         let id = statement.statement_id.clone().unwrap_or_default();
         Ok(Begun { name: format!("statement {id}"), id: (id, state(&statement)), answer: statement })
@@ -180,6 +177,21 @@ async fn start(
         _ => Ok(()),
     };
     context.start("statement", start, undo).await
+}
+
+/// The request that runs a statement, for whose end the service waits so many seconds.
+fn request(statement: StatementRequest, warehouse_id: &str, server_wait: u64) -> ExecuteStatement {
+    let StatementRequest { sql, parameters, catalog, schema, row_limit, by_links } = statement;
+    ExecuteStatement::new(&*sql, warehouse_id)
+        .disposition(if by_links { Disposition::ExternalLinks } else { Disposition::Inline })
+        .format(Format::JsonArray)
+        .on_wait_timeout(ExecuteStatementRequestOnWaitTimeout::Continue)
+        .wait_timeout(format!("{server_wait}s"))
+        .maybe(catalog, ExecuteStatement::catalog)
+        .maybe(schema, ExecuteStatement::schema)
+        .maybe(row_limit, ExecuteStatement::row_limit)
+        .maybe(Some(parameters).filter(|parameters| !parameters.is_empty()), ExecuteStatement::parameters)
+        .held_open(server_wait > 0)
 }
 
 /// Asks the workspace to cancel a statement, which is best effort there.

@@ -55,6 +55,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     context.progress.report(format!("asking `{}`", input.name));
     let request = serving_endpoints::Query::new(&input.name)
         .with_retry_budget(COLD_START)
+        .held_open(true)
         .with_idle_timeout(COLD_START)
         .unavailable_is_refusal(is_starting(&endpoint))
         // What a model takes is its own affair.

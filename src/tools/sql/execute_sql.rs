@@ -14,6 +14,7 @@ use crate::domain::sql::statement::{self, Export, Outcome, StatementRequest};
 use crate::domain::sql::warehouse;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
+use crate::policy::READ_ONLY;
 use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run, guards_itself: true);
@@ -72,7 +73,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             true => "this workspace is read-only on this server, which was started so; nothing was run",
             false => "nothing was run, as `read_only` is set",
         };
-        read_only::check(&input.statement, circumstances.clone()).await.map_err(|error| error.with_hint(way_out))?;
+        read_only::check(&input.statement, circumstances.clone()).await.map_err(|error| {
+            let error = error.with_hint(way_out);
+            if context.policy.read_only { error.refused_by(READ_ONLY) } else { error }
+        })?;
     }
     let started = Instant::now();
     let export = match input.save_to.as_ref().filter(|path| !path.is_empty()) {
@@ -81,7 +85,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let warehouse = warehouse::choose(&context, input.warehouse_id).await?;
     let mut request = StatementRequest {
-        sql: input.statement,
+        sql: input.statement.into(),
         parameters,
         catalog: input.catalog,
         schema: input.schema,

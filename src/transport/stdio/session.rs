@@ -2,18 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rmcp::model::{ProtocolVersion, RequestId};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
-/// So many requests are worked on at once. One more waits until another is answered and is refused after [`PATIENCE`];
-/// then those that follow are refused at once, until a request is answered.
-const MOST_REQUESTS: usize = 512;
-/// How long a request waits for its turn. The client sends nothing else meanwhile, not even a cancellation.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::transport::stdio::intake::{Load, Share};
 
 /// The state of a connection; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +19,6 @@ pub(super) struct Session {
 struct State {
     requests: HashMap<RequestId, Request>,
     version: Option<ProtocolVersion>,
-    /// Whether no request was answered since one was refused.
-    is_stuck: bool,
 }
 
 #[derive(Debug)]
@@ -34,38 +26,34 @@ struct Request {
     /// A cancelled request is not answered. It is under way until its handler has ended.
     is_cancelled: bool,
     batch: Option<Batch>,
-}
-
-/// Why a request is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotTaken {
-    /// Another one with this id is under way.
-    Duplicate,
-    /// Too many are.
-    Busy,
+    /// What it holds of the intake.
+    held: Option<(Share, Load)>,
 }
 
 impl Session {
-    /// Takes a request, once it is its turn.
-    pub(super) async fn begin(&self, id: &RequestId, batch: Option<&Batch>) -> Result<(), NotTaken> {
-        let mut changes = self.state.subscribe();
-        let room = changes.wait_for(|state| state.requests.len() < MOST_REQUESTS || state.requests.contains_key(id));
-        let patience = if self.state.borrow().is_stuck { Duration::ZERO } else { PATIENCE };
-        if timeout(patience, room).await.is_err() {
-            self.state.send_if_modified(|state| {
-                state.is_stuck = state.requests.len() >= MOST_REQUESTS;
-                false
-            });
-            return Err(NotTaken::Busy);
-        }
-        let is_new = self.state.send_if_modified(|state| {
+    /// Takes a request, unless another one with its id is under way.
+    pub(super) fn begin(&self, id: &RequestId, batch: Option<&Batch>) -> bool {
+        self.state.send_if_modified(|state| {
             let is_new = !state.requests.contains_key(id);
             if is_new {
-                state.requests.insert(id.clone(), Request { is_cancelled: false, batch: batch.cloned() });
+                let request = Request { is_cancelled: false, batch: batch.cloned(), held: None };
+                state.requests.insert(id.clone(), request);
             }
             is_new
+        })
+    }
+
+    /// Gives a request its share of the intake until it is over; `false` where it was cancelled meanwhile.
+    pub(super) fn hold(&self, id: &RequestId, slot: Share, load: Load) -> bool {
+        let mut is_wanted = false;
+        self.state.send_if_modified(|state| {
+            if let Some(request) = state.requests.get_mut(id).filter(|request| !request.is_cancelled) {
+                request.held = Some((slot, load));
+                is_wanted = true;
+            }
+            false
         });
-        if is_new { Ok(()) } else { Err(NotTaken::Duplicate) }
+        is_wanted
     }
 
     /// The request has its answer. Gives the batch that the answer belongs to.
@@ -74,11 +62,21 @@ impl Session {
         self.state.send_if_modified(|state| {
             let request = state.requests.remove(id);
             let is_known = request.is_some();
-            state.is_stuck &= !is_known;
             batch = request.and_then(|request| request.batch);
             is_known
         });
         batch
+    }
+
+    /// Takes a request out again that has not reached its handler. Gives the batch that waits for its answer, or `None`
+    /// where nobody does, as it was cancelled.
+    pub(super) fn forget(&self, id: &RequestId) -> Option<Option<Batch>> {
+        let mut forgotten = None;
+        self.state.send_if_modified(|state| {
+            forgotten = state.requests.remove(id);
+            forgotten.is_some()
+        });
+        forgotten.filter(|request| !request.is_cancelled).map(|request| request.batch)
     }
 
     /// The client wants no answer to the request any more. Gives the batch that is not to wait for it.
@@ -101,7 +99,6 @@ impl Session {
             let is_over = state.requests.get(id).is_some_and(|request| request.is_cancelled);
             if is_over {
                 state.requests.remove(id);
-                state.is_stuck = false;
             }
             is_over
         });
@@ -168,45 +165,38 @@ impl Batch {
 mod tests {
     use rmcp::model::RequestId;
     use serde_json::json;
-    use tokio::time::Instant;
 
-    use super::{Batch, MOST_REQUESTS, NotTaken, PATIENCE, Session};
+    use super::{Batch, Session};
+    use crate::transport::stdio::intake::Intake;
 
-    #[tokio::test(start_paused = true)]
-    async fn an_id_is_free_once_its_request_is_answered_or_its_cancelled_handler_has_ended() {
+    #[test]
+    fn an_id_is_free_once_its_request_is_answered_or_its_cancelled_handler_has_ended() {
         let (session, id) = (Session::default(), RequestId::Number(1));
-        session.begin(&id, None).await.expect("free");
-        assert_eq!(session.begin(&id, None).await, Err(NotTaken::Duplicate));
+        assert!(session.begin(&id, None) && !session.begin(&id, None));
         session.ended(&id);
-        assert_eq!(session.begin(&id, None).await, Err(NotTaken::Duplicate));
+        assert!(!session.begin(&id, None));
         session.answered(&id);
-        session.begin(&id, None).await.expect("answered");
+        assert!(session.begin(&id, None), "answered");
         session.cancelled(&id);
-        assert_eq!(session.begin(&id, None).await, Err(NotTaken::Duplicate));
+        assert!(!session.begin(&id, None));
         session.ended(&id);
-        session.begin(&id, None).await.expect("ended");
-        session.begin(&RequestId::String("1".into()), None).await.expect("text is another id than a number");
+        assert!(session.begin(&id, None), "ended");
+        assert!(session.begin(&RequestId::String("1".into()), None), "text is another id than a number");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn too_many_requests_wait_and_are_refused() {
-        let session = Session::default();
-        for id in 0..MOST_REQUESTS {
-            session.begin(&RequestId::Number(id as i64), None).await.expect("room");
-        }
-        let late = RequestId::Number(-1);
-        let start = Instant::now();
-        assert_eq!(session.begin(&late, None).await, Err(NotTaken::Busy));
-        // Those that follow do not wait as well: a cancellation may be among them.
-        assert_eq!(session.begin(&late, None).await, Err(NotTaken::Busy));
-        assert_eq!(start.elapsed(), PATIENCE);
-        session.answered(&RequestId::Number(1));
-        session.begin(&RequestId::Number(1), None).await.expect("one was answered");
-        let (taken, ()) = tokio::join!(session.begin(&late, None), async {
-            tokio::task::yield_now().await;
-            session.answered(&RequestId::Number(0));
-        });
-        taken.expect("one was answered");
+    #[test]
+    fn a_request_holds_its_share_until_it_is_over_and_none_once_it_is_cancelled() {
+        let (session, intake, id) = (Session::default(), Intake::default(), RequestId::Number(1));
+        let all = 100 << 20;
+        let share = || Some((intake.slot()?, intake.load(all)?));
+        session.begin(&id, None);
+        let (slot, load) = share().expect("all is free");
+        assert!(session.hold(&id, slot, load) && share().is_none());
+        session.answered(&id);
+        session.begin(&id, None);
+        session.cancelled(&id);
+        let (slot, load) = share().expect("it was answered");
+        assert!(!session.hold(&id, slot, load) && share().is_some());
     }
 
     #[test]

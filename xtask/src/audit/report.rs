@@ -275,3 +275,74 @@ fn gives(response: &Response) -> String {
         Response::Empty => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use codegen::audit;
+
+    use super::{Group, Report};
+    use crate::audit::surface::{Exposure, Surface};
+    use crate::root;
+
+    static SURFACE: LazyLock<Surface> = LazyLock::new(|| Surface::at(root()).unwrap());
+    static REPORT: LazyLock<Report> = LazyLock::new(|| Report::new(&SURFACE, Vec::new()).unwrap());
+
+    #[test]
+    fn counts_are_those_of_the_packages() {
+        let packages = audit::packages(&SURFACE.api, &SURFACE.allowlist);
+        let sum = |count: fn(&audit::Package) -> usize| packages.values().map(count).sum::<usize>();
+        let total = &REPORT.total;
+        assert_eq!(total.operations, SURFACE.api.operations.len());
+        let found = [total.exposed, total.reachable, total.excluded, total.undecided];
+        let counted = [
+            sum(|package| package.exposed),
+            sum(|package| package.reachable),
+            sum(|package| package.excluded),
+            sum(|package| package.undecided.len()),
+        ];
+        assert_eq!(found, counted);
+        assert_eq!(found.iter().sum::<usize>(), total.operations);
+        assert_eq!(total.read + total.write + total.destructive, total.exposed + total.reachable);
+        let within: usize = REPORT.toolsets.iter().map(|toolset| toolset.counts.operations).sum();
+        assert_eq!(within, total.operations, "each operation is decided in one toolset");
+    }
+
+    #[test]
+    fn every_tool_costs_and_presets_have_their_tools() {
+        for tool in &REPORT.tools {
+            assert!((50..1_500).contains(&tool.tokens), "{}: {} tokens", tool.name, tool.tokens);
+            assert!(tool.annotations.is_object(), "{} has no annotations", tool.name);
+        }
+        let preset = |name: &str| -> &Group { REPORT.presets.iter().find(|preset| preset.name == name).unwrap() };
+        for name in SURFACE.allowlist.presets.keys() {
+            let counts = &preset(name).counts;
+            assert!(counts.tools <= 128 && counts.tokens > 5_000, "{name}: {counts:?}");
+        }
+        let is_read =
+            |name: &String| REPORT.tools.iter().any(|tool| tool.name == *name && (tool.risk == "read" || tool.guarded));
+        assert!(preset("auditor").tools.iter().all(is_read));
+    }
+
+    #[test]
+    fn what_a_tool_leaves_out_is_told() {
+        let tool = |name: &str| REPORT.tools.iter().find(|tool| tool.name == name).unwrap();
+        assert!(tool("create_job").cut.contains(&"tasks".to_owned()));
+        assert!(
+            tool("create_job").hidden.contains(&"access_control_list".to_owned()),
+            "{:?}",
+            tool("create_job").hidden
+        );
+        assert!(REPORT.tools.iter().any(|tool| !tool.fixed.is_empty()));
+        let excluded = REPORT.operations.iter().filter(|operation| operation.exposure == Exposure::Excluded);
+        assert!(excluded.into_iter().all(|operation| operation.reason.is_some() && operation.risk.is_none()));
+    }
+
+    #[test]
+    fn likely_pairs_are_told_once() {
+        let pairs: Vec<_> = REPORT.confusable.iter().map(|pair| (pair.tool.as_str(), pair.other.as_str())).collect();
+        assert!(pairs.contains(&("get_job_costs", "get_warehouse_costs")), "{pairs:?}");
+        assert!(pairs.iter().all(|(tool, other)| tool < other && !pairs.contains(&(*other, *tool))));
+    }
+}

@@ -103,15 +103,14 @@ impl Surface {
         })
     }
 
-    /// The risk of a call: that of its tool or of the executor; where only composites call it, the highest of theirs.
+    /// The risk of a call: that of its tool or of the executor. Where only composites call it, the highest of theirs, but for a
+    /// read.
     pub(super) fn risk(&self, id: &str) -> Option<Risk> {
         let decision = self.allowlist.decisions.get(id)?;
         let of = |name: &String| self.allowlist.tools.get(name).map(|tool| tool.risk);
-        if decision.excluded.is_some() {
-            return None;
-        }
         let own = decision.tool.as_ref().and_then(of).or(decision.reachable.as_ref().map(|reachable| reachable.risk));
-        let resource = decision.resource.as_ref().map(|_| Risk::Read);
-        own.or_else(|| decision.used_by.iter().filter_map(of).max()).or(resource)
+        let is_read = self.allowlist.operation(&self.api, id).is_some_and(|source| source.method == "GET");
+        let shared = || if is_read { Some(Risk::Read) } else { decision.used_by.iter().filter_map(of).max() };
+        if decision.excluded.is_some() { None } else { own.or_else(shared) }
     }
 }

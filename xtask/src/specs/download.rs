@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -32,11 +32,11 @@ pub(crate) enum Unavailable {
 
 impl Unavailable {
     /// 4 if no index could be asked, 5 if the index does not have the release.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
             Self::Index { .. } => 4,
             Self::Version { .. } => 5,
-        })
+        }
     }
 
     /// What pip's messages mean; nothing where they are about something else.
@@ -141,11 +141,13 @@ mod tests {
         let lacks = "ERROR: Could not find a version that satisfies the requirement x==3 (from versions: 1.0, 2.0)\n\
                      ERROR: No matching distribution found for x==3\n";
         let expected = Unavailable::Version { asked: "3".to_owned(), newest: "2.0".to_owned() };
+        assert_eq!(expected.exit_code(), 5);
         assert_eq!(Unavailable::read("3", lacks), Some(expected));
         let broken = "WARNING: Retrying (Retry(total=0)) after connection broken by \
                       'Broken('<Connection object at 0x7f>: Connection refused')': /simple/x/\n\
                       ERROR: Could not find a version that satisfies the requirement x==3 (from versions: none)\n";
         let expected = Unavailable::Index { reason: "Connection refused".to_owned() };
+        assert_eq!(expected.exit_code(), 4);
         assert_eq!(Unavailable::read("3", broken), Some(expected));
         let empty = "ERROR: Could not find a version that satisfies the requirement x (from versions: none)\n";
         let expected = Unavailable::Index { reason: "it lists no release, or does not answer".to_owned() };

@@ -81,7 +81,7 @@ pub(super) fn open(
     let is_told = |problem: &&Problem| gone.iter().any(|told| (&told.file, told.line) == (&problem.file, problem.line));
     let others: Vec<_> = problems.iter().filter(|problem| !is_told(problem)).collect();
     if !others.is_empty() {
-        writeln!(text, "\nthe allowlist does not fit the API:")?;
+        writeln!(text, "\nto correct in the allowlist:")?;
         others.iter().try_for_each(|problem| writeln!(text, "  {problem}"))?;
     }
     if !open.is_empty() {

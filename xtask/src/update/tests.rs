@@ -162,6 +162,11 @@ fn unavailable(error: &Error) -> &Unavailable {
 }
 
 #[test]
+fn each_end_has_its_exit_code() {
+    assert_eq!([Outcome::Done, Outcome::Undecided, Outcome::Newest].map(|outcome| outcome.exit_code()), [0, 1, 3]);
+}
+
+#[test]
 fn versions_compare_by_number() {
     assert!(order("0.10.0", "0.9.1").is_gt());
     assert!(order("1.0", "1.0.0").is_lt());

@@ -573,6 +573,8 @@ fn operations_without_a_tool_are_reachable() {
         ("{ reach: read }", "`summary` is missing"),
         ("{ reach: read, summary: Shows. }", "a summary has 12 to 160 characters, this one 6"),
         ("{ reach: read, summary: shows one job. }", "a summary is a sentence"),
+        ("{ reach: read, summary: \"TODO: Shows one job.\" }", "`summary` is still a TODO: write it in your own words"),
+        ("{ exclude: \"TODO: Nobody asks for it.\" }", "`exclude` is still a TODO: write it in your own words"),
         ("{ reach: read, summary: Shows one job., secret: [nothing] }", "has no parameter `nothing`"),
         ("{ reach: read, summary: Shows one job., exclude: Why. }", "is both exposed and excluded"),
     ] {

@@ -142,3 +142,69 @@ fn an_added_parameter_is_a_difference() {
         ["jobs.jobs.list: is   query archived: boolean", "tool list_jobs: is   hidden query archived"]
     );
 }
+
+/// The lock of the real allowlist after `old` became `new` in one of its files.
+fn lock_with(file: &str, old: &str, new: &str) -> String {
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(repository().join("allowlist")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            texts.push((stem, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    let text = &mut texts.iter_mut().find(|(stem, _)| stem == file).unwrap().1;
+    assert!(text.contains(old), "`{old}` is not in `{file}.yaml`");
+    *text = text.replacen(old, new, 1);
+    let texts = texts.iter().map(|(stem, text)| (stem.as_str(), text.as_str()));
+    audit::lock(&REAL, &Allowlist::parse(texts, &REAL).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// Each passed once, with exit code 0 and unchanged snapshots.
+#[test]
+fn what_went_through_unseen_is_seen() {
+    let accepted = lock_with("jobs", "toolset: jobs", "toolset: jobs");
+    for (file, old, new, expected) in [
+        (
+            "compute",
+            "  run_code:\n",
+            "  run_code:\n    guarded: true\n",
+            "tool run_code: is   guarded: stays where only reading is allowed",
+        ),
+        (
+            "jobs",
+            "    tool: create_job\n",
+            "    tool: create_job\n    alias: [make_job]\n",
+            "tool create_job: is   alias make_job",
+        ),
+        (
+            "jobs",
+            "      max_concurrent_runs: {",
+            "      access_control_list: { fixed: [{ group_name: users, permission_level: CAN_MANAGE }] }\n      max_concurrent_runs: {",
+            r#"tool create_job: is   fixed body access_control_list: [{"group_name":"users","permission_level":"CAN_MANAGE"}]"#,
+        ),
+        (
+            "jobs",
+            "keep: [job_id, settings.name,",
+            "keep: [job_id, settings.name, settings.tags,",
+            "tool list_jobs: is   keep settings.tags",
+        ),
+        (
+            "jobs",
+            "databricks://runs/{run_id}",
+            "databricks://work/{run_id}",
+            "resource run: is   uri databricks://work/{run_id}",
+        ),
+        (
+            "jobs",
+            "    risk: destructive\n    idempotent: true\n",
+            "    risk: destructive\n",
+            "tool update_job: is   annotations readOnly=false destructive=true idempotent=false openWorld=true",
+        ),
+        ("presets", "only_reads: true", "only_reads: false", "preset auditor: was  only reads"),
+        ("catalog_admin", "default: false", "default: true", "toolset catalog_admin: is   in the default profile"),
+    ] {
+        let differences = audit::differences(&accepted, &lock_with(file, old, new));
+        assert!(differences.iter().any(|line| line == expected), "{expected}: {differences:#?}");
+    }
+}

@@ -30,6 +30,7 @@ impl Error {
             | Kind::Unreachable(_)
             | Kind::Untrusted(_)
             | Kind::CalledOff(_)
+            | Kind::HeldBack(_)
             | Kind::LoginPage { .. } => false,
         }
     }
@@ -45,6 +46,7 @@ impl Error {
             | Kind::Credentials { .. }
             | Kind::Argument(_)
             | Kind::CalledOff(_)
+            | Kind::HeldBack(_)
             | Kind::Untrusted(_)
             | Kind::LoginPage { .. }
             | Kind::Answer(_) => Repeat::Never,

@@ -50,6 +50,8 @@ pub(crate) struct Jobs {
     pub(crate) tokens: BTreeMap<String, i64>,
     /// When something happens next; 0 is now.
     pub(crate) due: i64,
+    /// The open run that is moved on first.
+    pub(crate) next: i64,
 }
 
 impl Job {

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::json::Members;
 use crate::page;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
 use crate::text::rfc3339;
 use crate::workspace::{USER, Workspace, lock};
@@ -27,6 +27,8 @@ const PHASE: Lapse = Lapse::new(250, 15_000).in_demo(1_500);
 const STOP: Lapse = Lapse::new(300, 10_000);
 /// Updates that a pipeline remembers.
 const KEPT: usize = 30;
+/// Sources of one pipeline: the documented limit for notebooks and files. Derived: the text of the refusal.
+const MOST_LIBRARIES: usize = 100;
 const PHASES: [&str; 4] = ["WAITING_FOR_RESOURCES", "INITIALIZING", "SETTING_UP_TABLES", "RUNNING"];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -271,8 +273,19 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
     page::told("statuses", told.collect(), size, request.query("page_token"))
 }
 
+fn check(fields: &Fields) -> Result<(), ApiError> {
+    match fields.array("libraries")?.len() {
+        0..=MOST_LIBRARIES => Ok(()),
+        given => Err(ApiError::invalid_parameter(format!(
+            "A pipeline can have at most {MOST_LIBRARIES} libraries, and {given} were given."
+        ))),
+    }
+}
+
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
-    let mut settings = request.fields()?.0;
+    let fields = request.fields()?;
+    check(&fields)?;
+    let mut settings = fields.0;
     if settings.remove("dry_run") == Some(json!(true)) {
         return Ok(Reply::json(json!({"effective_settings": settings})));
     }
@@ -303,7 +316,9 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn edit(workspace: &Workspace, request: &Request) -> Outcome {
-    let mut settings = request.fields()?.0;
+    let fields = request.fields()?;
+    check(&fields)?;
+    let mut settings = fields.0;
     for name in ["pipeline_id", "id", "allow_duplicate_names", "expected_last_modified"] {
         settings.remove(name);
     }

@@ -165,3 +165,15 @@ async fn a_search_of_an_index_gives_as_many_as_are_asked_for() -> Checked {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_pipeline_takes_a_hundred_libraries() -> Checked {
+    let sandbox = manual().await?;
+    let libraries = |number: usize| json!(vec![json!({"notebook": {"path": "/Shared/flow"}}); number]);
+    let create = |number: usize| json!({"name": format!("of {number}"), "libraries": libraries(number)});
+    let made = post(&sandbox, "/api/2.0/pipelines", create(100)).await?;
+    assert_eq!(made.status, 200, "{}", made.json());
+    let refused = post(&sandbox, "/api/2.0/pipelines", create(101)).await?;
+    assert_eq!((refused.status, refused.at("/error_code")), (400, json!("INVALID_PARAMETER_VALUE")));
+    Ok(())
+}

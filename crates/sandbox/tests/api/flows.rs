@@ -341,7 +341,25 @@ async fn jobs_run_jobs_and_are_stopped_with_them() -> Checked {
     post(&sandbox, "/api/2.2/jobs/update", json!({"job_id": own, "new_settings": {"tasks": [task]}})).await?;
     let id = start(&sandbox, &own).await?;
     sandbox.advance(Duration::from_secs(100_000));
-    assert_eq!(run(&sandbox, &id).await?["state"]["result_state"], "FAILED");
+    let seen = run(&sandbox, &id).await?;
+    assert_eq!(seen["state"]["result_state"], "FAILED");
+    let refused = output(&sandbox, &seen["tasks"][0]["run_id"]).await?;
+    assert!(refused["error"].as_str().is_some_and(|error| error.contains("in a circle")), "{refused}");
+    assert_eq!(get(&sandbox, &format!("/api/2.2/jobs/runs/list?job_id={own}")).await?.at("/runs/1"), Value::Null);
+    Ok(())
+}
+
+#[tokio::test]
+async fn run_job_tasks_are_nested_three_deep() -> Checked {
+    let sandbox = manual().await?;
+    notebooks(&sandbox, &[("one", "x = 1\n")]).await?;
+    let mut job = create(&sandbox, json!({"tasks": [notebook("one", "one")]})).await?;
+    for (depth, result) in [(1, "SUCCESS"), (2, "SUCCESS"), (3, "SUCCESS"), (4, "FAILED")] {
+        job = create(&sandbox, json!({"tasks": [{"task_key": "next", "run_job_task": {"job_id": job}}]})).await?;
+        let id = start(&sandbox, &job).await?;
+        sandbox.advance(Duration::from_secs(1_000));
+        assert_eq!(run(&sandbox, &id).await?["state"]["result_state"], result, "{depth}");
+    }
     Ok(())
 }
 

@@ -6,10 +6,10 @@
 
 use sqlparser::tokenizer::Token;
 
-use crate::domain::sql::quoting::parts;
 use crate::domain::sql::read_only::constants::{Constants, Marker};
 use crate::domain::sql::read_only::thread::MOST_TOKENS;
 use crate::domain::sql::read_only::words::is_word;
+use crate::quoting::parts;
 
 /// Characters of a name with its catalog and schema, each of which has 255 at most.
 const LONGEST_NAME: usize = 2_000;

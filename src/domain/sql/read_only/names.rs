@@ -1,6 +1,7 @@
 //! Names and paths of a statement: how they compare, and which paths lead into the workspace's own storage.
 
-use crate::domain::sql::quoting::parts;
+pub(super) use crate::quoting::fold;
+use crate::quoting::parts;
 
 /// Formats whose files a path may name in the place of a table.
 const FILE_FORMATS: [&str; 9] = ["avro", "binaryfile", "csv", "delta", "iceberg", "json", "orc", "parquet", "text"];
@@ -30,11 +31,6 @@ const CONNECTORS: [&str; 22] = [
     "workday",
     "xml",
 ];
-
-/// A name as all readers compare it: full Unicode folding, so that no other letter passes for one of a known name.
-pub(super) fn fold(name: &str) -> String {
-    name.to_uppercase().to_lowercase()
-}
 
 /// Where files may be read from: the first part of a path, and how many parts, with it, must be written out before a
 /// pattern such as `*` may stand. What else the root of the file system holds may be a mount of anybody's storage.

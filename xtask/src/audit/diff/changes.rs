@@ -23,7 +23,7 @@ pub(super) struct Changes {
     /// What changed in the lock: operations, toolsets, presets and resources, one line each.
     pub(super) lines: Vec<String>,
     /// Tools, tokens, and operations by exposure, before and after.
-    pub(super) figures: Vec<(&'static str, usize, usize)>,
+    pub(super) figures: Vec<(String, usize, usize)>,
 }
 
 /// Something that is exposed more than before, or at a lower risk.
@@ -103,7 +103,7 @@ impl Changes {
         let mut raised = operations(old, new);
         raised.extend(tools(new, before));
         raised.extend(toolsets(old, new));
-        let figures = figures(old, new, |surface| surface.shown.values().map(|tool| tokenizer.count(tool)).sum());
+        let figures = figures(old, new, count);
         Self { raised, added, removed, changed, lifted, lowered, lines, figures }
     }
 
@@ -219,13 +219,13 @@ fn clauses(old: &Surface, new: &Surface, before: &Tool, now: &Tool) -> Vec<Strin
     compare("toolset", &before.toolset, &now.toolset);
     compare("title", &before.title, &now.title);
     compare("description", before.description.trim(), now.description.trim());
-    compare("search words", &before.keywords, &now.keywords);
     let [before_shown, now_shown] = [old.shown.get(&before.name), new.shown.get(&now.name)];
     let hints = |shown: Option<&Value>| {
         let hints = shown.and_then(|shown| shown.get("annotations")).and_then(Value::as_object);
         hints.into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
     };
     compare("annotations", &hints(before_shown), &hints(now_shown));
+    clauses.extend(words(&before.keywords, &now.keywords));
     let [before_arguments, now_arguments] = [before_shown, now_shown].map(arguments);
     let names: BTreeSet<_> = before_arguments.keys().chain(now_arguments.keys()).collect();
     for name in names {
@@ -241,6 +241,18 @@ fn clauses(old: &Surface, new: &Surface, before: &Tool, now: &Tool) -> Vec<Strin
     clauses.extend(only(before_lines, now_lines).map(|line| format!("was {line}")));
     clauses.extend(only(now_lines, before_lines).map(|line| format!("is {line}")));
     clauses
+}
+
+/// The words for the search that came, and those that went.
+fn words(before: &str, now: &str) -> Vec<String> {
+    let set = |text: &str| text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let (before, now): (BTreeSet<String>, BTreeSet<String>) = (set(before), set(now));
+    let list = |kind: &str, words: Vec<&str>| {
+        (!words.is_empty()).then(|| format!("search words {kind}: {}", words.join(", ")))
+    };
+    let added = list("added", now.difference(&before).map(String::as_str).collect());
+    let removed = list("removed", before.difference(&now).map(String::as_str).collect());
+    added.into_iter().chain(removed).collect()
 }
 
 /// The lines of one that the other lacks, but for those that are told by themselves.
@@ -262,15 +274,28 @@ fn arguments(shown: Option<&Value>) -> BTreeMap<&str, String> {
     arguments.collect()
 }
 
-fn figures(old: &Surface, new: &Surface, tokens: impl Fn(&Surface) -> usize) -> Vec<(&'static str, usize, usize)> {
+fn figures(old: &Surface, new: &Surface, count: impl Fn(&Surface, &str) -> usize) -> Vec<(String, usize, usize)> {
     let of = |surface: &Surface, exposure: Exposure| {
         surface.api.operations.keys().filter(|id| surface.exposure(id) == exposure).count()
     };
+    let all = |surface: &Surface| surface.shown.keys().map(|name| count(surface, name)).sum();
+    let default = |surface: &Surface| {
+        let is_default = |name: &str| surface.allowlist.toolsets.get(name).is_some_and(|toolset| toolset.default);
+        let tools = surface.allowlist.tools.values().filter(|tool| is_default(&tool.toolset));
+        tools.map(|tool| count(surface, &tool.name)).sum()
+    };
+    let preset = |surface: &Surface, name: &str| {
+        let preset = surface.allowlist.presets.get(name);
+        preset.map_or(0, |preset| surface.allowlist.tools_of(preset).map(|tool| count(surface, &tool.name)).sum())
+    };
     let mut figures = vec![
-        ("tools", old.allowlist.tools.len(), new.allowlist.tools.len()),
-        ("tokens of all tools", tokens(old), tokens(new)),
-        ("operations", old.api.operations.len(), new.api.operations.len()),
+        ("tools".to_owned(), old.allowlist.tools.len(), new.allowlist.tools.len()),
+        ("tokens of all tools".to_owned(), all(old), all(new)),
+        ("tokens of the default profile".to_owned(), default(old), default(new)),
     ];
-    figures.extend(Exposure::ALL.map(|exposure| (exposure.name(), of(old, exposure), of(new, exposure))));
+    let presets: BTreeSet<_> = old.allowlist.presets.keys().chain(new.allowlist.presets.keys()).collect();
+    figures.extend(presets.iter().map(|name| (format!("tokens of {name}"), preset(old, name), preset(new, name))));
+    figures.push(("operations".to_owned(), old.api.operations.len(), new.api.operations.len()));
+    figures.extend(Exposure::ALL.map(|exposure| (exposure.name().to_owned(), of(old, exposure), of(new, exposure))));
     figures
 }

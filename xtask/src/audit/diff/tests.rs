@@ -107,6 +107,8 @@ fn words_arguments_and_tokens_of_a_tool() {
         assert!(text.contains(&format!("\n  - {clause}\n")), "{clause}: {text}");
     }
     assert!(text.contains("Name of it.\"} → {"), "{text}");
+    let (text, _) = change("title: Create job", "keywords: new nightly\n    title: Create job");
+    assert!(text.contains("\n  - search words added: new, nightly\n"), "{text}");
     let (text, _) = change("Creates one job.", "Creates one [job](https://example.test).");
     let clause = "description: Creates one job. → Creates one \\[job\\](https&#58;//example.test).";
     assert!(text.contains(clause), "{text}");
@@ -183,6 +185,7 @@ fn a_lower_risk_and_a_wider_profile_need_a_decision() {
     let note = format!("decided: {}", NOTE.trim_start_matches("decided: ").trim_end_matches(','));
     let (text, is_decided) = change("description: Jobs.\n", &format!("description: Jobs.\ndefault: true\n{note}\n"));
     assert!(is_decided && text.contains("## Raised, and decided (3)"), "{text}");
+    assert!(text.contains("| tokens of the default profile | 0 | "), "{text}");
     // The other way, nobody is asked.
     let (text, is_decided) = change("reach: destructive", "reach: destructive, secret: []");
     assert!(is_decided, "{text}");

@@ -10,9 +10,7 @@ pub(super) fn markdown(changes: &Changes, commit: &str) -> String {
     let mut text = format!("# Change of the surface since {}\n\n", escape(commit));
     let figures = changes.figures.iter().filter(|(_, before, now)| before != now);
     let rows: Vec<_> = figures
-        .map(|(name, before, now)| {
-            vec![(*name).to_owned(), before.to_string(), now.to_string(), difference(*before, *now)]
-        })
+        .map(|(name, before, now)| vec![name.clone(), before.to_string(), now.to_string(), difference(*before, *now)])
         .collect();
     if !rows.is_empty() {
         table(&mut text, &["", "before", "now", "difference"], rows);

@@ -33,13 +33,14 @@ function exposure(value) {
 function figures() {
   const { total } = report;
   const share = (count) => `${Math.round((count * 100) / Math.max(1, total.operations))} % of the API`;
+  const extra = report.operations.filter((operation) => operation.undocumented).length;
   const rows = [
-    ["Operations", total.operations, `${report.toolsets.length} toolsets`],
+    ["Operations", total.operations, extra ? `and ${extra} that the specs lack` : "in the specs"],
     ["Exposed", total.exposed, share(total.exposed)],
     ["Reachable", total.reachable, share(total.reachable)],
     ["Excluded", total.excluded, share(total.excluded)],
     ["Undecided", total.undecided, total.undecided ? "decide them" : "all are decided"],
-    ["Tools", total.tools, `${number(total.tokens)} tokens in all`],
+    ["Tools", total.tools, `${number(total.tokens)} tokens in ${report.toolsets.length} toolsets`],
   ];
   byId("figures").append(...rows.map(([name, value, note]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, number(value), element("small", {}, note)))));
@@ -66,7 +67,7 @@ function drawMap() {
     const counts = order.map((kind) => [kind, item.operations.filter((operation) => operation.exposure === kind).length]);
     const told = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${EXPOSURES[kind].toLowerCase()}`);
     const block = element("button", {
-      type: "button", className: "block", title: `${item.area}: ${told.join(", ")}`,
+      type: "button", className: "block",
       "aria-label": `${item.area}: ${item.operations.length} operations, ${told.join(", ")}`,
       "aria-pressed": String(byId("area").value === item.area),
     });
@@ -81,6 +82,9 @@ function drawMap() {
       const size = { x: cell.x + 3.5, y: cell.y + head, width: Math.max(1, cell.width - 1), height: Math.max(1, cell.height - 1), rx: 1.5 };
       for (const [key, value] of Object.entries(size)) shape.setAttribute(key, value.toFixed(1));
       shape.setAttribute("class", `f-${sorted[index].exposure}`);
+      const name = document.createElementNS("http://www.w3.org/2000/svg", "title");
+      name.textContent = sorted[index].id;
+      shape.append(name);
       drawing.append(shape);
     });
     block.append(drawing);
@@ -148,9 +152,9 @@ function operationDetail(operation) {
     operation.deprecated && tag("deprecated"), operation.undocumented && tag("not in the specs"), operation.default && tag("default profile"),
     operation.toolset && tag(`toolset ${operation.toolset}`),
   ];
-  const text = operation.reason ?? operation.summary
-    ?? operation.tools.map((name) => report.tools.find((tool) => tool.name === name)?.description).find(Boolean);
   const tools = operation.tools.map((name) => report.tools.find((tool) => tool.name === name)).filter(Boolean);
+  // The description of a composite is about more than this operation.
+  const text = operation.reason ?? operation.summary ?? (operation.exposure === "tool" ? tools[0]?.description : null);
   const hints = (tool) => Object.entries(tool.annotations ?? {}).filter(([, value]) => value === true).map(([key]) => key.replace("Hint", ""));
   return element("div", { className: "facts" },
     element("div", { className: "wide" },
@@ -205,7 +209,7 @@ let toolRows = [];
 function drawOperations() {
   operationRows = report.operations.map((operation, index) => {
     const [area, ...rest] = operation.id.split(".");
-    const cost = operation.tools.reduce((sum, name) => sum + (tokens.get(name) ?? 0), 0);
+    const cost = operation.exposure === "tool" ? tokens.get(operation.tools[0]) : 0;
     const callers = operation.tools.slice(0, 2).join(", ") + (operation.tools.length > 2 ? ` and ${operation.tools.length - 2} more` : "");
     const made = expandable(`operation-${index}`, [element("span", {}, element("em", {}, `${area}.`), rest.join("."))], [
       cell(element("span", { className: "method" }, operation.method)), cell(exposure(operation.exposure)), cell(risk(operation.risk)),

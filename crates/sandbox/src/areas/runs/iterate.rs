@@ -16,6 +16,24 @@ use crate::request::Fields;
 const MOST_INPUTS: usize = 5_000;
 const MOST_AT_ONCE: i64 = 100;
 
+/// How far the iterations of a task are. Looking at each of them again at every step would take too long.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    /// How many inputs there are.
+    inputs: usize,
+    /// For how many of them, the first ones, an iteration has begun.
+    begun: usize,
+    /// When the last attempts of iterations ended, in the order of time.
+    ended: Vec<i64>,
+}
+
+impl Progress {
+    fn end(&mut self, at: i64) {
+        let place = self.ended.partition_point(|known| *known <= at);
+        self.ended.insert(place, at);
+    }
+}
+
 /// Refuses a for-each task that could never run.
 pub(crate) fn check(task: &Map<String, Value>) -> Result<(), ApiError> {
     let Some(loop_) = Fields(task.clone()).object("for_each_task")?.cloned().map(Fields) else { return Ok(()) };
@@ -52,6 +70,7 @@ pub(super) fn launch(scene: &Scene<'_>, task: &mut TaskRun, at: i64) {
     let inputs = inputs(&task.resolved).and_then(|inputs| overload(scene.jobs, inputs.len()).map_or(Ok(inputs), Err));
     match inputs {
         Ok(inputs) => {
+            task.progress = Progress { inputs: inputs.len(), ..Progress::default() };
             task.iterations = inputs
                 .into_iter()
                 .enumerate()
@@ -74,8 +93,8 @@ pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool 
     while step_all(scene, task, now) | admit(task) {
         changed = true;
     }
-    if task.latest_iterations().all(|iteration| iteration.done().is_some()) {
-        let ended = task.iterations.iter().map(|iteration| iteration.ended).max().unwrap_or(task.executed);
+    if task.progress.ended.len() == task.progress.inputs {
+        let ended = task.progress.ended.last().copied().unwrap_or(task.executed);
         let all = task.latest_iterations().count();
         let failed = task.latest_iterations().filter(|one| one.done().is_some_and(|done| done.result != "SUCCESS"));
         let done = match failed.count() {
@@ -94,21 +113,20 @@ pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool 
 /// Moves those on that have begun; says whether any moved.
 fn step_all(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
     let mut changed = false;
-    for index in 0..task.iterations.len() {
-        let open = task.iterations.get(index).filter(|one| !matches!(one.state, State::Blocked | State::Done(_)));
-        let Some(mut iteration) = open.cloned() else { continue };
-        let mut moved = false;
-        while step_one(scene, &mut iteration, now) {
-            moved = true;
-        }
-        if moved {
+    let mut retries = Vec::new();
+    let open = |one: &&mut TaskRun| !matches!(one.state, State::Blocked | State::Done(_));
+    for iteration in task.iterations.iter_mut().filter(open) {
+        while step_one(scene, iteration, now) {
             changed = true;
-            task.iterations.extend(retry(scene.workspace, &iteration));
-            if let Some(slot) = task.iterations.get_mut(index) {
-                *slot = iteration;
+        }
+        if iteration.done().is_some() {
+            match retry(scene.workspace, iteration) {
+                Some(retry) => retries.push(retry),
+                None => task.progress.end(iteration.ended),
             }
         }
     }
+    task.iterations.extend(retries);
     changed
 }
 
@@ -116,18 +134,19 @@ fn step_all(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
 fn admit(task: &mut TaskRun) -> bool {
     let concurrency = task.spec.get("for_each_task").and_then(|task| task.at("concurrency").as_u64()).unwrap_or(1);
     let concurrency = usize::try_from(concurrency).unwrap_or(1).max(1);
-    let mut ends: Vec<_> = task.latest_iterations().filter(|one| one.done().is_some()).map(|one| one.ended).collect();
-    ends.sort_unstable();
-    let blocked = task.iterations.iter().filter(|one| matches!(one.state, State::Blocked)).count();
-    let begun = task.latest_iterations().count().saturating_sub(blocked);
-    let executed = task.executed;
-    let waiting = task.iterations.iter_mut().filter(|one| matches!(one.state, State::Blocked));
+    let TaskRun { iterations, progress, executed, .. } = task;
     let mut changed = false;
-    for (order, iteration) in (begun..).zip(waiting) {
+    while let Some(iteration) = iterations.get_mut(progress.begun).filter(|one| matches!(one.state, State::Blocked)) {
         // The first ones at once, each later one when one before it makes room.
-        let start = if order < concurrency { Some(&executed) } else { ends.get(order - concurrency) };
-        let Some(start) = start else { break };
-        iteration.state = State::Waiting(*start);
+        let start = match progress.begun.checked_sub(concurrency) {
+            None => *executed,
+            Some(order) => match progress.ended.get(order) {
+                Some(ended) => *ended,
+                None => break,
+            },
+        };
+        iteration.state = State::Waiting(start);
+        progress.begun += 1;
         changed = true;
     }
     changed

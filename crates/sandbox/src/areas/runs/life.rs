@@ -3,6 +3,7 @@
 //! Derived: what the attempts, nested runs and timeouts of a run look like on their way.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -31,12 +32,16 @@ const LONGEST_OF_MANY: usize = 8 * 1024;
 const LONGEST_FILLED: usize = 64 * 1024;
 /// As often a task without a limit is retried, so that a clock that jumps ahead comes to an end.
 const MOST_RETRIES: i64 = 50;
+/// How long runs are moved on at a stretch: whoever asks for a run or a job waits meanwhile.
+const STRETCH: Duration = Duration::from_millis(20);
 
 /// Where a task is moved on.
 pub(super) struct Scene<'a> {
     pub(super) workspace: &'a Arc<Workspace>,
     pub(super) jobs: &'a mut Jobs,
     pub(super) run: &'a Run,
+    /// When the stretch is over.
+    pub(super) until: Instant,
 }
 
 fn timed_out(what: &str) -> Done {
@@ -47,38 +52,52 @@ fn timed_out(what: &str) -> Done {
     }
 }
 
-/// Lets all runs move on to the present.
-pub(crate) fn advance(workspace: &Arc<Workspace>) {
+/// Lets the runs move on to the present, or as far as they come in one stretch; says whether they have got there.
+pub(crate) fn advance(workspace: &Arc<Workspace>) -> bool {
     let now = workspace.clock.now();
     let mut jobs = lock(&workspace.jobs);
     if workspace.workers.have_ended() {
         jobs.due = 0;
     }
     if now < jobs.due {
-        return;
+        return true;
     }
+    let until = Instant::now() + STRETCH;
+    let is_over = || Instant::now() >= until;
     loop {
         let mut changed = false;
-        let open: Vec<_> = jobs.runs.values().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
+        let mut open: Vec<_> = jobs.runs.values().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
+        // Those come first that the last stretch did not get to.
+        let next = open.iter().position(|id| *id >= jobs.next).unwrap_or(0);
+        open.rotate_left(next);
         for id in open {
+            jobs.next = id;
+            if is_over() {
+                break;
+            }
             let Some(mut run) = jobs.runs.remove(&id) else { continue };
             if run.queued && run.job.is_none_or(|job| active(&jobs, job) < concurrency(&jobs, job)) {
                 run.queued = false;
                 run.started = now;
                 changed = true;
             }
-            changed |= !run.queued && move_on(workspace, &mut jobs, &mut run, now);
+            changed |= !run.queued && move_on(workspace, &mut jobs, &mut run, (now, until));
             if let Some(at) = run.ended {
                 clusters::release(workspace, run.id, at);
             }
             jobs.runs.insert(id, run);
         }
-        if !changed {
+        if !changed || is_over() {
             break;
         }
     }
     forget(&mut jobs);
+    if is_over() {
+        jobs.due = 0;
+        return false;
+    }
     jobs.due = jobs.runs.values().filter_map(|run| next(run, now)).min().unwrap_or(i64::MAX);
+    true
 }
 
 /// Forgets the runs that ended first where there are too many or they take too much memory, and with them the tokens that
@@ -92,7 +111,8 @@ fn forget(jobs: &mut Jobs) {
     // Some more than there must be, so that it is not done with each run.
     let surplus = if surplus > 0 { surplus + KEPT / 10 } else { 0 };
     // Those first that other runs have started: who started a run asks for it.
-    let mut ended: Vec<_> = jobs.runs.values().filter_map(|run| Some((run.depth == 0, run.ended?, run.id))).collect();
+    let mut ended: Vec<_> =
+        jobs.runs.values().filter_map(|run| Some((run.ancestors.is_empty(), run.ended?, run.id))).collect();
     ended.sort_unstable();
     // The last one is always told of.
     ended.pop();
@@ -121,22 +141,25 @@ fn next(run: &Run, now: i64) -> Option<i64> {
     due.chain(deadline).min().map(|at| at.max(now + 1))
 }
 
-/// Moves every task of a run on to `now`; says whether anything changed.
-fn move_on(workspace: &Arc<Workspace>, jobs: &mut Jobs, run: &mut Run, now: i64) -> bool {
+/// Moves every task of a run on to `now`, or as far as it comes until the stretch is over; says whether anything changed.
+fn move_on(workspace: &Arc<Workspace>, jobs: &mut Jobs, run: &mut Run, (now, until): (i64, Instant)) -> bool {
     let deadline = Some(run.set_off() + run.timeout).filter(|deadline| run.timeout > 0 && *deadline <= now);
     let limit = deadline.unwrap_or(now);
     let mut changed = false;
     for index in 0..run.tasks.len() {
-        let open = run.tasks.get(index).filter(|task| task.done().is_none());
-        let Some(mut task) = open.cloned() else { continue };
-        if !step(&mut Scene { workspace, jobs, run }, &mut task, limit) {
-            continue;
+        let open = run.tasks.get_mut(index).filter(|task| task.done().is_none());
+        let Some(mut task) = open.map(TaskRun::take) else { continue };
+        let has_moved = step(&mut Scene { workspace, jobs, run, until }, &mut task, limit);
+        changed |= has_moved;
+        let retry = has_moved.then(|| retry(workspace, &task)).flatten();
+        if let Some(place) = run.tasks.get_mut(index) {
+            *place = task;
         }
-        changed = true;
-        run.tasks.extend(retry(workspace, &task));
-        if let Some(slot) = run.tasks.get_mut(index) {
-            *slot = task;
-        }
+        run.tasks.extend(retry);
+    }
+    if Instant::now() >= until {
+        // Nothing follows from what has not moved.
+        return changed;
     }
     if run.ended.is_none() && run.latest().all(|task| task.done().is_some()) {
         run.ended = Some(run.tasks.iter().map(|task| task.ended).max().unwrap_or(0).max(run.set_off()));
@@ -180,8 +203,11 @@ pub(super) fn retry(workspace: &Workspace, task: &TaskRun) -> Option<TaskRun> {
     })
 }
 
-/// Moves a task on by one state; says whether it did.
+/// Moves a task on by one state; says whether it did. It does not once the stretch is over.
 pub(super) fn step(scene: &mut Scene<'_>, task: &mut TaskRun, now: i64) -> bool {
+    if Instant::now() >= scene.until {
+        return false;
+    }
     let limit = task.deadline().map_or(now, |deadline| deadline.min(now));
     if transition(scene, task, limit) {
         return true;
@@ -317,20 +343,24 @@ fn launch(scene: &mut Scene<'_>, task: &mut TaskRun, at: i64) {
 
 /// Starts the run of a run-job task.
 fn nest(scene: &mut Scene<'_>, nested: &Map<String, Value>, at: i64) -> Result<i64, Box<Done>> {
-    /// Deeper, runs of jobs that run each other are cut off.
-    const DEEPEST: usize = 5;
+    /// So many run-job tasks may lead to a run: the service supports no more, and no jobs that run each other in a circle.
+    const DEEPEST: usize = 3;
     let id = nested.get("job_id").and_then(|id| id.as_i64().or_else(|| id.as_str()?.parse().ok())).unwrap_or(0);
     let missing = || Box::new(Done::refused("RESOURCE_NOT_FOUND", format!("The job {id} to run does not exist.")));
     let tasks = scene.jobs.jobs.get(&id).ok_or_else(missing)?.task_count();
-    if scene.run.depth >= DEEPEST {
-        let message = format!("Run-job tasks are nested more than {DEEPEST} deep.");
-        return Err(Box::new(Done::refused("INVALID_RUN_CONFIGURATION", message)));
+    let ancestors: Vec<_> = scene.run.ancestors.iter().copied().chain(scene.run.job).collect();
+    let refused = |message| Err(Box::new(Done::refused("INVALID_RUN_CONFIGURATION", message)));
+    if ancestors.contains(&id) {
+        return refused(format!("The job {id} runs itself in a circle of run-job tasks."));
+    }
+    if scene.run.ancestors.len() >= DEEPEST {
+        return refused(format!("Run-job tasks are nested more than {DEEPEST} deep."));
     }
     if let Some(message) = overload(scene.jobs, tasks) {
         return Err(Box::new(Done::refused("WORKSPACE_RUN_LIMIT_EXCEEDED", message)));
     }
     let job = scene.jobs.jobs.get(&id).cloned().ok_or_else(missing)?;
-    let mut start = Start { at, trigger: "RUN_JOB_TASK", depth: scene.run.depth + 1, ..Start::default() };
+    let mut start = Start { at, trigger: "RUN_JOB_TASK", ancestors, ..Start::default() };
     for (name, value) in nested.get("job_parameters").and_then(Value::as_object).into_iter().flatten() {
         start.parameters.insert(name.clone(), plain(value));
     }
@@ -356,5 +386,64 @@ fn call(run: &Run, task: &TaskRun, ends: i64) -> Call {
         attempt: task.attempt,
         ends,
         cancel: Cancel::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Options;
+    use crate::areas::jobs::Job;
+    use crate::clock::Speed;
+
+    /// A job that does something for 5,000 inputs.
+    fn job(id: i64, mut task: Value) -> Job {
+        task.set("task_key", "inner");
+        task.set("max_retries", 1);
+        let inputs = json!((0..5_000).collect::<Vec<_>>()).to_string();
+        let for_each = json!({"inputs": inputs, "concurrency": 100, "task": task});
+        let tasks = json!([{"task_key": "outer", "for_each_task": for_each}]);
+        let settings = Map::from_iter([("max_concurrent_runs".to_owned(), json!(1_000)), ("tasks".to_owned(), tasks)]);
+        Job { id, created: 0, settings, runs: 0 }
+    }
+
+    /// A workspace with these jobs, the first of which was started long ago.
+    fn workspace(known: &[Job]) -> (Arc<Workspace>, i64) {
+        let workspace = Arc::new(Workspace::new(&Options::default().with_speed(Speed::Manual), String::new()));
+        let mut jobs = lock(&workspace.jobs);
+        jobs.jobs.extend(known.iter().map(|job| (job.id, job.clone())));
+        let start = Start { at: workspace.clock.now(), ..Start::default() };
+        let id = begin(&workspace, &mut jobs, known.first().unwrap(), start).id;
+        drop(jobs);
+        workspace.clock.advance(Duration::from_secs(100_000));
+        (workspace, id)
+    }
+
+    #[test]
+    fn a_long_absence_is_made_up_for_in_short_stretches() {
+        let condition = json!({"condition_task": {"left": "1", "op": "EQUAL_TO", "right": "1"}});
+        let (workspace, id) = workspace(&[job(1, condition)]);
+        let mut stretches = 1;
+        while !advance(&workspace) {
+            stretches += 1;
+        }
+        assert!(stretches > 1, "{stretches}");
+        let jobs = lock(&workspace.jobs);
+        assert_eq!(jobs.runs.get(&id).map(|run| (run.result(), run.ended.is_some())), Some(("SUCCESS", true)));
+    }
+
+    #[test]
+    fn jobs_that_run_each_other_stay_within_bounds() {
+        let jobs: Vec<_> = (1..=4).map(|id| job(id, json!({"run_job_task": {"job_id": id + 1}}))).collect();
+        let (workspace, _) = workspace(&jobs);
+        for _ in 0..30 {
+            advance(&workspace);
+            let jobs = lock(&workspace.jobs);
+            let tasks: usize = jobs.runs.values().flat_map(|run| &run.tasks).map(|task| task.iterations.len()).sum();
+            // Those of open runs with their retries, and those of ended runs that are remembered.
+            assert!(jobs.runs.len() <= KEPT && tasks < 100_000, "{} runs, {tasks} tasks", jobs.runs.len());
+        }
     }
 }

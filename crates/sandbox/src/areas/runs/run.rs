@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::iterate::Progress;
 use super::ready::dependencies;
 use crate::areas::jobs::Job;
 use crate::areas::tasks::Done;
@@ -50,6 +51,8 @@ pub(crate) struct TaskRun {
     pub(crate) child: Option<i64>,
     /// What a for-each task runs, attempts included.
     pub(crate) iterations: Vec<TaskRun>,
+    /// How far they are.
+    pub(super) progress: Progress,
     /// What an iteration is run for, and which one it is.
     pub(crate) input: Option<String>,
     pub(crate) index: usize,
@@ -89,8 +92,8 @@ pub(crate) struct Run {
     pub(crate) repairs: Vec<Repair>,
     /// Clusters that its tasks may share.
     pub(crate) job_clusters: Option<Value>,
-    /// How many run-job tasks led to it.
-    pub(crate) depth: usize,
+    /// The jobs whose run-job tasks led to it, the first one first.
+    pub(crate) ancestors: Vec<i64>,
 }
 
 /// `seconds` of a setting as milliseconds.
@@ -101,8 +104,12 @@ pub(super) fn millis(settings: &Map<String, Value>, name: &str) -> i64 {
 impl TaskRun {
     pub(crate) fn new(workspace: &Workspace, spec: Map<String, Value>) -> Self {
         let key = spec.get("task_key").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self::blank(workspace.ids.number(), key, spec)
+    }
+
+    fn blank(id: i64, key: String, spec: Map<String, Value>) -> Self {
         Self {
-            id: workspace.ids.number(),
+            id,
             key,
             spec,
             resolved: Map::new(),
@@ -116,9 +123,16 @@ impl TaskRun {
             cluster: None,
             child: None,
             iterations: Vec::new(),
+            progress: Progress::default(),
             input: None,
             index: 0,
         }
+    }
+
+    /// Takes it out of its place to be moved on. What stands there meanwhile has its id and key, and has not begun.
+    pub(super) fn take(&mut self) -> Self {
+        let stand_in = Self::blank(self.id, self.key.clone(), Map::new());
+        std::mem::replace(self, stand_in)
     }
 
     /// The next attempt.
@@ -195,7 +209,7 @@ impl Run {
             overrides: Map::new(),
             repairs: Vec::new(),
             job_clusters: job.and_then(|job| job.settings.get("job_clusters").cloned()),
-            depth: 0,
+            ancestors: Vec::new(),
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Start {
     pub(super) only: Vec<String>,
     /// Whether to wait for other runs, where the job does not say.
     pub(super) queue: Option<bool>,
-    pub(super) depth: usize,
+    pub(super) ancestors: Vec<i64>,
 }
 
 /// Adds a run of a job, which is queued or skipped where the job runs often enough already.
@@ -51,7 +51,7 @@ pub(super) fn begin<'a>(workspace: &Workspace, jobs: &'a mut Jobs, job: &Job, st
     let mut run = Run::new(workspace, Some(job), job.name(), specs);
     run.started = start.at;
     run.trigger = start.trigger;
-    run.depth = start.depth;
+    run.ancestors = start.ancestors;
     run.parameters = defaults(&job.settings);
     run.parameters.extend(start.parameters);
     run.overrides = start.overrides;

@@ -29,6 +29,11 @@ pub(crate) fn unquote(arguments: &mut Map<String, Value>) {
     }
 }
 
+/// A name as all readers compare it: full Unicode folding, so that no other letter passes for one of a known name.
+pub(crate) fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
 /// The parts of a name without their quotes, or nothing if it is not well-formed.
 pub(crate) fn parts(text: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();

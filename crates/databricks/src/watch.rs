@@ -1,0 +1,78 @@
+//! Looking at each request of a client before it is sent, and hearing what it came to.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use crate::arguments::Arguments;
+use crate::error::Error;
+use crate::operation::Operation;
+
+/// Whether a request may be sent.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+/// Sees every request that a client would send, see [`Client::watched`](crate::Client::watched).
+///
+/// ```
+/// use databricks::{Error, Outgoing, Verdict, Watch};
+///
+/// /// Lets nothing pass but reads.
+/// #[derive(Debug)]
+/// struct OnlyReads;
+///
+/// impl Watch for OnlyReads {
+///     fn before<'a>(&'a self, request: &'a Outgoing<'a>) -> Verdict<'a> {
+///         let is_read = request.operation.method == databricks::Method::Get;
+///         Box::pin(async move { if is_read { Ok(()) } else { Err(Error::held_back("only reads are sent")) } })
+///     }
+///
+///     fn after(&self, _: Option<&str>) {}
+/// }
+/// # let client = databricks::Client::new(databricks::Config::default())?;
+/// let client = client.watched(std::sync::Arc::new(OnlyReads));
+/// # Ok::<(), databricks::Error>(())
+/// ```
+pub trait Watch: fmt::Debug + Send + Sync {
+    /// Decides whether a request is sent. An error, such as [`Error::held_back`], is the outcome of the call then.
+    fn before<'a>(&'a self, request: &'a Outgoing<'a>) -> Verdict<'a>;
+
+    /// Hears that a request was answered, with a success or an error, and under which id.
+    fn after(&self, request_id: Option<&str>);
+}
+
+/// A request that is complete and not sent yet.
+pub struct Outgoing<'a> {
+    /// The operation.
+    pub operation: &'static Operation,
+    /// Its values, those included that the client supplies.
+    pub arguments: &'a Arguments,
+    /// The path below the host, percent-encoded.
+    pub path: &'a str,
+    /// The query, not encoded.
+    pub query: &'a [(String, String)],
+    /// The bytes of a body that is not JSON.
+    pub content_bytes: Option<u64>,
+    /// Whether it undoes what an earlier request began, see [`Client::ahead`](crate::Client::ahead).
+    pub is_undoing: bool,
+}
+
+impl Outgoing<'_> {
+    /// The JSON body; `None` where the request carries none.
+    pub fn body(&self) -> Option<Value> {
+        let body = self.arguments.values(crate::Location::Body);
+        (self.operation.body == crate::Body::Json).then(|| Value::Object(body.clone()))
+    }
+}
+
+/// Names only, as for [`Arguments`].
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Outgoing")
+            .field("operation", &self.operation.id)
+            .field("arguments", self.arguments)
+            .finish_non_exhaustive()
+    }
+}
