@@ -1,15 +1,24 @@
 //! One story for each toolset: something is created, read, changed and deleted, as an agent would do it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, Outcome};
+use crate::twist::Exchange;
 
 /// A workspace of which every tool is enabled, with an account.
 struct Story(Harness);
 
 impl Story {
     async fn begin() -> Result<Self, Box<dyn std::error::Error>> {
-        Ok(Self(Harness::impatient(json!([]), databricks_mcp_server::local::LocalRoots::default()).await?))
+        // A host of workspaces and accounts, so that tools of both are called.
+        let unified = |exchange: &mut Exchange| {
+            if exchange.is("GET /.well-known/databricks-config") {
+                exchange.answer["host_type"] = json!("unified");
+            }
+        };
+        Ok(Self(Harness::twisted_with(&["all"], 6_000, unified).await?))
     }
 
     /// Calls a tool that has to succeed.
@@ -70,12 +79,12 @@ async fn models() -> Outcome {
         )
         .await?;
     let read = story.then("get_registered_model", name.clone()).await?;
-    assert_eq!(read["name"], "forecast_2", "{read}");
+    assert_eq!(read["full_name"], "samples.retail.forecast_2", "{read}");
     story
         .refused(
             "set_model_alias",
             json!({ "full_name": "samples.retail.forecast_2", "alias": "champion", "version": 1 }),
-            "",
+            "does not exist",
         )
         .await?;
     story.then("delete_registered_model", name.clone()).await?;
@@ -130,17 +139,19 @@ async fn identity() -> Outcome {
     let read = story.then("get_group", id.clone()).await?;
     assert_eq!(read["members"][0]["value"], user["id"], "{read}");
     story.then("delete_group", id.clone()).await?;
-    story.refused("get_group", id, "").await
+    story.refused("get_group", id, "not found").await
 }
 
 #[tokio::test]
 async fn serving() -> Outcome {
     let story = Story::begin().await?;
     let name = json!({ "name": "quotes" });
-    let entity = |size: &str| json!([{ "name": "quotes", "entity_name": "samples.retail.demand_forecast", "entity_version": "1", "workload_size": size, "scale_to_zero_enabled": true }]);
-    story
-        .then("create_serving_endpoint", json!({ "name": "quotes", "config": { "served_entities": entity("Small") } }))
-        .await?;
+    let models = story.then("list_registered_models", json!({})).await?;
+    let model = &models["items"][0]["full_name"];
+    let entity = |size: &str| json!([{ "name": "quotes", "entity_name": model, "entity_version": "1", "workload_size": size, "scale_to_zero_enabled": true }]);
+    // The specs want the name in the configuration, too.
+    let config = json!({ "name": "quotes", "served_entities": entity("Small") });
+    story.then("create_serving_endpoint", json!({ "name": "quotes", "config": config })).await?;
     let read = story.then("get_serving_endpoint", name.clone()).await?;
     assert_eq!(read["name"], "quotes", "{read}");
     story.then("delete_serving_endpoint", name.clone()).await?;
@@ -157,13 +168,15 @@ async fn vector_search() -> Outcome {
     let spec = json!({ "embedding_vector_columns": [{ "name": "v", "embedding_dimension": 2 }], "schema_json": "{\"id\": \"int\", \"v\": \"array<float>\"}" });
     let made = json!({ "full_name": index, "endpoint_name": endpoint, "primary_key": "id", "index_type": "DIRECT_ACCESS", "direct_access_index_spec": spec });
     story.then("create_vector_index", made).await?;
+    // The index is made.
+    story.0.advance(Duration::from_secs(3_600));
     let rows = json!([{ "id": 1, "v": [1.0, 0.0] }, { "id": 2, "v": [0.0, 1.0] }]).to_string();
     story.then("upsert_vector_rows", json!({ "full_name": index, "inputs_json": rows })).await?;
     let near =
         story.then("query_index", json!({ "full_name": index, "query_vector": [0.1, 0.9], "columns": ["id"] })).await?;
     assert_eq!(near["rows"][0][0], 2, "{near}");
     story.then("delete_vector_index", name.clone()).await?;
-    story.refused("get_vector_index", name, "").await
+    story.refused("get_vector_index", name, "does not exist").await
 }
 
 #[tokio::test]
@@ -195,7 +208,7 @@ async fn pipelines() -> Outcome {
     let read = story.then("get_pipeline", id.clone()).await?;
     assert_eq!(read["name"], "stock-2", "{read}");
     story.then("delete_pipeline", id.clone()).await?;
-    story.refused("get_pipeline", id, "").await
+    story.refused("get_pipeline", id, "not found").await
 }
 
 #[tokio::test]
