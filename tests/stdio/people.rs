@@ -172,7 +172,7 @@ async fn a_policy_that_is_not_understood_keeps_the_server_from_starting() -> Out
     std::fs::write(&policy, "rules:\n- { effect: deny, tools: [list_jbs] }\n")?;
     for command in [&["serve"][..], &["call", "list_jobs"], &["doctor"]] {
         let (is_well, told) = run(command).await?;
-        assert!(!is_well && told.contains("2:26: no tool is named `list_jbs`; did you mean `list_jobs`?"), "{told}");
+        assert!(!is_well && told.contains("2:27: no tool is named `list_jbs`; did you mean `list_jobs`?"), "{told}");
     }
     std::fs::write(&policy, "rules:\n- { name: no jobs, effect: deny, tools: [list_jobs] }\n")?;
     let (is_well, told) = run(&["doctor"]).await?;
