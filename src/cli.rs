@@ -77,8 +77,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
 
 async fn serve(options: &Options) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
-    let digest = surface::checked(&registry, options)?;
     let opened = Opened::open(options).await?;
+    let policy = opened.workspaces.first().policy_file.as_deref();
+    let digest = surface::checked(&registry, options, policy)?;
     greet(&registry, &opened.workspaces);
     let server = Server::new(registry, opened.workspaces.clone()).with_digest(digest);
     let stop = server.stop();

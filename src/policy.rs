@@ -52,6 +52,11 @@ impl PolicyFile {
         Ok(Self { path: path.display().to_string(), digest: digest.finish(), rules, limits })
     }
 
+    /// The SHA-256 of the file.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// Which file it is, for people and records.
     pub(crate) fn summary(&self) -> String {
         let digest = self.digest.get(..16).unwrap_or(&self.digest);

@@ -10,6 +10,7 @@ use crate::config::Options;
 use crate::definition::{Action, ToolDefinition};
 use crate::digest::Sha256Hex;
 use crate::error::Error;
+use crate::policy::PolicyFile;
 use crate::registry::Registry;
 
 /// Differences that are told one by one.
@@ -37,6 +38,10 @@ pub struct Allowed {
     pub read_only: bool,
     /// SQL that may only read calls no functions that people made.
     pub no_user_functions: bool,
+    /// What would change something is shown and not sent.
+    pub dry_run: bool,
+    /// SHA-256 of the policy file.
+    pub policy: Option<String>,
     /// Tools may read and write files of the machine, within directories.
     pub local_files: bool,
     /// Names of workspaces, where there are several, and whether they are read-only.
@@ -68,8 +73,8 @@ pub struct Approval {
 }
 
 impl Surface {
-    /// What a registry made from these options exposes.
-    pub fn of(registry: &Registry, options: &Options) -> Self {
+    /// What a registry made from these options exposes under a policy.
+    pub fn of(registry: &Registry, options: &Options, policy: Option<&PolicyFile>) -> Self {
         let tools = registry.callable().map(|found| {
             let exposed = Exposed {
                 risk: found.risk.name().to_owned(),
@@ -89,6 +94,8 @@ impl Surface {
             options: Allowed {
                 read_only: registry.is_read_only(),
                 no_user_functions: options.no_user_functions,
+                dry_run: options.dry_run,
+                policy: policy.map(|policy| policy.digest().to_owned()),
                 local_files: !options.local_roots().is_empty(),
                 workspaces: workspaces.collect(),
             },
@@ -205,7 +212,7 @@ mod tests {
         let arguments = ["databricks-mcp-server"].into_iter().chain(arguments.split_whitespace());
         let options = Cli::parse_from(arguments).options;
         let registry = Registry::new(&options.selection().expect("a selection")).expect("a registry");
-        Surface::of(&registry, &options)
+        Surface::of(&registry, &options, None)
     }
 
     fn approval(surface: Surface) -> String {
@@ -221,6 +228,7 @@ mod tests {
             ("--toolsets jobs --exclude-tools delete_job", "`tools.delete_job` was approved and is gone"),
             ("--toolsets jobs --read-only", "`options.read_only`: false was approved, and it is true"),
             ("--toolsets jobs --no-user-functions", "`options.no_user_functions`"),
+            ("--toolsets jobs --dry-run", "`options.dry_run`"),
             ("--toolsets jobs --local-root /", "`options.local_files`"),
             ("--toolsets jobs --profile a --profile b", "`options.workspaces.a` was not approved"),
             ("--toolsets jobs,reach", "more"),

@@ -7,6 +7,7 @@ use crate::cli::json;
 use crate::cli::terminal::print;
 use crate::config::Options;
 use crate::error::Error;
+use crate::policy::PolicyFile;
 use crate::registry::Registry;
 use crate::surface::{Exposed, Surface};
 
@@ -15,7 +16,8 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// Prints the surface of these options.
 pub(super) fn show(options: &Options, as_json: bool) -> Result<(), Error> {
-    let surface = Surface::of(&Registry::new(&options.selection()?)?, options);
+    let policy = options.policy().map(Registry::load_policy).transpose()?;
+    let surface = Surface::of(&Registry::new(&options.selection()?)?, options, policy.as_ref());
     if as_json {
         return print(&json(&surface.approval()?)?);
     }
@@ -23,8 +25,8 @@ pub(super) fn show(options: &Options, as_json: bool) -> Result<(), Error> {
 }
 
 /// The digest of what a registry exposes, which is what was approved if anything was.
-pub(super) fn checked(registry: &Registry, options: &Options) -> Result<String, Error> {
-    let surface = Surface::of(registry, options);
+pub(super) fn checked(registry: &Registry, options: &Options, policy: Option<&PolicyFile>) -> Result<String, Error> {
+    let surface = Surface::of(registry, options, policy);
     if let Some(path) = options.approved() {
         surface.check(&read(path)?)?;
     }
@@ -58,6 +60,11 @@ fn text(surface: &Surface) -> Result<String, Error> {
         format!("digest                   sha256:{}", surface.digest()?),
         format!("read-only                {}", yes(options.read_only)),
         format!("people's SQL functions   {}", yes(!options.no_user_functions)),
+        format!("dry run                  {}", yes(options.dry_run)),
+        format!(
+            "policy                   {}",
+            options.policy.as_ref().map_or("none".to_owned(), |digest| format!("sha256:{digest}"))
+        ),
         format!("files of this machine    {}", yes(options.local_files)),
         row("listed tools", true),
         row("callable, not listed", false),

@@ -14,12 +14,13 @@ pub(super) const ENABLING_TOOL: &str = "enable_toolset";
 #[derive(Debug)]
 pub struct LiveRegistry {
     current: RwLock<Arc<Registry>>,
-    changes: watch::Sender<()>,
+    /// How often it has grown.
+    changes: watch::Sender<u64>,
 }
 
 impl From<Arc<Registry>> for LiveRegistry {
     fn from(registry: Arc<Registry>) -> Self {
-        Self { current: RwLock::new(registry), changes: watch::Sender::new(()) }
+        Self { current: RwLock::new(registry), changes: watch::Sender::new(0) }
     }
 }
 
@@ -42,7 +43,7 @@ impl LiveRegistry {
     }
 
     /// Hears of every change after this.
-    pub fn changes(&self) -> watch::Receiver<()> {
+    pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
@@ -62,7 +63,7 @@ impl LiveRegistry {
         }
         if grown.tools().count() > before {
             *current = Arc::new(grown);
-            self.changes.send_replace(());
+            self.changes.send_modify(|count| *count += 1);
         }
         Ok(tools)
     }

@@ -34,6 +34,10 @@ pub(super) async fn relay(
     stop: &CancellationToken,
 ) -> Result<(), ErrorData> {
     let mut changes = registry.changes();
+    // The client was told that it is subscribed before this began to listen: what came in between must not be lost.
+    if *changes.borrow() > 0 {
+        changes.mark_changed();
+    }
     let (sink, accepted) = (subscription.sink(), subscription.accepted());
     let failed = |error| ErrorData::internal_error(format!("the subscription ended: {error}"), None);
     loop {

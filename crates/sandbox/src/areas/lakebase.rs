@@ -30,7 +30,6 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/2.0/postgres/projects/{project}/branches/{branch}/endpoints", endpoints),
     route("POST", "/api/2.0/postgres/synced_tables", create_synced),
     route("GET", "/api/2.0/postgres/synced_tables/{table}", |w, r| SYNCED.tell(w, &synced(r.parameter("table")))),
-    route("DELETE", "/api/2.0/postgres/synced_tables/{table}", delete_synced),
 ];
 
 /// Adds a project with its first branch.
@@ -147,10 +146,4 @@ fn create_synced(workspace: &Workspace, request: &Request) -> Outcome {
         true => Ok(done(workspace, &name, made)),
         false => Err(ApiError::conflict("ALREADY_EXISTS", format!("The synced table '{table}' exists already."))),
     }
-}
-
-fn delete_synced(workspace: &Workspace, request: &Request) -> Outcome {
-    let name = synced(request.parameter("table"));
-    SYNCED.remove(workspace, &name)?;
-    Ok(done(workspace, &name, json!({})))
 }
