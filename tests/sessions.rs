@@ -89,6 +89,7 @@ fn steady(text: &str) -> Result<String, Box<dyn Error>> {
         (r#"_ms": \d+"#, "_ms\": DURATION"),
         (r"01f0[0-9a-f]{4}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
         (r#"_id": \d+"#, "_id\": ID"),
+        (r"#job/\d+/run/\d+", "#job/ID/run/ID"),
     ] {
         steady = regex::Regex::new(pattern)?.replace_all(&steady, instead).into_owned();
     }
