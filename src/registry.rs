@@ -28,6 +28,8 @@ pub use live::LiveRegistry;
 const SLIP: f64 = 0.94;
 /// The toolsets whose tools find, enable and call others.
 const ABOUT_TOOLS: [&str; 2] = ["discovery", "reach"];
+/// The tool that calls what only reads; where it is not enabled, no other executor is.
+const LEAST_EXECUTOR: &str = "call_read_operation";
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
 const FULL_SCHEMA_TOOL: &str = "get_input_schema";
 
@@ -310,12 +312,21 @@ impl Registry {
 
     /// What to say where advice names tools that are not enabled, so that nobody looks for them.
     pub(crate) fn lacks(&self, advice: &str) -> Option<String> {
-        let names = advice.split('`').skip(1).step_by(2);
-        let mut lacking: Vec<_> = names.filter_map(|name| TOOLS.iter().find(|tool| tool.name == name)).collect();
-        lacking.retain(|tool| !self.tools.contains_key(tool.name));
-        let mut names: Vec<_> = lacking.into_iter().map(|tool| format!("`{}`", tool.name)).collect();
-        names.dedup();
-        (!names.is_empty()).then(|| format!("not enabled on this server: {}", names.join(", ")))
+        let mut lacking: Vec<String> = Vec::new();
+        for name in advice.split('`').skip(1).step_by(2) {
+            let quoted = format!("`{name}`");
+            let exists = TOOLS.iter().any(|tool| tool.name == name);
+            if exists && !self.has(name) && !lacking.contains(&quoted) {
+                lacking.push(quoted);
+            }
+        }
+        let names = lacking.join(", ");
+        let note = match self.has(LEAST_EXECUTOR) {
+            true => format!("call what is not listed with the `call_…_operation` tool of its risk: {names}"),
+            false => format!("not enabled on this server: {names}"),
+        };
+        // What an executor calls has said it already.
+        (!lacking.is_empty() && !advice.contains(&note)).then_some(note)
     }
 
     /// The enabled lists whose items are resources, with their tools.

@@ -10,6 +10,9 @@ use crate::generated::{REACHABLE, TOOLS};
 use crate::policy::Policy;
 use crate::search::{Index, Synonyms};
 
+/// The longest name or id that is looked for as such, in bytes.
+const LONGEST_NAME: usize = 200;
+
 /// Tools before operations: what is made for people fits better.
 fn all() -> impl Iterator<Item = &'static ToolDefinition> {
     TOOLS.iter().chain(REACHABLE)
@@ -51,12 +54,32 @@ fn own_clauses(description: &str) -> impl Iterator<Item = &str> {
     description.split(['.', ';']).filter(move |clause| !is_of_another(clause))
 }
 
+/// The tool or operation that a query names: by its name, also with blanks in it, or by the id of its operation.
+fn exact(query: &str) -> Option<&'static str> {
+    let query = query.trim();
+    if query.len() > LONGEST_NAME {
+        return None;
+    }
+    let name = query.to_lowercase().split_whitespace().collect::<Vec<_>>().join("_");
+    let is_it = |tool: &&ToolDefinition| {
+        let id = match tool.action {
+            Action::Operation(plain) => plain.operation.id,
+            Action::Composite(_) => "",
+        };
+        tool.name == name || id == query
+    };
+    all().find(is_it).map(|tool| tool.name)
+}
+
 impl Registry {
-    /// The names of all tools and operations that have any of the words, the best first.
+    /// The names of all tools and operations that have any of the words, the best first; before all what has this very name
+    /// or id.
     pub fn ranked(words: &str) -> impl Iterator<Item = &'static str> {
         static SYNONYMS: OnceLock<Synonyms> = OnceLock::new();
         let synonyms = SYNONYMS.get_or_init(|| Synonyms::parse(include_str!("synonyms.tsv")));
-        index().search(words, synonyms).into_iter().filter_map(|number| Some(all().nth(number)?.name))
+        let exact = exact(words);
+        let found = index().search(words, synonyms).into_iter().filter_map(|number| Some(all().nth(number)?.name));
+        exact.into_iter().chain(found.filter(move |name| exact != Some(name)))
     }
 
     /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.

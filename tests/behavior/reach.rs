@@ -34,6 +34,16 @@ async fn operations_are_found_by_words_and_described() -> Outcome {
     let notebook = named(&found, "run_notebook").expect("found by its name");
     assert_eq!(notebook["arguments"]["properties"]["path"]["type"], "string", "{found}");
     assert_eq!(notebook["call_with"], "call_write_operation", "{found}");
+    // By its name in any form, or by the id of its operation, which errors tell, it is the first.
+    for (query, first) in [
+        ("create dashboard", "create_dashboard"),
+        ("create_experiment", "create_experiment"),
+        ("apps.apps.deploy", "deploy_app"),
+        ("ml.experiments.create_run", "ml.experiments.create_run"),
+    ] {
+        let found = harness.answer("search_operations", json!({ "query": query, "limit": 3 })).await?;
+        assert_eq!(found["operations"][0]["operation"], first, "{query}: {found}");
+    }
     let found = harness.answer("search_operations", json!({ "query": "delete job", "limit": 50 })).await?;
     assert!(named(&found, "delete_job").is_none(), "what is left out is not shown: {found}");
     let refusal = harness.refusal("search_operations", json!({ "query": "xyzzy" })).await?;
@@ -74,6 +84,18 @@ async fn arguments_are_checked_as_those_of_a_tool() -> Outcome {
         let refusal = harness.refusal("call_destructive_operation", operation(name, json!({}))).await?;
         assert!(refusal.contains(words), "{name}: {refusal}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn advice_says_once_how_to_call_what_is_not_listed() -> Outcome {
+    let harness = reach(false).await?;
+    let refusal =
+        harness.refusal("call_write_operation", operation("create_experiment", json!({ "name": "no path" }))).await?;
+    let way =
+        "call what is not listed with the `call_…_operation` tool of its risk: `get_input_schema`, `create_experiment`";
+    assert_eq!(refusal.matches(way).count(), 1, "{refusal}");
+    assert!(!refusal.contains("not enabled on this server"), "{refusal}");
     Ok(())
 }
 
