@@ -22,14 +22,13 @@ use crate::operation;
 use crate::policy::{Known, Policy, PolicyFile, READ_ONLY};
 use crate::workspaces::{self, Access};
 
+pub(crate) use callable::executor;
 pub use live::LiveRegistry;
 
 /// How alike a name is that differs by a slip of the pen; 1 is equal.
 const SLIP: f64 = 0.94;
 /// The toolsets whose tools find, enable and call others.
 const ABOUT_TOOLS: [&str; 2] = ["discovery", "reach"];
-/// The tool that calls what only reads; where it is not enabled, no other executor is.
-const LEAST_EXECUTOR: &str = "call_read_operation";
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
 const FULL_SCHEMA_TOOL: &str = "get_input_schema";
 
@@ -321,7 +320,7 @@ impl Registry {
             }
         }
         let names = lacking.join(", ");
-        let note = match self.has(LEAST_EXECUTOR) {
+        let note = match self.has(executor(Risk::Read)) {
             true => format!("call what is not listed with the `call_…_operation` tool of its risk: {names}"),
             false => format!("not enabled on this server: {names}"),
         };

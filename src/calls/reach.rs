@@ -6,17 +6,8 @@ use super::{Registries, checked, run, secrets};
 use crate::context::Context;
 use crate::directory::{Called, Directory};
 use crate::error::Error;
-use crate::registry::{Registry, Tool};
+use crate::registry::{Registry, Tool, executor};
 use crate::risk::Risk;
-
-/// The tool of a risk that calls operations of that risk.
-fn executor(risk: Risk) -> &'static str {
-    match risk {
-        Risk::Read => "call_read_operation",
-        Risk::Write => "call_write_operation",
-        Risk::Destructive => "call_destructive_operation",
-    }
-}
 
 /// The tools and operations of a server, called in one workspace.
 #[derive(Debug)]

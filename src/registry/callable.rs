@@ -5,12 +5,14 @@ use crate::definition::ToolDefinition;
 use crate::generated::{REACHABLE, TOOLS};
 use crate::risk::Risk;
 
-/// The executors by what they may call.
-const EXECUTORS: [(&str, Risk); 3] = [
-    ("call_read_operation", Risk::Read),
-    ("call_write_operation", Risk::Write),
-    ("call_destructive_operation", Risk::Destructive),
-];
+/// The tool that calls what has a risk, and what has less.
+pub(crate) fn executor(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Read => "call_read_operation",
+        Risk::Write => "call_write_operation",
+        Risk::Destructive => "call_destructive_operation",
+    }
+}
 
 /// A tool or an operation that can be called.
 #[derive(Debug)]
@@ -25,7 +27,8 @@ pub(crate) struct Callable {
 impl Registry {
     /// Everything that can be called.
     pub(crate) fn callable(&self) -> impl Iterator<Item = Callable> {
-        let most = EXECUTORS.iter().filter(|(name, _)| self.has(name)).map(|(_, risk)| *risk).max();
+        let risks = [Risk::Read, Risk::Write, Risk::Destructive];
+        let most = risks.into_iter().rfind(|risk| self.has(executor(*risk)));
         let can_grow = self.has(live::ENABLING_TOOL);
         let tools = TOOLS.iter().map(move |tool| (tool, can_grow));
         let operations = REACHABLE.iter().map(|operation| (operation, false));
