@@ -3,6 +3,7 @@
 mod arguments;
 mod auth;
 mod doctor;
+mod http;
 mod json;
 mod shutdown;
 mod surface;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use arguments::Cli;
-use arguments::{AuditCommand, Command, ResourcesCommand, ToolsCommand};
+use arguments::{AuditCommand, Command, KeysCommand, ResourcesCommand, ToolsCommand};
 
 use crate::audit;
 use crate::caller::Caller;
@@ -50,6 +51,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let options = cli.options;
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&options).await,
+        Command::Http(http) => http::serve(&options, &http).await,
+        Command::Keys(KeysCommand::New { name }) => http::new_key(&name),
         Command::Doctor { sql, json: as_json } => {
             let report = doctor::examine(&options, sql).await?;
             print(&if as_json { json(&report.to_json())? } else { report.to_string() })?;

@@ -3,6 +3,7 @@
 
 mod callable;
 mod live;
+mod narrow;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::workspaces::{self, Access};
 
 pub(crate) use callable::executor;
 pub use live::LiveRegistry;
+pub(crate) use narrow::Narrowing;
 
 /// How alike a name is that differs by a slip of the pen; 1 is equal.
 const SLIP: f64 = 0.94;

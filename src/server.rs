@@ -64,20 +64,32 @@ pub struct Server {
 
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
-    pub fn new(registry: Registry, workspaces: impl Into<Workspaces>) -> Self {
-        let session: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-        let in_session = |context: Context| {
-            let caller = Caller { session: Some(Arc::clone(&session)), ..context.caller };
-            Context { caller, ..context }
-        };
+    pub fn new(registry: impl Into<LiveRegistry>, workspaces: impl Into<Workspaces>) -> Self {
         Self {
             registry: Arc::new(registry.into()),
-            workspaces: workspaces.into().each(in_session),
+            workspaces: in_session(&workspaces.into()),
             turns: Turns::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
             digest: None,
         }
+    }
+
+    /// A server like this one for a caller: of this registry, with workspaces of its own, and as many turns as any other.
+    pub(crate) fn for_caller(&self, registry: Arc<Registry>, workspaces: Workspaces) -> Self {
+        Self { registry: Arc::new(registry.into()), workspaces, turns: Turns::default(), ..self.clone() }
+    }
+
+    /// The same server for one session, in which toolsets can be enabled.
+    pub(crate) fn for_session(&self) -> Self {
+        let registry = Arc::new(self.registry.current().into());
+        Self { registry, workspaces: in_session(&self.workspaces), ..self.clone() }
+    }
+
+    /// The risk of a tool that is enabled, and whether it refuses by itself what is more than what is allowed.
+    pub(crate) fn risk(&self, tool: &str) -> Option<(Risk, bool)> {
+        let registry = self.registry.current();
+        registry.tool(tool).ok().map(|tool| (tool.risk, tool.definition.guards_itself()))
     }
 
     /// The same, which tells clients the digest of what it exposes.
@@ -113,11 +125,33 @@ impl Server {
 
     /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
     fn workspaces(&self, request: &RequestContext<RoleServer>) -> Workspaces {
-        match request.client_info() {
+        let workspaces = match request.client_info() {
             Some(client) => self.workspaces.on_behalf_of(&client.name, &client.version),
             None => self.workspaces.clone(),
+        };
+        // What came over HTTP was sent by somebody who may do so much.
+        let parts = request.extensions.get::<http::request::Parts>();
+        match parts.and_then(|parts| parts.extensions.get::<Ceiling>()) {
+            Some(Ceiling(Risk::Read)) => workspaces.each(|mut context| {
+                context.policy.read_only = true;
+                context
+            }),
+            Some(Ceiling(Risk::Write | Risk::Destructive)) | None => workspaces,
         }
     }
+}
+
+/// The highest risk that the sender of a request may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ceiling(pub(crate) Risk);
+
+/// The workspaces as calls of one session see them.
+fn in_session(workspaces: &Workspaces) -> Workspaces {
+    let session: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    workspaces.each(|context| {
+        let caller = Caller { session: Some(Arc::clone(&session)), ..context.caller };
+        Context { caller, ..context }
+    })
 }
 
 /// A tool as `tools/list` shows it.

@@ -2,5 +2,6 @@
 //! answered here.
 
 mod envelope;
+pub mod http;
 mod message;
 pub mod stdio;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::config::Options;
+use crate::transport::http::HttpOptions;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -23,6 +24,11 @@ pub struct Cli {
 pub enum Command {
     /// Serve MCP over stdio (the default)
     Serve,
+    /// Serve MCP over HTTP, to many callers at once
+    Http(Box<HttpOptions>),
+    /// Make keys for `http --auth bearer`
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Show the tools
     #[command(subcommand)]
     Tools(ToolsCommand),
@@ -64,6 +70,16 @@ pub enum Command {
         /// Loopback port; 0 takes a free one
         #[arg(long, default_value_t = 0)]
         port: u16,
+    },
+}
+
+/// What to do about keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key: it is printed once, with the entry for the file of `--keys`
+    New {
+        /// Who gets the key
+        name: String,
     },
 }
 

@@ -9,6 +9,7 @@ mod azure_devops_oidc;
 mod azure_msi;
 mod basic;
 mod cache;
+mod caller;
 mod chain;
 mod cloud;
 mod config_file;
@@ -50,6 +51,7 @@ use crate::host::Host;
 use crate::mask::Mask;
 
 pub use attribute::Attribute;
+pub use caller::{CallerToken, OnBehalf};
 pub(crate) use chain::Chosen;
 pub(crate) use context::Context;
 pub(crate) use credential::AuthHeaders;

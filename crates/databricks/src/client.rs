@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
 use crate::arguments::{Arguments, Payload};
+use crate::auth::OnBehalf;
 use crate::config::Config;
 use crate::content::{Content, Part};
 use crate::deadline::Deadline;
@@ -59,6 +60,23 @@ impl Client {
     /// When a setting cannot be used, for example an id that no header can carry.
     pub fn new(config: Config) -> Result<Client, Error> {
         Ok(Client { transport: Transport::new(config)? })
+    }
+
+    /// A client for another caller: of the same connections, with limits of its own, and with credentials of its own where
+    /// it calls on somebody's behalf.
+    ///
+    /// ```
+    /// use databricks::{CallerToken, Client, Config, OnBehalf};
+    ///
+    /// let client = Client::new(Config::new("acme.test", "dapi-of-the-server")?)?;
+    /// let token = CallerToken::new("dapi-of-the-caller");
+    /// let theirs = client.for_caller(Some(OnBehalf::Token(token.clone())));
+    /// token.set("a newer one"); // which later calls send
+    /// assert_eq!(theirs.host(), client.host());
+    /// # Ok::<(), databricks::Error>(())
+    /// ```
+    pub fn for_caller(&self, on_behalf: Option<OnBehalf>) -> Client {
+        Client { transport: self.transport.for_caller(on_behalf) }
     }
 
     /// The same client, calling on behalf of another program, which the `User-Agent` then names.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::auth::{self, Attribute, Environment, MissingProfile, Settings};
+use crate::auth::{self, Attribute, Environment, MissingProfile, OnBehalf, Settings};
 use crate::error::Error;
 use crate::host::Host;
 use crate::limit::Limits;
@@ -57,6 +57,8 @@ pub struct Config {
     pub remarks: Vec<String>,
     /// Where authentication looks for variables, files and programs.
     pub environment: Environment,
+    /// On whose behalf calls are made. It wins over all credentials.
+    pub on_behalf: Option<OnBehalf>,
     /// Who is calling.
     pub user_agent: UserAgent,
     /// How long making a connection may take.
@@ -80,6 +82,7 @@ impl Default for Config {
             account_id: None,
             settings: Settings::default(),
             remarks: Vec::new(),
+            on_behalf: None,
             environment: Environment::default(),
             user_agent: UserAgent::default(),
             connect_timeout: Duration::from_secs(10),

@@ -124,7 +124,10 @@ mod watch;
 mod weight;
 
 pub use arguments::{Arguments, Payload};
-pub use auth::{Attribute, Environment, KeptLogin, LoggedIn, Login, ProgramOutput, Running, Settings, Storage};
+pub use auth::{
+    Attribute, CallerToken, Environment, KeptLogin, LoggedIn, Login, OnBehalf, ProgramOutput, Running, Settings,
+    Storage,
+};
 pub use client::Client;
 pub use config::Config;
 pub use content::{Content, Part};

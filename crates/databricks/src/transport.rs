@@ -17,7 +17,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, Question};
-use crate::auth::{AuthHeaders, Authenticator, Chosen, Context};
+use crate::auth::{AuthHeaders, Authenticator, Chosen, Context, OnBehalf};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::Content;
@@ -55,7 +55,8 @@ pub(crate) struct Transport {
 
 struct Shared {
     workspace_id: Option<HeaderValue>,
-    authenticator: Authenticator,
+    authenticator: Arc<Authenticator>,
+    config: Arc<Config>,
     http: reqwest::Client,
     gate: Gate,
     clock: Clock,
@@ -113,9 +114,9 @@ impl Transport {
             })
         });
         let http = http_client(&config)?;
-        let authenticator = Authenticator::new(Context::new(&config, http.clone()));
+        let authenticator = Arc::new(Authenticator::new(Context::new(&config, http.clone())));
         Ok(Transport {
-            user_agent: Arc::new(config.user_agent),
+            user_agent: Arc::new(config.user_agent.clone()),
             terms: Terms::default(),
             closing: None,
             deadline: None,
@@ -131,8 +132,35 @@ impl Transport {
                 connect_timeout: config.connect_timeout,
                 idle_timeout: config.idle_timeout,
                 max_response_bytes: config.max_response_bytes,
+                config: Arc::new(config),
             }),
         })
+    }
+
+    /// A transport for another caller: of the same connections, with limits of its own, and with credentials of its own
+    /// where it calls on somebody's behalf.
+    pub(crate) fn for_caller(&self, on_behalf: Option<OnBehalf>) -> Transport {
+        let Shared { workspace_id, authenticator, config, http, .. } = &*self.shared;
+        let (authenticator, config) = match on_behalf {
+            None => (Arc::clone(authenticator), Arc::clone(config)),
+            Some(on_behalf) => {
+                let config = Config { on_behalf: Some(on_behalf), ..Config::clone(config) };
+                (Arc::new(Authenticator::new(Context::new(&config, http.clone()))), Arc::new(config))
+            }
+        };
+        let shared = Shared {
+            workspace_id: workspace_id.clone(),
+            authenticator,
+            http: http.clone(),
+            gate: Gate::new(config.limits),
+            clock: Clock::default(),
+            retry: config.retry,
+            connect_timeout: config.connect_timeout,
+            idle_timeout: config.idle_timeout,
+            max_response_bytes: config.max_response_bytes,
+            config,
+        };
+        Transport { shared: Arc::new(shared), ..self.clone() }
     }
 
     /// The same transport, calling on behalf of another program.

@@ -86,6 +86,11 @@ impl Chosen {
             ("pat", Some(Source::Profile(profile))) => format!(
                 "check that `token` in the profile `{profile}` is a valid token of this workspace and has not expired"
             ),
+            ("caller-token", _) => {
+                "the token of the caller is not valid for this workspace, or has expired: present a \
+                                     newer one"
+                    .to_owned()
+            }
             ("pat", _) => error.hint().unwrap_or_default().to_owned(),
             (name, _) => format!(
                 "check that the identity of `{name}` belongs to this workspace, or choose another method with \
@@ -103,6 +108,9 @@ impl Chosen {
 
 /// The first way that works, or the only one that the settings allow.
 pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
+    if let Some(on_behalf) = &context.on_behalf {
+        return Ok(on_behalf.choose(context));
+    }
     context.settings.validate()?;
     if let Some(name) = context.settings.get(Attribute::AuthType) {
         let method = METHODS.iter().find(|method| method.name == name).ok_or_else(|| unknown(name))?;

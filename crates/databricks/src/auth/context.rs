@@ -6,6 +6,7 @@ use tokio::sync::OnceCell;
 
 use crate::auth::attribute::Attribute;
 use crate::auth::cache::TokenCache;
+use crate::auth::caller::OnBehalf;
 use crate::auth::chain::NotConfigured;
 use crate::auth::environment::Environment;
 use crate::auth::identity::Identity;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     /// The ways of authenticating that were not taken at the last choice, with the reasons.
     declined: Mutex<Vec<DeclinedMethod>>,
     remarks: Vec<String>,
+    /// On whose behalf calls are made, where it is not as the settings say.
+    pub(crate) on_behalf: Option<OnBehalf>,
 }
 
 impl Context {
@@ -51,6 +54,7 @@ impl Context {
             endpoints: OnceCell::new(),
             declined: Mutex::default(),
             remarks: config.remarks.clone(),
+            on_behalf: config.on_behalf.clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::auth::cache::TokenCache;
+use crate::auth::caller::CallerToken;
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -20,6 +21,8 @@ enum Authorization {
     /// The whole value of the header.
     Fixed(Secret),
     Bearer(TokenCache),
+    /// The token of whoever is called for, as it is when the request is sent.
+    Caller(CallerToken),
 }
 
 /// A second token that some clouds want to see.
@@ -50,6 +53,11 @@ impl Credential {
         Credential { authorization, companion: None, fixed: Vec::new() }
     }
 
+    /// The token of whoever is called for.
+    pub(crate) fn caller(token: CallerToken) -> Credential {
+        Credential { authorization: Authorization::Caller(token), companion: None, fixed: Vec::new() }
+    }
+
     /// A bearer token that is fetched.
     pub(crate) fn bearer(tokens: TokenCache) -> Credential {
         Credential { authorization: Authorization::Bearer(tokens), companion: None, fixed: Vec::new() }
@@ -71,6 +79,9 @@ impl Credential {
         let mut generations = Generations::default();
         match &self.authorization {
             Authorization::Fixed(value) => headers.insert(AUTHORIZATION, header_value(value.expose())?),
+            Authorization::Caller(token) => {
+                headers.insert(AUTHORIZATION, header_value(&format!("Bearer {}", token.get()?.expose()))?)
+            }
             Authorization::Bearer(tokens) => {
                 let held = tokens.token().await?;
                 generations.bearer = Some(held.generation);

@@ -14,14 +14,14 @@ use crate::secret::Secret;
 /// A credential from the OIDC tokens that `id_token` gets for an audience; a new one for each exchange.
 pub(crate) fn credential<F>(
     context: &Arc<Context>,
-    id_token: impl Fn(Arc<Context>, String) -> F + Send + Sync + Copy + 'static,
+    id_token: impl Fn(Arc<Context>, String) -> F + Send + Sync + 'static,
 ) -> Credential
 where
     F: Future<Output = Result<Secret, Error>> + Send + 'static,
 {
-    let shared = Arc::clone(context);
+    let (shared, id_token) = (Arc::clone(context), Arc::new(id_token));
     Credential::bearer(context.cache(move |_| {
-        let context = Arc::clone(&shared);
+        let (context, id_token) = (Arc::clone(&shared), Arc::clone(&id_token));
         async move {
             let audience = audience(&context).await?;
             let id_token = id_token(Arc::clone(&context), audience).await?;

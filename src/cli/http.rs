@@ -1,0 +1,58 @@
+//! `http`: serving many callers until the process is told to stop; and `keys`.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::cli::terminal::{note, print};
+use crate::cli::{LAST_RECORDS, UNDO_TIME, shutdown, surface, undo};
+use crate::config::Options;
+use crate::connect::Opened;
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::server::Server;
+use crate::transport::http::{self, HttpOptions};
+
+/// What a key begins with, so that scanners for secrets find one that has got out.
+const PREFIX: &str = "dbmcp_";
+/// The random bytes of a key.
+const KEY_BYTES: usize = 32;
+
+pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), Error> {
+    let registry = Arc::new(Registry::new(&options.selection()?)?);
+    let opened = Opened::open(options).await?;
+    let policy = opened.workspaces.first().policy_file.as_deref();
+    let digest = surface::checked(&registry, options, policy)?;
+    let template = Server::new(Arc::clone(&registry), opened.workspaces.clone()).with_digest(digest);
+    let stop = template.stop();
+    // From before the first call on.
+    let asked = shutdown::requested();
+    let service = http::open(http, Arc::clone(&registry), opened.workspaces.clone(), template).await?;
+    note(&format!("MCP on {} with {} tools. Ctrl-C ends it.", service.url(), registry.tools().count()));
+    asked.await?;
+    tokio::select! {
+        () = service.drain() => {}
+        // A second signal ends the waiting.
+        _ = shutdown::requested() => {}
+    }
+    // First of all, so that no start takes the place of another call that ends.
+    opened.workspaces.close();
+    stop.cancel();
+    tokio::join!(undo(&opened.workspaces), service.finish(UNDO_TIME));
+    opened.workspaces.finish_audit(LAST_RECORDS);
+    Ok(())
+}
+
+/// Makes a key and prints it, with the entry for the file of `--keys`.
+pub(super) fn new_key(name: &str) -> Result<(), Error> {
+    let mut bytes = [0; KEY_BYTES];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
+        .map_err(|_| Error::failed("this system gives no random bytes"))?;
+    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+    let name = serde_json::Value::from(name);
+    note(
+        "The key is shown once. Its caller sends it as `Authorization: Bearer KEY`; the entry goes into the file of `--keys`.",
+    );
+    print(&format!("# key: {key}\n- name: {name}\n  sha256: {}", http::hash(&key)))
+}

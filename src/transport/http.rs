@@ -1,0 +1,357 @@
+//! MCP over HTTP: Streamable HTTP on `/mcp` for many callers, each with a server of their own.
+//!
+//! A request passes, in this order: the limits of its connection (`listen`), the check of `Host` and `Origin` (`origin`), the
+//! proof of who calls (`auth`), what is left for that caller (`narrowing`, `tenants`), the bounds of its body (`body`, and
+//! `transport::message`, which answers what is no message), and the risk that the caller may take (here). rmcp has what is
+//! behind.
+
+mod auth;
+mod body;
+mod health;
+mod listen;
+mod narrowing;
+mod options;
+mod origin;
+mod principal;
+mod problem;
+mod reload;
+mod tenants;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use databricks::Secret;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::risk::Risk;
+use crate::server::{Ceiling, Server};
+use crate::transport::http::auth::Auth;
+use crate::transport::http::body::Room;
+use crate::transport::http::health::Readiness;
+use crate::transport::http::listen::{Listener, Terms};
+use crate::transport::http::origin::Allowed;
+use crate::transport::http::principal::{Denied, Principal};
+use crate::transport::http::problem::Problem;
+use crate::transport::http::tenants::{SESSION, Tenant, Tenants};
+use crate::transport::http::tls::Tls;
+use crate::transport::message::{self, Received, Refusal};
+use crate::workspaces::Workspaces;
+
+pub(crate) use auth::hash;
+pub use options::{Address, AuthMode, CallAs, HttpOptions};
+
+/// The header with a Databricks token of the caller, for `--call-as header`.
+const CALLER_TOKEN: &str = "x-databricks-token";
+
+/// An HTTP server that is being served.
+#[derive(Debug)]
+pub struct Service {
+    app: Arc<App>,
+    address: Address,
+    is_tls: bool,
+    served: Vec<tokio::task::JoinHandle<()>>,
+    closing: CancellationToken,
+    drain: Duration,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    auth: Auth,
+    allowed: Allowed,
+    call_as: CallAs,
+    tenants: Tenants,
+    room: Room,
+    workspaces: Workspaces,
+    /// The server is told to stop, and takes no new calls.
+    draining: CancellationToken,
+    /// The calls under way.
+    under_way: TaskTracker,
+    readiness: Readiness,
+}
+
+impl App {
+    /// Whether it takes no new calls.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    /// Whether the workspaces answer, as it was found last.
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// The workspaces that calls go to.
+    pub(crate) fn workspaces(&self) -> &Workspaces {
+        &self.workspaces
+    }
+}
+
+/// Serves clients from now on. `template` is the server that each caller gets one like.
+///
+/// # Errors
+/// Where the options contradict each other or open more than they protect, and where the address cannot be used.
+pub async fn open(
+    options: &HttpOptions,
+    registry: Arc<Registry>,
+    workspaces: Workspaces,
+    template: Server,
+) -> Result<Service, Error> {
+    let auth = Auth::open(options)?;
+    let call_as = call_as(options, &workspaces)?;
+    let allowed = Allowed::new(options)?;
+    let tls = Tls::open(options)?.map(Arc::new);
+    if tls.is_none() && !options.listen.is_local() {
+        tracing::warn!("keys and tokens go over the network as clear text, unless a proxy before this server adds TLS");
+    }
+    let app = Arc::new(App {
+        auth,
+        allowed,
+        call_as,
+        tenants: Tenants::new(registry, workspaces.clone(), template, call_as, options, body::MOST_BYTES),
+        room: Room::default(),
+        workspaces,
+        draining: CancellationToken::new(),
+        under_way: TaskTracker::new(),
+        readiness: Readiness::default(),
+    });
+    let listener = Listener::open(&options.listen).await?;
+    let address = listener.address();
+    let closing = CancellationToken::new();
+    let terms =
+        Terms { connections: Arc::new(Semaphore::new(options.max_connections as usize)), closing: closing.clone() };
+    let is_tls = tls.is_some();
+    let served = vec![tokio::spawn(listen::serve(listener, tls, router(&app), terms))];
+    Ok(Service { app, address, is_tls, served, closing, drain: Duration::from_secs(options.drain_seconds.into()) })
+}
+
+impl Service {
+    /// Where clients reach it on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        match &self.address {
+            Address::Tcp(address) => format!("{scheme}://{address}/mcp"),
+            Address::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// Takes no new calls, and waits until those under way have ended, for as long as the options allow.
+    pub async fn drain(&self) {
+        self.app.draining.cancel();
+        self.app.under_way.close();
+        if tokio::time::timeout(self.drain, self.app.under_way.wait()).await.is_err() {
+            tracing::warn!("calls were under way when the time to end them was over; they are cancelled");
+        }
+    }
+
+    /// Ends the connections, once their answers are out.
+    pub async fn finish(self, limit: Duration) {
+        self.closing.cancel();
+        for served in self.served {
+            let _ = tokio::time::timeout(limit, served).await;
+        }
+    }
+}
+
+/// As whom the workspace is called, if it can be done with these options.
+fn call_as(options: &HttpOptions, workspaces: &Workspaces) -> Result<CallAs, Error> {
+    let default = if options.auth == AuthMode::App { CallAs::Forwarded } else { CallAs::Service };
+    let call_as = options.call_as.unwrap_or(default);
+    let needed = match call_as {
+        CallAs::Exchange => Some((AuthMode::Oauth, "`--call-as exchange` needs the tokens of `--auth oauth`")),
+        CallAs::Forwarded => Some((AuthMode::App, "`--call-as forwarded` needs the proxy of `--auth app`")),
+        CallAs::Service | CallAs::Header => None,
+    };
+    if let Some((_, message)) = needed.filter(|(mode, _)| *mode != options.auth) {
+        return Err(Error::failed(message));
+    }
+    if call_as != CallAs::Service && workspaces.iter().count() > 1 {
+        // A token of one workspace would be shown to another.
+        return Err(Error::failed("`--call-as` other than `service` is for one workspace, and there are several")
+            .with_hint("name one with `--profile`"));
+    }
+    Ok(call_as)
+}
+
+fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/mcp", any(mcp))
+        .route("/mcp/", any(mcp))
+        .route("/mcp/{*rest}", any(mcp))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/.well-known/oauth-protected-resource", get(metadata))
+        .route("/.well-known/oauth-protected-resource/{*rest}", get(metadata))
+        .fallback(nothing)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), checked))
+        .with_state(Arc::clone(app))
+}
+
+/// Lets no request through that a web page of a foreign site may have sent.
+async fn checked(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match app.allowed.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn nothing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here; MCP is on `/mcp`")
+}
+
+async fn metadata(State(app): State<Arc<App>>) -> Response {
+    match app.auth.metadata() {
+        Some(metadata) => axum::Json(metadata).into_response(),
+        None => Problem::new(StatusCode::NOT_FOUND, "this server is not protected by OAuth").into_response(),
+    }
+}
+
+async fn mcp(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match answer(&app, parts, body).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+    let principal = app.auth.principal(&parts).await?;
+    let rest = parts.uri.path().strip_prefix("/mcp").unwrap_or_default();
+    let asked = narrowing::asked(rest, &parts.headers)?;
+    let token = caller_token(app, &principal, &parts)?;
+    let tenant = app.tenants.of(&principal, &asked, token)?;
+    parts.extensions.insert(Ceiling(principal.grant.ceiling));
+    if parts.method != Method::POST {
+        let permit = tenant.stream()?;
+        let in_session = parts.headers.contains_key(SESSION);
+        let response = tenant.answer(http::Request::from_parts(parts, Body::empty()), in_session).await;
+        return Ok(held(response, (permit, tenant)));
+    }
+    if app.is_draining() {
+        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, "this server is about to end", 1));
+    }
+    let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body).await?;
+    let message = match message::read(&bytes, weight) {
+        Received::Message(message) => *message,
+        Received::Refused(refusal) => return Err(Problem::refused(refusal)),
+        Received::Batch(_) => {
+            let message = "batches are not taken over HTTP; send one message in each request";
+            return Err(Problem::refused(Refusal::invalid_request(None, message)));
+        }
+        Received::Nothing if bytes.trim_ascii().is_empty() => {
+            return Err(Problem::refused(Refusal::invalid_request(None, "the request has no body")));
+        }
+        // A notification that means nothing here.
+        Received::Nothing => return Ok(StatusCode::ACCEPTED.into_response()),
+    };
+    let (id, kind) = (id(&message), Kind::of(&message));
+    admit(app, &principal, &tenant, &message).map_err(|problem| problem.of(id.clone()))?;
+    let in_session = parts.headers.contains_key(SESSION) || kind == Kind::Initialize;
+    if kind == Kind::Initialize {
+        tenant.room_for_session().await.map_err(|problem| problem.of(id.clone()))?;
+    }
+    let place = match kind {
+        Kind::Stream => Some(tenant.stream()),
+        Kind::Call => Some(tenant.call()),
+        Kind::Initialize | Kind::Light => None,
+    };
+    let place = place.transpose().map_err(|problem| problem.of(id))?;
+    let under_way = (kind == Kind::Call).then(|| app.under_way.token());
+    drop(message);
+    let request = http::Request::from_parts(parts, Full::new(bytes));
+    let response = tenant.answer(request, in_session).await;
+    Ok(held(response, (place, under_way, share, tenant)))
+}
+
+/// What a message asks for, as far as limits go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Initialize,
+    /// It stays open until the client closes it.
+    Stream,
+    Call,
+    /// A ping, a notification, or an answer.
+    Light,
+}
+
+impl Kind {
+    fn of(message: &ClientJsonRpcMessage) -> Self {
+        match message {
+            JsonRpcMessage::Request(request) => match request.request.method() {
+                "initialize" => Self::Initialize,
+                "ping" => Self::Light,
+                "subscriptions/listen" => Self::Stream,
+                _ => Self::Call,
+            },
+            _ => Self::Light,
+        }
+    }
+}
+
+fn id(message: &ClientJsonRpcMessage) -> Option<Value> {
+    match message {
+        JsonRpcMessage::Request(request) => Some(json!(request.id)),
+        _ => None,
+    }
+}
+
+/// Refuses a call that is more than the caller may do.
+fn admit(app: &App, principal: &Principal, tenant: &Tenant, message: &ClientJsonRpcMessage) -> Result<(), Problem> {
+    let JsonRpcMessage::Request(request) = message else { return Ok(()) };
+    let ClientRequest::CallToolRequest(call) = &request.request else { return Ok(()) };
+    let Some((risk, guards_itself)) = tenant.server().risk(&call.params.name) else { return Ok(()) };
+    let ceiling = principal.grant.ceiling;
+    // What refuses by itself whatever does more than reading is told that no more is allowed.
+    if risk <= ceiling || (guards_itself && ceiling == Risk::Read) {
+        return Ok(());
+    }
+    let reason =
+        format!("`{}` is {}, and you may call what is {} at most", call.params.name, risk.name(), ceiling.name());
+    Err(Denied::Forbidden { reason, challenge: app.auth.step_up(risk) }.into())
+}
+
+/// What the workspace is called with, where that is not the server's own identity.
+fn caller_token(app: &App, principal: &Principal, request: &Parts) -> Result<Option<Secret>, Problem> {
+    let missing = |what: &str| Problem::new(StatusCode::UNAUTHORIZED, format!("the request has no {what}"));
+    match app.call_as {
+        CallAs::Service => Ok(None),
+        CallAs::Exchange => principal.token.clone().map(Some).ok_or_else(|| missing("token to exchange")),
+        CallAs::Forwarded => principal.token.clone().map(Some).ok_or_else(|| {
+            missing("`x-forwarded-access-token` header; add user authorization with its scopes to the app")
+        }),
+        CallAs::Header => {
+            let mut values = request.headers.get_all(CALLER_TOKEN).iter();
+            let value = values.next().and_then(|value| value.to_str().ok()).map(str::trim);
+            match value.filter(|value| !value.is_empty() && values.next().is_none()) {
+                Some(token) => Ok(Some(Secret::from(token))),
+                None => Err(missing("`X-Databricks-Token` header, or more than one")),
+            }
+        }
+    }
+}
+
+/// The response, which holds something until its last byte is out or its client is gone.
+fn held<T: Send + Sync + 'static>(response: Response, what: T) -> Response {
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &what;
+            frame
+        }))
+    })
+}

@@ -1,0 +1,83 @@
+//! How callers prove who they are: one mode a server, each in a file that says what it protects and what not.
+
+mod app;
+mod bearer;
+mod none;
+mod oauth;
+
+pub(crate) use bearer::hash;
+use http::request::Parts;
+
+use crate::error::Error;
+use crate::transport::http::options::{AuthMode, HttpOptions};
+use crate::transport::http::principal::{Denied, Principal};
+
+/// The mode of a server.
+#[derive(Debug)]
+pub(crate) enum Auth {
+    /// Nobody is asked.
+    None,
+    /// By shared keys.
+    Bearer(bearer::Keys),
+    /// By tokens of an issuer.
+    Oauth(Box<oauth::Resource>),
+    /// By the proxy of a Databricks App.
+    App,
+}
+
+impl Auth {
+    /// The mode that the options ask for.
+    ///
+    /// # Errors
+    /// Where the options of the mode are incomplete, or would open the server to others than it protects from.
+    pub(crate) fn open(options: &HttpOptions) -> Result<Self, Error> {
+        match options.auth {
+            AuthMode::None => none::check(options).map(|()| Self::None),
+            AuthMode::Bearer => bearer::Keys::open(options).map(Self::Bearer),
+            AuthMode::Oauth => oauth::Resource::open(options).map(|resource| Self::Oauth(Box::new(resource))),
+            AuthMode::App => app::check(options).map(|()| Self::App),
+        }
+    }
+
+    /// Who sends a request.
+    pub(crate) async fn principal(&self, request: &Parts) -> Result<Principal, Denied> {
+        match self {
+            Self::None => Ok(none::principal()),
+            Self::Bearer(keys) => keys.principal(request),
+            Self::Oauth(resource) => resource.principal(request).await,
+            Self::App => app::principal(request),
+        }
+    }
+
+    /// What clients are told of where to get tokens (RFC 9728).
+    pub(crate) fn metadata(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::Oauth(resource) => Some(resource.metadata()),
+            Self::None | Self::Bearer(_) | Self::App => None,
+        }
+    }
+
+    /// The challenge for a caller who needs more than they have: the scopes for a call of this risk.
+    pub(crate) fn step_up(&self, risk: crate::risk::Risk) -> Option<String> {
+        match self {
+            Self::Oauth(resource) => Some(resource.step_up(risk)),
+            Self::None | Self::Bearer(_) | Self::App => None,
+        }
+    }
+}
+
+/// The token after `Bearer`, where there is one and one only.
+fn bearer_token(request: &Parts) -> Result<&str, &'static str> {
+    let mut values = request.headers.get_all(http::header::AUTHORIZATION).iter();
+    let value = values.next().ok_or("the request has no `Authorization` header")?;
+    if values.next().is_some() {
+        return Err("the request has more than one `Authorization` header");
+    }
+    let value = value.to_str().map_err(|_| "the `Authorization` header is not text")?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    match (scheme.eq_ignore_ascii_case("bearer"), token.trim()) {
+        (true, "") => Err("the `Authorization` header has no token after `Bearer`"),
+        (true, token) => Ok(token),
+        (false, _) => Err("the `Authorization` header is not of the form `Bearer TOKEN`"),
+    }
+}

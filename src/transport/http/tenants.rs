@@ -1,0 +1,299 @@
+//! A server for each caller: clients, limits, sessions and definitions of their own, so that nothing of one caller can be
+//! reached by another.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use databricks::{CallerToken, OnBehalf, Secret};
+use http::{HeaderValue, StatusCode};
+use rmcp::transport::streamable_http_server::SessionManager as _;
+use rmcp::transport::streamable_http_server::session::SessionId;
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::caller::Caller;
+use crate::context::Context;
+use crate::error::Error;
+use crate::registry::{Narrowing, Registry};
+use crate::server::Server;
+use crate::transport::http::auth::hash;
+use crate::transport::http::options::{CallAs, HttpOptions};
+use crate::transport::http::principal::Principal;
+use crate::transport::http::problem::Problem;
+use crate::workspaces::Workspaces;
+
+/// The header that names a session.
+pub(crate) const SESSION: &str = "mcp-session-id";
+/// So many callers are known at once. One takes some 100 kB.
+const MOST: usize = 10_000;
+/// A caller who has been idle for so long makes room for another.
+const IDLE: Duration = Duration::from_secs(60);
+/// A session ends when its client has sent nothing for so long. Editors keep theirs open for a working day.
+const SESSION_IDLE: Duration = Duration::from_secs(8 * 3_600);
+/// How often an open stream shows that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The servers of all callers.
+#[derive(Debug)]
+pub(crate) struct Tenants {
+    registry: Arc<Registry>,
+    workspaces: Workspaces,
+    template: Server,
+    call_as: CallAs,
+    sessions: bool,
+    max_calls: usize,
+    max_streams: usize,
+    max_body_bytes: usize,
+    known: Mutex<HashMap<Key, Arc<Tenant>>>,
+}
+
+/// What tells callers apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    principal: Arc<str>,
+    /// The SHA-256 of the token that calls are made with, where nothing else says whose it is.
+    token: Option<String>,
+    narrowings: [Narrowing; 3],
+}
+
+/// The server of one caller.
+pub(crate) struct Tenant {
+    server: Server,
+    manager: Arc<LocalSessionManager>,
+    with_sessions: Option<StreamableHttpService<Server, LocalSessionManager>>,
+    stateless: StreamableHttpService<Server, NeverSessionManager>,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    max_streams: usize,
+    token: Option<CallerToken>,
+    used: Mutex<Instant>,
+    /// When each session was used last.
+    sessions_used: Mutex<HashMap<SessionId, Instant>>,
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tenant").field("calls", &self.calls).finish_non_exhaustive()
+    }
+}
+
+impl Tenants {
+    /// Servers like `template` for the callers to come, each of this registry or a part of it.
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        workspaces: Workspaces,
+        template: Server,
+        call_as: CallAs,
+        options: &HttpOptions,
+        max_body_bytes: usize,
+    ) -> Self {
+        Self {
+            registry,
+            workspaces,
+            template,
+            call_as,
+            sessions: !options.no_sessions,
+            max_calls: options.max_calls as usize,
+            max_streams: options.max_streams as usize,
+            max_body_bytes,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The server of a caller, narrowed to what a request asks for; `token` is what the workspace is called with.
+    ///
+    /// # Errors
+    /// For a narrowing by unknown names, and while too many callers are busy.
+    pub(crate) fn of(
+        &self,
+        principal: &Principal,
+        asked: &[Narrowing; 2],
+        token: Option<Secret>,
+    ) -> Result<Arc<Tenant>, Problem> {
+        let [by_path, by_headers] = asked.clone();
+        let narrowings = [principal.grant.narrowing.clone(), by_path, by_headers];
+        let tells_apart = token.as_ref().filter(|_| self.call_as == CallAs::Header);
+        let key = Key {
+            principal: Arc::clone(&principal.id),
+            token: tells_apart.map(|token| hash(token.expose())),
+            narrowings: narrowings.clone(),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tenant) = known.get(&key) {
+            tenant.use_again(token);
+            return Ok(Arc::clone(tenant));
+        }
+        if known.len() >= MOST {
+            known.retain(|_, tenant| tenant.is_busy());
+        }
+        if known.len() >= MOST {
+            let message = format!("this server has {MOST} callers, as many as it takes at once");
+            return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, message, 30));
+        }
+        let wrong = |error: Error| Problem::new(StatusCode::BAD_REQUEST, error.to_string());
+        let tenant = Arc::new(self.tenant(principal, &narrowings, token).map_err(wrong)?);
+        known.insert(key, Arc::clone(&tenant));
+        Ok(tenant)
+    }
+
+    /// How many callers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn tenant(&self, principal: &Principal, narrowings: &[Narrowing], token: Option<Secret>) -> Result<Tenant, Error> {
+        let mut registry = Arc::clone(&self.registry);
+        for narrowing in narrowings.iter().filter(|narrowing| !narrowing.is_none()) {
+            registry = Arc::new(registry.narrowed(narrowing)?);
+        }
+        let token = token.map(CallerToken::new);
+        let on_behalf = token.clone().map(|token| match self.call_as {
+            CallAs::Exchange => OnBehalf::Exchange(token),
+            CallAs::Service | CallAs::Forwarded | CallAs::Header => OnBehalf::Token(token),
+        });
+        let read_only = narrowings.iter().any(|narrowing| narrowing.read_only);
+        let workspaces = self.workspaces.each(|context| {
+            let mut policy = context.policy;
+            policy.read_only |= read_only;
+            Context {
+                client: context.client.for_caller(on_behalf.clone()),
+                // Whom the workspace knows differs with the credentials.
+                identity: if on_behalf.is_some() { Arc::default() } else { context.identity },
+                caller: Caller { principal: principal.name.clone(), ..context.caller },
+                policy,
+                ..context
+            }
+        });
+        let server = self.template.for_caller(registry, workspaces);
+        let mut manager = LocalSessionManager::default();
+        let mut sessions = SessionConfig::default();
+        sessions.keep_alive = Some(SESSION_IDLE);
+        manager.session_config = sessions;
+        let manager = Arc::new(manager);
+        let config = |with_sessions: bool| {
+            StreamableHttpServerConfig::default()
+                .with_legacy_session_mode(with_sessions)
+                .with_json_response(true)
+                .with_sse_keep_alive(Some(KEEP_ALIVE))
+                .with_max_request_body_bytes(self.max_body_bytes)
+                // Both are checked before, for every path.
+                .disable_allowed_hosts()
+                .disable_allowed_origins()
+        };
+        let for_session = server.clone();
+        let with_sessions = self.sessions.then(|| {
+            StreamableHttpService::new(move || Ok(for_session.for_session()), Arc::clone(&manager), config(true))
+        });
+        let for_request = server.clone();
+        let stateless = StreamableHttpService::new(
+            move || Ok(for_request.clone()),
+            Arc::new(NeverSessionManager::default()),
+            config(false),
+        );
+        Ok(Tenant {
+            server,
+            manager,
+            with_sessions,
+            stateless,
+            calls: Arc::new(Semaphore::new(self.max_calls)),
+            streams: Arc::new(Semaphore::new(self.max_streams)),
+            max_streams: self.max_streams,
+            token,
+            used: Mutex::new(Instant::now()),
+            sessions_used: Mutex::default(),
+        })
+    }
+}
+
+impl Tenant {
+    /// The server, for what it knows of its tools.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// A place for a call. It is free again when the result is dropped.
+    pub(crate) fn call(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| {
+            let message = "as many of your calls are under way as this server allows; send this one again when others have \
+                           ended";
+            Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 1)
+        })
+    }
+
+    /// A place for a stream that stays open.
+    pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            let message = "you have as many open streams as this server allows; close one first";
+            Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 10)
+        })
+    }
+
+    /// Makes room for one more session, if need be in place of the one that has been idle for longest.
+    pub(crate) async fn room_for_session(&self) -> Result<(), Problem> {
+        let open: Vec<SessionId> = self.manager.sessions.read().await.keys().cloned().collect();
+        let oldest = {
+            let mut used = self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.retain(|id, _| open.contains(id));
+            if used.len() < self.max_streams {
+                return Ok(());
+            }
+            let idle = used.iter().filter(|(_, used)| used.elapsed() >= IDLE);
+            idle.min_by_key(|(_, used)| **used).map(|(id, _)| id.clone())
+        };
+        let Some(oldest) = oldest else {
+            let message = "you have as many sessions as this server allows; end one with DELETE first";
+            return Err(Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 10));
+        };
+        if let Err(error) = self.manager.close_session(&oldest).await {
+            tracing::debug!(%error, "an idle session was not closed");
+        }
+        Ok(())
+    }
+
+    /// A request came in a session, or began it.
+    fn use_session(&self, id: Option<&HeaderValue>) {
+        if let Some(id) = id.and_then(|id| id.to_str().ok()) {
+            let mut used = self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.insert(id.to_owned().into(), Instant::now());
+        }
+    }
+
+    /// Answers a request of the protocol: `in_session` where it begins a session or belongs to one.
+    pub(crate) async fn answer<B>(&self, request: http::Request<B>, in_session: bool) -> axum::response::Response
+    where
+        B: http_body::Body + Send + 'static,
+        B::Error: fmt::Display,
+    {
+        let response = match &self.with_sessions {
+            Some(service) if in_session => {
+                let session = request.headers().get(SESSION).cloned();
+                let response = service.handle(request).await;
+                if response.status().is_success() {
+                    self.use_session(response.headers().get(SESSION).or(session.as_ref()));
+                }
+                response
+            }
+            Some(_) | None => self.stateless.handle(request).await,
+        };
+        response.map(axum::body::Body::new)
+    }
+
+    fn use_again(&self, token: Option<Secret>) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if let (Some(place), Some(token)) = (&self.token, token) {
+            place.set(token);
+        }
+    }
+
+    /// Whether it was used lately, or is being used.
+    fn is_busy(self: &Arc<Self>) -> bool {
+        let has_sessions = self.manager.sessions.try_read().map_or(true, |sessions| !sessions.is_empty());
+        has_sessions
+            || Arc::strong_count(self) > 1
+            || self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE
+    }
+}
