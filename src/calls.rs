@@ -153,6 +153,30 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     Ok(())
 }
 
+/// The arguments with the cursor as the tool knows it: one that another caller was given is none.
+fn unsealed(context: &Context, tool: &Tool, mut arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    if let Some(seal) = &context.seal
+        && takes(tool, "page_token")
+        && let Some(Value::String(token)) = arguments.get_mut("page_token")
+        && !token.is_empty()
+    {
+        *token = seal.open(token).ok_or_else(Error::bad_page_token)?.to_owned();
+    }
+    Ok(arguments)
+}
+
+/// The answer with a cursor that nobody else can use. What an executor calls has sealed its own.
+fn sealed(context: &Context, tool: &Tool, mut answer: Value) -> Value {
+    if let Some(seal) = &context.seal
+        && tool.definition.toolset != record::EXECUTORS
+        && let Some(Value::String(token)) = answer.get_mut("next_page_token")
+        && !token.is_empty()
+    {
+        *token = seal.seal(token);
+    }
+    answer
+}
+
 /// Whether a tool has an argument of this name.
 fn takes(tool: &Tool, argument: &str) -> bool {
     tool.input_schema.get("properties").is_some_and(|properties| properties.get(argument).is_some())
@@ -208,6 +232,7 @@ async fn run(
 ) -> Result<Value, Error> {
     let registry = &registries.registry;
     let definition = tool.definition;
+    let arguments = unsealed(context, tool, arguments)?;
     let given = brief(&arguments);
     let began = Instant::now();
     let context = context.within(time(tool, &arguments));
@@ -334,7 +359,7 @@ async fn run(
             // Tools cut their answers where they know best. Whatever they did not think of ends here.
             let cuts = shape::fit_around_page(&mut answer, context.budget);
             shape::notice(&mut answer, cuts, "ask for less");
-            Ok(answer)
+            Ok(sealed(context, tool, answer))
         }
         Err(error) => Err(match registry.lacks(error.hint().unwrap_or_default()) {
             Some(note) => error.with_note(&note),

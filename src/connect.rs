@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use databricks::{Attribute, Client, Config};
+use databricks::{Attribute, Client, Config, Observe};
 use databricks_sandbox::{Faults, Sandbox, Seed};
 use tokio::runtime::{Builder, Runtime};
 
@@ -72,6 +72,11 @@ impl Drop for OwnRuntime {
 impl Opened {
     /// Opens every workspace of the options; the first error ends it.
     pub(crate) async fn open(options: &Options) -> Result<Self, Error> {
+        Self::observed(options, None).await
+    }
+
+    /// The same; somebody hears of each request to a workspace.
+    pub(crate) async fn observed(options: &Options, observer: Option<Arc<dyn Observe>>) -> Result<Self, Error> {
         let local = LocalRoots::open(&options.local_roots())?;
         let policy_file = options.policy().map(Registry::load_policy).transpose()?.map(Arc::new);
         if let Some(file) = &policy_file {
@@ -90,6 +95,7 @@ impl Opened {
             if let Some(most) = policy_file.as_ref().and_then(|file| file.answer_bytes()) {
                 config.max_response_bytes = config.max_response_bytes.min(most);
             }
+            config.observer = observer.clone();
             sandboxes.extend(sandbox);
             let warehouse_id = config.settings.get(Attribute::WarehouseId).map(str::to_owned);
             let budget = Budget::tokens(options.max_result_tokens as usize);

@@ -17,6 +17,7 @@ use crate::images::Media;
 use crate::local::LocalRoots;
 use crate::policy::{Policy, PolicyFile};
 use crate::progress::Progress;
+use crate::seal::Seal;
 use crate::shape::Budget;
 
 /// The workspace and the limits of this server; cheap to clone.
@@ -46,6 +47,8 @@ pub struct Context {
     pub record: Record,
     /// Who calls.
     pub caller: Caller,
+    /// The seal on what the caller keeps; `None` where there is one caller only.
+    pub seal: Option<Seal>,
     /// The identity that the workspace is called with, once somebody has asked for it.
     pub identity: Arc<OnceCell<String>>,
     /// The other tools and operations that this server knows.
@@ -69,6 +72,7 @@ impl Context {
             audit: None,
             record: Record::default(),
             caller: Caller::default(),
+            seal: None,
             identity: Arc::default(),
             directory: Arc::new(Empty),
         }

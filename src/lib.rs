@@ -27,6 +27,7 @@ pub mod images;
 mod input;
 pub mod local;
 pub mod log;
+pub mod metrics;
 /// The same file as in the generator, which is no dependency of the binary.
 #[path = "../crates/codegen/src/nearest.rs"]
 mod nearest;
@@ -40,6 +41,7 @@ pub mod resources;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/risk.rs"]
 mod risk;
+pub mod seal;
 mod search;
 pub mod server;
 pub mod shape;

@@ -174,6 +174,17 @@ pub async fn list(
     workspaces: &Workspaces,
     cursor: Option<&str>,
 ) -> Result<(Vec<Listed>, Option<String>), Error> {
+    let Some(seal) = &workspaces.first().seal else { return list_from(registry, workspaces, cursor).await };
+    let cursor = cursor.map(|cursor| seal.open(cursor).ok_or_else(Error::bad_cursor)).transpose()?;
+    let (listed, next) = list_from(registry, workspaces, cursor).await?;
+    Ok((listed, next.map(|next| seal.seal(&next))))
+}
+
+async fn list_from(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    cursor: Option<&str>,
+) -> Result<(Vec<Listed>, Option<String>), Error> {
     let decoded = |text| Cursor::decode(text).ok_or_else(Error::bad_cursor);
     if registry.workspaces().is_empty() {
         let (listed, next) = list_in(registry, workspaces.first(), cursor.map(decoded).transpose()?).await?;

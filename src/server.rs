@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::caller::Caller;
 use crate::calls;
@@ -31,11 +32,13 @@ use crate::controls;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::images::Media;
+use crate::metrics::Metrics;
 use crate::progress::{Meter, Progress, Step};
 use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::resources;
 use crate::server::instructions::instructions;
 use crate::server::turns::Turns;
+use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::workspaces::Workspaces;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
@@ -58,6 +61,10 @@ pub struct Server {
     stop: CancellationToken,
     /// Cancelled when the client sends nothing more.
     input_ended: CancellationToken,
+    /// The calls under way.
+    under_way: TaskTracker,
+    /// What is counted.
+    metrics: Metrics,
     /// The SHA-256 of what is exposed.
     digest: Option<Arc<str>>,
 }
@@ -71,8 +78,25 @@ impl Server {
             turns: Turns::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
+            under_way: TaskTracker::new(),
+            metrics: Metrics::default(),
             digest: None,
         }
+    }
+
+    /// The same, for somebody who may take this risk at most.
+    pub(crate) fn with_ceiling(self, ceiling: Risk) -> Self {
+        Self { workspaces: under(self.workspaces, ceiling), ..self }
+    }
+
+    /// The tools and resources as they are now.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.registry.current()
+    }
+
+    /// The workspaces that calls go to.
+    pub(crate) fn all_workspaces(&self) -> &Workspaces {
+        &self.workspaces
     }
 
     /// A server like this one for a caller: of this registry, with workspaces of its own, and as many turns as any other.
@@ -80,16 +104,43 @@ impl Server {
         Self { registry: Arc::new(registry.into()), workspaces, turns: Turns::default(), ..self.clone() }
     }
 
-    /// The same server for one session, in which toolsets can be enabled.
+    /// The same server for one session, in which toolsets can be enabled, and which can be stopped alone.
     pub(crate) fn for_session(&self) -> Self {
-        let registry = Arc::new(self.registry.current().into());
-        Self { registry, workspaces: in_session(&self.workspaces), ..self.clone() }
+        Self {
+            registry: Arc::new(self.registry.current().into()),
+            workspaces: in_session(&self.workspaces),
+            stop: self.stop.child_token(),
+            input_ended: CancellationToken::new(),
+            ..self.clone()
+        }
     }
 
     /// The risk of a tool that is enabled, and whether it refuses by itself what is more than what is allowed.
     pub(crate) fn risk(&self, tool: &str) -> Option<(Risk, bool)> {
         let registry = self.registry.current();
         registry.tool(tool).ok().map(|tool| (tool.risk, tool.definition.guards_itself()))
+    }
+
+    /// The same, which counts here.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The calls under way, here and in all servers that are like this one.
+    pub(crate) fn under_way(&self) -> &TaskTracker {
+        &self.under_way
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Counts a call that has ended, with the characters of its answer.
+    fn count(&self, tool: &str, outcome: &'static str, took: Duration, characters: usize) {
+        let name = self.registry.current().tool(tool).ok().map(|tool| tool.definition.name);
+        self.metrics.called(name, outcome, took, characters / CHARACTERS_PER_TOKEN);
     }
 
     /// The same, which tells clients the digest of what it exposes.
@@ -132,12 +183,21 @@ impl Server {
         // What came over HTTP was sent by somebody who may do so much.
         let parts = request.extensions.get::<http::request::Parts>();
         match parts.and_then(|parts| parts.extensions.get::<Ceiling>()) {
-            Some(Ceiling(Risk::Read)) => workspaces.each(|mut context| {
-                context.policy.read_only = true;
-                context
-            }),
-            Some(Ceiling(Risk::Write | Risk::Destructive)) | None => workspaces,
+            Some(Ceiling(ceiling)) => under(workspaces, *ceiling),
+            None => workspaces,
         }
+    }
+}
+
+/// The workspaces for somebody who may take this risk at most. What is above is refused by the name of its tool; a tool that
+/// can do more than read learns here that it must not.
+fn under(workspaces: Workspaces, ceiling: Risk) -> Workspaces {
+    match ceiling {
+        Risk::Destructive | Risk::Write => workspaces,
+        Risk::Read => workspaces.each(|mut context| {
+            context.policy.read_only = true;
+            context
+        }),
     }
 }
 
@@ -236,7 +296,7 @@ impl ServerHandler for Server {
         let media = Media::default();
         let closing = Closing::at(self.input_ended.clone());
         let workspaces = self.closing(self.workspaces(&request).with_media(&media), &call.name, &closing);
-        let _call = workspaces.first().cleanup.call();
+        let _call = (workspaces.first().cleanup.call(), self.under_way.token());
         let arguments = call.arguments.unwrap_or_default();
         let outcome = reporting(&request, workspaces, async |workspaces| {
             // Dropping the call undoes what it started.
@@ -260,12 +320,16 @@ impl ServerHandler for Server {
             Ok(value) => {
                 tracing::info!(tool = %call.name, milliseconds, "called");
                 let mut result = CallToolResult::structured(value);
+                let text = result.content.first().and_then(|block| block.as_text());
+                self.count(&call.name, "ok", started.elapsed(), text.map_or(0, |block| block.text.len()));
                 let images = media.take().into_iter();
                 result.content.extend(images.map(|image| ContentBlock::image(image.base64, image.mime_type)));
                 result
             }
             Err(error) => {
                 tracing::info!(tool = %call.name, milliseconds, %error, "failed");
+                let outcome = if error.rule().is_some() { "refused" } else { "error" };
+                self.count(&call.name, outcome, started.elapsed(), 0);
                 if error.is_protocol_error() {
                     return Err(ErrorData::invalid_params(error.to_string(), None));
                 }

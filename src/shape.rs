@@ -10,6 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+/// How many characters of JSON a token stands for: identifiers, digits and punctuation make more tokens than prose does.
+pub(crate) const CHARACTERS_PER_TOKEN: usize = 3;
+
 pub(crate) use fields::Fields;
 pub(crate) use fit::{fit, fit_around_page, fit_row};
 pub(crate) use part::part;
@@ -25,7 +28,7 @@ impl Budget {
     /// A budget of so many tokens, at three characters of JSON each: identifiers, digits and punctuation
     /// make more tokens of a text than prose does.
     pub fn tokens(tokens: usize) -> Self {
-        Self { characters: tokens.saturating_mul(3) }
+        Self { characters: tokens.saturating_mul(CHARACTERS_PER_TOKEN) }
     }
 
     /// What is left of it for the items of a list, besides what the answer says about them.

@@ -10,6 +10,7 @@ use crate::cli::{LAST_RECORDS, UNDO_TIME, shutdown, surface, undo};
 use crate::config::Options;
 use crate::connect::Opened;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::server::Server;
 use crate::transport::http::{self, HttpOptions};
@@ -20,16 +21,18 @@ const PREFIX: &str = "dbmcp_";
 const KEY_BYTES: usize = 32;
 
 pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), Error> {
-    let registry = Arc::new(Registry::new(&options.selection()?)?);
-    let opened = Opened::open(options).await?;
+    let registry = Registry::new(&options.selection()?)?;
+    let tools = registry.tools().count();
+    let metrics = Metrics::default();
+    let opened = Opened::observed(options, Some(Arc::new(metrics.clone()))).await?;
     let policy = opened.workspaces.first().policy_file.as_deref();
     let digest = surface::checked(&registry, options, policy)?;
-    let template = Server::new(Arc::clone(&registry), opened.workspaces.clone()).with_digest(digest);
+    let template = Server::new(registry, opened.workspaces.clone()).with_digest(digest).with_metrics(metrics);
     let stop = template.stop();
     // From before the first call on.
     let asked = shutdown::requested();
-    let service = http::open(http, Arc::clone(&registry), opened.workspaces.clone(), template).await?;
-    note(&format!("MCP on {} with {} tools. Ctrl-C ends it.", service.url(), registry.tools().count()));
+    let service = http::open(http, template).await?;
+    note(&format!("MCP on {} with {tools} tools. Ctrl-C ends it.", service.url()));
     asked.await?;
     tokio::select! {
         () = service.drain() => {}

@@ -15,6 +15,7 @@ mod origin;
 mod principal;
 mod problem;
 mod reload;
+mod sse;
 mod tenants;
 mod tls;
 
@@ -31,6 +32,7 @@ use databricks::Secret;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use prometheus_client::metrics::gauge::Gauge;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -38,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
-use crate::registry::Registry;
+use crate::metrics::Metrics;
 use crate::risk::Risk;
 use crate::server::{Ceiling, Server};
 use crate::transport::http::auth::Auth;
@@ -48,6 +50,7 @@ use crate::transport::http::listen::{Listener, Terms};
 use crate::transport::http::origin::Allowed;
 use crate::transport::http::principal::{Denied, Principal};
 use crate::transport::http::problem::Problem;
+use crate::transport::http::sse::Streams;
 use crate::transport::http::tenants::{SESSION, Tenant, Tenants};
 use crate::transport::http::tls::Tls;
 use crate::transport::message::{self, Received, Refusal};
@@ -79,6 +82,10 @@ pub(crate) struct App {
     tenants: Tenants,
     room: Room,
     workspaces: Workspaces,
+    sse: Streams,
+    metrics: Metrics,
+    /// Whether `/metrics` has a port of its own.
+    has_metrics_port: bool,
     /// The server is told to stop, and takes no new calls.
     draining: CancellationToken,
     /// The calls under way.
@@ -97,6 +104,36 @@ impl App {
         &self.readiness
     }
 
+    /// Who sends a request that is not one of the protocol. Where `/metrics` has a port of its own, callers do not see it.
+    pub(crate) async fn reader_of_metrics(&self, request: &Parts) -> Result<Principal, Problem> {
+        if self.has_metrics_port {
+            return Err(Problem::new(StatusCode::NOT_FOUND, "`/metrics` is on a port of its own"));
+        }
+        Ok(self.auth.principal(request).await?)
+    }
+
+    /// Who sends a request, and what serves them. `rest` is what follows `/mcp` in its path.
+    async fn caller(&self, request: &Parts, rest: &str) -> Result<Caller, Problem> {
+        let principal = self.auth.principal(request).await?;
+        let asked = narrowing::asked(rest, &request.headers)?;
+        let token = caller_token(self, &principal, request)?;
+        let tenant = self.tenants.of(&principal, &asked, token)?;
+        Ok(Caller { principal, tenant })
+    }
+
+    /// Refuses what is new when the server is about to end.
+    fn check_draining(&self) -> Result<(), Problem> {
+        match self.is_draining() {
+            true => Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, "this server is about to end", 1)),
+            false => Ok(()),
+        }
+    }
+
+    /// The counters, as text.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.text(self.tenants.len())
+    }
+
     /// The workspaces that calls go to.
     pub(crate) fn workspaces(&self) -> &Workspaces {
         &self.workspaces
@@ -107,12 +144,9 @@ impl App {
 ///
 /// # Errors
 /// Where the options contradict each other or open more than they protect, and where the address cannot be used.
-pub async fn open(
-    options: &HttpOptions,
-    registry: Arc<Registry>,
-    workspaces: Workspaces,
-    template: Server,
-) -> Result<Service, Error> {
+pub async fn open(options: &HttpOptions, template: Server) -> Result<Service, Error> {
+    let (workspaces, metrics) = (template.all_workspaces().clone(), template.metrics().clone());
+    let under_way = template.under_way().clone();
     let auth = Auth::open(options)?;
     let call_as = call_as(options, &workspaces)?;
     let allowed = Allowed::new(options)?;
@@ -124,11 +158,14 @@ pub async fn open(
         auth,
         allowed,
         call_as,
-        tenants: Tenants::new(registry, workspaces.clone(), template, call_as, options, body::MOST_BYTES),
+        tenants: Tenants::new(template, call_as, options, body::MOST_BYTES)?,
         room: Room::default(),
+        sse: Streams::default(),
+        metrics,
+        has_metrics_port: options.metrics_listen.is_some(),
         workspaces,
         draining: CancellationToken::new(),
-        under_way: TaskTracker::new(),
+        under_way,
         readiness: Readiness::default(),
     });
     let listener = Listener::open(&options.listen).await?;
@@ -137,7 +174,11 @@ pub async fn open(
     let terms =
         Terms { connections: Arc::new(Semaphore::new(options.max_connections as usize)), closing: closing.clone() };
     let is_tls = tls.is_some();
-    let served = vec![tokio::spawn(listen::serve(listener, tls, router(&app), terms))];
+    let mut served = vec![tokio::spawn(listen::serve(listener, tls, router(&app, options), terms.clone()))];
+    if let Some(address) = options.metrics_listen {
+        let listener = Listener::open(&Address::Tcp(address)).await?;
+        served.push(tokio::spawn(listen::serve(listener, None, health::router(&app), terms)));
+    }
     Ok(Service { app, address, is_tls, served, closing, drain: Duration::from_secs(options.drain_seconds.into()) })
 }
 
@@ -189,26 +230,36 @@ fn call_as(options: &HttpOptions, workspaces: &Workspaces) -> Result<CallAs, Err
     Ok(call_as)
 }
 
-fn router(app: &Arc<App>) -> Router {
-    Router::new()
+fn router(app: &Arc<App>, options: &HttpOptions) -> Router {
+    let mut router = Router::new()
         .route("/mcp", any(mcp))
         .route("/mcp/", any(mcp))
         .route("/mcp/{*rest}", any(mcp))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
         .route("/.well-known/oauth-protected-resource", get(metadata))
-        .route("/.well-known/oauth-protected-resource/{*rest}", get(metadata))
-        .fallback(nothing)
-        .layer(middleware::from_fn_with_state(Arc::clone(app), checked))
-        .with_state(Arc::clone(app))
+        .route("/.well-known/oauth-protected-resource/{*rest}", get(metadata));
+    if options.legacy_sse {
+        router = router.merge(sse::router());
+    }
+    router = router.fallback(nothing);
+    if let Some(cors) = app.allowed.cors() {
+        router = router.layer(cors);
+    }
+    router.layer(middleware::from_fn_with_state(Arc::clone(app), checked)).with_state(Arc::clone(app))
 }
 
 /// Lets no request through that a web page of a foreign site may have sent.
 async fn checked(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match app.allowed.check(request.uri(), request.headers()) {
+    let response = match app.allowed.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        app.metrics.refused(response.status().as_u16());
     }
+    response
 }
 
 async fn nothing() -> Problem {
@@ -231,21 +282,16 @@ async fn mcp(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Problem> {
-    let principal = app.auth.principal(&parts).await?;
     let rest = parts.uri.path().strip_prefix("/mcp").unwrap_or_default();
-    let asked = narrowing::asked(rest, &parts.headers)?;
-    let token = caller_token(app, &principal, &parts)?;
-    let tenant = app.tenants.of(&principal, &asked, token)?;
+    let Caller { principal, tenant } = app.caller(&parts, rest).await?;
     parts.extensions.insert(Ceiling(principal.grant.ceiling));
     if parts.method != Method::POST {
-        let permit = tenant.stream()?;
+        let permit = (tenant.stream()?, Counted::new(&app.metrics.streams));
         let in_session = parts.headers.contains_key(SESSION);
         let response = tenant.answer(http::Request::from_parts(parts, Body::empty()), in_session).await;
         return Ok(held(response, (permit, tenant)));
     }
-    if app.is_draining() {
-        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, "this server is about to end", 1));
-    }
+    app.check_draining()?;
     let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body).await?;
     let message = match message::read(&bytes, weight) {
         Received::Message(message) => *message,
@@ -267,16 +313,23 @@ async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Pro
         tenant.room_for_session().await.map_err(|problem| problem.of(id.clone()))?;
     }
     let place = match kind {
-        Kind::Stream => Some(tenant.stream()),
-        Kind::Call => Some(tenant.call()),
+        Kind::Stream => Some((tenant.stream(), &app.metrics.streams)),
+        Kind::Call => Some((tenant.call(), &app.metrics.under_way)),
         Kind::Initialize | Kind::Light => None,
     };
+    let place = place.map(|(place, gauge)| place.map(|place| (place, Counted::new(gauge))));
     let place = place.transpose().map_err(|problem| problem.of(id))?;
-    let under_way = (kind == Kind::Call).then(|| app.under_way.token());
     drop(message);
     let request = http::Request::from_parts(parts, Full::new(bytes));
     let response = tenant.answer(request, in_session).await;
-    Ok(held(response, (place, under_way, share, tenant)))
+    Ok(held(response, (place, share, tenant)))
+}
+
+/// Who sends a request, and the server that serves them.
+#[derive(Debug)]
+struct Caller {
+    principal: Principal,
+    tenant: Arc<Tenant>,
 }
 
 /// What a message asks for, as far as limits go.
@@ -343,6 +396,23 @@ fn caller_token(app: &App, principal: &Principal, request: &Parts) -> Result<Opt
                 None => Err(missing("`X-Databricks-Token` header, or more than one")),
             }
         }
+    }
+}
+
+/// One more of what is counted, as long as it lasts.
+#[derive(Debug)]
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -3,21 +3,26 @@
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::Parser as _;
 use databricks_mcp_server::context::Context;
 use databricks_mcp_server::local::LocalRoots;
 use databricks_mcp_server::registry::{Registry, Selection};
 use databricks_mcp_server::server::Server;
 use databricks_mcp_server::shape::Budget;
+use databricks_mcp_server::transport::http;
 use databricks_sandbox::{Options, Sandbox};
 use rmcp::handler::client::ClientHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ProgressNotificationParam, ReadResourceRequestParams, ResourceContents,
 };
 use rmcp::service::{NotificationContext, RoleClient, RunningService, ServiceExt};
+use rmcp::transport::StreamableHttpClientTransport;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, sleep};
 
+/// The variable that sends everything over HTTP.
+const OVER_HTTP: &str = "TEST_OVER_HTTP";
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -120,13 +125,11 @@ impl Harness {
     pub(crate) async fn of(server: Server, sandbox: impl Into<Arc<Sandbox>>) -> Result<Self, Box<dyn Error>> {
         crate::uses::record();
         let sandbox = sandbox.into();
-        let (near, far) = tokio::io::duplex(1 << 16);
-        tokio::spawn(async move {
-            if let Ok(running) = server.serve(near).await {
-                let _ = running.waiting().await;
-            }
-        });
-        Ok(Self { client: Listener::default().serve(far).await?, workspace: client(&sandbox)?, sandbox })
+        let client = match std::env::var_os(OVER_HTTP) {
+            Some(_) => over_http(server).await?,
+            None => in_process(server).await?,
+        };
+        Ok(Self { client, workspace: self::client(&sandbox)?, sandbox })
     }
 
     /// Waits for a notification of progress; the client handles them beside answers.
@@ -233,6 +236,32 @@ impl Harness {
             _ => Err("no text".into()),
         }
     }
+}
+
+async fn in_process(server: Server) -> Result<RunningService<RoleClient, Listener>, Box<dyn Error>> {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        if let Ok(running) = server.serve(near).await {
+            let _ = running.waiting().await;
+        }
+    });
+    Ok(Listener::default().serve(far).await?)
+}
+
+/// A client that has all the same over HTTP. The service lasts as long as the process.
+async fn over_http(server: Server) -> Result<RunningService<RoleClient, Listener>, Box<dyn Error>> {
+    // Clients of this build look for it, though nothing is encrypted here. A second one changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = HttpCli::parse_from(["http", "--listen", "127.0.0.1:0"]).options;
+    let service = http::open(&options, server).await?;
+    let transport = StreamableHttpClientTransport::from_uri(service.url());
+    Ok(Listener::default().serve(transport).await?)
+}
+
+#[derive(Debug, clap::Parser)]
+struct HttpCli {
+    #[command(flatten)]
+    options: http::HttpOptions,
 }
 
 /// A client of the workspace itself, which nothing slows down.

@@ -4,12 +4,14 @@ mod plausible;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{self, Attribute, Environment, MissingProfile, OnBehalf, Settings};
 use crate::error::Error;
 use crate::host::Host;
 use crate::limit::Limits;
+use crate::observe::Observe;
 use crate::retry::RetryPolicy;
 use crate::secret::Secret;
 use crate::user_agent::UserAgent;
@@ -59,6 +61,8 @@ pub struct Config {
     pub environment: Environment,
     /// On whose behalf calls are made. It wins over all credentials.
     pub on_behalf: Option<OnBehalf>,
+    /// Who hears of each request.
+    pub observer: Option<Arc<dyn Observe>>,
     /// Who is calling.
     pub user_agent: UserAgent,
     /// How long making a connection may take.
@@ -83,6 +87,7 @@ impl Default for Config {
             settings: Settings::default(),
             remarks: Vec::new(),
             on_behalf: None,
+            observer: None,
             environment: Environment::default(),
             user_agent: UserAgent::default(),
             connect_timeout: Duration::from_secs(10),

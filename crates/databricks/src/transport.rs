@@ -374,10 +374,14 @@ impl Transport {
             let exchange = Exchange { response: call.response, form, sent, idle };
             let result = self.attempt(request, attempts, exchange).await;
             drop(slot);
+            let status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16()));
+            if let Some(observer) = &self.shared.config.observer {
+                observer.attempted(number, status, start.elapsed());
+            }
             tracing::debug!(
                 operation = call.operation,
                 attempt = number,
-                status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16())),
+                status,
                 milliseconds = start.elapsed().as_millis(),
                 "called the workspace"
             );

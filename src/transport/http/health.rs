@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::Router;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -31,6 +34,29 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(why) => not(why),
     }
+}
+
+/// `/metrics` on a port of its own, for those who can reach it.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let metrics = |State(app): State<Arc<App>>| async move { counters(&app) };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
+        .with_state(Arc::clone(app))
+}
+
+/// `/metrics` beside `/mcp`, for callers.
+pub(crate) async fn metrics(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match app.reader_of_metrics(&parts).await {
+        Ok(_) => counters(&app),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn counters(app: &App) -> Response {
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics()).into_response()
 }
 
 /// What was found last.

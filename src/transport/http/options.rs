@@ -40,6 +40,9 @@ pub struct HttpOptions {
     /// The audience of the tokens, if it is not the public URL
     #[arg(long, env = "DATABRICKS_MCP_OAUTH_AUDIENCE", value_name = "TEXT")]
     pub oauth_audience: Option<String>,
+    /// Keys that seal what callers keep, such as page tokens: a file that several servers share. Without it, each has its own
+    #[arg(long, env = "DATABRICKS_MCP_SIGNING_KEYS", value_name = "FILE", value_parser = path())]
+    pub signing_keys: Option<PathBuf>,
     /// As whom the workspace is called
     #[arg(long, env = "DATABRICKS_MCP_CALL_AS", value_enum)]
     pub call_as: Option<CallAs>,

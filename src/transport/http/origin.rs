@@ -3,14 +3,20 @@
 //! A page in a browser can reach a server on loopback: under a name of its own that it lets point there (DNS rebinding), which
 //! `Host` shows, or straight away, which `Origin` shows.
 
-use http::header::{HOST, ORIGIN};
+use std::time::Duration;
+
+use http::header::{HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::uri::{Authority, Uri};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::error::Error;
 use crate::transport::http::options::{Address, HttpOptions};
 use crate::transport::http::problem::Problem;
+use crate::transport::http::tenants::SESSION;
 
+/// How long browsers need not ask again.
+const PREFLIGHT: Duration = Duration::from_secs(3_600);
 /// Names of this machine.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -63,9 +69,18 @@ impl Allowed {
         Ok(Self { hosts, origins, is_socket: matches!(options.listen, Address::Unix(_)) })
     }
 
-    /// The origins of pages that may read answers.
-    pub(crate) fn origins(&self) -> &[String] {
-        &self.origins
+    /// What tells browsers that the pages of the allowed origins may read answers; `None` where there are none.
+    pub(crate) fn cors(&self) -> Option<CorsLayer> {
+        let origins: Vec<_> = self.origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok()).collect();
+        let shown = [HeaderName::from_static(SESSION), WWW_AUTHENTICATE, RETRY_AFTER];
+        (!origins.is_empty()).then(|| {
+            CorsLayer::new()
+                .allow_origin(AllowOrigin::list(origins))
+                .allow_methods([Method::GET, Method::POST, Method::DELETE])
+                .allow_headers(AllowHeaders::mirror_request())
+                .expose_headers(shown)
+                .max_age(PREFLIGHT)
+        })
     }
 
     /// Refuses a request that a page of a foreign site may have sent.

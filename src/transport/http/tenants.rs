@@ -18,13 +18,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::Error;
-use crate::registry::{Narrowing, Registry};
+use crate::registry::Narrowing;
+use crate::seal::SigningKeys;
 use crate::server::Server;
 use crate::transport::http::auth::hash;
 use crate::transport::http::options::{CallAs, HttpOptions};
 use crate::transport::http::principal::Principal;
 use crate::transport::http::problem::Problem;
-use crate::workspaces::Workspaces;
 
 /// The header that names a session.
 pub(crate) const SESSION: &str = "mcp-session-id";
@@ -40,14 +40,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The servers of all callers.
 #[derive(Debug)]
 pub(crate) struct Tenants {
-    registry: Arc<Registry>,
-    workspaces: Workspaces,
     template: Server,
     call_as: CallAs,
     sessions: bool,
     max_calls: usize,
     max_streams: usize,
     max_body_bytes: usize,
+    keys: SigningKeys,
     known: Mutex<HashMap<Key, Arc<Tenant>>>,
 }
 
@@ -82,18 +81,15 @@ impl fmt::Debug for Tenant {
 }
 
 impl Tenants {
-    /// Servers like `template` for the callers to come, each of this registry or a part of it.
+    /// Servers like `template` for the callers to come, each with its tools or a part of them.
     pub(crate) fn new(
-        registry: Arc<Registry>,
-        workspaces: Workspaces,
         template: Server,
         call_as: CallAs,
         options: &HttpOptions,
         max_body_bytes: usize,
-    ) -> Self {
-        Self {
-            registry,
-            workspaces,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            keys: options.signing_keys.as_deref().map_or_else(SigningKeys::random, SigningKeys::read)?,
             template,
             call_as,
             sessions: !options.no_sessions,
@@ -101,7 +97,7 @@ impl Tenants {
             max_streams: options.max_streams as usize,
             max_body_bytes,
             known: Mutex::default(),
-        }
+        })
     }
 
     /// The server of a caller, narrowed to what a request asks for; `token` is what the workspace is called with.
@@ -146,7 +142,7 @@ impl Tenants {
     }
 
     fn tenant(&self, principal: &Principal, narrowings: &[Narrowing], token: Option<Secret>) -> Result<Tenant, Error> {
-        let mut registry = Arc::clone(&self.registry);
+        let mut registry = self.template.registry();
         for narrowing in narrowings.iter().filter(|narrowing| !narrowing.is_none()) {
             registry = Arc::new(registry.narrowed(narrowing)?);
         }
@@ -156,13 +152,14 @@ impl Tenants {
             CallAs::Service | CallAs::Forwarded | CallAs::Header => OnBehalf::Token(token),
         });
         let read_only = narrowings.iter().any(|narrowing| narrowing.read_only);
-        let workspaces = self.workspaces.each(|context| {
+        let workspaces = self.template.all_workspaces().each(|context| {
             let mut policy = context.policy;
             policy.read_only |= read_only;
             Context {
                 client: context.client.for_caller(on_behalf.clone()),
                 // Whom the workspace knows differs with the credentials.
                 identity: if on_behalf.is_some() { Arc::default() } else { context.identity },
+                seal: principal.name.is_some().then(|| self.keys.of(&principal.id)),
                 caller: Caller { principal: principal.name.clone(), ..context.caller },
                 policy,
                 ..context

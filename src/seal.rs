@@ -1,0 +1,147 @@
+//! Seals on what a client keeps for the server, such as the place where a list goes on: nobody but the caller who was given it
+//! can use it, it cannot be changed, and it holds for a day. Nothing is stored, so that any replica with the same keys opens
+//! what another has sealed.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::hmac;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::error::Error;
+
+/// How long a seal holds.
+const LIFE: Duration = Duration::from_secs(24 * 3_600);
+const KEY_BYTES: usize = 32;
+/// Separates the parts; neither base64 nor numbers have it.
+const SEPARATOR: char = '~';
+
+/// The keys of a server, or of several that share them: the first seals, and all open.
+#[derive(Debug, Clone)]
+pub struct SigningKeys(Arc<[hmac::Key]>);
+
+impl SigningKeys {
+    /// A key of this process, which nobody else has.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; KEY_BYTES];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| Error::failed("this system gives no random bytes"))?;
+        Ok(Self(Arc::new([hmac::Key::new(hmac::HMAC_SHA256, &bytes)])))
+    }
+
+    /// The keys of a file: one on each line, 32 bytes in base64, the newest first. Lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    /// When it cannot be read, has no key, or has a line that is none; a line is named by its number, never repeated.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |reason: &str| {
+            Error::failed(format!("the signing keys in `{}`: {reason}", path.display()))
+                .with_hint("a line is 32 random bytes in base64, such as `openssl rand -base64 32` prints")
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+        let mut keys = Vec::new();
+        for (index, line) in text.lines().map(str::trim).enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let bytes = STANDARD.decode(line).ok().filter(|bytes| bytes.len() == KEY_BYTES);
+            let bytes = bytes.ok_or_else(|| failed(&format!("line {} is no key", index + 1)))?;
+            keys.push(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
+        }
+        if keys.is_empty() { Err(failed("there are none")) } else { Ok(Self(keys.into())) }
+    }
+
+    /// The seal of a caller.
+    pub(crate) fn of(&self, principal: &str) -> Seal {
+        Seal { keys: self.clone(), principal: principal.into() }
+    }
+}
+
+/// The seal of one caller.
+#[derive(Debug, Clone)]
+pub struct Seal {
+    keys: SigningKeys,
+    principal: Arc<str>,
+}
+
+impl Seal {
+    /// A text with its seal.
+    pub(crate) fn seal(&self, text: &str) -> String {
+        self.seal_until(text, seconds() + LIFE.as_secs())
+    }
+
+    fn seal_until(&self, text: &str, end: u64) -> String {
+        let signed = format!("{text}{SEPARATOR}{end}");
+        // There is always a first key.
+        let tag = self.keys.0.first().map(|key| hmac::sign(key, &self.message(&signed)));
+        let tag = tag.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default();
+        format!("{signed}{SEPARATOR}{tag}")
+    }
+
+    /// The text of a seal that is this caller's and still holds.
+    pub(crate) fn open<'a>(&self, sealed: &'a str) -> Option<&'a str> {
+        let (signed, tag) = sealed.rsplit_once(SEPARATOR)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        let message = self.message(signed);
+        self.keys.0.iter().find(|key| hmac::verify(key, &message, &tag).is_ok())?;
+        let (text, end) = signed.rsplit_once(SEPARATOR)?;
+        (end.parse::<u64>().ok()? > seconds()).then_some(text)
+    }
+
+    /// What is signed: the length of the first part keeps the two apart.
+    fn message(&self, signed: &str) -> Vec<u8> {
+        let mut message = (self.principal.len() as u64).to_be_bytes().to_vec();
+        message.extend_from_slice(self.principal.as_bytes());
+        message.extend_from_slice(signed.as_bytes());
+        message
+    }
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::{SigningKeys, seconds};
+
+    #[test]
+    fn only_the_caller_opens_what_was_sealed_and_only_for_a_while() {
+        let keys = SigningKeys::random().expect("keys");
+        let (anna, ben) = (keys.of("anna"), keys.of("ben"));
+        let sealed = anna.seal("next~page.x");
+        assert_eq!(anna.open(&sealed), Some("next~page.x"));
+        assert_eq!(ben.open(&sealed), None);
+        assert_eq!(SigningKeys::random().expect("keys").of("anna").open(&sealed), None);
+        assert_eq!(anna.open(&anna.seal_until("next", seconds())), None, "it is over");
+        for changed in [sealed.replacen("next", "text", 1), format!("{sealed}A"), "next".to_owned(), String::new()] {
+            assert_eq!(anna.open(&changed), None, "{changed}");
+        }
+        assert_eq!(keys.of("annan").open(&keys.of("anna").seal("n")), None);
+    }
+
+    #[test]
+    fn keys_are_rotated_by_a_file() {
+        let file = |text: &str| {
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            file.write_all(text.as_bytes()).expect("written");
+            SigningKeys::read(file.path()).map_err(|error| error.to_string())
+        };
+        let (old, new) = (format!("{}=", "A".repeat(43)), format!("{}=", "B".repeat(42) + "A"));
+        let before = file(&format!("{old}\n")).expect("a key").of("anna");
+        let after = file(&format!("# keys\n{new}\n\n{old}\n")).expect("two keys").of("anna");
+        assert_eq!(after.open(&before.seal("x")), Some("x"));
+        assert_eq!(before.open(&after.seal("x")), None);
+        let wrong = file("# none\n").expect_err("none");
+        assert!(wrong.contains("there are none"), "{wrong}");
+        let wrong = file(&format!("{old}\nsecret\n")).expect_err("no key");
+        assert!(wrong.contains("line 2 is no key") && !wrong.contains("secret\n"), "{wrong}");
+    }
+}

@@ -1,0 +1,9 @@
+//! MCP over HTTP: what clients of both eras meet, who may do what, and what attackers try.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
+
+mod attacks;
+mod callers;
+mod house;
+mod process;
+mod protocol;
+mod sse;

@@ -1,0 +1,189 @@
+//! The binary: where it listens, TLS, and how it ends.
+#![cfg(unix)]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use databricks_sandbox::{Options, Sandbox};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
+
+use crate::house::{Failure, Outcome, PATIENCE, call, client, until};
+
+/// A server process.
+struct Process {
+    child: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    /// What it says about where it listens.
+    url: String,
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_databricks-mcp-server"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}
+
+impl Process {
+    async fn open(mut command: Command) -> Result<Self, Failure> {
+        let mut child = command.spawn()?;
+        let mut stderr = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
+        let line = timeout(PATIENCE, stderr.next_line()).await??.ok_or("it ended without a word")?;
+        let rest = line.strip_prefix("MCP on ").ok_or_else(|| line.clone())?;
+        let url = rest.split(" with ").next().unwrap_or_default().to_owned();
+        Ok(Self { child, stderr, url })
+    }
+
+    fn signal(&self) -> Outcome {
+        let id = self.child.id().ok_or("it has ended")?;
+        assert!(std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status()?.success());
+        Ok(())
+    }
+
+    async fn ended(mut self) -> Result<(ExitStatus, String), Failure> {
+        let mut said = String::new();
+        while let Some(line) = timeout(PATIENCE, self.stderr.next_line()).await?? {
+            said.push_str(&line);
+            said.push('\n');
+        }
+        Ok((timeout(PATIENCE, self.child.wait()).await??, said))
+    }
+}
+
+#[tokio::test]
+async fn a_socket_file_is_for_its_owner_and_goes_with_the_server() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("mcp.sock");
+    let listen = format!("unix:{}", path.display());
+    let process = Process::open(command(&["http", "--sandbox", "--listen", &listen])).await?;
+    assert_eq!(process.url, listen);
+    assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+    let mut stream = UnixStream::connect(&path).await?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ready\n"), "{answer}");
+    let (status, said) = command(&["http", "--sandbox", "--listen", &listen]).output().await.map(|output| {
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+    })?;
+    assert!(!status.success() && said.contains("another server listens there"), "{said}");
+    process.signal()?;
+    assert!(process.ended().await?.0.success());
+    assert!(!path.exists());
+    Ok(())
+}
+
+/// Writes a certificate for `localhost` and its key, and gives the certificate.
+fn certify(folder: &Path) -> Result<reqwest::Certificate, Failure> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
+    std::fs::write(folder.join("cert.pem"), made.cert.pem())?;
+    Ok(reqwest::Certificate::from_pem(made.cert.pem().as_bytes())?)
+}
+
+#[tokio::test]
+async fn tls_takes_a_new_certificate_without_a_restart() -> Outcome {
+    client()?;
+    let folder = tempfile::tempdir()?;
+    let trusting = |certificate: reqwest::Certificate| {
+        reqwest::Client::builder().no_proxy().tls_certs_only([certificate]).pool_max_idle_per_host(0).build()
+    };
+    let first = trusting(certify(folder.path())?)?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let arguments = ["http", "--sandbox", "--listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key];
+    let process = Process::open(command(&arguments)).await?;
+    let url = process.url.replace("127.0.0.1", "localhost").replace("/mcp", "/healthz");
+    assert!(url.starts_with("https://localhost:"), "{url}");
+    let answer = first.get(&url).send().await?;
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+    let second = trusting(certify(folder.path())?)?;
+    until("the new certificate is shown", || async { Ok(second.get(&url).send().await.is_ok()) }).await?;
+    assert!(first.get(&url).send().await.is_err(), "and the old one is not");
+    let output = command(&["http", "--sandbox", "--tls-cert", &cert, "--tls-key", &cert]).output().await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("cannot be used for TLS"), "{said}");
+    Ok(())
+}
+
+/// A server of a workspace that outlives it, and a call that takes long.
+async fn busy(drain: &str) -> Result<(Sandbox, Process, tokio::task::JoinHandle<reqwest::Result<String>>), Failure> {
+    let sandbox = Sandbox::start(Options::default()).await?;
+    let mut command = command(&["http", "--listen", "127.0.0.1:0", "--drain-seconds", drain]);
+    command.env("DATABRICKS_HOST", sandbox.url()).env("DATABRICKS_TOKEN", sandbox.token());
+    let process = Process::open(command).await?;
+    let slow = "SELECT count(*) FROM range(100000) a CROSS JOIN range(100000) b WHERE a.id * b.id % 7 = 3";
+    let arguments = json!({ "statement": slow, "timeout_seconds": 300 });
+    let request = client()?
+        .post(&process.url)
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .body(call(1, "execute_sql", arguments).to_string());
+    let sent = tokio::spawn(async move { request.send().await?.text().await });
+    until("it runs", || async { Ok(state(&sandbox).await? == "RUNNING") }).await?;
+    Ok((sandbox, process, sent))
+}
+
+async fn state(sandbox: &Sandbox) -> Result<String, Failure> {
+    let url = format!("{}/api/2.0/sql/history/queries?max_results=5", sandbox.url());
+    let history: Value = client()?.get(url).bearer_auth(sandbox.token()).send().await?.json().await?;
+    Ok(history["res"][0]["status"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn calls_that_outlast_the_end_are_cancelled_in_the_workspace() -> Outcome {
+    let (sandbox, process, sent) = busy("1").await?;
+    let (ready, mcp) = (process.url.replace("/mcp", "/readyz"), process.url.clone());
+    process.signal()?;
+    until("it is not ready", || async { Ok(client()?.get(&ready).send().await.map_or(true, |answer| answer.status() == 503)) })
+        .await?;
+    let _ = client()?.get(&mcp).send().await;
+    let (status, said) = process.ended().await?;
+    assert!(status.success(), "{said}");
+    assert_eq!(state(&sandbox).await?, "CANCELED");
+    let answer = sent.await??;
+    assert!(answer.contains("told to stop"), "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_with_nothing_to_do_ends_at_once() -> Outcome {
+    let process = Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])).await?;
+    let metrics = client()?.get(process.url.replace("/mcp", "/metrics")).send().await?;
+    assert_eq!(metrics.status(), 404, "the counters are on a port of their own");
+    process.signal()?;
+    let (status, _) = timeout(std::time::Duration::from_secs(10), process.ended()).await??;
+    assert!(status.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_key_opens_the_server() -> Outcome {
+    let made = command(&["keys", "new", "ci: \"x\""]).output().await?;
+    let text = String::from_utf8(made.stdout)?;
+    let key = text.lines().find_map(|line| line.strip_prefix("# key: ")).ok_or("no key")?;
+    assert!(key.starts_with("dbmcp_") && key.len() > 48 && !String::from_utf8_lossy(&made.stderr).contains(key));
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("keys.yaml");
+    std::fs::write(&path, format!("keys:\n{}\n", text.lines().filter(|line| !line.contains(key)).collect::<Vec<_>>().join("\n")))?;
+    let keys = path.display().to_string();
+    let process =
+        Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--auth", "bearer", "--keys", &keys])).await?;
+    let post = |key: &str| {
+        let request = client().map(|client| client.post(&process.url).bearer_auth(key));
+        request.map(|request| {
+            request
+                .header("content-type", "application/json")
+                .header("accept", "application/json, text/event-stream")
+                .body(call(1, "list_jobs", json!({})).to_string())
+                .send()
+        })
+    };
+    assert_eq!((post(key)?.await?.status().as_u16(), post("dbmcp_other")?.await?.status().as_u16()), (200, 401));
+    Ok(())
+}
