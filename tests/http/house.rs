@@ -54,7 +54,8 @@ impl House {
     }
 
     pub(crate) async fn beside(arguments: &str, sandbox: &Arc<Sandbox>) -> Result<Self, Failure> {
-        let arguments = ["http", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.split_whitespace());
+        let listen = ["--listen", "127.0.0.1:0"].into_iter().filter(|_| !arguments.contains("--listen"));
+        let arguments = ["http"].into_iter().chain(listen).chain(arguments.split_whitespace());
         let options = Cli::try_parse_from(arguments)?.options;
         let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
         config.limits.requests_per_second = None;

@@ -100,7 +100,8 @@ async fn what_is_wrong_with_a_request_is_said_by_its_status_and_its_id() -> Outc
         let answer = answer(response).await?;
         assert_eq!((found, answer["error"]["code"].as_i64()), (status, Some(code)), "{name}: {answer}");
     }
-    let wrong_type = house.post(request(1, "ping", json!({}))).header(CONTENT_TYPE, "text/plain");
+    let wrong_type = house.http.post(house.url("/mcp")).header(ACCEPT, "application/json, text/event-stream");
+    let wrong_type = wrong_type.header(CONTENT_TYPE, "text/plain").body(request(1, "ping", json!({})).to_string());
     assert!(wrong_type.send().await?.status().is_client_error());
     let too_large = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":\"{}\"}}", "x".repeat(33 << 20));
     let refused = house.post(too_large).send().await;
