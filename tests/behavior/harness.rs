@@ -252,7 +252,7 @@ async fn in_process(server: Server) -> Result<RunningService<RoleClient, Listene
 async fn over_http(server: Server) -> Result<RunningService<RoleClient, Listener>, Box<dyn Error>> {
     // Clients of this build look for it, though nothing is encrypted here. A second one changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = HttpCli::parse_from(["http", "--listen", "127.0.0.1:0"]).options;
+    let options = HttpCli::parse_from(["http", "--listen", "127.0.0.1:0", "--max-calls", "10000"]).options;
     let service = http::open(&options, server).await?;
     let transport = StreamableHttpClientTransport::from_uri(service.url());
     Ok(Listener::default().serve(transport).await?)

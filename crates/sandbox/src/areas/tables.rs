@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sqlparser::dialect::DatabricksDialect;
-use sqlparser::parser::Parser;
 
 use super::securable::{answer, in_schema, missing, name, node, plain};
 use crate::error::ApiError;
@@ -98,12 +96,6 @@ fn find(catalog: &Catalog, name: &Name) -> Option<Table> {
     }
 }
 
-/// A type as SQL writes it.
-fn kind(text: &str) -> Option<Type> {
-    let mut parser = Parser::new(&DatabricksDialect {}).with_recursion_limit(40).try_with_sql(text).ok()?;
-    Type::from_ast(&parser.parse_data_type().ok()?)
-}
-
 /// The column that a body describes.
 fn column(given: &Value) -> Result<Column, ApiError> {
     let name = given.text_at("name");
@@ -111,7 +103,7 @@ fn column(given: &Value) -> Result<Column, ApiError> {
         "" => given.text_at("type_name"),
         text => text,
     };
-    let kind = kind(text)
+    let kind = Type::parse(text)
         .ok_or_else(|| ApiError::invalid_parameter(format!("Column '{name}' has no valid type: '{text}'")))?;
     if name.is_empty() {
         return Err(ApiError::missing_field("columns.name"));

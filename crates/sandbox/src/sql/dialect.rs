@@ -1,6 +1,8 @@
-//! The parser's Databricks dialect, with what it lacks: `DIV`, shifts, samples before aliases, intervals in one text.
+//! The parser's Databricks dialect, with what it lacks: `DIV`, shifts, samples before aliases, intervals in one text, and an
+//! end of its patience.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
 use sqlparser::ast::{BinaryOperator, Expr};
 use sqlparser::dialect::{DatabricksDialect, Dialect, Precedence};
@@ -8,8 +10,26 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Databricks;
+/// The expressions that a token may make the parser begin, and those that are free.
+///
+/// The parser reads a form that could be one of two as the one, and once more as the other. Where such forms nest, as
+/// `position(position(…` and `(x, y) -> (x, y) -> …` do, the work doubles with each level.
+const EXPRESSIONS_OF_A_TOKEN: usize = 20;
+const FREE_EXPRESSIONS: usize = 10_000;
+
+/// The dialect of one parser, or of a tokenizer.
+#[derive(Debug, Default)]
+pub(crate) struct Databricks {
+    /// How many expressions the parser may still begin.
+    expressions: Cell<usize>,
+}
+
+impl Databricks {
+    /// The dialect of a parser that reads so many tokens.
+    pub(crate) fn for_tokens(count: usize) -> Self {
+        Self { expressions: Cell::new(FREE_EXPRESSIONS + EXPRESSIONS_OF_A_TOKEN * count) }
+    }
+}
 
 /// Hands the questions that the parser asks a dialect on to its own of that name.
 macro_rules! as_databricks {
@@ -65,6 +85,17 @@ impl Dialect for Databricks {
 
     fn supports_table_sample_before_alias(&self) -> bool {
         true
+    }
+
+    /// Ends the parser's work by the one error that it does not take for a reason to try something else.
+    fn parse_prefix(&self, _: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        match self.expressions.get().checked_sub(1) {
+            Some(left) => {
+                self.expressions.set(left);
+                None
+            }
+            None => Some(Err(ParserError::RecursionLimitExceeded)),
+        }
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {

@@ -23,8 +23,6 @@ const CHAIN: usize = 4_000;
 const SET_OPERATIONS: usize = 400;
 /// DIV in a statement, at most: the parser copies what stands before each.
 const INTEGER_DIVISIONS: usize = 200;
-/// `position(` within `position(`, at most: the parser reads each of them twice, so that its work doubles with each level.
-const NESTED_POSITIONS: usize = 8;
 /// ARRAY, MAP and STRUCT types in a statement, at most.
 const NESTED_TYPES: usize = 100;
 
@@ -33,7 +31,7 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     if sql.len() > BYTES {
         return Err(SqlError::unsupported("statements this large"));
     }
-    let tokens = Tokenizer::new(&Databricks, sql).tokenize_with_location().map_err(|error| {
+    let tokens = Tokenizer::new(&Databricks::default(), sql).tokenize_with_location().map_err(|error| {
         let near = sql.lines().nth(usize::try_from(error.location.line).unwrap_or(1).saturating_sub(1));
         let column = usize::try_from(error.location.column).unwrap_or(1).saturating_sub(1);
         let near = near.map(|line| line.chars().skip(column).take(1).collect::<String>()).unwrap_or_default();
@@ -64,30 +62,7 @@ fn check_size(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     {
         return Err(SqlError::unsupported("chains of operators this long"));
     }
-    if nested_positions(tokens) > NESTED_POSITIONS {
-        return Err(SqlError::unsupported("calls of `position` this deep in each other"));
-    }
     Ok(())
-}
-
-/// How deep calls of `position` stand in each other.
-fn nested_positions(tokens: &[TokenWithSpan]) -> usize {
-    let (mut deepest, mut depth, mut open) = (0, 0, Vec::new());
-    let mut before = None;
-    for token in tokens {
-        match token.token {
-            Token::LParen => {
-                let is_position = before.as_deref() == Some("POSITION");
-                open.push(is_position);
-                depth += usize::from(is_position);
-                deepest = deepest.max(depth);
-            }
-            Token::RParen => depth -= usize::from(open.pop().unwrap_or_default()),
-            _ => {}
-        }
-        before = word(&token.token);
-    }
-    deepest
 }
 
 /// The most tokens between two commas on one level of parentheses.
@@ -109,7 +84,8 @@ fn longest_chain(tokens: &[TokenWithSpan]) -> usize {
 pub(crate) fn statement(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
     let gap = gap(&tokens);
     let tokens = with_array_exists(without_delta(tokens));
-    let mut parser = Parser::new(&Databricks).with_tokens_with_locations(tokens);
+    let dialect = Databricks::for_tokens(tokens.len());
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     let unparsed = |error| gap.clone().unwrap_or(error);
     let statement = parser.parse_statement().map_err(|error| unparsed(syntax(&error, sql)))?;
     let next = parser.next_token();

@@ -33,7 +33,8 @@ pub(crate) fn take_inserting(tokens: &mut Vec<TokenWithSpan>) -> Result<Insertin
     let query = words.iter().skip(3).position(is_query).map_or(words.len(), |at| at + 3);
     if let Some(at) = pair("REPLACE", "WHERE").filter(|at| *at < query) {
         let condition: Vec<_> = tokens.drain(at..query).skip(2).collect();
-        let mut parser = Parser::new(&Databricks).with_tokens_with_locations(condition);
+        let dialect = Databricks::for_tokens(condition.len());
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(condition);
         let parsed = parser.parse_expr().ok().filter(|_| parser.peek_token_ref().token == Token::EOF);
         inserting.replace_where = Some(parsed.ok_or_else(|| SqlError::unsupported("this condition of REPLACE WHERE"))?);
     }

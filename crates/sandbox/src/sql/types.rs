@@ -91,23 +91,23 @@ impl Type {
 
     /// From its own text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut parser = Self::parser(text)?;
-        Self::from_ast(&parser.parse_data_type().ok()?)
+        Self::from_ast(&Self::read(text)?.0)
     }
 
-    /// A parser over a text that is not too large for it.
-    fn parser(text: &str) -> Option<Parser<'static>> {
-        Some(Parser::new(&Databricks).with_tokens_with_locations(tokens(text).ok()?))
+    /// The type that a text begins with, if it is not too large for the parser, and whether that is all of it.
+    fn read(text: &str) -> Option<(DataType, bool)> {
+        let tokens = tokens(text).ok()?;
+        let dialect = Databricks::for_tokens(tokens.len());
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+        let kind = parser.parse_data_type().ok()?;
+        let is_all = parser.peek_token_ref().token == Token::EOF;
+        Some((kind, is_all))
     }
 
     /// From a schema in DDL: a type, or the fields of a struct.
     pub(crate) fn schema(text: &str) -> Option<Self> {
-        let read = |text: &str| {
-            let mut parser = Self::parser(text)?;
-            let kind = parser.parse_data_type().ok()?;
-            (parser.peek_token_ref().token == Token::EOF).then(|| Self::from_ast(&kind)).flatten()
-        };
-        read(text).or_else(|| read(&format!("STRUCT<{text}>")))
+        let whole = |text: &str| Self::read(text).filter(|(_, is_all)| *is_all).and_then(|(kind, _)| Self::from_ast(&kind));
+        whole(text).or_else(|| whole(&format!("STRUCT<{text}>")))
     }
 
     /// As the catalog and DESCRIBE write it: `decimal(10,2)`, `struct<a:int>`.

@@ -142,7 +142,8 @@ async fn a_short_statement_does_not_take_for_ever() -> Checked {
     let sandbox = start().await?;
     let nested = format!("SELECT {}'a'{}", "position(".repeat(40), ", 'a')".repeat(40));
     let divided = format!("SELECT 1{}", " DIV 1".repeat(3_000));
-    for sql in [nested, divided] {
+    let functions = format!("SELECT {}*", "(x, y) -> ".repeat(40));
+    for sql in [nested, divided, functions] {
         let answer = statement(&sandbox, &sql).await?;
         assert_eq!(answer["status"]["state"], "FAILED", "{answer}");
     }

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlparser::dialect::DatabricksDialect;
-use sqlparser::parser::Parser;
 
 use super::results::Delivery;
 use super::sessions;
@@ -102,11 +100,7 @@ fn read_parameter(parameter: &Value) -> Result<(String, (Type, Option<String>)),
         Some(text) if text.len() > 100 => {
             return Err(ApiError::invalid_parameter("The parameter type is not supported"));
         }
-        Some(text) => Parser::new(&DatabricksDialect {})
-            .try_with_sql(text)
-            .and_then(|mut parser| parser.parse_data_type())
-            .ok()
-            .and_then(|kind| Type::from_ast(&kind))
+        Some(text) => Type::parse(text)
             .filter(|kind| !kind.is_nested())
             .ok_or_else(|| ApiError::invalid_parameter(format!("The parameter type {text} is not supported")))?,
     };

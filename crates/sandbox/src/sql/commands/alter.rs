@@ -134,7 +134,8 @@ fn definitions(cursor: &mut Cursor<'_>) -> Result<Vec<Column>, SqlError> {
 }
 
 fn definition(tokens: &[TokenWithSpan]) -> Result<Column, SqlError> {
-    let mut parser = Parser::new(&Databricks).with_tokens_with_locations(tokens.to_vec());
+    let dialect = Databricks::for_tokens(tokens.len());
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
     let unknown = || SqlError::unsupported("this definition of a column");
     let parsed = parser.parse_column_def().map_err(|_| unknown())?;
     if parser.next_token().token != Token::EOF {

@@ -106,7 +106,8 @@ fn function(
 fn kind(cursor: &mut Cursor<'_>) -> Result<Type, SqlError> {
     let rest = cursor.tokens.get(cursor.position..).unwrap_or_default().to_vec();
     let length = rest.len();
-    let mut parser = Parser::new(&Databricks).with_tokens_with_locations(rest);
+    let dialect = Databricks::for_tokens(length);
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(rest);
     let parsed = parser.parse_data_type().map_err(|_| cursor.unexpected())?;
     let kind = Type::from_ast(&parsed).ok_or_else(|| SqlError::unsupported(format!("the type {parsed}")))?;
     let mut left = 0;

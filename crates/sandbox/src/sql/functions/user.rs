@@ -79,7 +79,9 @@ impl Compiler<'_> {
             .and_then(|first| crate::sql::parse::word(&first.token))
             .is_some_and(|word| matches!(word.as_str(), "SELECT" | "WITH"));
         let text = if is_query { format!("({body})") } else { body.to_owned() };
-        let mut parser = Parser::new(&Databricks).with_tokens_with_locations(tokens(&text)?);
+        let tokens = tokens(&text)?;
+        let dialect = Databricks::for_tokens(tokens.len());
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
         let wrong = || SqlError::unsupported(format!("the body of the function `{}`", name.join(".")));
         let expr = parser.parse_expr().map_err(|_| wrong())?;
         if parser.next_token().token != sqlparser::tokenizer::Token::EOF {
