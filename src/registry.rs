@@ -89,6 +89,8 @@ pub struct Registry {
     tools: BTreeMap<&'static str, Tool>,
     resources: Vec<&'static ResourceDefinition>,
     toolsets: Vec<&'static ToolsetDefinition>,
+    /// The tools that can be enabled here, where it is not all.
+    limit: Option<BTreeSet<&'static str>>,
     /// Tools that may not be called in any way.
     excluded: BTreeSet<&'static str>,
     policy: Policy,
@@ -131,6 +133,7 @@ impl Registry {
             tools,
             resources,
             toolsets,
+            limit: None,
             excluded,
             policy,
             workspaces: several.to_vec(),

@@ -65,6 +65,8 @@ pub struct Server {
     under_way: TaskTracker,
     /// What is counted.
     metrics: Metrics,
+    /// Whether all clients see the same definitions.
+    is_for_all: bool,
     /// The SHA-256 of what is exposed.
     digest: Option<Arc<str>>,
 }
@@ -80,6 +82,7 @@ impl Server {
             input_ended: CancellationToken::new(),
             under_way: TaskTracker::new(),
             metrics: Metrics::default(),
+            is_for_all: true,
             digest: None,
         }
     }
@@ -101,7 +104,13 @@ impl Server {
 
     /// A server like this one for a caller: of this registry, with workspaces of its own, and as many turns as any other.
     pub(crate) fn for_caller(&self, registry: Arc<Registry>, workspaces: Workspaces) -> Self {
-        Self { registry: Arc::new(registry.into()), workspaces, turns: Turns::default(), ..self.clone() }
+        Self {
+            registry: Arc::new(registry.into()),
+            workspaces,
+            turns: Turns::default(),
+            is_for_all: false,
+            ..self.clone()
+        }
     }
 
     /// The same server for one session, in which toolsets can be enabled, and which can be stopped alone.
@@ -169,6 +178,11 @@ impl Server {
         }
     }
 
+    /// Whether what is listed may be shown to others who ask the same: not where it differs from caller to caller.
+    fn definitions_scope(&self) -> CacheScope {
+        if self.is_for_all { CacheScope::Public } else { CacheScope::Private }
+    }
+
     /// How long clients may keep definitions.
     fn definitions_ttl(&self) -> u64 {
         if self.registry.can_grow() { 0 } else { DEFINITIONS_TTL_MS }
@@ -176,7 +190,9 @@ impl Server {
 
     /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
     fn workspaces(&self, request: &RequestContext<RoleServer>) -> Workspaces {
-        let workspaces = match request.client_info() {
+        // rmcp puts itself in the place of a client that has not said who it is.
+        let client = request.client_info().filter(|client| *client != Implementation::default());
+        let workspaces = match client {
             Some(client) => self.workspaces.on_behalf_of(&client.name, &client.version),
             None => self.workspaces.clone(),
         };
@@ -265,7 +281,7 @@ impl ServerHandler for Server {
         let versions = self.supported_protocol_versions().into_owned();
         let mut result = DiscoverResult::from_server_info(versions, self.get_info());
         result.ttl_ms = DEFINITIONS_TTL_MS;
-        result.cache_scope = CacheScope::Public;
+        result.cache_scope = self.definitions_scope();
         Ok(result)
     }
 
@@ -277,7 +293,7 @@ impl ServerHandler for Server {
         refuse_cursor(page)?;
         let mut result = ListToolsResult::with_all_items(self.registry.current().tools().map(describe).collect())
             .with_ttl_ms(self.definitions_ttl())
-            .with_cache_scope(CacheScope::Public);
+            .with_cache_scope(self.definitions_scope());
         result.meta = meta(&request);
         Ok(result)
     }
@@ -397,7 +413,7 @@ impl ServerHandler for Server {
         });
         let mut result = ListResourceTemplatesResult::with_all_items(templates.collect())
             .with_ttl_ms(self.definitions_ttl())
-            .with_cache_scope(CacheScope::Public);
+            .with_cache_scope(self.definitions_scope());
         result.meta = meta(&request);
         Ok(result)
     }

@@ -59,7 +59,7 @@ impl LiveRegistry {
         let tools: Vec<_> = grown.tools().filter(is_of).cloned().collect();
         if tools.is_empty() {
             let message = format!("this server allows none of the tools of `{toolset}`");
-            return Err(Error::failed(message).with_hint("it was started with `--read-only` or `--exclude-tools`"));
+            return Err(Error::failed(message).with_hint("it was started with `--read-only` or `--exclude-tools`, or you may use fewer toolsets"));
         }
         if grown.tools().count() > before {
             *current = Arc::new(grown);
@@ -81,7 +81,12 @@ impl Registry {
         // The name of a preset would be taken as well, and `all` would fill the context of any model.
         super::toolset(name)?;
         selection.toolsets.push(name.to_owned());
-        Self::new(&selection)
+        let mut grown = Self::new(&selection)?;
+        if let Some(limit) = &self.limit {
+            grown.tools.retain(|name, _| limit.contains(name));
+            grown.limit = Some(limit.clone());
+        }
+        Ok(grown)
     }
 
     /// The tools that fit the words best, enabled or not, the best first.

@@ -36,6 +36,16 @@ impl Registry {
         let read_only = self.selection.read_only || narrowing.read_only;
         let selection = Selection { toolsets, tools, read_only, ..self.selection.clone() };
         let mut narrowed = Self::new(&selection)?;
+        // What is enabled later is of the same toolsets, too.
+        if narrowing.toolsets.is_some() || narrowing.tools.is_some() {
+            let named: BTreeSet<_> = narrowed.tools.keys().copied().collect();
+            narrowed.limit = Some(match &self.limit {
+                Some(before) => before.intersection(&named).copied().collect(),
+                None => named,
+            });
+        } else {
+            narrowed.limit.clone_from(&self.limit);
+        }
         narrowed.tools.retain(|name, _| self.tools.contains_key(name));
         let left: BTreeSet<_> = narrowed.tools.values().map(|tool| tool.definition.toolset).collect();
         let had = |name: &str| self.toolsets.iter().any(|toolset| toolset.name == name);
@@ -48,7 +58,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::Narrowing;
-    use crate::registry::{Registry, Selection};
+    use crate::registry::{LiveRegistry, Registry, Selection};
 
     fn names(toolsets: &[&str]) -> Vec<String> {
         toolsets.iter().map(|name| (*name).to_owned()).collect()
@@ -81,5 +91,10 @@ mod tests {
         let registry = Registry::new(&selection).expect("a registry");
         let narrowed = registry.narrowed(&Narrowing { read_only: true, ..Narrowing::default() }).expect("narrowed");
         assert!(narrowed.is_read_only() && narrowed.tool("call_write_operation").is_err());
+        let of_jobs = registry.narrowed(&Narrowing { toolsets: Some(names(&["discovery", "jobs"])), ..Narrowing::default() });
+        let live = LiveRegistry::from(of_jobs.expect("narrowed"));
+        let refused = live.enable("identity").expect_err("it is not of these toolsets");
+        assert!(refused.to_string().contains("allows none of the tools"), "{refused}");
+        assert!(live.enable("jobs").is_ok() && live.current().tool("create_job").is_ok());
     }
 }

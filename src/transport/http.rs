@@ -59,6 +59,8 @@ use crate::workspaces::Workspaces;
 pub(crate) use auth::hash;
 pub use options::{Address, AuthMode, CallAs, HttpOptions};
 
+/// How many connections the port of the metrics takes.
+const METRICS_CONNECTIONS: usize = 64;
 /// The header with a Databricks token of the caller, for `--call-as header`.
 const CALLER_TOKEN: &str = "x-databricks-token";
 
@@ -177,6 +179,8 @@ pub async fn open(options: &HttpOptions, template: Server) -> Result<Service, Er
     let mut served = vec![tokio::spawn(listen::serve(listener, tls, router(&app, options), terms.clone()))];
     if let Some(address) = options.metrics_listen {
         let listener = Listener::open(&Address::Tcp(address)).await?;
+        // Probes are answered however many callers are connected.
+        let terms = Terms { connections: Arc::new(Semaphore::new(METRICS_CONNECTIONS)), ..terms };
         served.push(tokio::spawn(listen::serve(listener, None, health::router(&app), terms)));
     }
     Ok(Service { app, address, is_tls, served, closing, drain: Duration::from_secs(options.drain_seconds.into()) })

@@ -253,9 +253,11 @@ async fn modes_that_cannot_be_meant_are_refused_at_the_start() -> Outcome {
     for (arguments, expected) in [
         ("--listen 0.0.0.0:0", "nobody is asked who calls"),
         ("--auth app", "DATABRICKS_APP_NAME is not set"),
+        ("--keys keys.yaml", "add `--auth bearer`"),
+        ("--oauth-issuer https://login.acme.test", "add `--auth oauth`"),
         ("--call-as exchange", "needs the tokens of `--auth oauth`"),
         ("--call-as forwarded", "needs the proxy of `--auth app`"),
-        ("--public-url nonsense", "is no URL"),
+        ("--public-url nonsense", "is no URL of a web server"),
         ("--allowed-origin app.acme.test", "is no origin"),
         ("--allowed-host http://a.test", "is no host name"),
         ("--signing-keys /no/such/file", "signing keys"),

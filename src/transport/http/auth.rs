@@ -6,6 +6,7 @@ mod none;
 mod oauth;
 
 pub(crate) use bearer::hash;
+use clap::ValueEnum as _;
 use http::request::Parts;
 
 use crate::error::Error;
@@ -31,6 +32,17 @@ impl Auth {
     /// # Errors
     /// Where the options of the mode are incomplete, or would open the server to others than it protects from.
     pub(crate) fn open(options: &HttpOptions) -> Result<Self, Error> {
+        let of_another_mode = [
+            (AuthMode::Bearer, "--keys", options.keys.is_some()),
+            (AuthMode::Oauth, "--oauth-issuer", options.oauth_issuer.is_some()),
+        ];
+        for (mode, flag, is_given) in of_another_mode {
+            if is_given && mode != options.auth {
+                let mode = mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+                return Err(Error::failed(format!("`{flag}` is given, and nobody is asked for what it is about"))
+                    .with_hint(format!("add `--auth {mode}`, or leave it out")));
+            }
+        }
         match options.auth {
             AuthMode::None => none::check(options).map(|()| Self::None),
             AuthMode::Bearer => bearer::Keys::open(options).map(Self::Bearer),

@@ -37,14 +37,16 @@ impl Allowed {
     /// # Errors
     /// For what is no host or origin.
     pub(crate) fn new(options: &HttpOptions) -> Result<Self, Error> {
-        let mut hosts: Vec<String> = Vec::new();
-        if options.listen.is_local() {
-            hosts.extend(LOOPBACK.map(str::to_owned));
-        }
+        // No page has these in its name, and whoever is on this machine may use them.
+        let mut hosts: Vec<String> = LOOPBACK.map(str::to_owned).into();
         if let Some(url) = &options.public_url {
             let uri = url.parse::<Uri>().ok();
-            let authority = uri.as_ref().and_then(Uri::authority);
-            let host = authority.ok_or_else(|| Error::failed(format!("`--public-url {url}` is no URL with a host")))?;
+            let is_web = uri.as_ref().is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+            let authority = uri.as_ref().and_then(Uri::authority).filter(|_| is_web);
+            let host = authority.ok_or_else(|| {
+                Error::failed(format!("`--public-url {url}` is no URL of a web server"))
+                    .with_hint("give it as clients do: `https://mcp.acme.test/mcp`")
+            })?;
             hosts.push(host.as_str().to_ascii_lowercase());
         }
         for host in options.allowed_hosts.iter().map(|host| host.trim()).filter(|host| !host.is_empty()) {
@@ -55,7 +57,7 @@ impl Allowed {
             })?;
             hosts.push(host.as_str().to_ascii_lowercase());
         }
-        if hosts.is_empty() {
+        if hosts.len() == LOOPBACK.len() && !options.listen.is_local() {
             return Err(Error::failed("no host name is known under which clients address the server")
                 .with_hint("give the URL by `--public-url https://mcp.acme.test/mcp`, or names by `--allowed-host`"));
         }
@@ -185,7 +187,7 @@ mod tests {
             ("mcp.acme.test:443", true),
             ("b.test:81", true),
             ("b.test", false),
-            ("localhost", false),
+            ("localhost", true),
         ] {
             assert_eq!(is_taken(&public, host, None), expected, "{host}");
         }

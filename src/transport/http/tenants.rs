@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use databricks::{CallerToken, OnBehalf, Secret};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use rmcp::transport::streamable_http_server::SessionManager as _;
 use rmcp::transport::streamable_http_server::session::SessionId;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
@@ -30,6 +30,8 @@ use crate::transport::http::problem::Problem;
 pub(crate) const SESSION: &str = "mcp-session-id";
 /// So many callers are known at once. One takes some 100 kB.
 const MOST: usize = 10_000;
+/// So many ways to narrow one server.
+const MOST_NARROWINGS: usize = 16;
 /// A caller who has been idle for so long makes room for another.
 const IDLE: Duration = Duration::from_secs(60);
 /// A session ends when its client has sent nothing for so long. Editors keep theirs open for a working day.
@@ -47,7 +49,7 @@ pub(crate) struct Tenants {
     max_streams: usize,
     max_body_bytes: usize,
     keys: SigningKeys,
-    known: Mutex<HashMap<Key, Arc<Tenant>>>,
+    known: Mutex<HashMap<Key, Account>>,
 }
 
 /// What tells callers apart.
@@ -56,7 +58,22 @@ struct Key {
     principal: Arc<str>,
     /// The SHA-256 of the token that calls are made with, where nothing else says whose it is.
     token: Option<String>,
-    narrowings: [Narrowing; 3],
+}
+
+/// What is known of one caller: the servers for all that they have narrowed theirs to, and what these share.
+#[derive(Debug)]
+struct Account {
+    servers: HashMap<[Narrowing; 3], Arc<Tenant>>,
+    limits: Limits,
+}
+
+/// How much of a caller is under way, whatever they have narrowed.
+#[derive(Debug, Clone)]
+struct Limits {
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    /// When each session was used last.
+    sessions: Arc<Mutex<HashMap<SessionId, Instant>>>,
 }
 
 /// The server of one caller.
@@ -65,18 +82,15 @@ pub(crate) struct Tenant {
     manager: Arc<LocalSessionManager>,
     with_sessions: Option<StreamableHttpService<Server, LocalSessionManager>>,
     stateless: StreamableHttpService<Server, NeverSessionManager>,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    limits: Limits,
     max_streams: usize,
     token: Option<CallerToken>,
     used: Mutex<Instant>,
-    /// When each session was used last.
-    sessions_used: Mutex<HashMap<SessionId, Instant>>,
 }
 
 impl fmt::Debug for Tenant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Tenant").field("calls", &self.calls).finish_non_exhaustive()
+        formatter.debug_struct("Tenant").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -116,23 +130,39 @@ impl Tenants {
         let key = Key {
             principal: Arc::clone(&principal.id),
             token: tells_apart.map(|token| hash(token.expose())),
-            narrowings: narrowings.clone(),
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tenant) = known.get(&key) {
+        if !known.contains_key(&key) && known.len() >= MOST {
+            known.retain(|_, account| account.servers.values().any(Tenant::is_busy));
+            if known.len() >= MOST {
+                let message = format!("this server has {MOST} callers, as many as it takes at once");
+                return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, message, 30));
+            }
+        }
+        let account = known.entry(key).or_insert_with(|| Account {
+            servers: HashMap::new(),
+            limits: Limits {
+                calls: Arc::new(Semaphore::new(self.max_calls)),
+                streams: Arc::new(Semaphore::new(self.max_streams)),
+                sessions: Arc::default(),
+            },
+        });
+        if let Some(tenant) = account.servers.get(&narrowings) {
             tenant.use_again(token);
             return Ok(Arc::clone(tenant));
         }
-        if known.len() >= MOST {
-            known.retain(|_, tenant| tenant.is_busy());
-        }
-        if known.len() >= MOST {
-            let message = format!("this server has {MOST} callers, as many as it takes at once");
-            return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, message, 30));
+        if account.servers.len() >= MOST_NARROWINGS {
+            let idle = account.servers.iter().filter(|(_, tenant)| !tenant.is_used());
+            let oldest = idle.min_by_key(|(_, tenant)| tenant.used()).map(|(narrowings, _)| narrowings.clone());
+            let oldest = oldest.ok_or_else(|| {
+                let message = "you use this server narrowed in as many ways as it takes at once";
+                Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 10)
+            })?;
+            account.servers.remove(&oldest);
         }
         let wrong = |error: Error| Problem::new(StatusCode::BAD_REQUEST, error.to_string());
-        let tenant = Arc::new(self.tenant(principal, &narrowings, token).map_err(wrong)?);
-        known.insert(key, Arc::clone(&tenant));
+        let tenant = Arc::new(self.tenant(principal, &narrowings, token, &account.limits).map_err(wrong)?);
+        account.servers.insert(narrowings, Arc::clone(&tenant));
         Ok(tenant)
     }
 
@@ -141,7 +171,13 @@ impl Tenants {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn tenant(&self, principal: &Principal, narrowings: &[Narrowing], token: Option<Secret>) -> Result<Tenant, Error> {
+    fn tenant(
+        &self,
+        principal: &Principal,
+        narrowings: &[Narrowing],
+        token: Option<Secret>,
+        limits: &Limits,
+    ) -> Result<Tenant, Error> {
         let mut registry = self.template.registry();
         for narrowing in narrowings.iter().filter(|narrowing| !narrowing.is_none()) {
             registry = Arc::new(registry.narrowed(narrowing)?);
@@ -196,12 +232,10 @@ impl Tenants {
             manager,
             with_sessions,
             stateless,
-            calls: Arc::new(Semaphore::new(self.max_calls)),
-            streams: Arc::new(Semaphore::new(self.max_streams)),
+            limits: limits.clone(),
             max_streams: self.max_streams,
             token,
             used: Mutex::new(Instant::now()),
-            sessions_used: Mutex::default(),
         })
     }
 }
@@ -214,7 +248,7 @@ impl Tenant {
 
     /// A place for a call. It is free again when the result is dropped.
     pub(crate) fn call(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| {
+        Arc::clone(&self.limits.calls).try_acquire_owned().map_err(|_| {
             let message = "as many of your calls are under way as this server allows; send this one again when others have \
                            ended";
             Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 1)
@@ -223,7 +257,7 @@ impl Tenant {
 
     /// A place for a stream that stays open.
     pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+        Arc::clone(&self.limits.streams).try_acquire_owned().map_err(|_| {
             let message = "you have as many open streams as this server allows; close one first";
             Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 10)
         })
@@ -233,12 +267,13 @@ impl Tenant {
     pub(crate) async fn room_for_session(&self) -> Result<(), Problem> {
         let open: Vec<SessionId> = self.manager.sessions.read().await.keys().cloned().collect();
         let oldest = {
-            let mut used = self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.retain(|id, _| open.contains(id));
+            let mut used = self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those of the caller's other servers go when they have been idle for as long as a session may be.
+            used.retain(|id, used| open.contains(id) || used.elapsed() < SESSION_IDLE);
             if used.len() < self.max_streams {
                 return Ok(());
             }
-            let idle = used.iter().filter(|(_, used)| used.elapsed() >= IDLE);
+            let idle = used.iter().filter(|(id, used)| open.contains(id) && used.elapsed() >= IDLE);
             idle.min_by_key(|(_, used)| **used).map(|(id, _)| id.clone())
         };
         let Some(oldest) = oldest else {
@@ -248,13 +283,18 @@ impl Tenant {
         if let Err(error) = self.manager.close_session(&oldest).await {
             tracing::debug!(%error, "an idle session was not closed");
         }
+        self.forget_session(&oldest);
         Ok(())
+    }
+
+    fn forget_session(&self, id: &SessionId) {
+        self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// A request came in a session, or began it.
     fn use_session(&self, id: Option<&HeaderValue>) {
         if let Some(id) = id.and_then(|id| id.to_str().ok()) {
-            let mut used = self.sessions_used.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut used = self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             used.insert(id.to_owned().into(), Instant::now());
         }
     }
@@ -268,9 +308,14 @@ impl Tenant {
         let response = match &self.with_sessions {
             Some(service) if in_session => {
                 let session = request.headers().get(SESSION).cloned();
+                let ends = request.method() == Method::DELETE;
                 let response = service.handle(request).await;
-                if response.status().is_success() {
-                    self.use_session(response.headers().get(SESSION).or(session.as_ref()));
+                match session.as_ref().and_then(|id| id.to_str().ok()).filter(|_| ends) {
+                    Some(id) => self.forget_session(&id.to_owned().into()),
+                    None if response.status().is_success() => {
+                        self.use_session(response.headers().get(SESSION).or(session.as_ref()));
+                    }
+                    None => {}
                 }
                 response
             }
@@ -286,11 +331,18 @@ impl Tenant {
         }
     }
 
+    fn used(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is being used.
+    fn is_used(self: &Arc<Self>) -> bool {
+        let has_sessions = self.manager.sessions.try_read().map_or(true, |sessions| !sessions.is_empty());
+        has_sessions || Arc::strong_count(self) > 1
+    }
+
     /// Whether it was used lately, or is being used.
     fn is_busy(self: &Arc<Self>) -> bool {
-        let has_sessions = self.manager.sessions.try_read().map_or(true, |sessions| !sessions.is_empty());
-        has_sessions
-            || Arc::strong_count(self) > 1
-            || self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < IDLE
+        self.is_used() || self.used().elapsed() < IDLE
     }
 }
