@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// A check: its name and its command line.
 type Check = (&'static str, &'static [&'static str]);
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("format", &["cargo", "xtask", "format", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
@@ -32,6 +32,7 @@ const CHECKS: [Check; 13] = [
     ("interop", &["cargo", "xtask", "interop", "clients", "sdk"]),
     ("differential", &["cargo", "xtask", "interop", "differential"]),
     ("page", &["cargo", "xtask", "interop", "page"]),
+    ("deploy", &["cargo", "xtask", "interop", "deploy"]),
     ("mlflow", &["cargo", "xtask", "interop", "mlflow"]),
 ];
 

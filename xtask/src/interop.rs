@@ -32,10 +32,12 @@ enum Suite {
     Mlflow,
     /// The page of `cargo xtask audit --html`, in Chromium
     Page,
+    /// What `deploy/` holds: the chart, the image's root directory, the systemd unit, nginx before replicas, the app
+    Deploy,
 }
 
 impl Suite {
-    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/`, `mlflow/` or `page/`.
+    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/`, `mlflow/`, `page/` or `deploy/`.
     fn scripts(self) -> &'static [&'static str] {
         match self {
             Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
@@ -43,6 +45,7 @@ impl Suite {
             Suite::Differential => &["tests/differential/differential.py"],
             Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],
             Suite::Page => &["tests/page/page.py"],
+            Suite::Deploy => &["tests/deploy/deploy.py"],
         }
     }
 

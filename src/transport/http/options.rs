@@ -171,7 +171,42 @@ pub enum CallAs {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use clap::Args as _;
+
+    use super::{Address, HttpOptions};
+
+    #[test]
+    fn the_documentation_has_every_flag_with_its_variable_and_default() {
+        let page = include_str!("../../../docs/http.md");
+        let rows = page.lines().map(|line| line.split('|').skip(1).map(str::trim).collect::<Vec<_>>());
+        let written: Vec<_> = rows
+            .filter_map(|row| match row.as_slice() {
+                [flag, variable, default, ..] if variable.starts_with("`DATABRICKS_MCP_") => {
+                    Some([flag, variable, default].map(|cell| cell.to_string()))
+                }
+                _ => None,
+            })
+            .collect();
+        let command = HttpOptions::augment_args(clap::Command::new("http"));
+        let code = |text: String| format!("`{text}`");
+        let expected: Vec<_> = command
+            .get_arguments()
+            .map(|argument| {
+                let flag = code(format!("--{}", argument.get_long().expect("every option has a flag")));
+                let variable = argument.get_env().expect("every option has a variable").to_string_lossy();
+                let defaults = argument.get_default_values().iter().filter(|_| argument.get_action().takes_values());
+                let defaults: Vec<_> = defaults.map(|value| code(value.to_string_lossy().into_owned())).collect();
+                [flag, code(variable.into_owned()), defaults.join(", ")]
+            })
+            .collect();
+        assert_eq!(written, expected, "the table of flags in docs/http.md differs from `HttpOptions`");
+        for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+            for value in argument.get_possible_values() {
+                let row = format!("| `{}` |", value.get_name());
+                assert!(page.contains(&row), "no table of docs/http.md has a row for `{}`", value.get_name());
+            }
+        }
+    }
 
     #[test]
     fn addresses_are_read_and_written() {
