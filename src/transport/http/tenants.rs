@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use databricks::{CallerToken, OnBehalf, Secret};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use rmcp::transport::streamable_http_server::SessionManager as _;
 use rmcp::transport::streamable_http_server::session::SessionId;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
@@ -249,6 +249,14 @@ impl Tenant {
             tracing::debug!(%error, "an idle session was not closed");
         }
         Ok(())
+    }
+
+    /// Whether a request names a session that is open.
+    pub(crate) async fn has_session(&self, headers: &HeaderMap) -> bool {
+        match headers.get(SESSION).and_then(|id| id.to_str().ok()) {
+            Some(id) => self.manager.sessions.read().await.contains_key(id),
+            None => false,
+        }
     }
 
     /// A request came in a session, or began it.
