@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// A check: its name and its command line.
 type Check = (&'static str, &'static [&'static str]);
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     ("format", &["cargo", "xtask", "format", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
@@ -30,6 +30,7 @@ const CHECKS: [Check; 13] = [
     ("documentation", &["cargo", "doc", "--workspace", "--no-deps", "--locked", "--quiet"]),
     ("build", &["cargo", "build", "--locked", "--quiet"]),
     ("interop", &["cargo", "xtask", "interop", "clients", "sdk"]),
+    ("http", &["cargo", "xtask", "interop", "http"]),
     ("differential", &["cargo", "xtask", "interop", "differential"]),
     ("page", &["cargo", "xtask", "interop", "page"]),
     ("mlflow", &["cargo", "xtask", "interop", "mlflow"]),
