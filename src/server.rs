@@ -471,8 +471,13 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        // The handshake is gone from the revision that these requests are of.
+        let is_modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        if is_modern && request.method == "initialize" {
+            return Err(no_method(&request.method));
+        }
         if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
             return Err(ErrorData::invalid_params(without_tokens(&fault).into_owned(), None));
         }

@@ -292,7 +292,16 @@ async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Pro
     if parts.method != Method::POST {
         let permit = (tenant.stream()?, Counted::new(&app.metrics.streams));
         let in_session = parts.headers.contains_key(SESSION);
-        let response = tenant.answer(http::Request::from_parts(parts, Body::empty()), in_session).await;
+        let is_delete = parts.method == Method::DELETE;
+        let was_there = is_delete && tenant.has_session(&parts.headers).await;
+        let mut response = tenant.answer(http::Request::from_parts(parts, Body::empty()), in_session).await;
+        // rmcp ends what was there and what was not, and the Python SDK takes "accepted" for a failure.
+        if is_delete && response.status() == StatusCode::ACCEPTED {
+            if !was_there {
+                return Err(Problem::new(StatusCode::NOT_FOUND, "no session has this `Mcp-Session-Id`"));
+            }
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
         return Ok(held(response, (permit, tenant)));
     }
     app.check_draining()?;

@@ -19,6 +19,19 @@ async fn a_web_page_of_a_foreign_site_reaches_nothing() -> Outcome {
             assert!(response.headers().get("access-control-allow-origin").is_none());
         }
     }
+    // The server itself is no foreign site, whichever name of this machine it is called by.
+    for (host, origin, status) in [
+        (None, house.base.clone(), 200),
+        (Some("localhost:1"), "http://localhost:1".to_owned(), 200),
+        (Some("localhost:1"), house.base.clone(), 403),
+        (Some("evil.test"), "http://evil.test".to_owned(), 403),
+    ] {
+        let mut request = house.modern("tools/list", json!({})).header(ORIGIN, &origin);
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        assert_eq!(request.send().await?.status(), status, "{host:?} {origin}");
+    }
     let preflight = house.http.request(reqwest::Method::OPTIONS, house.url("/mcp")).header(ORIGIN, "https://evil.test");
     assert_eq!(preflight.header("access-control-request-method", "POST").send().await?.status(), 403);
     Ok(())

@@ -36,7 +36,9 @@ async fn a_client_with_a_session_is_served_until_it_ends_it() -> Outcome {
     assert!(jobs["items"].is_array(), "{jobs}");
     // A toolset that is enabled in one session is not in another.
     let ended = house.http.delete(house.url("/mcp")).header("mcp-session-id", &session).send().await?;
-    assert!(ended.status().is_success(), "{}", ended.status());
+    assert_eq!(ended.status(), 204);
+    let again = house.http.delete(house.url("/mcp")).header("mcp-session-id", &session).send().await?;
+    assert_eq!(again.status(), 404);
     assert_eq!(with(call(2, "list_jobs", json!({}))).send().await?.status(), 404);
     // One that has none is served as well.
     let jobs = structured(house.post(call(3, "list_jobs", json!({}))).send().await?).await?;
@@ -72,6 +74,7 @@ async fn what_is_wrong_with_a_request_is_said_by_its_status_and_its_id() -> Outc
         ("half an emoji", house.post(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\ud83d"}}"#), 400, -32700),
         ("no method", house.post(json!({ "jsonrpc": "2.0", "id": 1 })), 400, -32600),
         ("an unknown method", plain(house.modern("no/such", json!({}))), 404, -32601),
+        ("the handshake of older revisions", house.modern("initialize", json!({})), 404, -32601),
         ("malformed params", plain(house.modern("tools/call", json!({ "name": "list_jobs", "arguments": "x" }))), 200, -32602),
         ("another name", house.modern("tools/call", list()).header("mcp-name", "delete_job"), 400, -32020),
         ("no headers", house.post(modern(1, "tools/call", list())), 400, -32020),

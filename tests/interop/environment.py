@@ -1,4 +1,4 @@
-"""What the interop checks run on: a venv with the Python SDK, and the Inspector with a Node for it.
+"""What the interop checks run on: a venv with the Python SDK, and the programs of npm with a Node for them.
 
 All of it is under `target/interop/`. Made on first use and kept until a pin changes; two scripts that make it at once
 get in each other's way.
@@ -16,8 +16,10 @@ HERE = Path(__file__).resolve().parent
 DIRECTORY = HERE.parent.parent / "target" / "interop"
 VENV = DIRECTORY / "venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-INSPECTOR = DIRECTORY / "inspector"
-INSPECTOR_MAIN = INSPECTOR / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+NODE = DIRECTORY / "node"
+PACKAGES = NODE / "node_modules/@modelcontextprotocol"
+INSPECTOR_MAIN = PACKAGES / "inspector/clients/launcher/build/index.js"
+CONFORMANCE_MAIN = PACKAGES / "conformance/dist/index.js"
 LOG = DIRECTORY / "install.log"
 # What the venv has besides `requirements.txt`: requirements that follow from other files.
 DERIVED = []
@@ -70,21 +72,31 @@ def all_pins():
 
 def inspector():
     """The command that starts the Inspector."""
+    return [node(), str(INSPECTOR_MAIN)]
+
+
+def conformance():
+    """The command that starts the conformance suite."""
+    return [node(), str(CONFORMANCE_MAIN)]
+
+
+def node():
+    """A Node that is new enough; what `package.json` names lies in `PACKAGES`."""
     node, npm = node_and_npm()
     pins = HERE / "package-lock.json"
-    if not (is_fresh(INSPECTOR, pins) and INSPECTOR_MAIN.exists()):
-        shutil.rmtree(INSPECTOR, ignore_errors=True)
-        INSPECTOR.mkdir(parents=True)
+    if not (is_fresh(NODE, pins) and INSPECTOR_MAIN.exists()):
+        shutil.rmtree(NODE, ignore_errors=True)
+        NODE.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, INSPECTOR)
+            shutil.copy(HERE / name, NODE)
         run(
             [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            "npm cannot install the Inspector",
-            cwd=INSPECTOR,
+            "npm cannot install the clients",
+            cwd=NODE,
             env={**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
         )
-        mark_fresh(INSPECTOR, pins)
-    return [node, str(INSPECTOR_MAIN)]
+        mark_fresh(NODE, pins)
+    return node
 
 
 def node_and_npm():

@@ -30,6 +30,7 @@ const CHECKS: [Check; 14] = [
     ("documentation", &["cargo", "doc", "--workspace", "--no-deps", "--locked", "--quiet"]),
     ("build", &["cargo", "build", "--locked", "--quiet"]),
     ("interop", &["cargo", "xtask", "interop", "clients", "sdk"]),
+    ("http", &["cargo", "xtask", "interop", "http"]),
     ("differential", &["cargo", "xtask", "interop", "differential"]),
     ("page", &["cargo", "xtask", "interop", "page"]),
     ("deploy", &["cargo", "xtask", "interop", "deploy"]),

@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
 enum Suite {
     /// The binary, by the official Python SDK of MCP and the MCP Inspector
     Clients,
+    /// The server over HTTP, by these, the TypeScript SDKs of MCP, the conformance suite, and through nginx
+    Http,
     /// The sandbox, by the official Python SDK of Databricks and its SQL connector
     Sdk,
     /// The client beside that SDK, call by call on the wire
@@ -41,6 +43,7 @@ impl Suite {
     fn scripts(self) -> &'static [&'static str] {
         match self {
             Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
+            Suite::Http => &["tests/interop/over_http.py", "tests/interop/replicas.py", "tests/interop/conformance.py"],
             Suite::Sdk => &["tests/sdk/counts.py", "tests/sdk/sdk.py", "tests/sdk/connector.py"],
             Suite::Differential => &["tests/differential/differential.py"],
             Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],

@@ -27,6 +27,8 @@ pub(crate) struct Allowed {
     hosts: Vec<String>,
     /// Origins in lower case, with a port unless it is the default of the scheme.
     origins: Vec<String>,
+    /// The scheme by which clients reach the server.
+    scheme: String,
     /// Whether requests come by a socket file, where no name leads anywhere.
     is_socket: bool,
 }
@@ -68,7 +70,10 @@ impl Allowed {
                     .with_hint("give scheme and host, and the port where it has one: `https://app.acme.test`")
             })?);
         }
-        Ok(Self { hosts, origins, is_socket: matches!(options.listen, Address::Unix(_)) })
+        let public =
+            options.public_url.as_ref().and_then(|url| url.parse::<Uri>().ok()?.scheme_str().map(str::to_owned));
+        let scheme = public.unwrap_or_else(|| if options.tls_cert.is_some() { "https" } else { "http" }.to_owned());
+        Ok(Self { hosts, origins, scheme, is_socket: matches!(options.listen, Address::Unix(_)) })
     }
 
     /// What tells browsers that the pages of the allowed origins may read answers; `None` where there are none.
@@ -95,8 +100,8 @@ impl Allowed {
             (None, None) => uri.authority().cloned(),
             (_, Some(_)) => None,
         };
-        match host {
-            Some(host) if self.is_host(&host) => {}
+        match &host {
+            Some(host) if self.is_host(host) => {}
             None if self.is_socket => {}
             Some(host) => {
                 return forbidden(format!(
@@ -110,21 +115,25 @@ impl Allowed {
         let mut values = headers.get_all(ORIGIN).iter();
         let Some(origin) = values.next() else { return Ok(()) };
         let origin = origin.to_str().unwrap_or_default();
-        match normal(origin) {
-            Some(origin) if values.next().is_none() && self.origins.contains(&origin) => Ok(()),
-            _ => forbidden(format!(
-                "web pages of `{}` may not call this server; whoever runs it can allow them by `--allowed-origin`",
-                crate::nearest::shortened(origin)
-            )),
+        // What comes from the server's own address is no foreign page. By a socket file, any name is taken, and none is its own.
+        let own = host.filter(|host| self.is_known(host)).and_then(|host| normal(&format!("{}://{host}", self.scheme)));
+        let known = normal(origin).filter(|origin| own.as_ref() == Some(origin) || self.origins.contains(origin));
+        if known.is_some() && values.next().is_none() {
+            return Ok(());
         }
+        forbidden(format!(
+            "web pages of `{}` may not call this server; whoever runs it can allow them by `--allowed-origin`",
+            crate::nearest::shortened(origin)
+        ))
     }
 
     fn is_host(&self, host: &Authority) -> bool {
-        if host.as_str().contains('@') {
-            return false;
-        }
+        self.is_known(host) || (self.is_socket && !host.as_str().contains('@'))
+    }
+
+    fn is_known(&self, host: &Authority) -> bool {
         let (whole, name) = (host.as_str().to_ascii_lowercase(), host.host().to_ascii_lowercase());
-        self.is_socket || self.hosts.iter().any(|known| *known == whole || *known == name)
+        !whole.contains('@') && self.hosts.iter().any(|known| *known == whole || *known == name)
     }
 }
 
@@ -209,6 +218,31 @@ mod tests {
             ("https://app.acme.test/x", false),
         ] {
             assert_eq!(is_taken(&allowed, "localhost", Some(origin)), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_origin_is_not_foreign() {
+        let local = "";
+        let tls = "--tls-cert a.pem --tls-key b.pem";
+        let public = "--listen 0.0.0.0:80 --public-url https://mcp.acme.test/mcp";
+        let socket = "--listen unix:/run/mcp.sock";
+        for (options, host, origin, expected) in [
+            (local, "127.0.0.1:8000", "http://127.0.0.1:8000", true),
+            (local, "LOCALHOST:8000", "http://localhost:8000", true),
+            (local, "[::1]:8000", "http://[::1]:8000", true),
+            (local, "127.0.0.1:8000", "http://127.0.0.1:8001", false),
+            (local, "127.0.0.1:8000", "http://localhost:8000", false),
+            (local, "127.0.0.1:8000", "https://127.0.0.1:8000", false),
+            (local, "evil.test:8000", "http://evil.test:8000", false),
+            (tls, "localhost:8000", "https://localhost:8000", true),
+            (tls, "localhost:8000", "http://localhost:8000", false),
+            (public, "mcp.acme.test", "https://mcp.acme.test", true),
+            (public, "mcp.acme.test:443", "https://mcp.acme.test", true),
+            (public, "mcp.acme.test", "http://mcp.acme.test", false),
+            (socket, "evil.test", "http://evil.test", false),
+        ] {
+            assert_eq!(is_taken(&allowed(options), host, Some(origin)), expected, "{options} {host} {origin}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use databricks::{CallerToken, OnBehalf, Secret};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rmcp::transport::streamable_http_server::SessionManager as _;
 use rmcp::transport::streamable_http_server::session::SessionId;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
@@ -289,6 +289,14 @@ impl Tenant {
 
     fn forget_session(&self, id: &SessionId) {
         self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Whether a request names a session that is open.
+    pub(crate) async fn has_session(&self, headers: &HeaderMap) -> bool {
+        match headers.get(SESSION).and_then(|id| id.to_str().ok()) {
+            Some(id) => self.manager.sessions.read().await.contains_key(id),
+            None => false,
+        }
     }
 
     /// A request came in a session, or began it.
