@@ -41,7 +41,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::risk::Risk;
 use crate::server::{Ceiling, Server};
 use crate::transport::http::auth::Auth;
 use crate::transport::http::body::Room;
@@ -275,13 +274,20 @@ async fn metadata(State(app): State<Arc<App>>) -> Response {
 
 async fn mcp(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match answer(&app, parts, body).await {
+    let mut body = Some(body);
+    match answer(&app, parts, &mut body).await {
         Ok(response) => response,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            if let Some(body) = body {
+                body::pass_over(body).await;
+            }
+            problem.into_response()
+        }
     }
 }
 
-async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+/// The body is taken once it is known who sends it.
+async fn answer(app: &App, mut parts: Parts, body: &mut Option<Body>) -> Result<Response, Problem> {
     let rest = parts.uri.path().strip_prefix("/mcp").unwrap_or_default();
     let Caller { principal, tenant } = app.caller(&parts, rest).await?;
     parts.extensions.insert(Ceiling(principal.grant.ceiling));
@@ -292,7 +298,7 @@ async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Pro
         return Ok(held(response, (permit, tenant)));
     }
     app.check_draining()?;
-    let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body).await?;
+    let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body.take().unwrap_or_default()).await?;
     let message = match message::read(&bytes, weight) {
         Received::Message(message) => *message,
         Received::Refused(refusal) => return Err(Problem::refused(refusal)),
@@ -370,8 +376,8 @@ fn admit(app: &App, principal: &Principal, tenant: &Tenant, message: &ClientJson
     let ClientRequest::CallToolRequest(call) = &request.request else { return Ok(()) };
     let Some((risk, guards_itself)) = tenant.server().risk(&call.params.name) else { return Ok(()) };
     let ceiling = principal.grant.ceiling;
-    // What refuses by itself whatever does more than reading is told that no more is allowed.
-    if risk <= ceiling || (guards_itself && ceiling == Risk::Read) {
+    // What refuses by itself whatever does more than reading is told to do so.
+    if risk <= ceiling || guards_itself {
         return Ok(());
     }
     let reason =

@@ -43,6 +43,7 @@ impl Allowed {
         }
         if let Some(url) = &options.public_url {
             let uri = url.parse::<Uri>().ok();
+            let uri = uri.filter(|uri| uri.scheme().is_some());
             let authority = uri.as_ref().and_then(Uri::authority);
             let host = authority.ok_or_else(|| Error::failed(format!("`--public-url {url}` is no URL with a host")))?;
             hosts.push(host.as_str().to_ascii_lowercase());
