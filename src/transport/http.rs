@@ -7,6 +7,7 @@
 
 mod auth;
 mod body;
+mod grants;
 mod health;
 mod listen;
 mod narrowing;
@@ -30,7 +31,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use databricks::Secret;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use prometheus_client::metrics::gauge::Gauge;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
@@ -265,10 +266,10 @@ async fn nothing() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing here; MCP is on `/mcp`")
 }
 
-async fn metadata(State(app): State<Arc<App>>) -> Response {
-    match app.auth.metadata() {
+async fn metadata(State(app): State<Arc<App>>, uri: Uri) -> Response {
+    match app.auth.metadata(uri.path()) {
         Some(metadata) => axum::Json(metadata).into_response(),
-        None => Problem::new(StatusCode::NOT_FOUND, "this server is not protected by OAuth").into_response(),
+        None => Problem::new(StatusCode::NOT_FOUND, "there is nothing here that is protected by OAuth").into_response(),
     }
 }
 
@@ -382,7 +383,9 @@ fn admit(app: &App, principal: &Principal, tenant: &Tenant, message: &ClientJson
     }
     let reason =
         format!("`{}` is {}, and you may call what is {} at most", call.params.name, risk.name(), ceiling.name());
-    Err(Denied::Forbidden { reason, challenge: app.auth.step_up(risk) }.into())
+    // Where the rules for this caller allow no more, another token would not help.
+    let challenge = if risk <= principal.grant.attainable { app.auth.step_up(risk) } else { None };
+    Err(Denied::Forbidden { reason, challenge }.into())
 }
 
 /// What the workspace is called with, where that is not the server's own identity.

@@ -56,7 +56,7 @@ struct Key {
     principal: Arc<str>,
     /// The SHA-256 of the token that calls are made with, where nothing else says whose it is.
     token: Option<String>,
-    narrowings: [Narrowing; 3],
+    narrowings: Vec<Narrowing>,
 }
 
 /// The server of one caller.
@@ -110,8 +110,7 @@ impl Tenants {
         asked: &[Narrowing; 2],
         token: Option<Secret>,
     ) -> Result<Arc<Tenant>, Problem> {
-        let [by_path, by_headers] = asked.clone();
-        let narrowings = [principal.grant.narrowing.clone(), by_path, by_headers];
+        let narrowings: Vec<_> = principal.grant.narrowings.iter().chain(asked).cloned().collect();
         let tells_apart = token.as_ref().filter(|_| self.call_as == CallAs::Header);
         let key = Key {
             principal: Arc::clone(&principal.id),
