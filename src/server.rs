@@ -67,6 +67,8 @@ pub struct Server {
     metrics: Metrics,
     /// Whether all clients see the same definitions.
     is_for_all: bool,
+    /// The highest risk that whoever it serves may take.
+    ceiling: Risk,
     /// The SHA-256 of what is exposed.
     digest: Option<Arc<str>>,
 }
@@ -83,13 +85,14 @@ impl Server {
             under_way: TaskTracker::new(),
             metrics: Metrics::default(),
             is_for_all: true,
+            ceiling: Risk::Destructive,
             digest: None,
         }
     }
 
     /// The same, for somebody who may take this risk at most.
     pub(crate) fn with_ceiling(self, ceiling: Risk) -> Self {
-        Self { workspaces: under(self.workspaces, ceiling), ..self }
+        Self { ceiling, ..self }
     }
 
     /// The tools and resources as they are now.
@@ -196,25 +199,32 @@ impl Server {
             Some(client) => self.workspaces.on_behalf_of(&client.name, &client.version),
             None => self.workspaces.clone(),
         };
-        // What came over HTTP was sent by somebody who may do so much.
+        if self.ceiling(request) == Risk::Read { only_reading(workspaces) } else { workspaces }
+    }
+
+    /// The highest risk that the sender of a request may take.
+    fn ceiling(&self, request: &RequestContext<RoleServer>) -> Risk {
         let parts = request.extensions.get::<http::request::Parts>();
-        match parts.and_then(|parts| parts.extensions.get::<Ceiling>()) {
-            Some(Ceiling(ceiling)) => under(workspaces, *ceiling),
-            None => workspaces,
+        let sent = parts.and_then(|parts| parts.extensions.get::<Ceiling>());
+        sent.map_or(self.ceiling, |Ceiling(ceiling)| self.ceiling.min(*ceiling))
+    }
+
+    /// The workspaces of a call of this tool. What is above the ceiling is refused by the name of its tool; one that guards
+    /// itself learns here that it must only read, as it cannot tell what writes from what destroys.
+    fn bounded(&self, workspaces: Workspaces, tool: &str, ceiling: Risk) -> Workspaces {
+        match self.registry.current().tool(tool) {
+            Ok(tool) if tool.risk > ceiling => only_reading(workspaces),
+            Ok(_) | Err(_) => workspaces,
         }
     }
 }
 
-/// The workspaces for somebody who may take this risk at most. What is above is refused by the name of its tool; a tool that
-/// can do more than read learns here that it must not.
-fn under(workspaces: Workspaces, ceiling: Risk) -> Workspaces {
-    match ceiling {
-        Risk::Destructive | Risk::Write => workspaces,
-        Risk::Read => workspaces.each(|mut context| {
-            context.policy.read_only = true;
-            context
-        }),
-    }
+/// The workspaces where nothing but reading is allowed.
+fn only_reading(workspaces: Workspaces) -> Workspaces {
+    workspaces.each(|mut context| {
+        context.policy.read_only = true;
+        context
+    })
 }
 
 /// The highest risk that the sender of a request may take.
@@ -311,7 +321,8 @@ impl ServerHandler for Server {
         let changes = self.registry.changes();
         let media = Media::default();
         let closing = Closing::at(self.input_ended.clone());
-        let workspaces = self.closing(self.workspaces(&request).with_media(&media), &call.name, &closing);
+        let workspaces = self.bounded(self.workspaces(&request), &call.name, self.ceiling(&request));
+        let workspaces = self.closing(workspaces.with_media(&media), &call.name, &closing);
         let _call = (workspaces.first().cleanup.call(), self.under_way.token());
         let arguments = call.arguments.unwrap_or_default();
         let outcome = reporting(&request, workspaces, async |workspaces| {

@@ -7,6 +7,7 @@
 
 mod auth;
 mod body;
+mod grants;
 mod health;
 mod listen;
 mod narrowing;
@@ -30,7 +31,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use databricks::Secret;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use prometheus_client::metrics::gauge::Gauge;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
@@ -41,7 +42,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::risk::Risk;
 use crate::server::{Ceiling, Server};
 use crate::transport::http::auth::Auth;
 use crate::transport::http::body::Room;
@@ -270,22 +270,29 @@ async fn nothing() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing here; MCP is on `/mcp`")
 }
 
-async fn metadata(State(app): State<Arc<App>>) -> Response {
-    match app.auth.metadata() {
+async fn metadata(State(app): State<Arc<App>>, uri: Uri) -> Response {
+    match app.auth.metadata(uri.path()) {
         Some(metadata) => axum::Json(metadata).into_response(),
-        None => Problem::new(StatusCode::NOT_FOUND, "this server is not protected by OAuth").into_response(),
+        None => Problem::new(StatusCode::NOT_FOUND, "there is nothing here that is protected by OAuth").into_response(),
     }
 }
 
 async fn mcp(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match answer(&app, parts, body).await {
+    let mut body = Some(body);
+    match answer(&app, parts, &mut body).await {
         Ok(response) => response,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            if let Some(body) = body {
+                body::pass_over(body).await;
+            }
+            problem.into_response()
+        }
     }
 }
 
-async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Problem> {
+/// The body is taken once it is known who sends it.
+async fn answer(app: &App, mut parts: Parts, body: &mut Option<Body>) -> Result<Response, Problem> {
     let rest = parts.uri.path().strip_prefix("/mcp").unwrap_or_default();
     let Caller { principal, tenant } = app.caller(&parts, rest).await?;
     parts.extensions.insert(Ceiling(principal.grant.ceiling));
@@ -305,7 +312,7 @@ async fn answer(app: &App, mut parts: Parts, body: Body) -> Result<Response, Pro
         return Ok(held(response, (permit, tenant)));
     }
     app.check_draining()?;
-    let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body).await?;
+    let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body.take().unwrap_or_default()).await?;
     let message = match message::read(&bytes, weight) {
         Received::Message(message) => *message,
         Received::Refused(refusal) => return Err(Problem::refused(refusal)),
@@ -383,13 +390,15 @@ fn admit(app: &App, principal: &Principal, tenant: &Tenant, message: &ClientJson
     let ClientRequest::CallToolRequest(call) = &request.request else { return Ok(()) };
     let Some((risk, guards_itself)) = tenant.server().risk(&call.params.name) else { return Ok(()) };
     let ceiling = principal.grant.ceiling;
-    // What refuses by itself whatever does more than reading is told that no more is allowed.
-    if risk <= ceiling || (guards_itself && ceiling == Risk::Read) {
+    // What refuses by itself whatever does more than reading is told to do so.
+    if risk <= ceiling || guards_itself {
         return Ok(());
     }
     let reason =
         format!("`{}` is {}, and you may call what is {} at most", call.params.name, risk.name(), ceiling.name());
-    Err(Denied::Forbidden { reason, challenge: app.auth.step_up(risk) }.into())
+    // Where the rules for this caller allow no more, another token would not help.
+    let challenge = if risk <= principal.grant.attainable { app.auth.step_up(risk) } else { None };
+    Err(Denied::Forbidden { reason, challenge }.into())
 }
 
 /// What the workspace is called with, where that is not the server's own identity.

@@ -10,6 +10,7 @@ use clap::ValueEnum as _;
 use http::request::Parts;
 
 use crate::error::Error;
+use crate::transport::http::grants::Grants;
 use crate::transport::http::options::{AuthMode, HttpOptions};
 use crate::transport::http::principal::{Denied, Principal};
 
@@ -23,7 +24,7 @@ pub(crate) enum Auth {
     /// By tokens of an issuer.
     Oauth(Box<oauth::Resource>),
     /// By the proxy of a Databricks App.
-    App,
+    App(Grants),
 }
 
 impl Auth {
@@ -47,7 +48,7 @@ impl Auth {
             AuthMode::None => none::check(options).map(|()| Self::None),
             AuthMode::Bearer => bearer::Keys::open(options).map(Self::Bearer),
             AuthMode::Oauth => oauth::Resource::open(options).map(|resource| Self::Oauth(Box::new(resource))),
-            AuthMode::App => app::check(options).map(|()| Self::App),
+            AuthMode::App => app::open(options).map(Self::App),
         }
     }
 
@@ -57,15 +58,15 @@ impl Auth {
             Self::None => Ok(none::principal()),
             Self::Bearer(keys) => keys.principal(request),
             Self::Oauth(resource) => resource.principal(request).await,
-            Self::App => app::principal(request),
+            Self::App(grants) => app::principal(grants, request),
         }
     }
 
-    /// What clients are told of where to get tokens (RFC 9728).
-    pub(crate) fn metadata(&self) -> Option<serde_json::Value> {
+    /// What clients are told of where to get tokens (RFC 9728), if it is at this path.
+    pub(crate) fn metadata(&self, path: &str) -> Option<serde_json::Value> {
         match self {
-            Self::Oauth(resource) => Some(resource.metadata()),
-            Self::None | Self::Bearer(_) | Self::App => None,
+            Self::Oauth(resource) => resource.metadata(path),
+            Self::None | Self::Bearer(_) | Self::App(_) => None,
         }
     }
 
@@ -73,7 +74,7 @@ impl Auth {
     pub(crate) fn step_up(&self, risk: crate::risk::Risk) -> Option<String> {
         match self {
             Self::Oauth(resource) => Some(resource.step_up(risk)),
-            Self::None | Self::Bearer(_) | Self::App => None,
+            Self::None | Self::Bearer(_) | Self::App(_) => None,
         }
     }
 }

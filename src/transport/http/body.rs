@@ -20,6 +20,9 @@ const MOST_KIB: usize = 512 << 10;
 /// A body may take so long, and longer by its size: a second for each 64 KiB.
 const TIME: Duration = Duration::from_secs(10);
 const SLOWEST: u64 = 64 << 10;
+/// So much of a body is read only so that the connection can be used again, and for so long.
+const MOST_PASSED_OVER: usize = 256 << 10;
+const TIME_TO_PASS_OVER: Duration = Duration::from_secs(1);
 
 /// The room for bodies.
 #[derive(Debug, Clone)]
@@ -89,6 +92,20 @@ impl Room {
             Problem::later(StatusCode::SERVICE_UNAVAILABLE, message, 2)
         })
     }
+}
+
+/// Reads a body that nobody needs, as far as it is short and comes at once. Where a request is answered before its body has come,
+/// the connection is closed, and clients that send the next request on it, as they do with a token after a 401, fail.
+pub(crate) async fn pass_over(mut body: Body) {
+    let mut left = MOST_PASSED_OVER;
+    let pass = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { break };
+            left = rest;
+        }
+    };
+    // What takes longer costs its client the connection, as it did before.
+    let _ = tokio::time::timeout(TIME_TO_PASS_OVER, pass).await;
 }
 
 fn too_long() -> Problem {

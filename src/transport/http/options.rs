@@ -43,6 +43,12 @@ pub struct HttpOptions {
     /// Keys that seal what callers keep, such as page tokens: a file that several servers share. Without it, each has its own
     #[arg(long, env = "DATABRICKS_MCP_SIGNING_KEYS", value_name = "FILE", value_parser = path())]
     pub signing_keys: Option<PathBuf>,
+    /// What clients put before the names of scopes when they ask the issuer for them, e.g. `api://APPLICATION/` at Entra ID
+    #[arg(long, env = "DATABRICKS_MCP_OAUTH_SCOPE_PREFIX", value_name = "TEXT")]
+    pub oauth_scope_prefix: Option<String>,
+    /// What callers may do by their groups, scopes or names, as a YAML file; it is read again when it changes
+    #[arg(long, env = "DATABRICKS_MCP_GRANTS", value_name = "FILE", value_parser = path())]
+    pub grants: Option<PathBuf>,
     /// As whom the workspace is called
     #[arg(long, env = "DATABRICKS_MCP_CALL_AS", value_enum)]
     pub call_as: Option<CallAs>,

@@ -24,15 +24,30 @@ pub(crate) struct Principal {
 /// What somebody may do.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
-    /// The tools that are left.
-    pub(crate) narrowing: Narrowing,
-    /// The highest risk of a tool that may be called. More can be asked for, which a read-only server does not give.
+    /// The tools that are left, after each of these.
+    pub(crate) narrowings: Vec<Narrowing>,
+    /// The highest risk of a tool that may be called.
     pub(crate) ceiling: Risk,
+    /// The highest that they can get by proving more than they did.
+    pub(crate) attainable: Risk,
+}
+
+impl Grant {
+    /// What these limits leave of it.
+    #[must_use]
+    pub(crate) fn within(mut self, narrowing: Narrowing, ceiling: Risk) -> Self {
+        if !narrowing.is_none() {
+            self.narrowings.push(narrowing);
+        }
+        self.ceiling = self.ceiling.min(ceiling);
+        self.attainable = self.attainable.min(ceiling);
+        self
+    }
 }
 
 impl Default for Grant {
     fn default() -> Self {
-        Self { narrowing: Narrowing::default(), ceiling: Risk::Destructive }
+        Self { narrowings: Vec::new(), ceiling: Risk::Destructive, attainable: Risk::Destructive }
     }
 }
 

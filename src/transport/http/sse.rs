@@ -10,16 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
+use http::request::Parts;
 use rmcp::model::JsonRpcMessage;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio_util::sync::DropGuard;
 
+use crate::transport::http::body;
 use crate::transport::http::problem::Problem;
 use crate::transport::http::tenants::Tenant;
 use crate::transport::http::{App, Caller, Counted};
@@ -108,22 +111,28 @@ async fn opened(app: &Arc<App>, request: Request) -> Result<Response, Problem> {
 }
 
 async fn send(State(app): State<Arc<App>>, request: Request) -> Response {
-    match sent(&app, request).await {
+    let (parts, body) = request.into_parts();
+    let mut body = Some(body);
+    match sent(&app, &parts, &mut body).await {
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            if let Some(body) = body {
+                body::pass_over(body).await;
+            }
+            problem.into_response()
+        }
     }
 }
 
-async fn sent(app: &Arc<App>, request: Request) -> Result<(), Problem> {
-    let (parts, body) = request.into_parts();
-    let principal = app.auth.principal(&parts).await?;
+async fn sent(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Result<(), Problem> {
+    let principal = app.auth.principal(parts).await?;
     let query = parts.uri.query().unwrap_or_default();
     let id = query.split('&').find_map(|pair| pair.strip_prefix("session_id=")).unwrap_or_default();
     let stream = app.sse.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
     let stream = stream.filter(|stream| stream.principal == principal.id).ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "no open stream of `/sse` has this `session_id`; open one first")
     })?;
-    let held = app.room.read(&parts.headers, body).await?;
+    let held = app.room.read(&parts.headers, body.take().unwrap_or_default()).await?;
     // What is no message is answered on the stream, as everything else.
     if let Received::Message(message) = message::read(&held.bytes, held.weight)
         && let JsonRpcMessage::Request(_) = &*message
@@ -131,7 +140,8 @@ async fn sent(app: &Arc<App>, request: Request) -> Result<(), Problem> {
         super::admit(app, &principal, &stream.tenant, &message)?;
     }
     // A line break stands between the parts of JSON only; inside of a text it is escaped.
-    let line: Vec<u8> = held.bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+    let line: Vec<u8> =
+        held.bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
     let written = tokio::time::timeout(PATIENCE, async {
         let mut input = stream.input.lock().await;
         input.write_all(&line).await?;
@@ -140,6 +150,8 @@ async fn sent(app: &Arc<App>, request: Request) -> Result<(), Problem> {
     match written.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Problem::new(StatusCode::GONE, "the stream has ended")),
-        Err(_) => Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, "the messages before this one are not taken yet", 5)),
+        Err(_) => {
+            Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, "the messages before this one are not taken yet", 5))
+        }
     }
 }

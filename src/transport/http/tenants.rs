@@ -63,7 +63,7 @@ struct Key {
 /// What is known of one caller: the servers for all that they have narrowed theirs to, and what these share.
 #[derive(Debug)]
 struct Account {
-    servers: HashMap<[Narrowing; 3], Arc<Tenant>>,
+    servers: HashMap<Vec<Narrowing>, Arc<Tenant>>,
     limits: Limits,
 }
 
@@ -124,8 +124,7 @@ impl Tenants {
         asked: &[Narrowing; 2],
         token: Option<Secret>,
     ) -> Result<Arc<Tenant>, Problem> {
-        let [by_path, by_headers] = asked.clone();
-        let narrowings = [principal.grant.narrowing.clone(), by_path, by_headers];
+        let narrowings: Vec<_> = principal.grant.narrowings.iter().chain(asked).cloned().collect();
         let tells_apart = token.as_ref().filter(|_| self.call_as == CallAs::Header);
         let key = Key {
             principal: Arc::clone(&principal.id),

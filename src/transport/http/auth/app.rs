@@ -7,6 +7,7 @@ use databricks::Secret;
 use http::request::Parts;
 
 use crate::error::Error;
+use crate::transport::http::grants::{Grants, Limits, Subject};
 use crate::transport::http::options::HttpOptions;
 use crate::transport::http::principal::{Denied, Grant, Principal};
 
@@ -16,10 +17,10 @@ const TOKEN: &str = "x-forwarded-access-token";
 const USER: &str = "x-forwarded-user";
 const EMAIL: &str = "x-forwarded-email";
 
-/// Refuses the mode outside of a Databricks App.
-pub(super) fn check(_options: &HttpOptions) -> Result<(), Error> {
+/// The rules for users. The mode is refused outside of a Databricks App.
+pub(super) fn open(options: &HttpOptions) -> Result<Grants, Error> {
     match std::env::var_os(APP_NAME) {
-        Some(name) if !name.is_empty() => Ok(()),
+        Some(name) if !name.is_empty() => Grants::open(options.grants.as_deref()),
         Some(_) | None => Err(Error::failed(format!(
             "`--auth app` believes headers that only the proxy of a Databricks App can be trusted with, and {APP_NAME} is \
              not set"
@@ -29,7 +30,7 @@ pub(super) fn check(_options: &HttpOptions) -> Result<(), Error> {
 }
 
 /// The user that the proxy names.
-pub(super) fn principal(request: &Parts) -> Result<Principal, Denied> {
+pub(super) fn principal(grants: &Grants, request: &Parts) -> Result<Principal, Denied> {
     let header = |name: &str| {
         let mut values = request.headers.get_all(name).iter();
         let value = values.next().and_then(|value| value.to_str().ok()).filter(|value| !value.trim().is_empty());
@@ -40,10 +41,13 @@ pub(super) fn principal(request: &Parts) -> Result<Principal, Denied> {
         let reason = format!("the request has no `{USER}` header, or more than one; it did not come through the proxy");
         return Err(Denied::Unauthorized { reason, challenge: "Bearer".to_owned() });
     };
+    let email = header(EMAIL);
+    let names = [Some(user), email].into_iter().flatten().collect();
+    let Limits { narrowing, ceiling } = grants.rules().limits(&Subject { names, ..Subject::default() })?;
     Ok(Principal {
         id: format!("app:{user}").into(),
-        name: Some(header(EMAIL).unwrap_or(user).into()),
-        grant: Grant::default(),
+        name: Some(email.unwrap_or(user).into()),
+        grant: Grant::default().within(narrowing, ceiling),
         token: token.map(Secret::from),
     })
 }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::registry::Narrowing;
 use crate::risk::Risk;
 use crate::transport::http::auth::bearer_token;
+use crate::transport::http::grants::{Grants, Subject};
 use crate::transport::http::options::HttpOptions;
 use crate::transport::http::principal::{Denied, Grant, Principal};
 use crate::transport::http::reload::Reloading;
@@ -22,6 +23,7 @@ use crate::transport::http::reload::Reloading;
 #[derive(Debug)]
 pub(crate) struct Keys {
     file: Reloading<Vec<Key>>,
+    grants: Grants,
 }
 
 /// A file of keys.
@@ -51,6 +53,7 @@ impl Keys {
         })?;
         Ok(Self {
             file: Reloading::open(&[path], |paths| paths.first().map_or_else(|| Ok(Vec::new()), |path| read(path)))?,
+            grants: Grants::open(options.grants.as_deref())?,
         })
     }
 
@@ -72,10 +75,12 @@ impl Keys {
         let narrowing =
             Narrowing { toolsets: key.toolsets.clone(), tools: key.tools.clone(), read_only: key.read_only };
         let ceiling = if key.read_only { Risk::Read } else { Risk::Destructive };
+        let rules = self.grants.rules();
+        let limits = rules.limits(&Subject { names: vec![&key.name], ..Subject::default() })?;
         Ok(Principal {
             id: format!("key:{}", key.name).into(),
             name: Some(key.name.as_str().into()),
-            grant: Grant { narrowing, ceiling },
+            grant: Grant::default().within(narrowing, ceiling).within(limits.narrowing, limits.ceiling),
             token: None,
         })
     }

@@ -9,6 +9,10 @@ use crate::transport::http::principal::{Grant, Principal};
 
 /// Refuses what would open the server to other machines.
 pub(super) fn check(options: &HttpOptions) -> Result<(), Error> {
+    if options.grants.is_some() {
+        return Err(Error::failed("`--grants` is about callers, and nobody is asked who calls")
+            .with_hint("choose how callers prove who they are with `--auth`"));
+    }
     if options.listen.is_local() {
         return Ok(());
     }
