@@ -98,7 +98,9 @@ impl Changes {
             .map(|id| format!("{id}: {}", transition(old, new, id)))
             .collect();
         let locks = (audit::lock(&old.api, &old.allowlist), audit::lock(&new.api, &new.allowlist));
-        let is_told = |line: &String| !line.starts_with("file ") && !line.starts_with("tool ");
+        // The words of tools are told with the tools; those of a prompt are the prompt.
+        let is_words = |line: &String| line.starts_with("file ") && !line.starts_with("file prompts/");
+        let is_told = |line: &String| !is_words(line) && !line.starts_with("tool ");
         let lines = audit::differences(&locks.0, &locks.1).into_iter().filter(is_told).collect();
         let mut raised = operations(old, new);
         raised.extend(tools(new, before));

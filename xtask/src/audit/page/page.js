@@ -41,6 +41,7 @@ function figures() {
     ["Excluded", total.excluded, share(total.excluded)],
     ["Undecided", total.undecided, total.undecided ? "decide them" : "all are decided"],
     ["Tools", total.tools, `${number(total.tokens)} tokens in ${report.toolsets.length} toolsets`],
+    ["Prompts", total.prompts, "each listed where its tools can be called"],
   ];
   byId("figures").append(...rows.map(([name, value, note]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, number(value), element("small", {}, note)))));
@@ -288,6 +289,15 @@ function drawGroups() {
     element("h3", { className: "sub" }, "Toolsets"), table("Toolsets", heads, report.toolsets.map(row)));
 }
 
+function drawPrompts() {
+  const names = (values) => element("td", { className: "id" }, values.join(", "));
+  const rows = report.prompts.map((prompt) => element("tr", {}, element("td", { className: "id", title: prompt.description }, prompt.name),
+    names(prompt.tools), names(prompt.optional), names(prompt.embeds), element("td", { className: "number" }, number(prompt.tokens))));
+  byId("view-prompts").append(
+    element("p", { className: "hint" }, "A prompt is listed where each tool that it needs can be called. What it embeds is read when it is asked for."),
+    table("Prompts", ["Prompt", "Needs", "Names besides", "Embeds", "Tokens"], rows));
+}
+
 function drawPairs() {
   const plain = (values) => element("tr", {}, ...values.map((value, index) => element("td", { className: index > 1 ? "number" : "id" }, value)));
   const shaped = report.tools.filter((tool) => tool.cut.length || tool.fixed.length);
@@ -360,6 +370,7 @@ drawLegend();
 drawOperations();
 drawTools();
 drawGroups();
+drawPrompts();
 drawPairs();
 drawMap();
 listen();
