@@ -5,6 +5,7 @@
 //! API unknown, also those that are on their way.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +21,7 @@ const MOST_BYTES: u64 = 16 << 20;
 const RUNS_ANYTHING: [&str; 6] = ["execute_statement", "execute", "run_now", "submit", "repair_run", "start_update"];
 
 /// What is kept of one workspace; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Cache {
     pages: Moka<String, Arc<Kept>>,
     /// How long anything is kept at most; zero keeps nothing.
@@ -47,6 +48,13 @@ struct OwnTime;
 impl Expiry<String, Arc<Kept>> for OwnTime {
     fn expire_after_create(&self, _key: &String, kept: &Arc<Kept>, _now: Instant) -> Option<Duration> {
         Some(kept.time_to_live)
+    }
+}
+
+impl fmt::Debug for Cache {
+    /// Without what is kept: that is of callers, and for no log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Cache").field("most", &self.most).finish_non_exhaustive()
     }
 }
 

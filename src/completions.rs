@@ -154,6 +154,9 @@ impl Question {
                 }
             }
         }
+        if pages.is_empty() {
+            return Completion::default();
+        }
         let is_shown = |candidate: &Candidate| is_allowed(context, &listing, tool, candidate);
         let items = pages.iter().flat_map(|kept| &kept.items).filter_map(|item| listing.candidate(item));
         let found = ranked(items.filter(is_shown), |candidate| candidate.rank);

@@ -210,6 +210,7 @@ async fn kept_page_of(
     let read = page_of(context, tool, request, cursor);
     let (kept, is_fresh) = context.cache.page(id, &key, time_to_live, Box::pin(read)).await?;
     if !is_fresh {
+        context.record.tell("cached", true);
         let mut as_of = as_of.lock().unwrap_or_else(PoisonError::into_inner);
         *as_of = Some(as_of.map_or(kept.at, |time| time.min(kept.at)));
     }

@@ -90,7 +90,7 @@ fn toolsets(tools: &[&'static str]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::registry::{Registry, Selection};
+    use crate::registry::{LiveRegistry, Registry, Selection};
 
     fn registry(toolsets: &str, read_only: bool, exclude: &[&str]) -> Registry {
         let toolsets = toolsets.split(',').map(str::to_owned).collect();
@@ -98,7 +98,7 @@ mod tests {
         Registry::new(&Selection { toolsets, read_only, exclude_tools, ..Selection::default() }).expect("a registry")
     }
 
-    fn names(registry: &Registry) -> Vec<&str> {
+    fn names(registry: &Registry) -> Vec<&'static str> {
         registry.prompts().map(|prompt| prompt.name).collect()
     }
 
@@ -115,6 +115,22 @@ mod tests {
         assert!(names(&apps).is_empty());
         let jobs = registry("jobs", false, &[]);
         assert!(names(&jobs).contains(&"debug_run") && !names(&jobs).contains(&"profile_table"));
+    }
+
+    #[test]
+    fn the_list_is_the_same_whatever_is_enabled() {
+        for (toolsets, read_only, exclude) in [
+            ("discovery", false, &[][..]),
+            ("discovery,reach", true, &["list_tables"][..]),
+            ("discovery,jobs", false, &["diagnose_run", "execute_sql"][..]),
+        ] {
+            let live = LiveRegistry::from(registry(toolsets, read_only, exclude));
+            let before = names(&live.current());
+            for toolset in Registry::all_toolsets() {
+                let _ = live.enable(toolset.name);
+                assert_eq!(names(&live.current()), before, "{toolsets} and {}", toolset.name);
+            }
+        }
     }
 
     #[test]

@@ -173,7 +173,7 @@ async fn a_workspace_that_fails_is_asked_once_and_offers_nothing() -> Outcome {
     let faults = json!([{ "route": "GET /api/2.2/jobs/list", "fault": "unavailable" }]);
     let harness = Harness::with_faults(faults).await?;
     let completion = ask(&harness, Reference::for_prompt("review_job"), "job", "a", &[]).await?;
-    assert_eq!((completion.values.len(), completion.total), (0, None));
+    assert_eq!((completion.values.len(), completion.total, completion.has_more), (0, None, Some(false)));
     assert_eq!(harness.faults().await?[0]["hits"], 1);
     Ok(())
 }
