@@ -42,8 +42,8 @@ use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::resources;
 use crate::server::instructions::instructions;
 use crate::server::turns::Turns;
-use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::server::typing::Typing;
+use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::workspaces::Workspaces;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
