@@ -265,9 +265,10 @@ function options(id, values, all) {
   byId(id).append(element("option", { value: "" }, all), ...values.map(([value, name]) => element("option", { value }, name)));
 }
 
-function table(name, heads, rows) {
+// Columns of numbers begin behind the texts.
+function table(name, heads, rows, texts = 2) {
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `${name}, scrolls sideways` }, element("table", {},
-    element("thead", {}, element("tr", {}, ...heads.map((head, index) => element("th", { scope: "col", className: index > 1 ? "number" : "" }, head)))),
+    element("thead", {}, element("tr", {}, ...heads.map((head, index) => element("th", { scope: "col", className: index >= texts ? "number" : "" }, head)))),
     element("tbody", {}, ...rows)));
 }
 
@@ -295,7 +296,7 @@ function drawPrompts() {
     names(prompt.tools), names(prompt.optional), names(prompt.embeds), element("td", { className: "number" }, number(prompt.tokens))));
   byId("view-prompts").append(
     element("p", { className: "hint" }, "A prompt is listed where each tool that it needs can be called. What it embeds is read when it is asked for."),
-    table("Prompts", ["Prompt", "Needs", "Names besides", "Embeds", "Tokens"], rows));
+    table("Prompts", ["Prompt", "Needs", "Names besides", "Embeds", "Tokens"], rows, 4));
 }
 
 function drawPairs() {
