@@ -19,6 +19,7 @@ use watch::{CallWatch, Watched};
 
 use crate::arguments::{self, Rules};
 use crate::audit::End;
+use crate::cache::Forgetting;
 use crate::context::Context;
 use crate::controls;
 use crate::cursor;
@@ -265,6 +266,10 @@ async fn run(
     let directory = Reach { registries: registries.clone(), context: context.clone() };
     let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
     let context = &Context { client, ..context };
+    let _forgetting = (tool.risk != Risk::Read && !policy.dry_run).then(|| {
+        let operations = definition.uses.iter().map(|operation| operation.id).collect();
+        Forgetting { cache: &context.cache, operations }
+    });
     let answer = match definition.action {
         Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
         Action::Composite(composite) => {

@@ -5,6 +5,7 @@ mod auth;
 mod doctor;
 mod http;
 mod json;
+mod prompts;
 mod shutdown;
 mod surface;
 mod terminal;
@@ -70,6 +71,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             let opened = Opened::open(&options).await?;
             read_resource(&registry, &opened.workspaces, uri).await
         }
+        Command::Prompts(command) => prompts::run(&options, command).await,
         Command::Audit { json: as_json, command: None } => surface::show(&options, as_json),
         Command::Audit { command: Some(AuditCommand::Verify { file }), .. } => print(&audit::verify(&file)?),
         Command::Auth(command) => auth::run(&options, command).await,

@@ -29,6 +29,8 @@ const DISCOVERY: [&str; 2] = ["discovery", "reach"];
 
 /// The budget of one answer unless another is set.
 const RESULT_TOKENS: u32 = 6_000;
+/// How long a list is kept for completions, unless it is said; runs and folders are kept for less.
+const CACHE_SECONDS: u32 = 60;
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
@@ -114,6 +116,10 @@ pub struct Options {
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]
     pub max_result_tokens: u32,
+    /// How long lists that change slowly are kept, in seconds; 0 keeps none
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_CACHE_TTL", default_value_t = CACHE_SECONDS,
+          value_name = "SECONDS", value_parser = cache_seconds)]
+    pub cache_ttl: u32,
     /// A directory of this machine that tools may read from and write to (repeatable); without it they cannot
     #[arg(long = "local-root", global = true, help_heading = "Tools", env = "DATABRICKS_MCP_LOCAL_ROOT", value_name = "DIR",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
@@ -264,14 +270,23 @@ impl Options {
     }
 }
 
-/// A budget of tokens. Clients pass on variables that nobody has filled in: an empty one is not set, as with all others.
+/// A budget of tokens.
 fn result_tokens(text: &str) -> Result<u32, String> {
-    const RANGE: std::ops::RangeInclusive<u32> = 500..=25_000;
+    number(text, RESULT_TOKENS, 500..=25_000)
+}
+
+/// A time to live.
+fn cache_seconds(text: &str) -> Result<u32, String> {
+    number(text, CACHE_SECONDS, 0..=3_600)
+}
+
+/// A number. Clients pass on variables that nobody has filled in: an empty one is not set, as with all others.
+fn number(text: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> Result<u32, String> {
     if text.trim().is_empty() {
-        return Ok(RESULT_TOKENS);
+        return Ok(default);
     }
-    let expected = || format!("expected a whole number from {} to {}", RANGE.start(), RANGE.end());
-    text.trim().parse().ok().filter(|number| RANGE.contains(number)).ok_or_else(expected)
+    let expected = || format!("expected a whole number from {} to {}", range.start(), range.end());
+    text.trim().parse().ok().filter(|number| range.contains(number)).ok_or_else(expected)
 }
 
 /// Names as given, without blanks, empty ones and repetitions.

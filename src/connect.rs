@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use databricks::{Attribute, Client, Config, Observe};
 use databricks_sandbox::{Faults, Sandbox, Seed};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::audit::AuditLog;
+use crate::cache::Cache;
 use crate::config::Options;
 use crate::context::Context;
 use crate::error::Error;
@@ -109,6 +111,7 @@ impl Opened {
                 policy_file: policy_file.clone(),
                 local: local.clone(),
                 audit: audit.clone(),
+                cache: Cache::new(Duration::from_secs(u64::from(options.cache_ttl))),
                 ..context
             };
             workspaces = Some(match workspaces {

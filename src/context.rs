@@ -9,6 +9,7 @@ use databricks::{Client, Deadline, Request};
 use tokio::sync::OnceCell;
 
 use crate::audit::{AuditLog, Record};
+use crate::cache::Cache;
 use crate::caller::Caller;
 use crate::cleanup::Cleanup;
 use crate::directory::{Directory, Empty};
@@ -49,6 +50,8 @@ pub struct Context {
     pub caller: Caller,
     /// The seal on what the caller keeps; `None` where there is one caller only.
     pub seal: Option<Seal>,
+    /// Lists that change slowly, for completions.
+    pub cache: Cache,
     /// The identity that the workspace is called with, once somebody has asked for it.
     pub identity: Arc<OnceCell<String>>,
     /// The other tools and operations that this server knows.
@@ -73,6 +76,7 @@ impl Context {
             record: Record::default(),
             caller: Caller::default(),
             seal: None,
+            cache: Cache::default(),
             identity: Arc::default(),
             directory: Arc::new(Empty),
         }

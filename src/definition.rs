@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use databricks::{Location, Operation};
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::policy::Policy;
 
+pub use crate::completes::Completes;
 pub use crate::risk::Risk;
 
 /// A named group of tools.
@@ -167,6 +169,8 @@ pub struct OperationTool {
     pub filters: &'static [Filter],
     /// The tool that sets what the operation takes and this tool does not.
     pub elsewhere: Option<&'static str>,
+    /// How long an answer may be kept; `None` where it shows a state that somebody may wait for.
+    pub cache: Option<Duration>,
     /// How the items of a list become resources.
     pub lists: Option<Lists>,
 }
@@ -288,6 +292,64 @@ pub struct ResourceDefinition {
     pub fixed: &'static [Argument],
     /// How it is read.
     pub read: Read,
+}
+
+/// A prompt: what a person asks for often, with the tools that answer it.
+#[derive(Debug)]
+pub struct PromptDefinition {
+    /// Name that clients ask for.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// What a person reads.
+    pub description: &'static str,
+    /// What a person fills in.
+    pub arguments: &'static [PromptArgument],
+    /// The tools without which it is of no use.
+    pub tools: &'static [&'static str],
+    /// Tools that it names besides.
+    pub optional: &'static [&'static str],
+    /// What the model gets, in order.
+    pub messages: &'static [PromptPart],
+}
+
+/// What a person fills in.
+#[derive(Debug)]
+pub struct PromptArgument {
+    /// Name.
+    pub name: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// What a person reads.
+    pub description: &'static str,
+    /// A value as it may be.
+    pub example: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What stands in its place where none is given.
+    pub default: Option<&'static str>,
+    /// The most characters of a value.
+    pub longest: usize,
+    /// What its values are completed from.
+    pub completes: Option<Completes>,
+    /// Values that are offered, though others may be given.
+    pub values: &'static [&'static str],
+}
+
+/// A part of what the model gets.
+#[derive(Debug)]
+pub enum PromptPart {
+    /// A text with the slots of arguments.
+    Text(&'static str),
+    /// A resource as it is when the prompt is asked for.
+    Embed {
+        /// Name of the resource.
+        resource: &'static str,
+        /// URI variable and argument.
+        with: &'static [(&'static str, &'static str)],
+        /// What to do where it cannot be read.
+        otherwise: &'static str,
+    },
 }
 
 /// How a resource is read.

@@ -38,6 +38,8 @@ enum Kind {
     Unclear(String),
     UnknownTool(String),
     UnknownResource(String),
+    /// A request of the protocol that asks for what is not there, or leaves out what it needs.
+    BadRequest(String),
     BadCursor,
 }
 
@@ -69,6 +71,11 @@ impl Error {
 
     pub(crate) fn unknown_resource(message: impl Into<String>) -> Self {
         Kind::UnknownResource(message.into()).into()
+    }
+
+    /// The request names what this server does not have, or lacks what it needs; `message` says what to do.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Kind::BadRequest(message.into()).into()
     }
 
     /// A `page_token` argument that no answer gave.
@@ -156,6 +163,7 @@ impl Error {
             Kind::Unclear(_) => "unclear",
             Kind::UnknownTool(_) => "unknown tool",
             Kind::UnknownResource(_) => "unknown resource",
+            Kind::BadRequest(_) => "bad request",
             Kind::BadCursor => "bad cursor",
         }
     }
@@ -177,7 +185,7 @@ impl Error {
     /// Whether the request itself was malformed: an unknown tool or cursor. Everything else is the result
     /// of a call.
     pub fn is_protocol_error(&self) -> bool {
-        matches!(self.kind, Kind::UnknownTool(_) | Kind::UnknownResource(_) | Kind::BadCursor)
+        matches!(self.kind, Kind::UnknownTool(_) | Kind::UnknownResource(_) | Kind::BadRequest(_) | Kind::BadCursor)
     }
 
     /// Whether it is still to be said that the workspace may have changed something although no success was answered.
@@ -194,6 +202,7 @@ impl Error {
             | Kind::Failed(_)
             | Kind::UnknownTool(_)
             | Kind::UnknownResource(_)
+            | Kind::BadRequest(_)
             | Kind::BadCursor => false,
         }
     }
@@ -210,8 +219,11 @@ impl Error {
 
 impl From<Kind> for Error {
     fn from(mut kind: Kind) -> Self {
-        if let Kind::Failed(text) | Kind::Unclear(text) | Kind::UnknownTool(text) | Kind::UnknownResource(text) =
-            &mut kind
+        if let Kind::Failed(text)
+        | Kind::Unclear(text)
+        | Kind::UnknownTool(text)
+        | Kind::UnknownResource(text)
+        | Kind::BadRequest(text) = &mut kind
         {
             // Whatever it repeats of the call: hiding secrets takes time that grows with the text, and a part that is cut
             // off here is far behind what is shown.
@@ -247,7 +259,8 @@ impl Error {
             Kind::Failed(message)
             | Kind::Unclear(message)
             | Kind::UnknownTool(message)
-            | Kind::UnknownResource(message) => message.clone(),
+            | Kind::UnknownResource(message)
+            | Kind::BadRequest(message) => message.clone(),
             Kind::BadCursor => "`cursor` is none that this server gave; start again without it".to_owned(),
         }
     }

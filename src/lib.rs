@@ -5,10 +5,15 @@
 
 mod arguments;
 pub mod audit;
+pub mod cache;
 pub mod caller;
 pub mod calls;
 pub mod cleanup;
 pub mod cli;
+/// The same file as in the generator.
+#[path = "../crates/codegen/src/completes.rs"]
+mod completes;
+pub mod completions;
 pub mod config;
 mod connect;
 pub mod context;
@@ -34,6 +39,7 @@ mod nearest;
 mod operation;
 pub mod policy;
 pub mod progress;
+pub mod prompts;
 mod quoting;
 mod readers;
 pub mod registry;

@@ -1,5 +1,8 @@
 //! Calls one operation of the API: arguments to their places, the answer shaped.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use databricks::{Arguments, Location, Payload};
@@ -162,9 +165,16 @@ async fn list(
         let page_size = if filters.is_empty() { wanted.min(limit.page_size) } else { limit.page_size };
         request.insert(limit.location, limit.wire, page_size);
     }
+    let as_of = Mutex::new(None);
     let read = |page: Option<String>| {
         let (request, cursor) = (request.clone(), Cursor { page, ..Cursor::default() });
-        async move { page_of(context, tool, request, &cursor).await }
+        let as_of = &as_of;
+        async move {
+            match tool.cache {
+                Some(time_to_live) => kept_page_of(context, tool, request, &cursor, time_to_live, as_of).await,
+                None => page_of(context, tool, request, &cursor).await,
+            }
+        }
     };
     let show = |mut item: Value| {
         if !filters.iter().all(|filter| keeps(filter, &item)) {
@@ -176,7 +186,35 @@ async fn list(
     let limit = limit.map(|(_, wanted)| usize::try_from(wanted).unwrap_or(usize::MAX));
     let gathered = gather(context.budget, cursor, limit, read, show).await?;
     let more = if tool.result.keep.is_empty() { "use a narrower filter" } else { "use a narrower filter or `fields`" };
-    Ok(gathered.answer(fields.unknown(), more, "ask for that item alone"))
+    let mut answer = gathered.answer(fields.unknown(), more, "ask for that item alone");
+    let as_of = as_of.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(time) = as_of.and_then(|time: SystemTime| jiff::Timestamp::try_from(time).ok()) {
+        shape::put(&mut answer, "as_of", time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    }
+    Ok(answer)
+}
+
+/// The same as [`page_of`], from the cache where that has it; `as_of` becomes the time of the oldest page that came from there.
+async fn kept_page_of(
+    context: &Context,
+    tool: &'static OperationTool,
+    request: Arguments,
+    cursor: &Cursor,
+    time_to_live: Duration,
+    as_of: &Mutex<Option<SystemTime>>,
+) -> Result<(Vec<Value>, Option<String>), Error> {
+    let places = [Location::Path, Location::Query, Location::Body].map(|place| json!(request.values(place)));
+    let principal = context.caller.principal.as_deref().unwrap_or_default();
+    let id = tool.operation.id;
+    let key = format!("{principal:?} {id} {} {:?}", json!(places), cursor.page);
+    let read = page_of(context, tool, request, cursor);
+    let (kept, is_fresh) = context.cache.page(id, &key, time_to_live, Box::pin(read)).await?;
+    if !is_fresh {
+        context.record.tell("cached", true);
+        let mut as_of = as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        *as_of = Some(as_of.map_or(kept.at, |time| time.min(kept.at)));
+    }
+    Ok((kept.items.clone(), kept.next.clone()))
 }
 
 /// Whether a filter that is on keeps an item.

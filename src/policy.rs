@@ -11,6 +11,7 @@ use std::path::Path;
 
 pub(crate) use file::Known;
 use limits::Limits;
+use pattern::{Kind, Object};
 use rules::{Act, Decision, Effect, Rules};
 
 use crate::digest::Sha256Hex;
@@ -81,6 +82,16 @@ impl PolicyFile {
             }
             Decision { rule, .. } => Ok(rule),
         }
+    }
+
+    /// Whether an object may be named to somebody who may read it: by the rules for a request of this operation on it.
+    pub(crate) fn shows(&self, act: Act<'_>, kind: Kind, name: &str) -> bool {
+        if !self.rules.asks_about(kind) {
+            return true;
+        }
+        // What has no clear name cannot be allowed.
+        let Some(object) = Object::new(kind, name) else { return false };
+        self.rules.of_object(act, &object).effect == Effect::Allow
     }
 
     /// Why the limits refuse the compute that a request asks for.

@@ -4,6 +4,7 @@
 mod callable;
 mod live;
 mod narrow;
+mod prompts;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::policy::{Known, Policy, PolicyFile, READ_ONLY};
 use crate::workspaces::{self, Access};
 
 pub(crate) use callable::executor;
+use live::ENABLING_TOOL;
 pub use live::LiveRegistry;
 pub(crate) use narrow::Narrowing;
 
@@ -248,8 +250,8 @@ impl Registry {
             }
             let way = if self.policy.read_only && known.risk != Risk::Read {
                 "this server is read-only".to_owned()
-            } else if self.has(live::ENABLING_TOOL) && !self.excluded.contains(known.name) {
-                format!("call `{}` with `{}`", live::ENABLING_TOOL, known.toolset)
+            } else if self.has(ENABLING_TOOL) && !self.excluded.contains(known.name) {
+                format!("call `{}` with `{}`", ENABLING_TOOL, known.toolset)
             } else {
                 format!("start the server with `--toolsets {}` or `--tools {}`", known.toolset, known.name)
             };

@@ -18,13 +18,11 @@ use crate::operation;
 use crate::registry::{Registry, Tool};
 use crate::shape::{self, Budget};
 use crate::uri::{self, Address};
-use crate::workspaces::{ARGUMENT, Workspaces};
+use crate::workspaces::Workspaces;
 
 const JSON: &str = "application/json";
 /// Resources listed at once.
 const PAGE: usize = 100;
-/// The protocol's limit.
-const MOST_COMPLETIONS: usize = 100;
 
 /// A resource that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,18 +234,6 @@ async fn list_from(
         Some(error) if is_first => Err(error),
         Some(_) | None => Ok((Vec::new(), None)),
     }
-}
-
-/// What a variable of a template may be, given its beginning. Only workspaces are few enough to be offered.
-pub fn complete(registry: &Registry, template: &str, variable: &str, start: &str) -> Result<Vec<String>, Error> {
-    let mut known = registry.resources().iter().map(|resource| registry.template(resource));
-    if !known.any(|known| known == template) {
-        return Err(Error::unknown_resource(format!("no resource has the template `{template}`")));
-    }
-    let names = registry.workspaces().iter().map(|access| access.name.as_str());
-    let begins = |name: &&str| name.to_lowercase().starts_with(&start.to_lowercase());
-    let names = names.filter(|name| variable == ARGUMENT && begins(name)).map(str::to_owned);
-    Ok(names.take(MOST_COMPLETIONS).collect())
 }
 
 async fn list_in(

@@ -1,9 +1,12 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
 mod changes;
+mod completions;
 pub mod instructions;
 mod parameters;
+pub mod prompts;
 mod turns;
+mod typing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +15,12 @@ use databricks::{Closing, without_tokens};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
-    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProgressToken, ProtocolVersion,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, Resource, ResourceContents,
-    ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
+    ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProgressNotificationParam, ProgressToken, PromptsCapability, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
+    ServerConfig, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
@@ -38,6 +42,7 @@ use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::resources;
 use crate::server::instructions::instructions;
 use crate::server::turns::Turns;
+use crate::server::typing::Typing;
 use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::workspaces::Workspaces;
 
@@ -57,6 +62,7 @@ pub struct Server {
     registry: Arc<LiveRegistry>,
     workspaces: Workspaces,
     turns: Turns,
+    typing: Typing,
     /// Cancels every call.
     stop: CancellationToken,
     /// Cancelled when the client sends nothing more.
@@ -80,6 +86,7 @@ impl Server {
             registry: Arc::new(registry.into()),
             workspaces: in_session(&workspaces.into()),
             turns: Turns::default(),
+            typing: Typing::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
             under_way: TaskTracker::new(),
@@ -111,6 +118,7 @@ impl Server {
             registry: Arc::new(registry.into()),
             workspaces,
             turns: Turns::default(),
+            typing: Typing::default(),
             is_for_all: false,
             ..self.clone()
         }
@@ -262,8 +270,12 @@ impl ServerHandler for Server {
             false => capabilities.build(),
         };
         let registry = self.registry.current();
-        if !registry.workspaces().is_empty() {
+        if completions::are_offered(&registry) {
             capabilities.completions = Some(serde_json::Map::new());
+        }
+        if registry.prompts().next().is_some() {
+            // The list never changes: what can be enabled counts from the beginning.
+            capabilities.prompts = Some(PromptsCapability::default());
         }
         let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&registry));
         config.server_info = server_info();
@@ -374,13 +386,20 @@ impl ServerHandler for Server {
         changes::relay(&self.registry, &subscription, &self.stop).await
     }
 
-    /// rmcp would answer with an empty list, though no prompts are offered.
     async fn list_prompts(
         &self,
-        _page: Option<PaginatedRequestParams>,
-        _request: RequestContext<RoleServer>,
+        page: Option<PaginatedRequestParams>,
+        request: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(no_method("prompts/list"))
+        self.listed_prompts(page, &request)
+    }
+
+    async fn get_prompt(
+        &self,
+        asked: GetPromptRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.composed_prompt(asked, &request).await
     }
 
     async fn list_resources(
@@ -464,18 +483,7 @@ impl ServerHandler for Server {
         asked: CompleteRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        if self.get_info().capabilities.completions.is_none() {
-            return Err(no_method("completion/complete"));
-        }
-        let Reference::Resource(template) = &asked.r#ref else {
-            return Err(ErrorData::invalid_params("there are no prompts", None));
-        };
-        let values =
-            resources::complete(&self.registry.current(), &template.uri, &asked.argument.name, &asked.argument.value);
-        let values = CompletionInfo::with_all_values(values.map_err(protocol_error)?);
-        let mut result = CompleteResult::new(values.map_err(|error| ErrorData::internal_error(error, None))?);
-        result.meta = meta(&request);
-        Ok(result)
+        self.completed(asked, &request).await
     }
 
     /// A known method with parameters that do not parse arrives here, as rmcp takes it for an unknown one.

@@ -28,6 +28,8 @@ pub struct Surface {
     pub tools: BTreeMap<String, Exposed>,
     /// Resource templates and the operations that read them.
     pub resources: BTreeMap<String, Vec<String>>,
+    /// SHA-256 of each prompt: its words, what it takes, and what it embeds.
+    pub prompts: BTreeMap<String, String>,
 }
 
 /// The options that decide what calls may do.
@@ -88,6 +90,7 @@ impl Surface {
             let request = format!("{} {}", resource.operation.method.as_str(), resource.operation.path);
             (registry.template(resource), vec![request])
         });
+        let prompts = registry.prompts().map(|prompt| (prompt.name.to_owned(), sha256(&format!("{prompt:?}"))));
         let workspaces = registry.workspaces().iter().map(|access| (access.name.clone(), access.read_only));
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -101,6 +104,7 @@ impl Surface {
             },
             tools: tools.collect(),
             resources: resources.collect(),
+            prompts: prompts.collect(),
         }
     }
 
@@ -183,6 +187,9 @@ fn differ(place: &str, approved: &Value, now: &Value, found: &mut Vec<String>) {
             }
             let new = now.keys().filter(|key| !approved.contains_key(*key));
             found.extend(new.map(|key| format!("`{}` was not approved", inner(key))));
+        }
+        (approved, now) if approved != now && place.starts_with("prompts.") => {
+            found.push(format!("`{place}`: its words or its arguments are others"));
         }
         (approved, now) if approved != now && place.ends_with(".definition") => {
             found.push(format!("`{place}`: its words, its schema or its hints are others"));

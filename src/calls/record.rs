@@ -59,6 +59,18 @@ pub(crate) async fn of_resource(context: &Context, uri: &str) -> Record {
     with_rule(fields, context, log)
 }
 
+/// Begins the record of a list that completions are taken from.
+pub(crate) async fn of_completion(context: &Context, kind: &str, given: &Map<String, Value>) -> Record {
+    let Some(log) = &context.audit else { return Record::default() };
+    let mut fields = of_caller(context).await;
+    fields.insert("tool".to_owned(), Value::Null);
+    fields.insert("completion".to_owned(), kind.into());
+    fields.insert("operation".to_owned(), Value::Null);
+    fields.insert("risk".to_owned(), Risk::Read.name().into());
+    fields.insert("arguments".to_owned(), Value::Object(given.clone()));
+    with_rule(fields, context, log)
+}
+
 fn with_rule(mut fields: Map<String, Value>, context: &Context, log: &AuditLog) -> Record {
     fields.insert("decision".to_owned(), "allowed".into());
     fields.insert("rule".to_owned(), Value::Null);

@@ -43,6 +43,9 @@ pub enum Command {
     /// List or read resources
     #[command(subcommand)]
     Resources(ResourcesCommand),
+    /// List prompts, or show one as a client gets it
+    #[command(subcommand)]
+    Prompts(PromptsCommand),
     /// Check the set-up step by step: host, authentication, identity, permissions, warehouse and what is between
     Doctor {
         /// Also run `SELECT 1`, which starts the warehouse if it is stopped, and costs
@@ -108,6 +111,24 @@ pub enum ResourcesCommand {
     Read {
         /// Its URI
         uri: String,
+    },
+}
+
+/// What to show of the prompts.
+#[derive(Debug, Subcommand)]
+pub enum PromptsCommand {
+    /// List the prompts and their arguments
+    List {
+        /// As JSON, exactly as clients receive them
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one prompt: what it takes, or its messages with these arguments
+    Show {
+        /// Name of the prompt
+        name: String,
+        /// Its arguments as a JSON object
+        arguments: Option<String>,
     },
 }
 

@@ -82,6 +82,10 @@ fn text(surface: &Surface) -> Result<String, Error> {
     }
     lines.extend([String::new(), "resources:".to_owned()]);
     lines.extend(surface.resources.iter().map(|(uri, requests)| format!("{uri}  {}", requests.join(", "))));
+    if !surface.prompts.is_empty() {
+        lines.extend([String::new(), "prompts:".to_owned()]);
+        lines.extend(surface.prompts.iter().map(|(name, digest)| format!("{name}  sha256:{digest}")));
+    }
     Ok(lines.join("\n"))
 }
 

@@ -1,7 +1,10 @@
 //! What is wrong with the parameters of a request. rmcp hands over a known method with parameters that do not parse as
 //! an unknown method, without a reason.
 
-use rmcp::model::{CompleteRequestParams, InitializeRequestParams, PaginatedRequestParams, ReadResourceRequestParams};
+use rmcp::model::{
+    CompleteRequestParams, GetPromptRequestParams, InitializeRequestParams, PaginatedRequestParams,
+    ReadResourceRequestParams,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,7 +18,10 @@ pub(crate) fn fault(method: &str, params: Option<&Value>) -> Option<String> {
             Some(arguments) if !(arguments.is_object() || arguments.is_null()) => arguments_fault(arguments),
             _ => reason::<Call>(params),
         },
-        "tools/list" | "resources/list" | "resources/templates/list" => reason::<PaginatedRequestParams>(params),
+        "tools/list" | "resources/list" | "resources/templates/list" | "prompts/list" => {
+            reason::<PaginatedRequestParams>(params)
+        }
+        "prompts/get" => reason::<GetPromptRequestParams>(params),
         "resources/read" => reason::<ReadResourceRequestParams>(params),
         "completion/complete" => reason::<CompleteRequestParams>(params),
         _ => return None,
@@ -82,6 +88,6 @@ mod tests {
             assert!(fault.starts_with(&format!("cannot take the parameters of `{method}`: ")), "{fault}");
             assert!(fault.contains(words), "{fault}");
         }
-        assert_eq!(fault("prompts/list", None), None);
+        assert_eq!(fault("logging/setLevel", None), None);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
+use databricks_mcp_server::cache::Cache;
 use databricks_mcp_server::context::Context;
 use databricks_mcp_server::registry::{Registry, Selection};
 use databricks_mcp_server::server::Server;
@@ -44,7 +46,8 @@ impl Harness {
             }
         });
         config.account_id = Some(ACCOUNT.to_owned());
-        let context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
+        let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
+        context.cache = Cache::new(Duration::from_secs(60));
         Self::of(Server::new(Registry::new(&selection)?, context), sandbox).await
     }
 }

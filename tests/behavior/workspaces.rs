@@ -9,7 +9,7 @@ use databricks_mcp_server::server::Server;
 use databricks_mcp_server::shape::Budget;
 use databricks_mcp_server::workspaces::{Access, Workspaces};
 use databricks_sandbox::{Options, Sandbox};
-use rmcp::model::{ArgumentInfo, CompleteRequestParams, Reference};
+use rmcp::model::{ArgumentInfo, CompleteRequestParams, CompletionContext, Reference};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, Outcome};
@@ -209,12 +209,31 @@ async fn workspaces_are_completed_where_there_are_several() -> Outcome {
     let template = "databricks://jobs/{job_id}{?workspace}";
     assert_eq!(complete(template, "workspace", "").await?, ["dev", "prod"]);
     assert_eq!(complete(template, "workspace", "P").await?, ["prod"]);
-    assert!(complete(template, "job_id", "").await?.is_empty());
     complete("databricks://nothing", "workspace", "").await.expect_err("an unknown template");
-    let single = Harness::default().await?;
-    let offers =
-        |harness: &Harness| harness.client.peer_info().is_some_and(|info| info.capabilities.completions.is_some());
-    assert_eq!((offers(&harness), offers(&single)), (true, false));
+    let id = job(&harness, "prod").await?;
+    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    assert!(complete(template, "job_id", "only in prod").await?.is_empty(), "the default is another");
+    let chosen = CompletionContext::with_arguments([("workspace".to_owned(), "prod".to_owned())].into());
+    for (reference, argument, expected) in [
+        (Reference::for_resource(template), "job_id", id.clone()),
+        (Reference::for_prompt("review_job"), "job", format!("only in prod ({id})")),
+    ] {
+        let asked = CompleteRequestParams::new(reference, ArgumentInfo::new(argument, "only in prod"));
+        let found = harness.client.complete(asked.with_context(chosen.clone())).await?;
+        assert_eq!(found.completion.values, [expected]);
+    }
+    let listed = harness.client.list_all_prompts().await?;
+    let workspace = |prompt: &rmcp::model::Prompt| {
+        prompt
+            .arguments
+            .iter()
+            .flatten()
+            .any(|argument| argument.name == "workspace" && argument.required == Some(false))
+    };
+    assert!(!listed.is_empty() && listed.iter().all(workspace));
+    let asked = Reference::for_prompt("review_job");
+    let asked = CompleteRequestParams::new(asked, ArgumentInfo::new("workspace", "pr"));
+    assert_eq!(harness.client.complete(asked).await?.completion.values, ["prod"]);
     Ok(())
 }
 

@@ -161,6 +161,12 @@ async fn nothing_of_one_caller_is_of_use_to_another() -> Outcome {
     let next = json!({ "limit": 2, "page_token": first["next_page_token"] });
     assert!(structured(reach("anna-key", next.clone()).await?).await?["items"].is_array());
     assert!(answer(reach("ben-key", next).await?).await?.to_string().contains("none that this server gave"));
+    // Lists that are kept are of whoever asked for them.
+    let catalogs = |key: &'static str| house.post(call(1, "list_catalogs", json!({}))).bearer_auth(key).send();
+    for (key, is_kept) in [("anna-key", false), ("anna-key", true), ("ben-key", false), ("ben-key", true)] {
+        let listed = structured(catalogs(key).await?).await?;
+        assert_eq!(listed.get("as_of").is_some(), is_kept, "{key}: {listed}");
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use databricks_mcp_server::cache::Cache;
 use databricks_mcp_server::context::Context;
 use databricks_mcp_server::registry::{Registry, Selection};
 use databricks_mcp_server::server::Server;
@@ -59,7 +60,8 @@ impl House {
         let options = Cli::try_parse_from(arguments)?.options;
         let mut config = databricks::Config::new(sandbox.url(), sandbox.token())?;
         config.limits.requests_per_second = None;
-        let context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
+        let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
+        context.cache = Cache::new(Duration::from_secs(60));
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
         let service = http::open(&options, Server::new(Registry::new(&selection)?, context)).await?;
         let base = service.url().trim_end_matches("/mcp").to_owned();

@@ -24,6 +24,25 @@ async fn a_client_without_a_handshake_is_served() -> Outcome {
 }
 
 #[tokio::test]
+async fn prompts_and_completions_are_served_and_follow_what_is_left() -> Outcome {
+    let house = House::open("").await?;
+    let got = json!({ "name": "profile_table", "arguments": { "table": "samples.retail.orders" } });
+    let got = answer(house.modern("prompts/get", got).send().await?).await?;
+    assert_eq!(got["result"]["messages"][2]["content"]["type"], "resource", "{got}");
+    let reference = json!({ "type": "ref/prompt", "name": "profile_table" });
+    let asked = json!({ "ref": reference, "argument": { "name": "table", "value": "samples.retail.ord" } });
+    let found = answer(house.modern("completion/complete", asked.clone()).send().await?).await?;
+    assert!(found["result"]["completion"]["values"].to_string().contains("samples.retail.orders"), "{found}");
+    let asked = request(1, "completion/complete", asked);
+    let refused = answer(house.post_to("/mcp/x/jobs", asked).send().await?).await?;
+    assert_eq!(refused["error"]["code"], -32_602, "{refused}");
+    let listed = answer(house.post_to("/mcp/x/jobs", request(1, "prompts/list", json!({}))).send().await?).await?;
+    let listed = listed["result"]["prompts"].to_string();
+    assert!(listed.contains("debug_run") && !listed.contains("profile_table"), "{listed}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_client_with_a_session_is_served_until_it_ends_it() -> Outcome {
     let house = House::open("").await?;
     let begun = house.post(initialize()).send().await?;

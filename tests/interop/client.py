@@ -29,6 +29,7 @@ from mcp.shared.uri_template import UriTemplate
 
 import paging
 import pipe
+import prompts
 import scenarios
 import waiting
 from caller import Caller, Stopped
@@ -63,6 +64,7 @@ async def check_era(report, binary, era):
             for area in scenarios.AREAS:
                 await check_area(report, call, known, area)
             await check_resources(report, client, era, known)
+            await prompts.check(report, client, era)
             await paging.check_lists(report, call)
             await paging.check_resources(report, call, known)
             await waiting.check(report, call, known)
@@ -92,6 +94,8 @@ def check_identity(client, era):
     capabilities = client.server_capabilities
     expect(capabilities.tools is not None, "the server has no capability `tools`")
     expect(capabilities.resources is not None, "the server has no capability `resources`")
+    expect(capabilities.prompts is not None, "the server has no capability `prompts`")
+    expect(capabilities.completions is not None, "the server has no capability `completions`")
 
 
 async def check_tools(report, client, era):
@@ -189,6 +193,8 @@ async def check_errors(report, client, era):
     missing = RESOURCE_NOT_FOUND[era]
     await refused("a URI of no template", missing, client.read_resource("databricks://nothing/1"))
     await refused("a resource that is gone", missing, client.read_resource("databricks://jobs/987654321"))
+    await refused("an unknown prompt", INVALID_PARAMS, client.get_prompt("profile_tables"))
+    await refused("a prompt without its argument", INVALID_PARAMS, client.get_prompt("profile_table"))
     await failed("an unknown argument", "get_job", {"jobid": "1"}, "`jobid`", "`job_id`", "valid:")
     await failed("an argument of another type", "list_jobs", {"limit": "many"}, "`limit`")
     await failed("an argument out of range", "list_jobs", {"limit": 0}, "`limit`", "1")

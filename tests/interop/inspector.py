@@ -93,6 +93,13 @@ def check_era(report, inspector, binary, era):
     with report.check(f"{era}: tools/call"):
         answer = ask("tools/call", "--tool-name", "execute_sql", "--tool-args-json", '{"statement":"SELECT 1 AS one"}')
         expect(answer["result"]["structuredContent"]["rows"] == [[1]], f"SELECT 1 gave {brief(answer)}")
+    with report.check(f"{era}: prompts/list and prompts/get"):
+        prompts = ask("prompts/list")["result"]["prompts"]
+        expect(any(prompt["name"] == "profile_table" for prompt in prompts), f"the prompts are {brief(prompts)}")
+        options = ("--prompt-name", "profile_table", "--prompt-args", "table=samples.retail.orders")
+        messages = ask("prompts/get", *options)["result"]["messages"]
+        kinds = [message["content"]["type"] for message in messages]
+        expect(kinds == ["text", "text", "resource"], f"the messages are {brief(messages)}")
     with report.check(f"{era}: resources/list and resources/read"):
         listed = ask("resources/list")["result"]["resources"]
         expect(listed, "there is no resource")

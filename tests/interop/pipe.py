@@ -217,13 +217,15 @@ def check_results(binary):
             ("resources/templates/list", {}),
             ("tools/call", {"name": "list_jobs", "arguments": {}}),
             ("resources/read", {"uri": "databricks://folders/"}),
+            ("prompts/list", {}),
+            ("prompts/get", {"name": "find_idle_compute"}),
         ):
             answer = server.request(method, parameters)
             result = answer.get("result", {})
             expect(result.get("resultType") == "complete", f"{method} is answered with {brief(answer)}")
             name = result.get("_meta", {}).get("io.modelcontextprotocol/serverInfo", {}).get("name")
             expect(name == "databricks-mcp-server", f"{method} is answered by {name}")
-            if method != "tools/call":
+            if method not in ("tools/call", "prompts/get"):
                 hints = isinstance(result.get("ttlMs"), int) and result.get("cacheScope") in ("public", "private")
                 expect(hints, f"{method} says nothing about caching: {brief(answer)}")
 

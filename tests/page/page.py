@@ -230,7 +230,7 @@ def narrow(chromium):
 
 def accessible(chromium, scheme, width):
     visit = Visit(chromium, PAGE, scheme, width)
-    for view in ("operations", "tools", "groups", "pairs"):
+    for view in ("operations", "tools", "groups", "prompts", "pairs"):
         visit.page.click(f"#tab-{view}")
         if view == "operations":
             # One of each exposure; what is hidden is not judged.

@@ -5,6 +5,7 @@ mod approved;
 mod discovery;
 mod people;
 mod pressure;
+mod prompts;
 mod protocol;
 mod wire;
 

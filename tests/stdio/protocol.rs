@@ -193,7 +193,8 @@ async fn batches_are_answered_in_the_one_revision_that_has_them() -> Outcome {
 #[tokio::test]
 async fn what_is_not_offered_is_not_answered_as_if_it_were() -> Outcome {
     let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
-    let mut wire = Wire::legacy(binary_of(&sandbox, &[])).await?;
+    // Without their tools there are no prompts, and these have no resources.
+    let mut wire = Wire::legacy(binary_of(&sandbox, &["--toolsets", "apps"])).await?;
     let reference = json!({ "ref": { "type": "ref/resource", "uri": "a" }, "argument": { "name": "b", "value": "c" } });
     for (method, params) in [
         ("prompts/list", json!({})),
@@ -206,6 +207,7 @@ async fn what_is_not_offered_is_not_answered_as_if_it_were() -> Outcome {
         let answer = wire.ask(&request(1, method, params)).await?;
         assert_eq!(answer["error"]["code"], METHOD_NOT_FOUND, "{method}: {answer}");
     }
+    let mut wire = Wire::legacy(binary_of(&sandbox, &[])).await?;
     let uri = "databricks://jobs/987654321";
     let (legacy, modern) =
         (request(2, "resources/read", json!({ "uri": uri })), modern(2, "resources/read", json!({ "uri": uri })));

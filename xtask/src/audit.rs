@@ -130,9 +130,10 @@ fn summary(surface: &Surface, findings: &[String]) -> Result<String> {
     let total = |count: fn(&Package) -> usize| packages.values().map(count).sum::<usize>();
     writeln!(
         text,
-        "{} tools and {} resources; {} operations: {} exposed, {} reachable, {} excluded, {} undecided",
+        "{} tools, {} resources and {} prompts; {} operations: {} exposed, {} reachable, {} excluded, {} undecided",
         surface.allowlist.tools.len(),
         surface.allowlist.resources.len(),
+        surface.allowlist.prompts.len(),
         total(|package| package.operations),
         total(|package| package.exposed),
         total(|package| package.reachable),

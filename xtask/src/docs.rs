@@ -5,18 +5,20 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use codegen::allowlist::{Tool, Toolset};
+use codegen::allowlist::{PromptMessage, Tool, Toolset};
 use codegen::{Allowlist, Api};
 
 use crate::{print, root};
 
 /// The file that holds every tool.
 const TOOLS: &str = "docs/tools.md";
+/// The file that holds every prompt.
+const PROMPTS: &str = "docs/prompts.md";
 const README: &str = "README.md";
 const START: &str = "<!-- toolsets: written by `cargo xtask docs` -->";
 const END: &str = "<!-- end of toolsets -->";
 
-/// Write `docs/tools.md` and the table of toolsets in the README
+/// Write `docs/tools.md`, `docs/prompts.md` and the table of toolsets in the README
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Write nothing; fail if a file is not what it would be
@@ -34,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let current = [
         (README, format!("{before}{START}\n{}{END}{after}", toolsets(&api, &allowlist)?)),
         (TOOLS, tools(&allowlist)?),
+        (PROMPTS, prompts(&allowlist)?),
     ];
     let mut is_current = true;
     for (name, text) in current {
@@ -73,11 +76,12 @@ fn toolsets(api: &Api, allowlist: &Allowlist) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,
-        "\n{} tools in {} toolsets, {reachable} more operations through the toolset `reach`, {} kinds of resources. Of the {} \
+        "\n{} tools in {} toolsets, {reachable} more operations through the toolset `reach`, {} kinds of resources, {} prompts. Of the {} \
          operations of the API {excluded} are excluded, each with a reason:\n",
         allowlist.tools.len(),
         allowlist.toolsets.len(),
         allowlist.resources.len(),
+        allowlist.prompts.len(),
         api.operations.len(),
     )?;
     writeln!(text, "| toolset | tools | what it is for |\n|---|---:|---|")?;
@@ -126,6 +130,65 @@ fn tools(allowlist: &Allowlist) -> Result<String> {
     }
     Ok(text)
 }
+
+/// A section for each prompt.
+fn prompts(allowlist: &Allowlist) -> Result<String> {
+    let mut text = String::from(PROMPTS_HEAD);
+    writeln!(text, "| prompt | what it is for |\n|---|---|")?;
+    for prompt in allowlist.prompts.values() {
+        writeln!(text, "| [`{0}`](#{0}) | {1} |", prompt.name, prompt.description.replace('|', "\\|"))?;
+    }
+    for prompt in allowlist.prompts.values() {
+        writeln!(text, "\n## `{}`\n\n{}. {}\n", prompt.name, prompt.title, prompt.description)?;
+        if !prompt.arguments.is_empty() {
+            writeln!(text, "| argument | | what it is |\n|---|---|---|")?;
+        }
+        for argument in &prompt.arguments {
+            let required = if argument.required { "required" } else { "" };
+            let description = argument.description.replace('|', "\\|");
+            writeln!(text, "| `{}` | {required} | {description} E.g. `{}`. |", argument.name, argument.example)?;
+        }
+        let names = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let before = if prompt.arguments.is_empty() { "" } else { "\n" };
+        writeln!(text, "{before}Needs {}.", names(&prompt.tools))?;
+        if !prompt.optional.is_empty() {
+            writeln!(text, "Uses besides, where they are enabled: {}.", names(&prompt.optional))?;
+        }
+        let embeds = prompt.messages.iter().filter_map(|message| match message {
+            PromptMessage::Embed { resource, .. } => Some(resource.clone()),
+            PromptMessage::Text(_) => None,
+        });
+        let embeds: Vec<_> = embeds.collect();
+        if !embeds.is_empty() {
+            writeln!(text, "Embeds the resource {} as it is at the time.", names(&embeds))?;
+        }
+    }
+    Ok(text)
+}
+
+const PROMPTS_HEAD: &str = "# Prompts
+
+Written by `cargo xtask docs` from `allowlist/prompts/`.
+
+A prompt is a task that people have often, in words that make a model use the tools well: which to call in which order, what to look
+for, what to answer with, and what not to do. Clients show prompts to people, often behind `/`. Each tells the model to change
+nothing without asking.
+
+A prompt is listed where each tool that it needs can be called: because it is listed, because a client can enable it, or
+because an executor of `reach` calls it. In the last two cases, and for tools that it only names, it says how to come by them.
+
+What a prompt embeds is read when it is asked for, within the budget of one answer, under the policy file and with a line in the
+audit log, as any resource. The model is told that it is data and no instruction. Where it cannot be read, the prompt says so
+and goes on. With several workspaces, each prompt also takes `workspace`.
+
+Values are offered while somebody types: names of catalogs, schemas, tables and volumes part by part, jobs, runs, clusters, warehouses and
+pipelines by name, notebooks and folders by path, with what was chosen before in mind. The same holds for the variables of resource
+templates. Only what an enabled tool lists is offered, and nothing that the policy file denies. A keystroke costs one request to the workspace at
+most, and none while the list is kept (`--cache-ttl`): of a long list, each keystroke reads one page more.
+
+At a terminal: `databricks-mcp-server prompts list`, and `databricks-mcp-server prompts show NAME '{...}'` with arguments as JSON.
+
+";
 
 /// Up to the first full stop before a capital letter or a backtick, so not that of "e.g.".
 fn first_sentence(text: &str) -> &str {

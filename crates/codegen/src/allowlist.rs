@@ -14,10 +14,12 @@ use crate::yaml::{self, Position, Problem};
 
 mod cross_checks;
 mod operation;
+mod prompts;
 mod reachable;
 mod read;
 mod verify;
 
+pub use prompts::{Prompt, PromptArgument, PromptMessage};
 pub(crate) use verify::items;
 pub use verify::{Look, Verify};
 
@@ -32,6 +34,8 @@ pub struct Allowlist {
     pub tools: BTreeMap<String, Tool>,
     /// Resource templates by name.
     pub resources: BTreeMap<String, Resource>,
+    /// Prompts by name.
+    pub prompts: BTreeMap<String, Prompt>,
     /// What was decided on each operation, by operation id.
     pub decisions: BTreeMap<String, Decision>,
     /// Operations that the specs lack, by operation id.
@@ -176,6 +180,8 @@ pub struct OperationTool {
     pub elsewhere: Option<String>,
     /// How the items of a list become resources.
     pub lists: Option<Lists>,
+    /// How many seconds an answer may be kept; `None` where it shows a state that somebody may wait for.
+    pub cache: Option<u64>,
 }
 
 /// A switch for what the service cannot filter: it keeps the items whose field has one of the values.
@@ -341,25 +347,15 @@ impl std::error::Error for Problems {}
 impl Allowlist {
     /// Reads every toolset file of a directory and checks it against the API.
     pub fn load(directory: &Path, api: &Api) -> anyhow::Result<Self> {
-        use anyhow::Context;
-        let entries = std::fs::read_dir(directory).with_context(|| format!("cannot read `{}`", directory.display()))?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-        let ends_in = |path: &Path, extension: &str| path.extension().is_some_and(|found| found == extension);
-        if let Some(path) = paths.iter().find(|path| ends_in(path, "yml")) {
-            anyhow::bail!("`{}` would not be read: toolset files end in `.yaml`", path.display());
-        }
-        paths.retain(|path| ends_in(path, "yaml"));
-        paths.sort();
-        let mut files = Vec::new();
-        for path in paths {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            files.push((stem, text));
+        let mut files = files(directory, "")?;
+        let prompts = directory.join(PROMPTS);
+        if prompts.is_dir() {
+            files.extend(self::files(&prompts, &format!("{PROMPTS}/"))?);
         }
         Ok(Self::parse(files.iter().map(|(stem, text)| (stem.as_str(), text.as_str())), api)?)
     }
 
-    /// Parses toolset files: pairs of a file stem and YAML text.
+    /// Parses toolset files and prompts: pairs of a file stem and YAML text. The stem of a prompt begins with its folder.
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>, api: &Api) -> Result<Self, Problems> {
         let mut reader = read::Reader::new(api);
         for (stem, text) in files {
@@ -444,4 +440,27 @@ impl Allowlist {
     pub fn typed(&self) -> impl Iterator<Item = &str> {
         self.decisions.iter().filter(|(_, decision)| decision.typed).map(|(id, _)| id.as_str())
     }
+}
+
+/// The folder of the prompts, in the directory of the toolset files.
+const PROMPTS: &str = "prompts";
+
+/// The stems of the files of a directory, with what comes before them, and their texts.
+fn files(directory: &Path, before: &str) -> anyhow::Result<Vec<(String, String)>> {
+    use anyhow::Context;
+    let entries = std::fs::read_dir(directory).with_context(|| format!("cannot read `{}`", directory.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    let ends_in = |path: &Path, extension: &str| path.extension().is_some_and(|found| found == extension);
+    if let Some(path) = paths.iter().find(|path| ends_in(path, "yml")) {
+        anyhow::bail!("`{}` would not be read: files of the allowlist end in `.yaml`", path.display());
+    }
+    paths.retain(|path| ends_in(path, "yaml"));
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        files.push((format!("{before}{stem}"), text));
+    }
+    Ok(files)
 }

@@ -3,6 +3,7 @@
 mod modules;
 mod names;
 mod operations;
+mod prompts;
 mod requests;
 mod tools;
 mod types;

@@ -12,6 +12,7 @@
 pub mod allowlist;
 pub mod api;
 pub mod audit;
+pub mod completes;
 pub mod emit;
 mod examples;
 pub mod lint;

@@ -100,3 +100,32 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn the_schema_of_prompts_has_the_keys_of_their_reader() -> Outcome {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../allowlist/prompts/schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    let api = Api::parse([("jobs", SPEC)])?;
+    let head = "prompt: one_job\ntitle: t\ndescription: d\ntools: []\n";
+    for (pointer, yaml) in [
+        ("/properties", format!("{head}messages: []\nunknown: 1\n")),
+        (
+            "/$defs/argument/properties",
+            format!(
+                "{head}messages: []\narguments: {{ job: {{ title: t, description: d, example: e, unknown: 1 }} }}\n"
+            ),
+        ),
+        ("/$defs/message/properties", format!("{head}messages: [{{ text: t, unknown: 1 }}]\n")),
+    ] {
+        let problems = Allowlist::parse([("prompts/one_job", yaml.as_str())], &api).err().ok_or("it was accepted")?;
+        let text = problems.to_string();
+        let (_, keys) = text.split_once("keys here: ").ok_or(text.clone())?;
+        let read: BTreeSet<_> = keys.lines().next().unwrap_or_default().split(", ").map(str::to_owned).collect();
+        let properties = schema.pointer(pointer).and_then(Value::as_object).ok_or(pointer)?;
+        assert_eq!(read, properties.keys().cloned().collect(), "{pointer}");
+    }
+    let words = schema.pointer("/$defs/argument/properties/complete/enum").and_then(Value::as_array);
+    let words: Vec<_> = words.into_iter().flatten().filter_map(Value::as_str).collect();
+    assert_eq!(words, codegen::completes::Completes::ALL.map(codegen::completes::Completes::name));
+    Ok(())
+}

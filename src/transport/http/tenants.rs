@@ -192,6 +192,8 @@ impl Tenants {
             policy.read_only |= read_only;
             Context {
                 client: context.client.for_caller(on_behalf.clone()),
+                // What one caller may list, another may not.
+                cache: context.cache.apart(),
                 // Whom the workspace knows differs with the credentials.
                 identity: if on_behalf.is_some() { Arc::default() } else { context.identity },
                 seal: principal.name.is_some().then(|| self.keys.of(&principal.id)),

@@ -45,11 +45,11 @@ pub(super) fn table<C: Display>(text: &mut String, heads: &[&str], rows: impl In
 /// The whole audit.
 pub(super) fn report(report: &Report) -> String {
     let mut text = String::from("# Audit\n\n");
-    let Counts { operations, exposed, reachable, excluded, undecided, tools, tokens, .. } = &report.total;
+    let Counts { operations, exposed, reachable, excluded, undecided, tools, tokens, prompts, .. } = &report.total;
     let _ = writeln!(
         text,
         "{operations} operations: {exposed} exposed, {reachable} reachable, {excluded} excluded, {undecided} undecided. \
-         {tools} tools of {tokens} tokens (o200k\\_base).\n"
+         {tools} tools of {tokens} tokens (o200k\\_base), {prompts} prompts.\n"
     );
     text.push_str("## Findings\n\n");
     match report.findings.is_empty() {
@@ -89,6 +89,18 @@ pub(super) fn report(report: &Report) -> String {
         ]
     });
     table(&mut text, &["tool", "toolset", "risk", "tokens", "cut", "hidden", "fixed"], rows);
+    text.push_str("## Prompts\n\n");
+    let rows = report.prompts.iter().map(|prompt| {
+        vec![
+            prompt.name.clone(),
+            prompt.tokens.to_string(),
+            prompt.arguments.join(", "),
+            prompt.tools.join(", "),
+            prompt.optional.join(", "),
+            prompt.embeds.join(", "),
+        ]
+    });
+    table(&mut text, &["prompt", "tokens", "arguments", "tools", "optional tools", "embeds"], rows);
     text.push_str("## Pairs that a search may confuse\n\n");
     let rows =
         report.confusable.iter().map(|pair| vec![pair.tool.clone(), pair.other.clone(), format!("{} %", pair.score)]);

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use codegen::allowlist::{Decision, Risk, Source, Tool};
+use codegen::allowlist::{Decision, Prompt, PromptMessage, Risk, Source, Tool};
 use codegen::api::{Body, Location, Operation as ApiOperation, Response, Schema};
 use codegen::audit::type_name;
 use codegen::schema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::confusable::{self, Pair};
 use super::surface::{Exposure, Surface};
@@ -21,6 +21,7 @@ pub(super) struct Report {
     pub(super) toolsets: Vec<Group>,
     pub(super) presets: Vec<Group>,
     pub(super) tools: Vec<ToolReport>,
+    pub(super) prompts: Vec<PromptReport>,
     pub(super) operations: Vec<OperationReport>,
     pub(super) confusable: Vec<Pair>,
     /// What `cargo xtask audit` fails for, one line each.
@@ -41,6 +42,8 @@ pub(super) struct Counts {
     pub(super) destructive: usize,
     pub(super) tools: usize,
     pub(super) tokens: usize,
+    /// Prompts whose tools are all among these; of a group too.
+    pub(super) prompts: usize,
 }
 
 /// A toolset or a preset.
@@ -81,6 +84,23 @@ pub(super) struct ToolReport {
     pub(super) fixed: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) because: Option<String>,
+}
+
+/// A prompt.
+#[derive(Debug, Serialize)]
+pub(super) struct PromptReport {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) arguments: Vec<String>,
+    /// The tools that it needs.
+    pub(super) tools: Vec<String>,
+    /// Tools that it names besides.
+    pub(super) optional: Vec<String>,
+    /// Resources that it embeds.
+    pub(super) embeds: Vec<String>,
+    /// Tokens of its texts, before anything is filled in or embedded.
+    pub(super) tokens: usize,
 }
 
 /// An operation of the API.
@@ -129,6 +149,8 @@ impl Report {
             let mut counts = counts(within);
             counts.tools = names.len();
             counts.tokens = names.iter().filter_map(|name| tokens.get(name)).sum();
+            let is_among = |prompt: &&Prompt| prompt.tools.iter().all(|tool| names.contains(&tool.as_str()));
+            counts.prompts = allowlist.prompts.values().filter(is_among).count();
             counts
         };
         let toolsets = allowlist.toolsets.values().map(|toolset| {
@@ -160,8 +182,10 @@ impl Report {
         let mut total = counts(operations.iter());
         total.tools = tools.len();
         total.tokens = tools.iter().map(|tool| tool.tokens).sum();
+        let prompts: Vec<_> = allowlist.prompts.values().map(|prompt| self::prompt(&tokenizer, prompt)).collect();
+        total.prompts = prompts.len();
         let confusable = confusable::pairs(surface);
-        Ok(Self { total, toolsets, presets, tools, operations, confusable, findings })
+        Ok(Self { total, toolsets, presets, tools, prompts, operations, confusable, findings })
     }
 }
 
@@ -222,6 +246,27 @@ fn tool(surface: &Surface, tokenizer: &Tokenizer, tool: &Tool) -> ToolReport {
         report.fixed = fixed.collect();
     }
     report
+}
+
+fn prompt(tokenizer: &Tokenizer, prompt: &Prompt) -> PromptReport {
+    let text = |message: &PromptMessage| match message {
+        PromptMessage::Text(text) => Some(text.clone()),
+        PromptMessage::Embed { .. } => None,
+    };
+    let embeds = |message: &PromptMessage| match message {
+        PromptMessage::Text(_) => None,
+        PromptMessage::Embed { resource, .. } => Some(resource.clone()),
+    };
+    PromptReport {
+        name: prompt.name.clone(),
+        title: prompt.title.clone(),
+        description: prompt.description.clone(),
+        arguments: prompt.arguments.iter().map(|argument| argument.name.clone()).collect(),
+        tools: prompt.tools.clone(),
+        optional: prompt.optional.clone(),
+        embeds: prompt.messages.iter().filter_map(embeds).collect(),
+        tokens: tokenizer.count(&json!(prompt.messages.iter().filter_map(text).collect::<Vec<_>>())),
+    }
 }
 
 fn operation(surface: &Surface, source: &ApiOperation) -> OperationReport {
@@ -323,6 +368,16 @@ mod tests {
         let is_read =
             |name: &String| REPORT.tools.iter().any(|tool| tool.name == *name && (tool.risk == "read" || tool.guarded));
         assert!(preset("auditor").tools.iter().all(is_read));
+    }
+
+    #[test]
+    fn prompts_are_counted_where_their_tools_are() {
+        assert_eq!(REPORT.total.prompts, SURFACE.allowlist.prompts.len());
+        for prompt in &REPORT.prompts {
+            assert!((150..700).contains(&prompt.tokens), "{}: {} tokens", prompt.name, prompt.tokens);
+        }
+        let jobs = REPORT.toolsets.iter().find(|toolset| toolset.name == "jobs").unwrap();
+        assert!((1..REPORT.total.prompts).contains(&jobs.counts.prompts), "{:?}", jobs.counts);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Argument, Encoding, Filter, Input, Lists, Resource, Shape, Source, Token};
+use super::{Argument, Encoding, Filter, Input, Lists, Resource, Risk, Shape, Source, Token};
 use crate::api::{Api, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Mapping, Node, Position, Problem};
@@ -394,6 +394,22 @@ pub(super) fn resource(toolset: &str, source: &Operation, node: Node) -> Result<
     let toolset = toolset.to_owned();
     let operation = source.id.clone();
     Ok(Resource { name, position, toolset, uri, title, description, mime_type, reader, operation, variables, fixed })
+}
+
+/// How many seconds the answer of a list that only reads may be kept.
+pub(super) fn cache(node: Node, risk: Risk, result: &Shape) -> Result<u64, Problem> {
+    const MOST: u64 = 3_600;
+    let position = node.position.clone();
+    let text = node.string()?;
+    let seconds =
+        text.strip_suffix('s').and_then(|number| number.parse().ok()).filter(|seconds| (1..=MOST).contains(seconds));
+    let Some(seconds) = seconds else {
+        return Err(position.problem(format!("`{text}` is no time to live: write `60s`; at most {MOST} s")));
+    };
+    if risk != Risk::Read || result.items.is_none() {
+        return Err(position.problem("only a list that reads can be kept"));
+    }
+    Ok(seconds)
 }
 
 /// The variables of a URI template of level 2: `{name}` and `{+path}`.

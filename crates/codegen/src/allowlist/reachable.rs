@@ -43,6 +43,7 @@ pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Rea
         filters: BTreeMap::new(),
         elsewhere: None,
         lists: None,
+        cache: None,
     };
     Ok(Some(Reachable { risk, summary, call }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Allowlist, Decided, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset, cross_checks,
-    operation, reachable, verify,
+    operation, prompts, reachable, verify,
 };
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::audit::digest;
@@ -49,7 +49,18 @@ impl<'a> Reader<'a> {
     pub(super) fn document(&mut self, stem: &str, node: Node) {
         let entries = digest(&node.clone().value().to_string());
         self.allowlist.entries.insert(stem.to_owned(), entries);
-        if stem == PRESETS { self.presets(node) } else { self.file(stem, node) }
+        match stem.strip_prefix("prompts/") {
+            Some(name) => self.prompt(name, node),
+            None if stem == PRESETS => self.presets(node),
+            None => self.file(stem, node),
+        }
+    }
+
+    fn prompt(&mut self, stem: &str, node: Node) {
+        match prompts::read(stem, node) {
+            Ok(prompt) => _ = self.allowlist.prompts.insert(prompt.name.clone(), prompt),
+            Err(problems) => self.problems.extend(problems),
+        }
     }
 
     fn file(&mut self, stem: &str, node: Node) {
@@ -104,6 +115,7 @@ impl<'a> Reader<'a> {
         let mut problems = self.problems;
         problems.extend(unknown);
         problems.extend(cross_checks::check(&self.allowlist, self.api, &self.lists));
+        problems.extend(prompts::check(&self.allowlist));
         problems.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
         if problems.is_empty() { Ok(self.allowlist) } else { Err(Problems(problems)) }
     }
@@ -258,7 +270,7 @@ impl<'a> Reader<'a> {
         let idempotent = entry.optional_boolean("idempotent");
         let (params, result, lists) = (entry.take("params"), entry.take("result"), entry.take("lists"));
         let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
-        let shown_by = entry.take("verify");
+        let (shown_by, cache) = (entry.take("verify"), entry.take("cache"));
         let (aliases, keywords) = (entry.strings("alias"), entry.optional_string("keywords"));
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
@@ -270,10 +282,11 @@ impl<'a> Reader<'a> {
         if let Some(lists) = &lists {
             self.lists.push((position.clone(), lists.resource.clone()));
         }
+        let cache = cache.map(|node| operation::cache(node, risk, &result)).transpose()?;
         let verify = verify::read(&name, risk, &position, shown_by)?;
         let uses = vec![source.id.clone()];
         let (id, elsewhere) = (source.id.clone(), elsewhere?);
-        let operation = Some(OperationTool { id, arguments, result, filters, elsewhere, lists });
+        let operation = Some(OperationTool { id, arguments, result, filters, elsewhere, lists, cache });
         Ok(Tool {
             name,
             aliases: aliases?,

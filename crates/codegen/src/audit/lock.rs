@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::schemas::{Closures, digest, lines as schema_lines, received, sent, type_name, type_of};
 use crate::allowlist::{
-    Allowlist, Argument, Decision, Encoding, Input, OperationTool, Preset, Resource, Risk, Source, Tool, Verify,
+    Allowlist, Argument, Decision, Encoding, Input, OperationTool, Preset, Prompt, PromptMessage, Resource, Risk,
+    Source, Tool, Verify,
 };
 use crate::api::{Api, Body, Location, Operation, Parameter, Property, Response, Schema};
 
@@ -40,6 +41,9 @@ pub fn lock(api: &Api, allowlist: &Allowlist) -> String {
     }
     for resource in allowlist.resources.values() {
         blocks.add(format!("resource {}", resource.name), self::resource(resource));
+    }
+    for prompt in allowlist.prompts.values() {
+        blocks.add(format!("prompt {}", prompt.name), self::prompt(prompt));
     }
     let closures = Closures::new(api);
     let mut schemas = BTreeSet::new();
@@ -130,6 +134,7 @@ fn plain(api: &Api, plain: &OperationTool) -> Vec<String> {
         lines.push(format!("filter {name}: {} is {}", filter.field, filter.values.join("|")));
     }
     lines.extend(plain.elsewhere.iter().map(|tool| format!("elsewhere {tool}")));
+    lines.extend(plain.cache.iter().map(|seconds| format!("cache {seconds}s")));
     let result = &plain.result;
     lines.extend(result.items.iter().map(|items| format!("items {items}")));
     lines.extend(result.keep.iter().map(|path| format!("keep {path}")));
@@ -198,6 +203,27 @@ fn resource(resource: &Resource) -> Vec<String> {
     lines.extend(resource.variables.iter().map(|(variable, wire)| format!("variable {variable}: {wire}")));
     let fixed = resource.fixed.iter();
     lines.extend(fixed.map(|(wire, location, value)| format!("fixed {}: {value}", place(*location, wire))));
+    lines
+}
+
+/// What it takes, and which tools and resources it names. Its words are in the digest of its file.
+fn prompt(prompt: &Prompt) -> Vec<String> {
+    let mut lines: Vec<_> = prompt.tools.iter().map(|tool| format!("tool {tool}")).collect();
+    lines.extend(prompt.optional.iter().map(|tool| format!("optional tool {tool}")));
+    for argument in &prompt.arguments {
+        let required = if argument.required { " required" } else { "" };
+        let completes =
+            argument.completes.map_or(String::new(), |completes| format!(" completes={}", completes.name()));
+        lines.push(format!("argument {}:{required} longest={}{completes}", argument.name, argument.longest));
+    }
+    let embeds = prompt.messages.iter().filter_map(|message| match message {
+        PromptMessage::Embed { resource, with, .. } => {
+            let with: String = with.iter().map(|(variable, argument)| format!(" {variable}={argument}")).collect();
+            Some(format!("embeds {resource}{with}"))
+        }
+        PromptMessage::Text(_) => None,
+    });
+    lines.extend(embeds);
     lines
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::names;
 use super::operations::{location, option};
+use super::prompts::prompt;
 use crate::allowlist::{
     self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Preset, Reachable, Resource,
     Risk, Shape, Source, Tool, Verify,
@@ -18,7 +19,7 @@ use crate::examples;
 use crate::lint::lint;
 use crate::schema::{self, FULL_SCHEMA_TOOL};
 
-/// The statics of the server: `TOOLSETS`, `TOOLS`, `REACHABLE`, `RESOURCES` and `EXCLUDED`. Fails where a definition
+/// The statics of the server: `TOOLSETS`, `TOOLS`, `REACHABLE`, `RESOURCES`, `PROMPTS` and `EXCLUDED`. Fails where a definition
 /// breaks a lint.
 pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
     let violations = lint(&definitions(api, allowlist)?);
@@ -42,6 +43,7 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
     });
     let reachable = reachable.collect::<Result<Vec<_>>>()?;
     let resources = allowlist.resources.values().map(resource).collect::<Result<Vec<_>>>()?;
+    let prompts = allowlist.prompts.values().map(prompt).collect::<Result<Vec<_>>>()?;
     let excluded = allowlist.decisions.iter().filter_map(|(id, decision)| {
         let reason = decision.excluded.as_ref()?.trim();
         Some(quote!((#id, #reason)))
@@ -66,6 +68,9 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
 
         /// Resource templates by name.
         pub(crate) static RESOURCES: &[ResourceDefinition] = &[#(#resources),*];
+
+        /// Prompts by name.
+        pub(crate) static PROMPTS: &[PromptDefinition] = &[#(#prompts),*];
 
         /// Operations that are not exposed, with the reason.
         pub(crate) static EXCLUDED: &[(&str, &str)] = &[#(#excluded),*];
@@ -256,6 +261,10 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
         quote!(Filter { name: #name, field: #field, values: &[#(#values),*] })
     });
     let elsewhere = option(tool.elsewhere.as_deref());
+    let cache = match tool.cache {
+        Some(seconds) => quote!(Some(std::time::Duration::from_secs(#seconds))),
+        None => quote!(None),
+    };
     let lists = match &tool.lists {
         Some(lists) => {
             let lists = self::lists(lists);
@@ -274,6 +283,7 @@ fn plain_tool(api: &Api, tool: &OperationTool) -> Result<TokenStream> {
             limit: #limit,
             filters: &[#(#filters),*],
             elsewhere: #elsewhere,
+            cache: #cache,
             lists: #lists,
         }
     })

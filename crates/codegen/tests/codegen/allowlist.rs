@@ -59,7 +59,7 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, because, decided, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, alias, keywords
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, because, decided, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, cache, alias, keywords
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, reach, because, decided, resource, tool
         allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, open_world, alias, params, keywords, because, decided, verify, uses
         allowlist/jobs.yaml:7:5: `reason` is missing
@@ -582,4 +582,12 @@ fn operations_without_a_tool_are_reachable() {
         let refused = refused.expect_err(entry);
         assert!(refused.contains(mistake), "{entry}: {refused}");
     }
+}
+
+#[test]
+fn only_lists_that_read_are_kept() {
+    check_entry("cache: 60", "3:12: expected text");
+    check_entry("cache: 60m", "3:12: `60m` is no time to live: write `60s`; at most 3600 s");
+    check_entry("cache: 0s", "3:12: `0s` is no time to live: write `60s`; at most 3600 s");
+    check_entry("cache: 60s", "3:12: only a list that reads can be kept");
 }

@@ -161,8 +161,8 @@ fn hostile_text_stays_text() {
             assert!(table.texts.contains(&text), "{text} is not in {:?}", table.texts);
         }
         let tools = contents(&emit::source(emit::tools(&api, &allowlist).unwrap()).unwrap());
-        let statics =
-            ["TOOLSETS", "PRESETS", "TOOLS", "REACHABLE", "RESOURCES", "EXCLUDED"].map(|name| format!("static {name}"));
+        let statics = ["TOOLSETS", "PRESETS", "TOOLS", "REACHABLE", "RESOURCES", "PROMPTS", "EXCLUDED"]
+            .map(|name| format!("static {name}"));
         assert_eq!(tools.items, [["use"; 3].map(str::to_owned).as_slice(), &statics].concat(), "{hostile}");
         assert!(tools.texts.contains(&hostile.to_owned()), "{hostile}");
     }

@@ -13,6 +13,7 @@ mod audit;
 mod drift;
 mod emit;
 mod lint;
+mod prompts;
 mod real;
 mod requests;
 mod schema;

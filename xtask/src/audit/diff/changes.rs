@@ -98,7 +98,10 @@ impl Changes {
             .map(|id| format!("{id}: {}", transition(old, new, id)))
             .collect();
         let locks = (audit::lock(&old.api, &old.allowlist), audit::lock(&new.api, &new.allowlist));
-        let is_told = |line: &String| !line.starts_with("file ") && !line.starts_with("tool ");
+        // The words of tools are told with the tools. Those of a prompt are the prompt, which is told where it comes and goes.
+        let is_prompt = |line: &str| line.starts_with("file prompts/") && !line.ends_with("ed");
+        let is_words = |line: &String| line.starts_with("file ") && !is_prompt(line);
+        let is_told = |line: &String| !is_words(line) && !line.starts_with("tool ");
         let lines = audit::differences(&locks.0, &locks.1).into_iter().filter(is_told).collect();
         let mut raised = operations(old, new);
         raised.extend(tools(new, before));

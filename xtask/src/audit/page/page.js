@@ -41,6 +41,7 @@ function figures() {
     ["Excluded", total.excluded, share(total.excluded)],
     ["Undecided", total.undecided, total.undecided ? "decide them" : "all are decided"],
     ["Tools", total.tools, `${number(total.tokens)} tokens in ${report.toolsets.length} toolsets`],
+    ["Prompts", total.prompts, "each listed where its tools can be called"],
   ];
   byId("figures").append(...rows.map(([name, value, note]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, number(value), element("small", {}, note)))));
@@ -264,9 +265,10 @@ function options(id, values, all) {
   byId(id).append(element("option", { value: "" }, all), ...values.map(([value, name]) => element("option", { value }, name)));
 }
 
-function table(name, heads, rows) {
+// Columns of numbers begin behind the texts.
+function table(name, heads, rows, texts = 2) {
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `${name}, scrolls sideways` }, element("table", {},
-    element("thead", {}, element("tr", {}, ...heads.map((head, index) => element("th", { scope: "col", className: index > 1 ? "number" : "" }, head)))),
+    element("thead", {}, element("tr", {}, ...heads.map((head, index) => element("th", { scope: "col", className: index >= texts ? "number" : "" }, head)))),
     element("tbody", {}, ...rows)));
 }
 
@@ -286,6 +288,15 @@ function drawGroups() {
   const heads = ["Name", "By risk", "Tools", "Tokens", "Operations", "Exposed", "Reachable", "Excluded", "Read", "Write", "Destructive"];
   byId("view-groups").append(element("h3", { className: "sub" }, "Presets"), table("Presets", heads, report.presets.map(row)),
     element("h3", { className: "sub" }, "Toolsets"), table("Toolsets", heads, report.toolsets.map(row)));
+}
+
+function drawPrompts() {
+  const names = (values) => element("td", { className: "id" }, values.join(", "));
+  const rows = report.prompts.map((prompt) => element("tr", {}, element("td", { className: "id", title: prompt.description }, prompt.name),
+    names(prompt.tools), names(prompt.optional), names(prompt.embeds), element("td", { className: "number" }, number(prompt.tokens))));
+  byId("view-prompts").append(
+    element("p", { className: "hint" }, "A prompt is listed where each tool that it needs can be called. What it embeds is read when it is asked for."),
+    table("Prompts", ["Prompt", "Needs", "Names besides", "Embeds", "Tokens"], rows, 4));
 }
 
 function drawPairs() {
@@ -360,6 +371,7 @@ drawLegend();
 drawOperations();
 drawTools();
 drawGroups();
+drawPrompts();
 drawPairs();
 drawMap();
 listen();
