@@ -178,6 +178,17 @@ fn sealed(context: &Context, tool: &Tool, mut answer: Value) -> Value {
     answer
 }
 
+/// What a call of a tool that guards itself does at the least: it may do no more than read, unless it writes a file of this
+/// machine, of which no request tells.
+fn least_risk(arguments: &Map<String, Value>) -> Risk {
+    let saves = arguments.get("save_to").and_then(Value::as_str).is_some_and(|path| !path.is_empty());
+    match (saves, arguments.get("overwrite").and_then(Value::as_bool).unwrap_or_default()) {
+        (false, _) => Risk::Read,
+        (true, false) => Risk::Write,
+        (true, true) => Risk::Destructive,
+    }
+}
+
 /// Whether a tool has an argument of this name.
 fn takes(tool: &Tool, argument: &str) -> bool {
     tool.input_schema.get("properties").is_some_and(|properties| properties.get(argument).is_some())
@@ -251,7 +262,7 @@ async fn run(
         },
         risk: tool.risk,
         // What one call of such a tool does is seen at its requests.
-        decided: if definition.guards_itself() { Risk::Read } else { tool.risk },
+        decided: if definition.guards_itself() { least_risk(&arguments) } else { tool.risk },
         mask: mask.clone(),
     };
     let watch = Arc::new(CallWatch::new(watch, &context.client));

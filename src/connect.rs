@@ -154,11 +154,6 @@ fn read_file<T>(
     parse: impl FnOnce(&str) -> Result<T, databricks_sandbox::Error>,
 ) -> Result<T, Error> {
     let in_file = |error: &dyn Display| Error::failed(format!("{what} in `{}`: {error}", path.display()));
-    // A named pipe or a device could keep the start waiting for ever.
-    let is_file = std::fs::metadata(path).map_err(|error| in_file(&error))?.is_file();
-    if !is_file {
-        return Err(in_file(&"it is not a regular file"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
+    let text = crate::text_file::read(path).map_err(|error| in_file(&error))?;
     parse(&text).map_err(|error| in_file(&error))
 }

@@ -28,6 +28,7 @@ pub mod error;
 #[path = "../crates/codegen/src/examples.rs"]
 mod examples;
 mod generated;
+mod globs;
 pub mod images;
 mod input;
 pub mod local;
@@ -52,6 +53,7 @@ mod search;
 pub mod server;
 pub mod shape;
 pub mod surface;
+mod text_file;
 pub mod tools;
 pub mod transport;
 mod uri;

@@ -43,7 +43,7 @@ impl SigningKeys {
             Error::failed(format!("the signing keys in `{}`: {reason}", path.display()))
                 .with_hint("a line is 32 random bytes in base64, such as `openssl rand -base64 32` prints")
         };
-        let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+        let text = crate::text_file::read(path).map_err(|error| failed(&error.to_string()))?;
         let mut keys = Vec::new();
         for (index, line) in text.lines().map(str::trim).enumerate() {
             if line.is_empty() || line.starts_with('#') {

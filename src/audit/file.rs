@@ -1,6 +1,6 @@
 //! The file of an audit log: locked, continued after its last line, and only appended to.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -27,6 +27,11 @@ impl LogFile {
             Error::failed(format!("cannot open the audit log `{}`: {error}", path.display()))
                 .with_hint("name a file that can be written with `--audit-log`")
         };
+        // Opening a pipe waits until somebody reads it, and what is no file keeps no record.
+        #[cfg(unix)]
+        if fs::metadata(path).is_ok_and(|file| std::os::unix::fs::FileTypeExt::is_fifo(&file.file_type())) {
+            return Err(failed(io::Error::other("it is a pipe")));
+        }
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         private(&mut options);

@@ -1,6 +1,5 @@
 //! `audit`: what is exposed, for people and for `--approved`.
 
-use std::io::Read;
 use std::path::Path;
 
 use crate::cli::json;
@@ -10,9 +9,7 @@ use crate::error::Error;
 use crate::policy::PolicyFile;
 use crate::registry::Registry;
 use crate::surface::{Exposed, Surface};
-
-/// An approval of everything has 600 kB.
-const MOST_BYTES: u64 = 16 << 20;
+use crate::text_file;
 
 /// Prints the surface of these options.
 pub(super) fn show(options: &Options, as_json: bool) -> Result<(), Error> {
@@ -34,15 +31,7 @@ pub(super) fn checked(registry: &Registry, options: &Options, policy: Option<&Po
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let failed = |error| Error::failed(format!("cannot read `--approved {}`: {error}", path.display()));
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    match file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)? as u64 {
-        length if length > MOST_BYTES => {
-            Err(Error::failed(format!("`--approved {}` has more than {MOST_BYTES} bytes", path.display())))
-        }
-        _ => Ok(text),
-    }
+    text_file::read(path).map_err(|error| Error::failed(format!("cannot read `--approved {}`: {error}", path.display())))
 }
 
 fn text(surface: &Surface) -> Result<String, Error> {

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use globset::{Glob, GlobMatcher};
-
 use super::limits::Limits;
 use super::pattern::{Kind, Pattern};
 use super::rules::{Effect, Rule, Rules};
 use crate::error::Error;
+use crate::globs;
 use crate::nearest::did_you_mean;
 use crate::risk::Risk;
+use crate::text_file;
 use crate::yaml::{self, Mapping, Node, Problem};
 
 /// The names that a policy may use.
@@ -24,7 +24,7 @@ pub(crate) struct Known {
 /// Reads a policy.
 pub(crate) fn load(path: &Path, known: &Known) -> Result<(Rules, Limits, String), Error> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let text = text_file::read(path)
         .map_err(|error| Error::failed(format!("cannot read the policy `{shown}`: {error}")))?;
     let (rules, limits) = parse(&shown, &text, known).map_err(|problem| {
         Error::failed(format!("the policy is not usable: {problem}"))
@@ -72,7 +72,7 @@ fn rule(mut given: Mapping, number: usize, known: &Known) -> Result<Rule, Proble
         found.ok_or_else(|| unknown("toolset", name, known.toolsets.iter().copied()))
     })?;
     let operations = texts(&mut given, "operations", |pattern| {
-        let glob = glob(pattern)?;
+        let glob = globs::of(pattern)?;
         match known.operations.iter().any(|id| glob.is_match(id)) {
             true => Ok(glob),
             false => Err(unknown("operation", pattern, known.operations.iter().copied())),
@@ -83,7 +83,7 @@ fn rule(mut given: Mapping, number: usize, known: &Known) -> Result<Rule, Proble
         let found = risks.into_iter().find(|risk| risk.name() == name);
         found.ok_or_else(|| unknown("risk", name, risks.into_iter().map(Risk::name)))
     })?;
-    let workspaces = texts(&mut given, "workspaces", glob)?;
+    let workspaces = texts(&mut given, "workspaces", globs::of)?;
     let mut objects = Vec::new();
     for kind in Kind::ALL {
         objects.extend(texts(&mut given, kind.name(), |pattern| Pattern::new(kind, pattern))?);
@@ -104,8 +104,8 @@ fn limits(mut given: Mapping) -> Result<Limits, Problem> {
         return Err(given.position.problem("`rows` is at least 1"));
     }
     let some = |values: Vec<_>| if values.is_empty() { None } else { Some(values) };
-    let node_types = some(texts(&mut given, "node_types", glob)?);
-    let warehouse_sizes = some(texts(&mut given, "warehouse_sizes", glob)?);
+    let node_types = some(texts(&mut given, "node_types", globs::of)?);
+    let warehouse_sizes = some(texts(&mut given, "warehouse_sizes", globs::of)?);
     given.finish()?;
     Ok(Limits { rows, answer_bytes, workers, node_types, warehouse_sizes })
 }
@@ -136,10 +136,6 @@ fn texts<T>(
         read(&node.string()?).map_err(|message| position.problem(message))
     };
     nodes.into_iter().map(one).collect()
-}
-
-fn glob(pattern: &str) -> Result<GlobMatcher, String> {
-    Glob::new(pattern).map(|glob| glob.compile_matcher()).map_err(|error| format!("`{pattern}` is no pattern: {error}"))
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -1,8 +1,8 @@
 //! The limits of a policy: on results, and on the compute that a request asks for.
 
-use globset::GlobMatcher;
 use serde_json::Value;
 
+use crate::globs;
 use crate::risk::Risk;
 
 /// Keys of the number of workers of a cluster, wherever they stand in a request.
@@ -24,9 +24,9 @@ pub(crate) struct Limits {
     /// Workers of a cluster, also at most where it scales.
     pub(crate) workers: Option<u64>,
     /// Types of machines.
-    pub(crate) node_types: Option<Vec<GlobMatcher>>,
+    pub(crate) node_types: Option<Vec<globs::Pattern>>,
     /// Sizes of SQL warehouses.
-    pub(crate) warehouse_sizes: Option<Vec<GlobMatcher>>,
+    pub(crate) warehouse_sizes: Option<Vec<globs::Pattern>>,
 }
 
 impl Limits {
@@ -82,27 +82,26 @@ impl Limits {
     }
 }
 
-fn one_of(key: &str, value: &Value, allowed: &[GlobMatcher]) -> Option<String> {
+fn one_of(key: &str, value: &Value, allowed: &[globs::Pattern]) -> Option<String> {
     let is_allowed = |value: &Value| value.as_str().is_some_and(|text| allowed.iter().any(|glob| glob.is_match(text)));
     let is_within = match value {
         Value::Null => true,
         Value::Array(items) => items.iter().all(is_allowed),
         other => is_allowed(other),
     };
-    let shown = || allowed.iter().map(|glob| format!("`{}`", glob.glob())).collect::<Vec<_>>().join(", ");
+    let shown = || allowed.iter().map(|glob| format!("`{}`", glob.text())).collect::<Vec<_>>().join(", ");
     (!is_within).then(|| format!("`{key}` is {value}, and the policy allows {}", shown()))
 }
 
 #[cfg(test)]
 mod tests {
-    use globset::Glob;
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn compute_is_limited_wherever_it_stands() {
-        let globs = |text: &str| Some(vec![Glob::new(text).expect("a glob").compile_matcher()]);
+        let globs = |text: &str| Some(vec![crate::globs::of(text).expect("a glob")]);
         let limits = Limits {
             workers: Some(4),
             node_types: globs("m5.*"),

@@ -1,7 +1,7 @@
 //! Patterns of names: of what is in catalogs, of paths, and of jobs, clusters, warehouses and workspaces.
 
-use globset::{Glob, GlobMatcher};
 
+use crate::globs;
 use crate::quoting::{self, fold};
 
 /// What a pattern, or an object, is.
@@ -93,9 +93,9 @@ pub(crate) struct Pattern {
 #[derive(Debug, Clone)]
 struct Part {
     /// As it is written.
-    exact: GlobMatcher,
+    exact: globs::Pattern,
     /// Without regard to case.
-    folded: GlobMatcher,
+    folded: globs::Pattern,
     is_literal: bool,
     letters: usize,
 }
@@ -148,14 +148,10 @@ impl Pattern {
 
 impl Part {
     fn new(text: &str) -> Result<Self, String> {
-        let glob = |text: &str| {
-            let glob = Glob::new(text).map_err(|error| format!("`{text}` is no pattern: {error}"))?;
-            Ok::<_, String>(glob.compile_matcher())
-        };
         let is_sign = |letter: &char| "*?[]{}\\".contains(*letter);
         Ok(Self {
-            exact: glob(text)?,
-            folded: glob(&fold(text))?,
+            exact: globs::of(text)?,
+            folded: globs::of(&fold(text))?,
             is_literal: !text.contains(|letter| is_sign(&letter)),
             letters: text.chars().filter(|letter| !is_sign(letter)).count(),
         })

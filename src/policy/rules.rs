@@ -5,9 +5,9 @@
 //! objects applies to calls whatever they name; one with objects applies to those objects alone, and wins over every rule
 //! without. A call may go on if every object that it names is allowed. Where it names none, the rules without objects decide.
 
-use globset::GlobMatcher;
 
 use super::pattern::{Kind, Object, Pattern, Precision};
+use crate::globs;
 use crate::risk::Risk;
 
 /// Stands for the rule where none applies.
@@ -37,9 +37,9 @@ pub(crate) struct Rule {
     pub(crate) effect: Effect,
     pub(crate) tools: Vec<String>,
     pub(crate) toolsets: Vec<String>,
-    pub(crate) operations: Vec<GlobMatcher>,
+    pub(crate) operations: Vec<globs::Pattern>,
     pub(crate) risks: Vec<Risk>,
-    pub(crate) workspaces: Vec<GlobMatcher>,
+    pub(crate) workspaces: Vec<globs::Pattern>,
     pub(crate) objects: Vec<Pattern>,
 }
 
@@ -50,7 +50,7 @@ impl Rule {
     fn applies(&self, act: Act<'_>) -> bool {
         let is_one = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
         let matches =
-            |globs: &[GlobMatcher], name: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(name));
+            |globs: &[globs::Pattern], name: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(name));
         is_one(&self.tools, act.tool)
             && is_one(&self.toolsets, act.toolset)
             && (self.risks.is_empty() || self.risks.contains(&act.risk))

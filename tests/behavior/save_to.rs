@@ -80,6 +80,28 @@ async fn json_lines_go_to_a_volume_with_every_digit() -> Outcome {
 }
 
 #[tokio::test]
+async fn what_may_only_read_saves_nothing() -> Outcome {
+    let (harness, home) = harness().await?;
+    let call = json!({ "statement": "SELECT 1", "save_to": "one.csv", "read_only": true, "overwrite": true });
+    let refusal = harness.refusal("execute_sql", call).await?;
+    assert!(refusal.contains("`save_to` writes a file") && fs::read_dir(home.path())?.count() == 0, "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn globs_that_would_take_the_process_are_refused() -> Outcome {
+    let (harness, _home) = harness().await?;
+    let braces = format!("{}a{}", "{".repeat(100_000), "}".repeat(100_000));
+    for name in ["include", "exclude"] {
+        let mut call = json!({ "local_path": ".", "path": VOLUME });
+        call[name] = json!([braces]);
+        let refusal = harness.refusal("upload_folder", call).await?;
+        assert!(refusal.contains("too long") && refusal.len() < 2_000, "{refusal:.300}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_cannot_be_saved_is_told_before_anything_runs() -> Outcome {
     let (harness, home) = harness().await?;
     let queries = async || -> Result<usize, Box<dyn std::error::Error>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::definition::Composite;
 use crate::domain::files::path::Remote;
 use crate::error::Error;
+use crate::globs;
 use crate::local::Files;
 use crate::shape;
 
@@ -102,15 +103,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 fn globs(name: &str, patterns: &[String]) -> Result<GlobSet, Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let glob = Glob::new(pattern);
-        set.add(glob.map_err(|error| {
-            Error::failed(format!("`{name}`: `{pattern}` is not a glob: {}", error.kind()))
-                .with_hint("globs are relative to the folder, e.g. `**/*.py`")
-        })?);
-    }
-    set.build().map_err(|error| Error::failed(format!("`{name}`: {}", error.kind())))
+    globs::any_of(patterns.iter().map(String::as_str)).map_err(|error| {
+        Error::failed(format!("`{name}`: {error}")).with_hint("globs are relative to the folder, e.g. `**/*.py`")
+    })
 }
 
 /// Makes the folders that files go into; those above them come along.

@@ -78,6 +78,10 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             if context.policy.read_only { error.refused_by(READ_ONLY) } else { error }
         })?;
     }
+    if input.read_only && input.save_to.as_ref().is_some_and(|path| !path.is_empty()) {
+        return Err(Error::failed("`save_to` writes a file, and `read_only` is set; nothing was run")
+            .with_hint("leave out one of the two"));
+    }
     let started = Instant::now();
     let export = match input.save_to.as_ref().filter(|path| !path.is_empty()) {
         Some(path) => Some(Export::open(&context, path, input.overwrite).await?),

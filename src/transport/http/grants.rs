@@ -181,7 +181,7 @@ impl Rule {
 
 fn load(path: &Path) -> Result<Rules, Error> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
+    let text = crate::text_file::read(path)
         .map_err(|error| Error::failed(format!("cannot read the grants `{shown}`: {error}")))?;
     parse(&shown, &text).map_err(|problem| {
         Error::failed(format!("the grants are not usable: {problem}")).with_hint(

@@ -95,7 +95,7 @@ pub(crate) fn hash(key: &str) -> String {
 
 fn read(path: &Path) -> Result<Vec<Key>, Error> {
     let failed = |reason: &str| Error::failed(format!("the keys in `{}`: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()))?;
+    let text = crate::text_file::read(path).map_err(|error| failed(&error.to_string()))?;
     let File { mut keys } = serde_saphyr::from_str(&text).map_err(|error| failed(&error.to_string()))?;
     if keys.is_empty() {
         return Err(failed("there are none"));
