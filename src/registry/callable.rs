@@ -35,6 +35,8 @@ impl Registry {
         tools.chain(operations).filter_map(move |(definition, can_be_enabled)| {
             let risk = definition.risk_under(self.policy);
             let is_listed = self.has(definition.name);
+            let is_left = self.limit.as_ref().is_none_or(|limit| limit.contains(definition.name));
+            let can_be_enabled = can_be_enabled && is_left;
             let is_executed = most.is_some_and(|most| risk <= most);
             let is_reached = (can_be_enabled || is_executed) && self.check_reach(definition, self.policy).is_ok();
             (is_listed || is_reached).then_some(Callable { definition, risk, is_listed })

@@ -90,7 +90,7 @@ fn toolsets(tools: &[&'static str]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::registry::{LiveRegistry, Registry, Selection};
+    use crate::registry::{LiveRegistry, Narrowing, Registry, Selection};
 
     fn registry(toolsets: &str, read_only: bool, exclude: &[&str]) -> Registry {
         let toolsets = toolsets.split(',').map(str::to_owned).collect();
@@ -131,6 +131,14 @@ mod tests {
                 assert_eq!(names(&live.current()), before, "{toolsets} and {}", toolset.name);
             }
         }
+    }
+
+    #[test]
+    fn what_a_narrowed_caller_cannot_enable_does_not_count() {
+        let toolsets = Some(vec!["discovery".to_owned(), "jobs".to_owned()]);
+        let narrowing = Narrowing { toolsets, ..Narrowing::default() };
+        let narrowed = registry("discovery,jobs,catalog,sql", false, &[]).narrowed(&narrowing).expect("narrowed");
+        assert!(names(&narrowed).contains(&"debug_run") && !names(&narrowed).contains(&"profile_table"));
     }
 
     #[test]
