@@ -20,6 +20,7 @@ if __name__ == "__main__":
         sys.exit(skipped(missing))
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -39,6 +40,8 @@ from caller import Caller
 from inspector import Inspector
 from service import Service, keys, status, until, workspace
 
+# The Python client logs an error where an event comes while it is being closed.
+logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
 # What each mode of the Python client comes to.
 MODES = {"legacy": ("legacy", "legacy"), "auto": ("auto", "modern"), "modern": (stdio.MODERN, "modern")}
 STREAMABLE = ("client-legacy", "client-auto", "client-modern", "sdk")

@@ -217,7 +217,7 @@ mod tests {
             ("", false),
             ("https://app.acme.test/x", false),
         ] {
-            assert_eq!(is_taken(&allowed, "localhost", Some(origin)), expected, "{origin}");
+            assert_eq!(is_taken(&allowed, "localhost:8000", Some(origin)), expected, "{origin}");
         }
     }
 
