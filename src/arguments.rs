@@ -157,7 +157,9 @@ impl Checker<'_> {
                     self.fault(first, format!("missing; give `{names}`"));
                 }
             }
-            ([first, second, ..], _) => self.fault(second, format!("excludes `{first}`, which is given too; give one of them")),
+            ([first, second, ..], _) => {
+                self.fault(second, format!("excludes `{first}`, which is given too; give one of them"))
+            }
             _ => {}
         }
     }

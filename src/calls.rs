@@ -289,7 +289,8 @@ async fn run(
     // Only now, as the call may have got a new token.
     let mask = mask.clone().and(&context.client.mask());
     // What an executor calls has its advice already.
-    let answer = answer.map_err(|error| if calls_others { error } else { advice::advise(registry, tool, &given, error) });
+    let answer =
+        answer.map_err(|error| if calls_others { error } else { advice::advise(registry, tool, &given, error) });
     match answer {
         Ok(mut answer) => {
             let repairs = context.client.deadline().map(Deadline::repairs).unwrap_or_default();

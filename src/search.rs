@@ -212,7 +212,8 @@ impl Index {
         let asked: Vec<_> = weighted(head(query)).take(MOST_WORDS).map(|(word, _)| synonyms.all(word)).collect();
         let mut shares: HashMap<usize, f64> = HashMap::new();
         for words in &asked {
-            let having: HashSet<_> = words.iter().filter_map(|word| self.texts(word)).flatten().map(|(text, _)| *text).collect();
+            let having: HashSet<_> =
+                words.iter().filter_map(|word| self.texts(word)).flatten().map(|(text, _)| *text).collect();
             having.into_iter().for_each(|text| *shares.entry(text).or_default() += 1.0 / asked.len() as f64);
         }
         let is_about = |number: &usize| {
@@ -221,8 +222,10 @@ impl Index {
         };
         let mut scores: Vec<_> = scores.into_iter().collect();
         scores.sort_by(|(one, best), (other, second)| second.total_cmp(best).then(one.cmp(other)));
-        let hit = |(number, _)| {
-            Hit { number, is_about: is_about(&number), share: shares.get(&number).copied().unwrap_or_default() }
+        let hit = |(number, _)| Hit {
+            number,
+            is_about: is_about(&number),
+            share: shares.get(&number).copied().unwrap_or_default(),
         };
         scores.into_iter().map(hit).collect()
     }

@@ -60,12 +60,12 @@ pub(super) fn rename_obvious(schema: &Value, rules: Rules<'_>, arguments: &mut M
     let is_elsewhere = |name: &str| {
         rules.elsewhere.is_some_and(|(parameters, _)| parameters.iter().any(|parameter| parameter.name == name))
     };
-    let unknown = arguments.keys().filter(|name| {
-        name.len() <= LONGEST && !properties.contains_key(*name) && !is_elsewhere(name)
-    });
+    let unknown =
+        arguments.keys().filter(|name| name.len() <= LONGEST && !properties.contains_key(*name) && !is_elsewhere(name));
     let unknown: Vec<_> = unknown.cloned().collect();
     for name in unknown {
-        let mut meant = wanted.iter().filter(|known| !arguments.contains_key(**known) && is_same(&name, known, rules.tool));
+        let mut meant =
+            wanted.iter().filter(|known| !arguments.contains_key(**known) && is_same(&name, known, rules.tool));
         if let (Some(known), None) = (meant.next(), meant.next())
             && let Some(value) = arguments.shift_remove(&name)
         {

@@ -138,7 +138,10 @@ fn one_of_two_arguments_is_given() {
         assert_eq!(told(valid), "");
     }
     assert_eq!(told(json!({})), "text: missing; give `text` or `vector`");
-    assert_eq!(told(json!({ "text": "a", "vector": [1] })), "vector: excludes `text`, which is given too; give one of them");
+    assert_eq!(
+        told(json!({ "text": "a", "vector": [1] })),
+        "vector: excludes `text`, which is given too; give one of them"
+    );
     assert_eq!(told(json!({ "text": [] })), "text: expected text, got a list");
 }
 
@@ -146,7 +149,8 @@ fn one_of_two_arguments_is_given() {
 fn a_name_that_can_mean_one_required_argument_alone_is_taken() {
     let taken = |tool: &str, required: &[&str], others: &[&str], given: &str| {
         let all = required.iter().chain(others);
-        let properties: serde_json::Map<_, _> = all.map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+        let properties: serde_json::Map<_, _> =
+            all.map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
         let schema = json!({ "properties": properties, "required": required });
         let arguments = serde_json::Map::from_iter([(given.to_owned(), json!("x"))]);
         let checked = check(&schema, Rules { tool, ..NONE }, arguments).ok();

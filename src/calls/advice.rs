@@ -130,4 +130,3 @@ fn needs(description: &str) -> Option<&str> {
     // What it needs of this server is no permission.
     sentence.strip_prefix("Needs ").map(|needs| needs.trim_end_matches('.')).filter(|needs| !needs.contains("`--"))
 }
-

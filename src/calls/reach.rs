@@ -27,8 +27,10 @@ impl Reach {
             // Without the properties that stand in the lists of tools for those that only the API knows.
             fields.insert("arguments".to_owned(), Value::Object(tool.input_schema.as_ref().clone()));
             if registry::full_schema(tool.definition).is_some() {
-                let way = if self.registries.registry.has(FULL_SCHEMA_TOOL) { "" } else { ", through `call_read_operation`" };
-                let note = format!("nested objects are cut here: see them whole with `{FULL_SCHEMA_TOOL}` of `{name}`{way}");
+                let way =
+                    if self.registries.registry.has(FULL_SCHEMA_TOOL) { "" } else { ", through `call_read_operation`" };
+                let note =
+                    format!("nested objects are cut here: see them whole with `{FULL_SCHEMA_TOOL}` of `{name}`{way}");
                 fields.insert("arguments_note".to_owned(), note.into());
             }
         }

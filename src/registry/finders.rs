@@ -97,7 +97,8 @@ impl Registry {
             return named;
         }
         // What may be left out is no name of the thing itself.
-        let required = tool.input_schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let required =
+            tool.input_schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let is_own = quoted.is_empty() || quoted.iter().any(|given| required.iter().any(|name| name == given.name));
         let own = TOOLS.iter().map(|list| list.name).filter(|list| is_own && is_list_of(list, tool.definition.name));
         self.offered(own)
@@ -115,9 +116,9 @@ impl Registry {
         }
         let of_kind = all.iter().filter(|(name, _)| name.ends_with("_type")).filter_map(|(_, kind)| kind.as_str());
         let is_typed = given.iter().any(|given| TYPED.contains(&given.name));
-        let of_kind = of_kind.filter(|_| is_typed).flat_map(|kind| {
-            TOOLS.iter().map(|list| list.name).filter(move |list| is_list_of_kind(list, kind))
-        });
+        let of_kind = of_kind
+            .filter(|_| is_typed)
+            .flat_map(|kind| TOOLS.iter().map(|list| list.name).filter(move |list| is_list_of_kind(list, kind)));
         let of_kind = self.offered(of_kind);
         if !of_kind.is_empty() {
             return of_kind;
@@ -139,7 +140,8 @@ impl Registry {
 impl Given<'_> {
     /// Whether a message has the value, and not as a part of a longer word.
     fn is_quoted(&self, message: &str) -> bool {
-        let is_edge = |letter: Option<char>| letter.is_none_or(|letter| !(letter.is_alphanumeric() || "_-@".contains(letter)));
+        let is_edge =
+            |letter: Option<char>| letter.is_none_or(|letter| !(letter.is_alphanumeric() || "_-@".contains(letter)));
         self.value.chars().count() >= SHORTEST
             && message.match_indices(self.value).any(|(start, found)| {
                 let before = message.get(..start).and_then(|text| text.chars().next_back());
@@ -175,7 +177,8 @@ fn given<'a>(tool: &'a Tool, arguments: &'a Map<String, Value>) -> Vec<Given<'a>
     // The workspace knows nothing of this machine.
     for (name, value) in arguments.iter().filter(|(name, _)| *name != "local_path") {
         let schema = properties.and_then(|properties| properties.get(name));
-        let description = schema.and_then(|schema| schema.get("description")).and_then(Value::as_str).unwrap_or_default();
+        let description =
+            schema.and_then(|schema| schema.get("description")).and_then(Value::as_str).unwrap_or_default();
         match value {
             Value::String(value) => given.push(Given { name, value, description }),
             Value::Array(_) | Value::Object(_) => collect(name, value, description, &mut given),
@@ -201,7 +204,8 @@ fn kind(message: &str, given: &[Given<'_>]) -> Option<&'static [&'static str]> {
     let end = values.chain(marks).chain(message.find("does not exist")).chain(message.find("not found")).min()?;
     let head = message.get(..end)?.to_lowercase();
     let has = |words: &str| {
-        let head: Vec<_> = head.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let head: Vec<_> =
+            head.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let words: Vec<_> = words.split(' ').collect();
         head.windows(words.len()).any(|window| window == words)
     };

@@ -90,7 +90,11 @@ impl Registry {
     }
 
     /// The tools that fit the words best, enabled or not, the best first.
-    pub(crate) fn search_tools(&self, words: &str, policy: crate::policy::Policy) -> impl Iterator<Item = (Tool, bool)> {
+    pub(crate) fn search_tools(
+        &self,
+        words: &str,
+        policy: crate::policy::Policy,
+    ) -> impl Iterator<Item = (Tool, bool)> {
         self.search(words, policy).filter(|(tool, _)| definition(tool.definition.name).is_ok())
     }
 }

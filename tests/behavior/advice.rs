@@ -32,7 +32,11 @@ async fn what_is_missing_decides_what_to_look_at() -> Outcome {
             json!({ "securable_type": "TABLE", "full_name": "samples.retail.nothing", "changes": [] }),
             vec!["search_tables", "list_tables"],
         ),
-        ("update_grants", json!({ "securable_type": "SCHEMA", "full_name": "samples.nope", "changes": [] }), vec!["list_schemas"]),
+        (
+            "update_grants",
+            json!({ "securable_type": "SCHEMA", "full_name": "samples.nope", "changes": [] }),
+            vec!["list_schemas"],
+        ),
         (
             "update_permissions",
             json!({ "object_type": "jobs", "object_id": "1", "access_control_list": [{ "group_name": "x", "permission_level": "CAN_VIEW" }] }),
@@ -71,7 +75,8 @@ async fn discovery_mode_names_what_its_tools_can_call() -> Outcome {
 async fn usual_mistakes_have_advice_of_their_own() -> Outcome {
     let harness = Harness::whole().await?;
     harness.answer("create_app", json!({ "app_name": "price-check" })).await?;
-    let refusal = harness.refusal("deploy_app", json!({ "name": "price-check", "source_code_path": "/Shared/etl" })).await?;
+    let refusal =
+        harness.refusal("deploy_app", json!({ "name": "price-check", "source_code_path": "/Shared/etl" })).await?;
     assert!(refusal.contains("`get_app`") && refusal.contains("`start_app`"), "{refusal}");
     let dashboard = harness.answer("create_dashboard", json!({ "display_name": "New" })).await?;
     let refusal =
@@ -83,7 +88,10 @@ async fn usual_mistakes_have_advice_of_their_own() -> Outcome {
     let refusal = harness.refusal("update_group", arguments).await?;
     assert!(refusal.contains("numeric ids") && named(&refusal) == ["list_users"], "{refusal}");
     let refusal = harness.refusal("run_job_now", json!({ "job_id": "nightly-sales" })).await?;
-    assert!(refusal.contains("expected an id made of digits") && refusal.contains("find it with `list_jobs`"), "{refusal}");
+    assert!(
+        refusal.contains("expected an id made of digits") && refusal.contains("find it with `list_jobs`"),
+        "{refusal}"
+    );
     // A group that is made in a workspace is none of the account, as its description says.
     harness.answer("create_group", json!({ "display_name": "night-shift" })).await?;
     let refusal = harness.refusal("update_grants", grant("night-shift")).await?;
@@ -110,13 +118,22 @@ async fn the_call_that_an_error_shows_is_taken() -> Outcome {
             false => harness.call("call_destructive_operation", call).await?,
         };
         let told = text(&result);
-        let words = ["cannot call `", "bad arguments", "give one of", "neither", "is no number", "is no time", "is not an absolute path"];
+        let words = [
+            "cannot call `",
+            "bad arguments",
+            "give one of",
+            "neither",
+            "is no number",
+            "is no time",
+            "is not an absolute path",
+        ];
         if result.is_error == Some(true) && words.iter().any(|words| told.contains(words)) {
             refused.push(format!("{name} {}: {told}", tool.example()));
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n\n"));
-    let keys = Registry::all().into_iter().find(|tool| tool.definition.name == "get_workspace_conf").ok_or("no tool")?;
+    let keys =
+        Registry::all().into_iter().find(|tool| tool.definition.name == "get_workspace_conf").ok_or("no tool")?;
     harness.answer("get_workspace_conf", keys.example()).await?;
     Ok(())
 }
@@ -127,13 +144,20 @@ async fn a_search_says_what_it_does_not_show_and_what_fits_badly() -> Outcome {
     let query = json!({ "query": "create_job", "describe": true, "limit": 1 });
     let found = harness.answer("search_operations", query).await?;
     let job = &found["operations"][0];
-    assert!(job["arguments_note"].as_str().is_some_and(|note| note.contains("`get_input_schema` of `create_job`")), "{job}");
-    assert!(job["arguments"]["properties"]["job_clusters"]["items"].get("properties").is_none(), "no example is a property: {job}");
+    assert!(
+        job["arguments_note"].as_str().is_some_and(|note| note.contains("`get_input_schema` of `create_job`")),
+        "{job}"
+    );
+    assert!(
+        job["arguments"]["properties"]["job_clusters"]["items"].get("properties").is_none(),
+        "no example is a property: {job}"
+    );
     let schema = harness.answer("get_input_schema", json!({ "tool": "create_job" })).await?;
     assert!(schema["note"].as_str().is_some_and(|note| note.contains("cut")), "{schema}");
     let found = harness.answer("search_tools", json!({ "query": "listapps", "limit": 1 })).await?;
     assert_eq!((&found["tools"][0]["tool"], found["tools"][0].get("match")), (&json!("list_apps"), None), "{found}");
-    let found = harness.answer("search_tools", json!({ "query": "make me a good coffee with milk", "limit": 1 })).await?;
+    let found =
+        harness.answer("search_tools", json!({ "query": "make me a good coffee with milk", "limit": 1 })).await?;
     assert_eq!(found["tools"][0]["match"], "weak", "{found}");
     for (query, first) in [
         ("find a notebook", "list_workspace_items"),
@@ -141,7 +165,11 @@ async fn a_search_says_what_it_does_not_show_and_what_fits_badly() -> Outcome {
         ("save result of a query as csv", "execute_sql"),
     ] {
         let found = harness.answer("search_tools", json!({ "query": query, "limit": 1 })).await?;
-        assert_eq!((&found["tools"][0]["tool"], found["tools"][0].get("match")), (&json!(first), None), "{query}: {found}");
+        assert_eq!(
+            (&found["tools"][0]["tool"], found["tools"][0].get("match")),
+            (&json!(first), None),
+            "{query}: {found}"
+        );
     }
     Ok(())
 }

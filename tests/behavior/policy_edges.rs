@@ -12,7 +12,8 @@ async fn a_new_name_is_asked_about_as_the_old_one() -> Outcome {
     let policy = "rules:\n- { name: not prod, effect: deny, data: [prod, main.prod, main.default.prod], jobs: [prod], clusters: [prod] }\n";
     let (harness, directory) = governed(policy).await?;
     harness.answer("create_schema", json!({ "catalog_name": "main", "schema_name": "dev" })).await?;
-    let volume = json!({ "catalog_name": "main", "schema_name": "default", "volume_name": "dev", "volume_type": "MANAGED" });
+    let volume =
+        json!({ "catalog_name": "main", "schema_name": "default", "volume_name": "dev", "volume_type": "MANAGED" });
     harness.answer("create_volume", volume).await?;
     let jobs = harness.answer("list_jobs", json!({ "limit": 1 })).await?;
     let job = &jobs["items"][0]["job_id"];
@@ -26,9 +27,15 @@ async fn a_new_name_is_asked_about_as_the_old_one() -> Outcome {
         ("update_schema", json!({ "full_name": "main.dev", "new_name": "`prod`" })),
         ("call_destructive_operation", through("update_schema", schema.clone())),
         ("call_destructive_operation", through("catalog.schemas.update", schema)),
-        ("call_destructive_operation", through("catalog.volumes.update", json!({ "name": "main.default.dev", "new_name": "prod" }))),
+        (
+            "call_destructive_operation",
+            through("catalog.volumes.update", json!({ "name": "main.default.dev", "new_name": "prod" })),
+        ),
         ("update_job", json!({ "job_id": job, "new_settings": { "name": "prod" } })),
-        ("call_destructive_operation", through("jobs.jobs.reset", json!({ "job_id": job, "new_settings": { "name": "Prod" } }))),
+        (
+            "call_destructive_operation",
+            through("jobs.jobs.reset", json!({ "job_id": job, "new_settings": { "name": "Prod" } })),
+        ),
         (
             "update_cluster",
             json!({ "cluster_id": cluster, "update_mask": "cluster_name", "cluster": { "cluster_name": "prod" } }),
@@ -56,11 +63,9 @@ async fn lists_name_what_is_denied_and_show_nothing_of_it() -> Outcome {
     let (harness, _directory) = governed(NO_ORDERS).await?;
     let all = json!({ "catalog_name": "samples", "schema_name": "retail", "fields": ["*"] });
     let brief = json!({ "catalog_name": "samples", "schema_name": "retail", "columns": true });
-    for (tool, arguments) in [
-        ("list_tables", all.clone()),
-        ("list_tables", brief),
-        ("call_read_operation", through("list_tables", all)),
-    ] {
+    for (tool, arguments) in
+        [("list_tables", all.clone()), ("list_tables", brief), ("call_read_operation", through("list_tables", all))]
+    {
         let tables = harness.answer(tool, arguments.clone()).await?;
         let orders = named(&tables, "/full_name", "samples.retail.orders")?;
         let has_columns = orders.get("columns").is_some_and(|columns| columns != "");
@@ -83,7 +88,8 @@ async fn lists_name_what_is_denied_and_show_nothing_of_it() -> Outcome {
 #[tokio::test]
 async fn fields_show_nothing_of_what_is_denied() -> Outcome {
     let (harness, directory) = governed(NO_ORDERS).await?;
-    let schema = |fields: Value| json!({ "securable_type": "TABLE", "full_name": "samples.retail.orders", "fields": fields });
+    let schema =
+        |fields: Value| json!({ "securable_type": "TABLE", "full_name": "samples.retail.orders", "fields": fields });
     for fields in [json!(["*"]), json!(["privilege_assignments"])] {
         for (tool, arguments) in [
             ("get_grants", schema(fields.clone())),
@@ -115,7 +121,9 @@ async fn views_on_metadata_tell_of_what_is_denied() -> Outcome {
             assert!(refusal.contains("does not allow") && refusal.contains("no orders"), "{statement}: {refusal}");
         }
     }
-    harness.answer("execute_sql", json!({ "statement": "SELECT count(*) FROM main.information_schema.tables" })).await?;
+    harness
+        .answer("execute_sql", json!({ "statement": "SELECT count(*) FROM main.information_schema.tables" }))
+        .await?;
     // Whoever trusts a tool with that says so by its name.
     let trusting = format!("{NO_ORDERS}- {{ name: names may be found, effect: allow, tools: [search_tables] }}\n");
     for (policy, is_whole) in [(NO_ORDERS, false), (&trusting, true)] {
@@ -130,7 +138,9 @@ async fn views_on_metadata_tell_of_what_is_denied() -> Outcome {
 #[tokio::test]
 async fn other_spellings_of_a_name_are_that_name() -> Outcome {
     let (harness, _directory) = governed(NO_ORDERS).await?;
-    for name in ["SAMPLES.RETAIL.ORDERS", "`samples`.`retail`.`orders`", "samples.retail.`Orders`", " samples.retail.orders "] {
+    for name in
+        ["SAMPLES.RETAIL.ORDERS", "`samples`.`retail`.`orders`", "samples.retail.`Orders`", " samples.retail.orders "]
+    {
         let refusal = harness.refusal("get_table_schema", json!({ "full_name": name })).await?;
         assert!(refusal.contains("no orders"), "{name}: {refusal}");
     }

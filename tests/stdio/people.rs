@@ -196,7 +196,11 @@ async fn a_policy_bounds_the_bytes_of_an_answer() -> Outcome {
         Ok::<_, Box<dyn std::error::Error>>((output.status.success(), stdout + &stderr))
     };
     let through = r#"{"operation": "list_jobs", "arguments": {}}"#;
-    for (tool, arguments) in [("list_jobs", "{}"), ("call_read_operation", through), ("get_cluster_events", r#"{"cluster_id": "0301-081500-etlmain1"}"#)] {
+    for (tool, arguments) in [
+        ("list_jobs", "{}"),
+        ("call_read_operation", through),
+        ("get_cluster_events", r#"{"cluster_id": "0301-081500-etlmain1"}"#),
+    ] {
         let (is_well, told) = call(50, tool, arguments).await?;
         assert!(!is_well && told.contains("50 bytes"), "{tool}: {told}");
         let (is_well, told) = call(1_000_000, tool, arguments).await?;

@@ -16,7 +16,8 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 /// Levels of objects shown at once.
 const DEPTH: usize = 2;
 /// What is said where there is more.
-const NOTE: &str = "an object with `fields` in place of `properties` is cut: see it whole by its `path`, names joined by dots";
+const NOTE: &str =
+    "an object with `fields` in place of `properties` is cut: see it whole by its `path`, names joined by dots";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {

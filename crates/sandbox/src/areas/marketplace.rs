@@ -112,7 +112,10 @@ fn install(workspace: &Workspace, request: &Request) -> Outcome {
     }
     let share = listing.at("summary").at("share").text_at("name").to_owned();
     let name = fields.text("catalog_name")?.unwrap_or(&share).to_owned();
-    let made = Map::from_iter([("name".to_owned(), json!(name)), ("comment".to_owned(), listing.at("summary").at("name").clone())]);
+    let made = Map::from_iter([
+        ("name".to_owned(), json!(name)),
+        ("comment".to_owned(), listing.at("summary").at("name").clone()),
+    ]);
     let catalog = catalog::make(workspace, &Fields(made))?;
     let number = workspace.ids.uuid();
     let installation = json!({"id": number, "listing_id": id, "listing_name": listing.at("summary").at("name"),
