@@ -147,6 +147,7 @@ pub(crate) struct Index {
     /// For each word the texts that have it, and how often.
     postings: HashMap<String, Vec<(usize, f64)>>,
     lengths: Vec<f64>,
+    worths: Vec<f64>,
     /// For each text the words for what it is about.
     subjects: Vec<HashSet<String>>,
 }
@@ -163,9 +164,11 @@ pub(crate) struct Hit {
 }
 
 impl Index {
-    /// Adds a text: parts with their weights, and the words for what it is about. Its number is the number of texts before it.
-    pub(crate) fn add(&mut self, subject: &str, parts: &[(&str, f64)]) {
+    /// Adds a text: parts with their weights, the words for what it is about, and how much it counts beside others. Its number is
+    /// the number of texts before it.
+    pub(crate) fn add(&mut self, subject: &str, parts: &[(&str, f64)], worth: f64) {
         self.subjects.push(words(subject).collect());
+        self.worths.push(worth);
         let number = self.lengths.len();
         let mut counts: HashMap<String, f64> = HashMap::new();
         for (part, weight) in parts {
@@ -204,9 +207,10 @@ impl Index {
             let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
             for (number, count) in texts {
                 let length = self.lengths.get(*number).copied().unwrap_or(average);
+                let worth = self.worths.get(*number).copied().unwrap_or(1.0);
                 let norm = 1.0 - LENGTH + LENGTH * length / average;
                 *scores.entry(*number).or_default() +=
-                    weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
+                    worth * weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
             }
         }
         let asked: Vec<_> = weighted(head(query)).take(MOST_WORDS).map(|(word, _)| synonyms.all(word)).collect();
@@ -278,6 +282,11 @@ fn weighted(query: &str) -> impl Iterator<Item = (String, f64)> {
     })
 }
 
+/// The words of a text that mean something, as they stand there.
+pub(crate) fn meaningful(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().filter(|word| !STOP_WORDS.contains(&word.to_lowercase().as_str()))
+}
+
 /// As much of a query as is looked at.
 fn head(query: &str) -> &str {
     query.char_indices().nth(MOST_CHARACTERS).and_then(|(end, _)| query.get(..end)).unwrap_or(query)
@@ -344,9 +353,9 @@ mod tests {
     #[test]
     fn rare_words_and_names_come_first() {
         let mut index = Index::default();
-        index.add("clusters", &[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)]);
-        index.add("jobs", &[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)]);
-        index.add("table", &[("get_table", 3.0), ("Gets one table.", 1.0)]);
+        index.add("clusters", &[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)], 1.0);
+        index.add("jobs", &[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)], 1.0);
+        index.add("table", &[("get_table", 3.0), ("Gets one table.", 1.0)], 1.0);
         let synonyms = Synonyms::parse("list\tshow\ncluster\tmachine box\n");
         let hits = |query: &str| index.search(query, &synonyms);
         let search = |query: &str| hits(query).iter().map(|hit| hit.number).collect::<Vec<_>>();

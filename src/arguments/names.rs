@@ -51,12 +51,20 @@ pub(super) fn rename(aliases: &[(&str, &str)], arguments: &mut Map<String, Value
     faults
 }
 
+/// What names of arguments end in that say which thing is meant.
+const TAILS: [&str; 3] = ["id", "name", "path"];
+
 /// Gives an argument that has to be there, and came under a name that can mean nothing else, its own name: `name` of a tool
 /// that takes `app_name`, `endpoint_name` of `query_endpoint`, `query` where there is `query_text`.
 pub(super) fn rename_obvious(schema: &Value, rules: Rules<'_>, arguments: &mut Map<String, Value>) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let wanted: Vec<_> = required.chain(rules.one_of.iter().copied()).collect();
+    // `name` is the only one that ends so.
+    let is_tail = |name: &str, known: &str| {
+        let ends = |known: &str| known.strip_suffix(name).is_some_and(|rest| rest.ends_with('_'));
+        TAILS.contains(&name) && ends(known) && wanted.iter().filter(|known| ends(known)).count() == 1
+    };
     let is_elsewhere = |name: &str| {
         rules.elsewhere.is_some_and(|(parameters, _)| parameters.iter().any(|parameter| parameter.name == name))
     };
@@ -64,8 +72,10 @@ pub(super) fn rename_obvious(schema: &Value, rules: Rules<'_>, arguments: &mut M
         arguments.keys().filter(|name| name.len() <= LONGEST && !properties.contains_key(*name) && !is_elsewhere(name));
     let unknown: Vec<_> = unknown.cloned().collect();
     for name in unknown {
-        let mut meant =
-            wanted.iter().filter(|known| !arguments.contains_key(**known) && is_same(&name, known, rules.tool));
+        let is_meant = |known: &&&str| {
+            !arguments.contains_key(**known) && (is_same(&name, known, rules.tool) || is_tail(&name, known))
+        };
+        let mut meant = wanted.iter().filter(is_meant);
         if let (Some(known), None) = (meant.next(), meant.next())
             && let Some(value) = arguments.shift_remove(&name)
         {

@@ -163,6 +163,8 @@ fn a_name_that_can_mean_one_required_argument_alone_is_taken() {
         ("query_index", vec!["query_text"], vec!["query_vector", "query_type"], "query", Some("query_text")),
         ("query_index", vec!["full_name"], vec!["columns"], "index_name", Some("full_name")),
         ("get_job", vec!["job_id"], vec!["limit"], "id", Some("job_id")),
+        ("create_dashboard", vec!["display_name"], vec!["warehouse_id"], "name", Some("display_name")),
+        ("move_thing", vec!["old_name", "new_name"], vec![], "name", None),
         ("get_cluster", vec!["cluster_id"], vec![], "cluster_name", None),
         ("update_catalog", vec!["catalog_name"], vec!["new_name"], "new", None),
         ("copy_file", vec!["source_path", "target_path"], vec![], "path", None),

@@ -4,18 +4,21 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::{Registry, Tool};
+use super::{Registry, Tool, definition};
 use crate::definition::{Action, ToolDefinition};
 use crate::generated::{REACHABLE, TOOLS};
 use crate::policy::Policy;
-use crate::search::{Index, Synonyms};
+use crate::search::{Index, Synonyms, meaningful};
 
 /// The longest name or id that is looked for as such, in bytes.
 const LONGEST_NAME: usize = 200;
 /// What has so much of the words fits, even if they do not name what it is about.
 const ENOUGH: f64 = 0.6;
 
-/// Tools before operations: what is made for people fits better.
+/// How much a tool counts beside an operation without one: what is made for people fits better, and people ask for it.
+const WORTH_OF_TOOLS: f64 = 1.2;
+
+/// Tools before operations, where they fit as well.
 fn all() -> impl Iterator<Item = &'static ToolDefinition> {
     TOOLS.iter().chain(REACHABLE)
 }
@@ -32,7 +35,8 @@ fn index() -> &'static Index {
             // The verb says what is done, to whatever it is.
             let things = tool.name.rsplit('.').next().unwrap_or_default();
             let things = things.split_once('_').map_or(things, |(_, things)| things);
-            index.add(things, &parts);
+            let worth = if definition(tool.name).is_ok() { WORTH_OF_TOOLS } else { 1.0 };
+            index.add(things, &parts, worth);
         }
         index
     })
@@ -67,13 +71,14 @@ fn exact(query: &str) -> Option<&'static str> {
     }
     // With blanks, or nothing at all, between its words.
     let plain = |name: &str| name.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
-    let name = plain(query);
+    let (name, brief) = (plain(query), meaningful(query).map(plain).collect::<String>());
     let is_it = |tool: &&ToolDefinition| {
         let id = match tool.action {
             Action::Operation(plain) => plain.operation.id,
             Action::Composite(_) => "",
         };
-        plain(tool.name) == name || id == query
+        let own = plain(tool.name);
+        own == name || own == brief || id == query
     };
     all().find(is_it).map(|tool| tool.name)
 }
