@@ -354,7 +354,11 @@ mod tests {
     fn rare_words_and_names_come_first() {
         let mut index = Index::default();
         index.add("clusters", &[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)], 1.0);
-        index.add("jobs", &[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)], 1.0);
+        index.add(
+            "jobs",
+            &[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)],
+            1.0,
+        );
         index.add("table", &[("get_table", 3.0), ("Gets one table.", 1.0)], 1.0);
         let synonyms = Synonyms::parse("list\tshow\ncluster\tmachine box\n");
         let hits = |query: &str| index.search(query, &synonyms);

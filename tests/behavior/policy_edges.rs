@@ -9,46 +9,50 @@ const NO_ORDERS: &str = "rules:\n- { name: no orders, effect: deny, data: [sampl
 
 #[tokio::test]
 async fn a_new_name_is_asked_about_as_the_old_one() -> Outcome {
-    let policy = "rules:\n- { name: not prod, effect: deny, data: [prod, main.prod, main.default.prod], jobs: [prod], clusters: [prod] }\n";
+    let policy = "rules:\n- { name: not prod, effect: deny, data: [prod, main.prod, main.default.prod] }\n";
     let (harness, directory) = governed(policy).await?;
     harness.answer("create_schema", json!({ "catalog_name": "main", "schema_name": "dev" })).await?;
     let volume =
         json!({ "catalog_name": "main", "schema_name": "default", "volume_name": "dev", "volume_type": "MANAGED" });
     harness.answer("create_volume", volume).await?;
-    let jobs = harness.answer("list_jobs", json!({ "limit": 1 })).await?;
-    let job = &jobs["items"][0]["job_id"];
-    let clusters = harness.answer("list_clusters", json!({})).await?;
-    let cluster = &clusters["items"][0]["cluster_id"];
     let schema = json!({ "full_name": "main.dev", "new_name": "PROD" });
+    let volume = json!({ "name": "main.default.dev", "new_name": "prod" });
     for (tool, arguments) in [
         ("update_catalog", json!({ "catalog_name": "main", "new_name": "prod" })),
         ("update_catalog", json!({ "catalog_name": "main", "new_name": "Prod" })),
         ("update_schema", schema.clone()),
         ("update_schema", json!({ "full_name": "main.dev", "new_name": "`prod`" })),
+        // A path is no name, and nothing tells what it would be.
+        ("update_schema", json!({ "full_name": "main.dev", "new_name": "a.b" })),
         ("call_destructive_operation", through("update_schema", schema.clone())),
         ("call_destructive_operation", through("catalog.schemas.update", schema)),
-        (
-            "call_destructive_operation",
-            through("catalog.volumes.update", json!({ "name": "main.default.dev", "new_name": "prod" })),
-        ),
-        ("update_job", json!({ "job_id": job, "new_settings": { "name": "prod" } })),
-        (
-            "call_destructive_operation",
-            through("jobs.jobs.reset", json!({ "job_id": job, "new_settings": { "name": "Prod" } })),
-        ),
-        (
-            "update_cluster",
-            json!({ "cluster_id": cluster, "update_mask": "cluster_name", "cluster": { "cluster_name": "prod" } }),
-        ),
+        ("call_destructive_operation", through("catalog.volumes.update", volume)),
     ] {
         let refusal = harness.refusal(tool, arguments.clone()).await?;
         assert!(refusal.contains("does not allow") && refusal.contains("not prod"), "{tool} {arguments}: {refusal}");
         assert_eq!(decided(&directory)?, (json!("refused"), json!("policy: not prod")), "{tool} {arguments}");
     }
-    // A path is no name, and nothing tells what it would be.
-    let refusal = harness.refusal("update_schema", json!({ "full_name": "main.dev", "new_name": "a.b" })).await?;
-    assert!(refusal.contains("not prod"), "{refusal}");
     harness.answer("update_schema", json!({ "full_name": "main.dev", "new_name": "test" })).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_name_of_a_job_or_a_cluster_is_asked_about() -> Outcome {
+    let (harness, _directory) = governed("rules:\n- { name: not prod, effect: deny, jobs: [prod] }\n").await?;
+    let jobs = harness.answer("list_jobs", json!({ "limit": 1 })).await?;
+    let renamed = |name: &str| json!({ "job_id": jobs["items"][0]["job_id"], "new_settings": { "name": name } });
+    for (tool, arguments) in
+        [("update_job", renamed("prod")), ("call_destructive_operation", through("jobs.jobs.reset", renamed("Prod")))]
+    {
+        let refusal = harness.refusal(tool, arguments.clone()).await?;
+        assert!(refusal.contains("of jobs (`not prod`)"), "{tool} {arguments}: {refusal}");
+    }
+    harness.answer("update_job", renamed("test")).await?;
+    let (harness, _directory) = governed("rules:\n- { name: not prod, effect: deny, clusters: [prod] }\n").await?;
+    let clusters = harness.answer("list_clusters", json!({})).await?;
+    let renamed = json!({ "cluster_id": clusters["items"][0]["cluster_id"], "update_mask": "cluster_name", "cluster": { "cluster_name": "prod" } });
+    let refusal = harness.refusal("update_cluster", renamed).await?;
+    assert!(refusal.contains("`prod` of clusters (`not prod`)"), "{refusal}");
     Ok(())
 }
 

@@ -110,7 +110,9 @@ fn the_search_for_operations_finds_them_by_their_summaries() {
     let operations = Registry::reachable();
     let brief = |text: &str| text.split_whitespace().take(7).collect::<Vec<_>>().join(" ");
     let is_found = |operation: &&Tool| {
-        Registry::ranked(&brief(operation.definition.description)).take(FIRST).any(|name| name == operation.definition.name)
+        Registry::ranked(&brief(operation.definition.description))
+            .take(FIRST)
+            .any(|name| name == operation.definition.name)
     };
     let found = operations.iter().step_by(5).filter(is_found).count();
     let asked = operations.iter().step_by(5).count();
