@@ -16,7 +16,7 @@ const MOST_WEIGHT: usize = 128 << 20;
 /// So many unknown names are told: the search for what was meant takes long for each of them.
 const MOST_FAULTS: usize = 20;
 
-pub(crate) use names::meant;
+pub(crate) use names::{is_same, meant};
 
 /// What clients that know no `null` send in its place.
 const NULL: &str = "null";
@@ -56,8 +56,12 @@ pub(crate) struct Fault {
 /// What a tool takes beyond its schema.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules<'a> {
+    /// The tool's name, whose words names of arguments may repeat.
+    pub(crate) tool: &'a str,
     /// Other names of arguments: other name and name.
     pub(crate) aliases: &'a [(&'a str, &'a str)],
+    /// The arguments of which a call gives one, and no more.
+    pub(crate) one_of: &'a [&'a str],
     /// The call only reads, so that an empty text asks for nothing.
     pub(crate) only_reads: bool,
     /// What the API takes and the tool does not, and the tool that does.
@@ -71,26 +75,32 @@ pub(crate) fn check(
     mut arguments: Map<String, Value>,
 ) -> Result<Map<String, Value>, Vec<Fault>> {
     let faults = names::rename(rules.aliases, &mut arguments);
+    names::rename_obvious(schema, rules, &mut arguments);
     let mut checker = Checker { rules, faults };
     let given: Map<_, _> = arguments.into_iter().filter(|(_, value)| !value.is_null()).collect();
     checker.nulls(schema, &given);
     let checked = checker.fields(schema, given, "");
+    checker.one_of(&checked);
     if checker.faults.is_empty() { Ok(checked) } else { Err(checker.faults) }
 }
 
 /// A smallest valid call: the required arguments with values of their type.
-pub(crate) fn example(schema: &Value) -> Value {
+pub(crate) fn example(schema: &Map<String, Value>, one_of: &[&str]) -> Value {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let fields = required.map(|name| {
+    let fields = required.chain(one_of.first().copied()).map(|name| {
         let field = schema.get("properties").and_then(|properties| properties.get(name)).unwrap_or(&Value::Null);
         (name.to_owned(), sample(field, name))
     });
     Value::Object(fields.collect())
 }
 
+/// A value of the schema's type: the one that its description shows, or else one that says what is wanted.
 fn sample(schema: &Value, name: &str) -> Value {
     if let Some(value) = schema.get("default") {
         return value.clone();
+    }
+    if let Some(value) = described(schema) {
+        return value;
     }
     if let Some(value) = schema.get("enum").and_then(Value::as_array).and_then(|values| values.first()) {
         return value.clone();
@@ -99,9 +109,27 @@ fn sample(schema: &Value, name: &str) -> Value {
         Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
         Some("boolean") => json!(true),
         Some("array") => json!([sample(schema.get("items").unwrap_or(&Value::Null), name)]),
-        Some("object") => example(schema),
+        Some("object") => schema.as_object().map_or_else(|| json!({}), |schema| example(schema, &[])),
+        _ if name.ends_with("path") => json!(format!("/<{name}>")),
         _ if name.ends_with("_id") => json!("123"),
         _ => json!(format!("<{name}>")),
+    }
+}
+
+/// The example in a description: what is quoted after `e.g.`, in the type of the schema.
+fn described(schema: &Value) -> Option<Value> {
+    let text = schema.get("description")?.as_str()?;
+    let (_, rest) = text.split_once("e.g. `").or_else(|| text.split_once("E.g. `"))?;
+    let (shown, _) = rest.split_once('`')?;
+    let value = || serde_json::from_str::<Value>(shown).ok();
+    match type_of(schema)? {
+        "string" if schema.get("enum").is_none() && !is_identifier(schema) => {
+            // Quotes around it are those of JSON.
+            Some(value().filter(Value::is_string).unwrap_or_else(|| json!(shown)))
+        }
+        "array" => value().filter(Value::is_array),
+        "object" => value().filter(Value::is_object),
+        _ => None,
     }
 }
 
@@ -113,6 +141,27 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn fault(&mut self, path: &str, message: impl Into<String>) {
         self.faults.push(Fault { path: path.to_owned(), message: message.into() });
+    }
+
+    /// Of arguments that exclude each other one is given. A page goes on with what the call before gave.
+    fn one_of(&mut self, checked: &Map<String, Value>) {
+        let is_given = |name: &&&str| {
+            checked.get(**name).is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()))
+        };
+        let given: Vec<_> = self.rules.one_of.iter().filter(is_given).copied().collect();
+        match (given.as_slice(), self.rules.one_of) {
+            ([], [first, ..]) if !checked.contains_key("page_token") => {
+                // One that was given, and is wrong, is not missing.
+                if !self.faults.iter().any(|fault| self.rules.one_of.contains(&fault.path.as_str())) {
+                    let names = self.rules.one_of.join("` or `");
+                    self.fault(first, format!("missing; give `{names}`"));
+                }
+            }
+            ([first, second, ..], _) => {
+                self.fault(second, format!("excludes `{first}`, which is given too; give one of them"))
+            }
+            _ => {}
+        }
     }
 
     /// `null` as text, for an argument that may be left out, is no text that anybody means.
@@ -216,7 +265,8 @@ impl Checker<'_> {
                 )
             }
             (Some("string"), Value::String(text)) if is_identifier(schema) && text.trim().parse::<i64>().is_err() => {
-                self.fault(path, format!("expected an id made of digits, got {}", got(&json!(text))));
+                let source = source(schema).map(|list| format!("; find it with `{list}`")).unwrap_or_default();
+                self.fault(path, format!("expected an id made of digits, got {}{source}", got(&json!(text))));
                 Value::String(text)
             }
             (Some("string"), Value::String(text)) => self.text(schema, text, path),
@@ -291,8 +341,14 @@ fn is_identifier(schema: &Value) -> bool {
     types.filter_map(|form| form.get("type")?.as_str()).eq(["string", "integer"])
 }
 
+/// The tool that an argument is from, as its description says it.
+fn source(schema: &Value) -> Option<&str> {
+    let text = schema.get("description")?.as_str()?;
+    text.split_once("from `")?.1.split('`').next()
+}
+
 /// Whether an argument of that name says which thing is meant, which nothing is when it is empty.
-fn is_name(argument: &str) -> bool {
+pub(crate) fn is_name(argument: &str) -> bool {
     argument.rsplit('_').next().is_some_and(|word| NAMING_WORDS.contains(&word))
 }
 

@@ -1,5 +1,6 @@
 //! One call of a tool, from raw arguments to the answer.
 
+mod advice;
 mod hashed;
 mod names;
 mod outcome;
@@ -28,7 +29,7 @@ use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::operation;
 use crate::quoting;
-use crate::registry::{self, LiveRegistry, Registry, Tool};
+use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::shape;
 use crate::workspaces::{self, Access, Workspaces};
 
@@ -131,10 +132,15 @@ fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Val
         Action::Operation(plain) => plain.elsewhere.map(|other| (plain.operation.parameters, other)),
         Action::Composite(_) => None,
     };
-    let rules =
-        Rules { aliases: tool.definition.argument_aliases, only_reads: tool.definition.risk == Risk::Read, elsewhere };
+    let rules = Rules {
+        tool: tool.definition.name,
+        aliases: tool.definition.argument_aliases,
+        one_of: tool.definition.one_of(),
+        only_reads: tool.definition.risk == Risk::Read,
+        elsewhere,
+    };
     let mut checked = arguments::check(&schema, rules, arguments)
-        .map_err(|faults| Error::arguments(tool.definition.name, faults, arguments::example(&schema)))?;
+        .map_err(|faults| Error::arguments(tool.definition.name, faults, tool.example()))?;
     quoting::unquote(&mut checked);
     Ok(checked)
 }
@@ -157,7 +163,7 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
 /// The arguments with the cursor as the tool knows it: one that another caller was given is none.
 fn unsealed(context: &Context, tool: &Tool, mut arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
     if let Some(seal) = &context.seal
-        && takes(tool, "page_token")
+        && advice::takes(tool, "page_token")
         && let Some(Value::String(token)) = arguments.get_mut("page_token")
         && !token.is_empty()
     {
@@ -189,43 +195,17 @@ fn least_risk(arguments: &Map<String, Value>) -> Risk {
     }
 }
 
-/// Whether a tool has an argument of this name.
-fn takes(tool: &Tool, argument: &str) -> bool {
-    tool.input_schema.get("properties").is_some_and(|properties| properties.get(argument).is_some())
-}
-
 /// How long the requests of a call may take in all.
 fn time(tool: &Tool, arguments: &Map<String, Value>) -> Duration {
     const ARGUMENT: &str = "timeout_seconds";
     match tool.definition.action {
-        Action::Composite(_) if takes(tool, ARGUMENT) => {
+        Action::Composite(_) if advice::takes(tool, ARGUMENT) => {
             let given = arguments.get(ARGUMENT).and_then(Value::as_u64);
             let wait = Duration::from_secs(given.unwrap_or_else(|| Timeout::default().seconds()));
             wait.saturating_add(MARGIN).max(LEAST_TIME)
         }
         Action::Composite(_) | Action::Operation(_) => USUAL_TIME,
     }
-}
-
-/// What to say of a name that has fewer parts than its argument asks for, such as `orders` for `catalog.schema.table`.
-fn short_name(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
-    let properties = tool.input_schema.get("properties")?;
-    arguments.iter().find_map(|(name, value)| {
-        let (given, text) = (value.as_str()?, properties.get(name)?.get("description")?.as_str()?);
-        let pattern = text.split('`').skip(1).step_by(2).find(|quoted| quoted.starts_with("catalog.schema"))?;
-        let (wanted, parts) = (pattern.split('.').count(), given.split('.').count());
-        let source = text.split_once("from `").and_then(|(_, rest)| rest.split('`').next());
-        let source = source.map(|list| format!("; find it with `{list}`")).unwrap_or_default();
-        (parts < wanted).then(|| format!("`{given}` is a part of a name: give `{name}` as `{pattern}`{source}"))
-    })
-}
-
-/// The permission that a tool needs, as its description says it.
-fn needs(description: &str) -> Option<&str> {
-    let sentence = description.get(description.find("Needs ")?..)?;
-    let sentence = sentence.split_once(". ").map_or(sentence, |(sentence, _)| sentence);
-    // What it needs of this server is no permission.
-    sentence.strip_prefix("Needs ").map(|needs| needs.trim_end_matches('.')).filter(|needs| !needs.contains("`--"))
 }
 
 /// The arguments without long texts, for what is said of an error: names and ids are short.
@@ -308,54 +288,9 @@ async fn run(
     };
     // Only now, as the call may have got a new token.
     let mask = mask.clone().and(&context.client.mask());
-    let answer = answer.map_err(|error| match error.api() {
-        // The client's own advice knows more than the class of the error.
-        Some(api) if api.hint().is_some() => error,
-        Some(api) if api.error_code() == Some("ENDPOINT_NOT_FOUND") => error.with_hint(
-            "this workspace does not have that part of the API: see with `databricks-mcp-server doctor` whether the host \
-             is right, and ask an admin whether the feature is enabled",
-        ),
-        Some(api) if api.error_code() == Some("DIRECTORY_NOT_EMPTY") && takes(tool, "recursive") => {
-            error.with_hint("see what is in it first; to delete it with all of that, set `recursive: true`")
-        }
-        Some(api) if (api.is_not_found() || api.is_bad_request()) && short_name(tool, &given).is_some() => {
-            error.with_hint(short_name(tool, &given).unwrap_or_default())
-        }
-        Some(api) if api.is_not_found() => {
-            let elsewhere = match registry.workspaces() {
-                [] => "",
-                _ => "; what another workspace named exists only there",
-            };
-            match registry.finders(tool, &given).as_slice() {
-                [] => error,
-                tools => error.with_hint(format!("see what exists with `{}`{elsewhere}", tools.join("`, `"))),
-            }
-        }
-        Some(api) if api.is_permission_denied() => {
-            let needs = needs(definition.description).map_or(String::new(), |needs| format!(" (it needs {needs})"));
-            error.with_hint(format!(
-                "the identity of this server lacks the permission{needs}; ask the owner to grant it"
-            ))
-        }
-        Some(api) if api.error_code().is_some_and(|code| code.ends_with("ALREADY_EXISTS")) => {
-            let look = registry.list_of(tool);
-            let look = look.map_or(String::new(), |list| format!(", or look at what is there with `{list}`"));
-            error.with_hint(format!("it exists already: give another name{look}"))
-        }
-        Some(api) if api.is_bad_request() && api.hint().is_none() && registry::full_schema(definition).is_some() => {
-            let name = definition.name;
-            error.with_hint(format!("see every field that the API takes with `get_input_schema` of `{name}`"))
-        }
-        Some(api) if !api.is_rate_limited() && api.retry_after().is_some() => {
-            let seconds = api.retry_after().unwrap_or_default().as_secs().max(1);
-            error.with_hint(format!("the workspace asks to wait: try again in {seconds} s"))
-        }
-        Some(api) if api.is_rate_limited() => {
-            let after = api.retry_after().map_or(String::new(), |after| format!(" in {} s", after.as_secs().max(1)));
-            error.with_hint(format!("the workspace limits the rate of requests; try again{after}"))
-        }
-        _ => error,
-    });
+    // What an executor calls has its advice already.
+    let answer =
+        answer.map_err(|error| if calls_others { error } else { advice::advise(registry, tool, &given, error) });
     match answer {
         Ok(mut answer) => {
             let repairs = context.client.deadline().map(Deadline::repairs).unwrap_or_default();

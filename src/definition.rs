@@ -76,6 +76,14 @@ pub struct ToolDefinition {
 }
 
 impl ToolDefinition {
+    /// The arguments of which a call gives one, and no more.
+    pub(crate) fn one_of(&self) -> &'static [&'static str] {
+        match self.action {
+            Action::Composite(composite) => composite.one_of,
+            Action::Operation(_) => &[],
+        }
+    }
+
     /// Whether the tool refuses by itself whatever does more than read, where only reading is allowed: the allowlist and
     /// the code must both say so.
     pub(crate) fn guards_itself(&self) -> bool {
@@ -144,6 +152,8 @@ pub struct Composite {
     pub(crate) schema: fn() -> Value,
     /// Whether it asks the policy and refuses by itself whatever does more than read.
     pub(crate) guards_itself: bool,
+    /// The arguments of which a call gives one, and no more.
+    pub(crate) one_of: &'static [&'static str],
     /// Runs it with checked arguments.
     pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
 }

@@ -3,6 +3,7 @@
 
 mod file;
 mod limits;
+pub(crate) mod listed;
 pub(crate) mod objects;
 pub(crate) mod pattern;
 pub(crate) mod rules;

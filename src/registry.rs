@@ -2,6 +2,7 @@
 //! `--read-only`. Listing, dispatch, resources, documentation and snapshots all read this one value.
 
 mod callable;
+mod finders;
 mod live;
 mod narrow;
 mod prompts;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::arguments;
 use crate::definition::{
     Action, Lists, OperationTool, PresetDefinition, ResourceDefinition, Risk, ToolDefinition, ToolsetDefinition,
 };
@@ -34,7 +36,7 @@ const SLIP: f64 = 0.94;
 /// The toolsets whose tools find, enable and call others.
 const ABOUT_TOOLS: [&str; 2] = ["discovery", "reach"];
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
-const FULL_SCHEMA_TOOL: &str = "get_input_schema";
+pub(crate) const FULL_SCHEMA_TOOL: &str = "get_input_schema";
 
 /// Which tools to enable.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +84,11 @@ impl Tool {
         let mut shown = schema.clone();
         examples::show(&mut shown);
         Self { definition, risk, input_schema: Arc::new(schema), shown_schema: Arc::new(shown) }
+    }
+
+    /// A smallest call that its checks accept.
+    pub fn example(&self) -> Value {
+        arguments::example(&self.input_schema, self.definition.one_of())
     }
 }
 
@@ -351,79 +358,7 @@ impl Registry {
 
     /// The enabled tool that lists what another one makes.
     pub(crate) fn list_of(&self, tool: &Tool) -> Option<&'static str> {
-        self.tools.keys().copied().find(|list| is_list_of(list, tool.definition.name))
-    }
-
-    /// The enabled tools that show what exists, for a call that names something that does not: those that
-    /// the given arguments name as their source, or else the lists of the same toolset.
-    pub(crate) fn finders(&self, tool: &Tool, arguments: &Map<String, Value>) -> Vec<&'static str> {
-        let properties = tool.input_schema.get("properties");
-        let described = |name: &String| properties?.get(name)?.get("description")?.as_str();
-        let texts: Vec<_> = arguments.keys().filter_map(described).collect();
-        let is_source = |name: &str| texts.iter().any(|text| text.contains(&format!("`{name}`")));
-        let named = |start: &'static str| {
-            self.tools.values().map(|tool| tool.definition).filter(move |tool| tool.name.starts_with(start))
-        };
-        let lists = || named("list_");
-        let sources: Vec<_> =
-            named("search_").chain(lists()).map(|finder| finder.name).filter(|name| is_source(name)).collect();
-        // A path says where to look, whatever the toolset of the tool.
-        let texts_given = || arguments.values().filter_map(Value::as_str);
-        let is_of_tree = |text: &str| text.starts_with('/') && uses_workspace_tree(tool.definition);
-        let by_path = texts_given().find_map(path_lists).unwrap_or_default();
-        let by_path = if by_path.is_empty() && texts_given().any(is_of_tree) { OF_TREE } else { by_path };
-        let by_path: Vec<_> = by_path.iter().copied().filter(|name| self.tools.contains_key(name)).collect();
-        if !by_path.is_empty() {
-            return by_path;
-        }
-        let of_kind =
-            arguments.iter().filter(|(name, _)| name.ends_with("_type")).filter_map(|(_, kind)| kind.as_str());
-        let of_kind: Vec<_> = lists()
-            .map(|list| list.name)
-            .filter(|list| of_kind.clone().any(|kind| is_list_of_kind(list, kind)))
-            .collect();
-        if !of_kind.is_empty() {
-            return of_kind;
-        }
-        if !sources.is_empty() {
-            return sources;
-        }
-        let others =
-            lists().filter(|list| list.toolset == tool.definition.toolset && list.name != tool.definition.name);
-        others.map(|list| list.name).collect()
-    }
-}
-
-/// Whether a list shows things of the kind that another tool handles: `list_schemas` what `create_schema` makes.
-fn is_list_of(list: &str, tool: &str) -> bool {
-    let (Some(plural), Some((_, noun))) = (list.strip_prefix("list_"), tool.split_once('_')) else { return false };
-    let stem = noun.strip_suffix('y').map(|stem| format!("{stem}ies"));
-    plural == format!("{noun}s") || stem.is_some_and(|irregular| plural == irregular)
-}
-
-/// Whether a list shows the things of a kind: `list_jobs` those of `jobs`, `list_serving_endpoints` those of
-/// `serving-endpoints`, `list_tables` those of `table`.
-fn is_list_of_kind(list: &str, kind: &str) -> bool {
-    let kind = kind.to_lowercase().replace('-', "_");
-    let Some(plural) = list.strip_prefix("list_") else { return false };
-    plural == kind || plural.strip_suffix('s') == Some(kind.as_str())
-}
-
-/// The list that shows what exists in the workspace tree.
-const OF_TREE: &[&str] = &["list_workspace_items"];
-
-fn uses_workspace_tree(tool: &ToolDefinition) -> bool {
-    tool.uses.iter().any(|operation| operation.id.starts_with("workspace.workspace."))
-}
-
-/// The tools that show what exists along a path.
-fn path_lists(path: &str) -> Option<&'static [&'static str]> {
-    if path.starts_with("/Volumes/") || path.starts_with("dbfs:/Volumes/") {
-        Some(&["list_volumes", "list_volume_files"])
-    } else if path.starts_with("dbfs:/") {
-        Some(&["list_dbfs_files"])
-    } else {
-        None
+        self.tools.keys().copied().find(|list| finders::is_list_of(list, tool.definition.name))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod literals;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How much a word counts that comes again in the same text.
 const SATURATION: f64 = 2.0;
@@ -147,11 +147,28 @@ pub(crate) struct Index {
     /// For each word the texts that have it, and how often.
     postings: HashMap<String, Vec<(usize, f64)>>,
     lengths: Vec<f64>,
+    worths: Vec<f64>,
+    /// For each text the words for what it is about.
+    subjects: Vec<HashSet<String>>,
+}
+
+/// A text that has words of a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Hit {
+    /// The number of the text.
+    pub(crate) number: usize,
+    /// Whether the query names what the text is about, and not only a word that stands somewhere in it.
+    pub(crate) is_about: bool,
+    /// How many of the words of the query, or of what they mean, the text has: 1 is all.
+    pub(crate) share: f64,
 }
 
 impl Index {
-    /// Adds a text: parts with their weights. Its number is the number of texts before it.
-    pub(crate) fn add(&mut self, parts: &[(&str, f64)]) {
+    /// Adds a text: parts with their weights, the words for what it is about, and how much it counts beside others. Its number is
+    /// the number of texts before it.
+    pub(crate) fn add(&mut self, subject: &str, parts: &[(&str, f64)], worth: f64) {
+        self.subjects.push(words(subject).collect());
+        self.worths.push(worth);
         let number = self.lengths.len();
         let mut counts: HashMap<String, f64> = HashMap::new();
         for (part, weight) in parts {
@@ -179,8 +196,8 @@ impl Index {
         })
     }
 
-    /// The numbers of the texts that have words of the query, or what these mean, the best first.
-    pub(crate) fn search(&self, query: &str, synonyms: &Synonyms) -> Vec<usize> {
+    /// The texts that have words of the query, or what these mean, the best first.
+    pub(crate) fn search(&self, query: &str, synonyms: &Synonyms) -> Vec<Hit> {
         let total = self.lengths.len() as f64;
         let average = self.lengths.iter().sum::<f64>() / total.max(1.0);
         let mut scores: HashMap<usize, f64> = HashMap::new();
@@ -190,14 +207,31 @@ impl Index {
             let rarity = (1.0 + (total - found + 0.5) / (found + 0.5)).ln();
             for (number, count) in texts {
                 let length = self.lengths.get(*number).copied().unwrap_or(average);
+                let worth = self.worths.get(*number).copied().unwrap_or(1.0);
                 let norm = 1.0 - LENGTH + LENGTH * length / average;
                 *scores.entry(*number).or_default() +=
-                    weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
+                    worth * weight * rarity * count * (SATURATION + 1.0) / (count + SATURATION * norm);
             }
         }
-        let mut found: Vec<_> = scores.into_iter().collect();
-        found.sort_by(|(one, best), (other, second)| second.total_cmp(best).then(one.cmp(other)));
-        found.into_iter().map(|(number, _)| number).collect()
+        let asked: Vec<_> = weighted(head(query)).take(MOST_WORDS).map(|(word, _)| synonyms.all(word)).collect();
+        let mut shares: HashMap<usize, f64> = HashMap::new();
+        for words in &asked {
+            let having: HashSet<_> =
+                words.iter().filter_map(|word| self.texts(word)).flatten().map(|(text, _)| *text).collect();
+            having.into_iter().for_each(|text| *shares.entry(text).or_default() += 1.0 / asked.len() as f64);
+        }
+        let is_about = |number: &usize| {
+            let subject = self.subjects.get(*number);
+            asked.iter().flatten().any(|word| subject.is_some_and(|subject| subject.contains(word)))
+        };
+        let mut scores: Vec<_> = scores.into_iter().collect();
+        scores.sort_by(|(one, best), (other, second)| second.total_cmp(best).then(one.cmp(other)));
+        let hit = |(number, _)| Hit {
+            number,
+            is_about: is_about(&number),
+            share: shares.get(&number).copied().unwrap_or_default(),
+        };
+        scores.into_iter().map(hit).collect()
     }
 }
 
@@ -215,6 +249,13 @@ impl Synonyms {
             }
         }
         Self(meanings)
+    }
+
+    /// A word and what it means.
+    fn all(&self, word: String) -> Vec<String> {
+        let mut all = self.0.get(&word).cloned().unwrap_or_default();
+        all.push(word);
+        all
     }
 
     /// The words and what they mean, each once, with its weight.
@@ -239,6 +280,11 @@ fn weighted(query: &str) -> impl Iterator<Item = (String, f64)> {
         let (text, weight) = literals::named(word).map_or((word, 1.0), |kind| (kind, NAMED));
         words(text).map(move |word| (word, weight)).collect::<Vec<_>>()
     })
+}
+
+/// The words of a text that mean something, as they stand there.
+pub(crate) fn meaningful(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().filter(|word| !STOP_WORDS.contains(&word.to_lowercase().as_str()))
 }
 
 /// As much of a query as is looked at.
@@ -307,16 +353,24 @@ mod tests {
     #[test]
     fn rare_words_and_names_come_first() {
         let mut index = Index::default();
-        index.add(&[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)]);
-        index.add(&[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)]);
-        index.add(&[("get_table", 3.0), ("Gets one table.", 1.0)]);
+        index.add("clusters", &[("list_clusters", 3.0), ("Lists the clusters of the workspace.", 1.0)], 1.0);
+        index.add(
+            "jobs",
+            &[("list_jobs", 3.0), ("Lists the jobs of the workspace, with the clusters they use.", 1.0)],
+            1.0,
+        );
+        index.add("table", &[("get_table", 3.0), ("Gets one table.", 1.0)], 1.0);
         let synonyms = Synonyms::parse("list\tshow\ncluster\tmachine box\n");
-        let search = |query: &str| index.search(query, &synonyms);
+        let hits = |query: &str| index.search(query, &synonyms);
+        let search = |query: &str| hits(query).iter().map(|hit| hit.number).collect::<Vec<_>>();
         assert_eq!(search("show my clusters").first(), Some(&0));
         assert_eq!(search("which jobs are in the workspace").first(), Some(&1));
         assert_eq!(search("show my clusetrs").first(), Some(&0), "misspelt");
         assert_eq!(search("show me the machines").first(), Some(&0), "by another word");
         assert!(search("nothing like that").is_empty());
+        let first = |query: &str| hits(query).first().map(|hit| (hit.is_about, hit.share));
+        assert_eq!(first("show my machines"), Some((true, 1.0)));
+        assert_eq!(first("workspace coffee"), Some((false, 0.5)), "a word that says nothing of what is wanted");
         assert!(search("").is_empty() && Index::default().search("a job", &synonyms).is_empty());
     }
 }

@@ -9,12 +9,19 @@
 /// is `guarded` in the allowlist says here too that it guards itself.
 macro_rules! composite {
     ($input:ty, $run:path) => {
-        composite!($input, $run, guards_itself: false)
+        composite!($input, $run, guards_itself: false, one_of: [])
     };
     ($input:ty, $run:path, guards_itself: $guards_itself:literal) => {
+        composite!($input, $run, guards_itself: $guards_itself, one_of: [])
+    };
+    ($input:ty, $run:path, one_of: $one_of:tt) => {
+        composite!($input, $run, guards_itself: false, one_of: $one_of)
+    };
+    ($input:ty, $run:path, guards_itself: $guards_itself:literal, one_of: $one_of:tt) => {
         $crate::definition::Composite {
             schema: $crate::input::input_schema::<$input>,
             guards_itself: $guards_itself,
+            one_of: &$one_of,
             run: |context, arguments| {
                 Box::pin(async move { $run(context, $crate::input::input::<$input>(arguments)?).await })
             },

@@ -83,3 +83,69 @@ fn prompts_are_as_reviewed() -> Outcome {
     let prompts = Registry::all_prompts().iter().map(|prompt| Ok((prompt.name, shown(&registry, prompt)?)));
     compare("prompts", "prompt", prompts.collect::<Result<_, Box<dyn std::error::Error>>>()?)
 }
+
+/// The tools that an error names where a call gives something that does not exist, for each argument that names something.
+#[test]
+fn hints_are_as_reviewed() -> Result<(), Box<dyn std::error::Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hints.tsv");
+    let registry = Registry::new(&Selection { toolsets: vec!["all".to_owned()], ..Selection::default() })?;
+    let mut lines = String::from("tool\targument that names what does not exist\ttools that the hint names\n");
+    for tool in registry.tools().filter(|tool| !tool.definition.uses.is_empty()) {
+        for (argument, values) in of_arguments(&tool.input_schema) {
+            for value in values {
+                let message = format!("'{value}' does not exist.");
+                for kind in kinds_of(&tool.input_schema, &argument) {
+                    let mut given = Map::from_iter([(argument.clone(), json!(value))]);
+                    given.extend(kind.clone());
+                    let finders = registry.finders(tool, &given, &message).join(" ");
+                    let value = if values.len() > 1 { format!(" {value}") } else { String::new() };
+                    let kind = kind.map(|(_, kind)| format!(" ({kind})")).unwrap_or_default();
+                    lines += &format!("{}\t{argument}{value}{kind}\t{finders}\n", tool.definition.name);
+                }
+            }
+        }
+    }
+    if std::env::var_os(ACCEPT).is_some() {
+        std::fs::write(&path, &lines)?;
+    }
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+    let changed: Vec<_> = lines.lines().filter(|line| !reviewed.lines().any(|known| known == *line)).collect();
+    assert!(
+        lines == reviewed,
+        "tests/hints.tsv does not have, or has something else than:\n{}\naccept with `{ACCEPT}=1 cargo test --test snapshots`",
+        changed.join("\n")
+    );
+    Ok(())
+}
+
+/// The kinds of which an argument may name an object, as the other argument that says it; one `None` where none does.
+fn kinds_of(schema: &Map<String, Value>, argument: &str) -> Vec<Option<(String, Value)>> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let mut kinds = properties.filter(|(name, property)| name.ends_with("_type") && property["enum"].is_array());
+    let is_typed = ["full_name", "object_id", "entity_name", "entity_id"].contains(&argument);
+    match kinds.next().filter(|_| is_typed) {
+        Some((name, property)) => {
+            let values = property["enum"].as_array().into_iter().flatten();
+            values.map(|kind| Some((name.clone(), kind.clone()))).collect()
+        }
+        None => vec![None],
+    }
+}
+
+/// The arguments that name something, with values for them.
+fn of_arguments(schema: &Map<String, Value>) -> Vec<(String, &'static [&'static str])> {
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let named = properties.filter_map(|(name, property)| {
+        let last = name.rsplit('_').next()?;
+        let names = ["id", "ids", "name", "names", "path", "key", "principal", "owner", "branch", "version", "scope"];
+        let is_local = name == "local_path";
+        let from_a_list = property["description"].as_str().is_some_and(|text| text.contains("from `"));
+        let values: &[&str] = match last {
+            "path" => &["/Volumes/main/raw/nope", "/Shared/nope", "dbfs:/tmp/nope"],
+            _ => &["nope"],
+        };
+        let is_named = names.contains(&last) || ["catalog", "schema"].contains(&name.as_str()) || from_a_list;
+        (is_named && !is_local && property["type"] != "boolean").then(|| (name.clone(), values))
+    });
+    named.collect()
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::arguments::Fault;
+use crate::arguments::{Fault, Rules};
 use crate::nearest::nearest;
 
 /// Words that stand for the same thing in names of arguments.
@@ -29,6 +29,9 @@ const SLIP: f64 = 0.9;
 /// How much of a name the words have to cover.
 const COVERED: f64 = 0.75;
 
+/// How much of each other's words two names have that mean one thing.
+const SAME: f64 = 0.9;
+
 /// Gives arguments that came under another name the name that the schema knows.
 pub(super) fn rename(aliases: &[(&str, &str)], arguments: &mut Map<String, Value>) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -46,6 +49,49 @@ pub(super) fn rename(aliases: &[(&str, &str)], arguments: &mut Map<String, Value
         }
     }
     faults
+}
+
+/// What names of arguments end in that say which thing is meant.
+const TAILS: [&str; 3] = ["id", "name", "path"];
+
+/// Gives an argument that has to be there, and came under a name that can mean nothing else, its own name: `name` of a tool
+/// that takes `app_name`, `endpoint_name` of `query_endpoint`, `query` where there is `query_text`.
+pub(super) fn rename_obvious(schema: &Value, rules: Rules<'_>, arguments: &mut Map<String, Value>) {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let wanted: Vec<_> = required.chain(rules.one_of.iter().copied()).collect();
+    // `name` is the only one that ends so.
+    let is_tail = |name: &str, known: &str| {
+        let ends = |known: &str| known.strip_suffix(name).is_some_and(|rest| rest.ends_with('_'));
+        TAILS.contains(&name) && ends(known) && wanted.iter().filter(|known| ends(known)).count() == 1
+    };
+    let is_elsewhere = |name: &str| {
+        rules.elsewhere.is_some_and(|(parameters, _)| parameters.iter().any(|parameter| parameter.name == name))
+    };
+    let unknown =
+        arguments.keys().filter(|name| name.len() <= LONGEST && !properties.contains_key(*name) && !is_elsewhere(name));
+    let unknown: Vec<_> = unknown.cloned().collect();
+    for name in unknown {
+        let is_meant = |known: &&&str| {
+            !arguments.contains_key(**known) && (is_same(&name, known, rules.tool) || is_tail(&name, known))
+        };
+        let mut meant = wanted.iter().filter(is_meant);
+        if let (Some(known), None) = (meant.next(), meant.next())
+            && let Some(value) = arguments.shift_remove(&name)
+        {
+            arguments.insert((*known).to_owned(), value);
+        }
+    }
+}
+
+/// Whether two names of arguments say the same, apart from what the name of the tool says already.
+pub(crate) fn is_same(given: &str, known: &str, tool: &str) -> bool {
+    let (given, known, tool) = (words(given), words(known), words(tool));
+    let alike = |one: &[String], other: &[String]| {
+        !one.is_empty() && !other.is_empty() && coverage(one, other) >= SAME && coverage(other, one) >= SAME
+    };
+    let rest = |words: &[String]| words.iter().filter(|word| !tool.contains(word)).cloned().collect::<Vec<_>>();
+    alike(&given, &known) || alike(&rest(&given), &rest(&known))
 }
 
 /// The argument that an unknown name probably means: a slip of the pen, a part of the name, or another word for it.

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Rules, check, example};
 
-const RULES: Rules<'_> = Rules { aliases: &[("id", "job_id")], only_reads: false, elsewhere: None };
+const NONE: Rules<'_> = Rules { tool: "get_job", aliases: &[], one_of: &[], only_reads: false, elsewhere: None };
+const RULES: Rules<'_> = Rules { aliases: &[("id", "job_id")], only_reads: false, elsewhere: None, ..NONE };
 
 fn schema() -> Value {
     json!({
@@ -99,9 +100,78 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn the_example_is_valid() {
-    let example = example(&schema());
+    let schema = schema();
+    let example = example(schema.as_object().expect("an object"), &[]);
     assert_eq!(example, json!({ "job_id": "123" }));
     accepted(example);
+}
+
+#[test]
+fn a_description_gives_the_example() {
+    let schema = json!({
+        "properties": {
+            "keys": { "type": "string", "description": "Keys, e.g. `a,b`; or all." },
+            "quoted": { "type": "string", "description": "E.g. `\"x\"`." },
+            "changes": { "type": "array", "items": { "type": "object" }, "description": "E.g. `[{\"add\": [\"SELECT\"]}]`." },
+            "words": { "type": "array", "items": { "type": "string" }, "description": "Words, e.g. `a` or `b`." },
+            "text": { "type": "string" },
+            "vector": { "type": "array", "items": { "type": "number" } },
+        },
+        "required": ["keys", "quoted", "changes", "words"],
+    });
+    let expected = json!({ "keys": "a,b", "quoted": "x", "changes": [{ "add": ["SELECT"] }], "words": ["<words>"], "text": "<text>" });
+    assert_eq!(example(schema.as_object().expect("an object"), &["text", "vector"]), expected);
+}
+
+#[test]
+fn one_of_two_arguments_is_given() {
+    let schema = json!({ "properties": {
+        "text": { "type": "string" }, "vector": { "type": "array", "items": { "type": "number" } }, "page_token": { "type": "string" },
+    } });
+    let rules = Rules { one_of: &["text", "vector"], ..NONE };
+    let told = |arguments: Value| {
+        let Value::Object(arguments) = arguments else { panic!("no object") };
+        let faults = check(&schema, rules, arguments).err().unwrap_or_default();
+        faults.into_iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect::<Vec<_>>().join("; ")
+    };
+    for valid in [json!({ "text": "a", "vector": [] }), json!({ "vector": [1] }), json!({ "page_token": "t" })] {
+        assert_eq!(told(valid), "");
+    }
+    assert_eq!(told(json!({})), "text: missing; give `text` or `vector`");
+    assert_eq!(
+        told(json!({ "text": "a", "vector": [1] })),
+        "vector: excludes `text`, which is given too; give one of them"
+    );
+    assert_eq!(told(json!({ "text": [] })), "text: expected text, got a list");
+}
+
+#[test]
+fn a_name_that_can_mean_one_required_argument_alone_is_taken() {
+    let taken = |tool: &str, required: &[&str], others: &[&str], given: &str| {
+        let all = required.iter().chain(others);
+        let properties: serde_json::Map<_, _> =
+            all.map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+        let schema = json!({ "properties": properties, "required": required });
+        let arguments = serde_json::Map::from_iter([(given.to_owned(), json!("x"))]);
+        let checked = check(&schema, Rules { tool, ..NONE }, arguments).ok();
+        checked.and_then(|checked| checked.keys().next().cloned())
+    };
+    for (tool, required, others, given, expected) in [
+        ("deploy_app", vec!["app_name"], vec!["source_code_path"], "name", Some("app_name")),
+        ("query_endpoint", vec!["name"], vec!["prompt"], "endpoint_name", Some("name")),
+        ("query_endpoint", vec!["name"], vec!["prompt"], "endpointName", Some("name")),
+        ("query_index", vec!["query_text"], vec!["query_vector", "query_type"], "query", Some("query_text")),
+        ("query_index", vec!["full_name"], vec!["columns"], "index_name", Some("full_name")),
+        ("get_job", vec!["job_id"], vec!["limit"], "id", Some("job_id")),
+        ("create_dashboard", vec!["display_name"], vec!["warehouse_id"], "name", Some("display_name")),
+        ("move_thing", vec!["old_name", "new_name"], vec![], "name", None),
+        ("get_cluster", vec!["cluster_id"], vec![], "cluster_name", None),
+        ("update_catalog", vec!["catalog_name"], vec!["new_name"], "new", None),
+        ("copy_file", vec!["source_path", "target_path"], vec![], "path", None),
+        ("get_app", vec!["app_name"], vec!["fields"], "title", None),
+    ] {
+        assert_eq!(taken(tool, &required, &others, given).as_deref(), expected, "{tool} {given}");
+    }
 }
 
 #[test]

@@ -38,6 +38,13 @@ impl Names {
                     .map(|part| kind.parts(part).filter(|parts| parts.len() == 1).ok_or_else(|| unclear(part)));
                 Object::of_parts(parts.collect::<Result<Vec<_>, _>>()?.concat())
             }
+            How::Rename => {
+                let [old, new] = given.as_slice() else { return Ok(None) };
+                let mut parts = kind.parts(old).ok_or_else(|| unclear(old))?;
+                let new = kind.parts(new).filter(|new| new.len() == 1).ok_or_else(|| unclear(new))?;
+                parts.pop();
+                Object::of_parts(parts.into_iter().chain(new).collect())
+            }
             How::Volume => Object::of_parts(volume(first).ok_or_else(|| unclear(first))?),
             How::Id | How::Run => match self.look_up(client, kind, how, first).await? {
                 Some(name) => Object::new(kind, &name).ok_or_else(|| unclear(&name))?,

@@ -6,7 +6,7 @@ use super::{Registries, checked, run, secrets};
 use crate::context::Context;
 use crate::directory::{Called, Directory};
 use crate::error::Error;
-use crate::registry::{Registry, Tool, executor};
+use crate::registry::{self, FULL_SCHEMA_TOOL, Registry, Tool, executor};
 use crate::risk::Risk;
 
 /// The tools and operations of a server, called in one workspace.
@@ -24,9 +24,24 @@ impl Reach {
             "operation": name, "risk": tool.risk.name(), "summary": tool.definition.description, "call_with": call_with,
         });
         if with_schema && let Some(fields) = shown.as_object_mut() {
-            fields.insert("arguments".to_owned(), Value::Object(tool.shown_schema.as_ref().clone()));
+            // Without the properties that stand in the lists of tools for those that only the API knows.
+            fields.insert("arguments".to_owned(), Value::Object(tool.input_schema.as_ref().clone()));
+            if registry::full_schema(tool.definition).is_some() {
+                let way =
+                    if self.registries.registry.has(FULL_SCHEMA_TOOL) { "" } else { ", through `call_read_operation`" };
+                let note =
+                    format!("nested objects are cut here: see them whole with `{FULL_SCHEMA_TOOL}` of `{name}`{way}");
+                fields.insert("arguments_note".to_owned(), note.into());
+            }
         }
         shown
+    }
+}
+
+/// Says of what was found that it only shares a word with what was asked for.
+fn mark(shown: &mut Value, fits: bool) {
+    if !fits && let Some(fields) = shown.as_object_mut() {
+        fields.insert("match".to_owned(), "weak".into());
     }
 }
 
@@ -37,17 +52,24 @@ impl Directory for Reach {
 
     fn search(&self, words: &str, limit: usize, with_schema: bool) -> Vec<Value> {
         let found = self.registries.registry.search(words, self.context.policy);
-        found.take(limit).map(|tool| self.shown(&tool, with_schema)).collect()
+        let shown = found.take(limit).map(|(tool, fits)| {
+            let mut shown = self.shown(&tool, with_schema);
+            mark(&mut shown, fits);
+            shown
+        });
+        shown.collect()
     }
 
     fn tools(&self, words: &str, limit: usize) -> Vec<Value> {
         let found = self.registries.registry.search_tools(words, self.context.policy);
-        let shown = found.take(limit).map(|tool| {
+        let shown = found.take(limit).map(|(tool, fits)| {
             let definition = tool.definition;
-            json!({
+            let mut shown = json!({
                 "tool": definition.name, "toolset": definition.toolset, "risk": tool.risk.name(),
                 "is_enabled": self.registries.registry.has(definition.name), "description": definition.description,
-            })
+            });
+            mark(&mut shown, fits);
+            shown
         });
         shown.collect()
     }

@@ -3,6 +3,7 @@
 use databricks::{Mask, Secret};
 use serde_json::{Map, Value};
 
+use crate::arguments::is_same;
 use crate::definition::{Action, Source, ToolDefinition};
 
 /// How the names of settings end that hold secrets, such as the Spark setting `spark.hadoop.fs.s3a.secret.key`.
@@ -26,11 +27,15 @@ pub(super) fn is_hidden(definition: Option<&ToolDefinition>, name: &str) -> bool
 
 /// Whether the allowlist says that an argument is secret.
 fn is_marked(definition: &ToolDefinition, name: &str) -> bool {
+    // A call may give it under another name.
+    let is_it = |own: &str| {
+        own == name || definition.argument_aliases.contains(&(name, own)) || is_same(name, own, definition.name)
+    };
     match &definition.action {
         Action::Operation(plain) => plain
             .arguments
             .iter()
-            .any(|argument| matches!(argument.source, Source::Caller { name: own, secret: true, .. } if own == name)),
+            .any(|argument| matches!(argument.source, Source::Caller { name: own, secret: true, .. } if is_it(own))),
         Action::Composite(_) => false,
     }
 }
@@ -85,6 +90,7 @@ mod tests {
         let put = json!({ "scope": "prod", "key": "k", "string_value": "correct horse" });
         assert_eq!(hidden("put_secret", put, "prod: correct horse"), "prod: ***");
         assert_eq!(hidden("put_secret", json!({ "string_value": 12345678 }), "12345678?"), "***?");
+        assert_eq!(hidden("put_secret", json!({ "stringValue": "correct horse" }), "correct horse?"), "***?");
         let conf = json!({ "spark_conf": {
             "spark.executor.memory": "open",
             "fs.azure.account.key.acme.dfs.core.windows.net": "c2VjcmV0",

@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use databricks::{Client, Error, Location, Mask, Method, Outgoing, Verdict, Watch};
+use databricks::{Client, Error, Location, Mask, Method, Operation, Outgoing, Verdict, Watch};
 use serde_json::{Value, json};
 
 use super::names::Names;
 use crate::audit::Record;
 use crate::domain::sql::read_only::{self, Circumstances};
+use crate::policy::listed::listed;
 use crate::policy::objects::{self, Mention, Source};
 use crate::policy::pattern::{Kind, Object};
 use crate::policy::rules::{Act, Decision, Effect, Named};
@@ -234,12 +235,36 @@ async fn tables(request: &Outgoing<'_>, risk: Risk) -> Vec<(Risk, Named)> {
     };
     let uses = tables.into_iter().map(|table| {
         let risk = if table.writes { risk } else { Risk::Read };
-        (risk, Named::Objects(vec![Object::of_parts(table.parts)]))
+        (risk, self::table(table.parts))
     });
     uses.collect()
 }
 
+/// What a table of a statement means for the policy. Views on metadata tell of all objects that they are about: those of a
+/// catalog, or any.
+fn table(parts: Vec<String>) -> Named {
+    let is = |part: Option<&String>, name: &str| part.is_some_and(|part| part.eq_ignore_ascii_case(name));
+    let (catalog, schema, name) = (parts.first(), parts.get(1), parts.get(2));
+    let is_of_metadata = is(schema, "information_schema");
+    let tells_of_others = is(schema, "query") || (is(schema, "access") && is(name, "audit"));
+    match catalog {
+        Some(catalog) if is(Some(catalog), "system") && (is_of_metadata || tells_of_others) => Named::Any,
+        Some(catalog) if is_of_metadata => Named::Objects(vec![Object::of_parts(vec![catalog.clone()])]),
+        _ => Named::Objects(vec![Object::of_parts(parts)]),
+    }
+}
+
 impl Watch for CallWatch {
+    fn answered(&self, operation: &'static Operation, answer: &mut Value) {
+        let (Some(file), Some(listed)) = (&self.of.file, listed(operation.id)) else { return };
+        let rules = file.rules();
+        if rules.asks_about(listed.kind) {
+            let act = self.act(Some(operation.id), Risk::Read);
+            let is_allowed = |object: Object| rules.of_object(act, &object).effect == Effect::Allow;
+            listed.hide(answer, |object| !object.is_some_and(is_allowed));
+        }
+    }
+
     fn before<'a>(&'a self, request: &'a Outgoing<'a>) -> Verdict<'a> {
         Box::pin(async move {
             let is_read = matches!(request.operation.method, Method::Get | Method::Head);

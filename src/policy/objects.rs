@@ -27,6 +27,8 @@ pub(crate) enum How {
     Run,
     /// By a path in a volume.
     Volume,
+    /// By the name that it has and the new one, which is in the same place.
+    Rename,
 }
 
 /// What of a request tells objects of a kind.
@@ -75,6 +77,7 @@ fn entry(line: &'static str) -> Option<Entry> {
                     "id" => How::Id,
                     "run" => How::Run,
                     "volume" => How::Volume,
+                    "rename" => How::Rename,
                     _ => return None,
                 };
                 Source::Values(how, values.split('+').collect())
@@ -102,10 +105,12 @@ pub(crate) fn mention(operation: &str, kind: Kind) -> Mention {
     }
 }
 
-/// A value of a request by its name, wherever it goes.
+/// A value of a request by its name, wherever it goes, or by the path to it in an object.
 pub(crate) fn value(arguments: &Arguments, name: &str) -> Option<String> {
+    let (name, inner) = name.split_once('.').map_or((name, None), |(name, inner)| (name, Some(inner)));
     let places = [Location::Path, Location::Query, Location::Body];
-    match places.into_iter().find_map(|place| arguments.get(place, name))? {
+    let value = places.into_iter().find_map(|place| arguments.get(place, name))?;
+    match inner.map_or(Some(value), |inner| value.get(inner))? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
@@ -134,7 +139,8 @@ mod tests {
     use crate::registry::{Registry, Selection};
 
     /// Values whose names say what they name, by kind.
-    const GOVERNED: [(&str, Kind); 27] = [
+    const GOVERNED: [(&str, Kind); 28] = [
+        ("new_name", Kind::Data),
         ("catalog", Kind::Data),
         ("catalog_name", Kind::Data),
         ("entity_name", Kind::Data),
@@ -198,7 +204,8 @@ mod tests {
                 let Source::Values(_, names) = source else { continue };
                 for operation in &operations {
                     for name in names {
-                        let has = operation.parameters.iter().any(|parameter| parameter.name == *name);
+                        let head = name.split('.').next().unwrap_or_default();
+                        let has = operation.parameters.iter().any(|parameter| parameter.name == head);
                         assert!(has, "{line}: `{}` has no `{name}`", operation.id);
                     }
                 }

@@ -90,8 +90,12 @@ impl Registry {
     }
 
     /// The tools that fit the words best, enabled or not, the best first.
-    pub(crate) fn search_tools(&self, words: &str, policy: crate::policy::Policy) -> impl Iterator<Item = Tool> {
-        self.search(words, policy).filter(|tool| definition(tool.definition.name).is_ok())
+    pub(crate) fn search_tools(
+        &self,
+        words: &str,
+        policy: crate::policy::Policy,
+    ) -> impl Iterator<Item = (Tool, bool)> {
+        self.search(words, policy).filter(|(tool, _)| definition(tool.definition.name).is_ok())
     }
 }
 

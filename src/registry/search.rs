@@ -4,16 +4,21 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::{Registry, Tool};
+use super::{Registry, Tool, definition};
 use crate::definition::{Action, ToolDefinition};
 use crate::generated::{REACHABLE, TOOLS};
 use crate::policy::Policy;
-use crate::search::{Index, Synonyms};
+use crate::search::{Index, Synonyms, meaningful};
 
 /// The longest name or id that is looked for as such, in bytes.
 const LONGEST_NAME: usize = 200;
+/// What has so much of the words fits, even if they do not name what it is about.
+const ENOUGH: f64 = 0.6;
 
-/// Tools before operations: what is made for people fits better.
+/// How much a tool counts beside an operation without one: what is made for people fits better, and people ask for it.
+const WORTH_OF_TOOLS: f64 = 1.2;
+
+/// Tools before operations, where they fit as well.
 fn all() -> impl Iterator<Item = &'static ToolDefinition> {
     TOOLS.iter().chain(REACHABLE)
 }
@@ -27,7 +32,11 @@ fn index() -> &'static Index {
             parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
             let arguments = arguments(tool);
             parts.extend(arguments.iter().map(|argument| (argument.as_str(), 0.3)));
-            index.add(&parts);
+            // The verb says what is done, to whatever it is.
+            let things = tool.name.rsplit('.').next().unwrap_or_default();
+            let things = things.split_once('_').map_or(things, |(_, things)| things);
+            let worth = if definition(tool.name).is_ok() { WORTH_OF_TOOLS } else { 1.0 };
+            index.add(things, &parts, worth);
         }
         index
     })
@@ -60,13 +69,16 @@ fn exact(query: &str) -> Option<&'static str> {
     if query.len() > LONGEST_NAME {
         return None;
     }
-    let name = query.to_lowercase().split_whitespace().collect::<Vec<_>>().join("_");
+    // With blanks, or nothing at all, between its words.
+    let plain = |name: &str| name.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase();
+    let (name, brief) = (plain(query), meaningful(query).map(plain).collect::<String>());
     let is_it = |tool: &&ToolDefinition| {
         let id = match tool.action {
             Action::Operation(plain) => plain.operation.id,
             Action::Composite(_) => "",
         };
-        tool.name == name || id == query
+        let own = plain(tool.name);
+        own == name || own == brief || id == query
     };
     all().find(is_it).map(|tool| tool.name)
 }
@@ -75,15 +87,21 @@ impl Registry {
     /// The names of all tools and operations that have any of the words, the best first; before all what has this very name
     /// or id.
     pub fn ranked(words: &str) -> impl Iterator<Item = &'static str> {
+        Self::matches(words).map(|(name, _)| name)
+    }
+
+    /// The same, and whether the words fit well.
+    pub fn matches(words: &str) -> impl Iterator<Item = (&'static str, bool)> {
         static SYNONYMS: OnceLock<Synonyms> = OnceLock::new();
         let synonyms = SYNONYMS.get_or_init(|| Synonyms::parse(include_str!("synonyms.tsv")));
         let exact = exact(words);
-        let found = index().search(words, synonyms).into_iter().filter_map(|number| Some(all().nth(number)?.name));
-        exact.into_iter().chain(found.filter(move |name| exact != Some(name)))
+        let found = index().search(words, synonyms).into_iter();
+        let found = found.filter_map(|hit| Some((all().nth(hit.number)?.name, hit.is_about || hit.share >= ENOUGH)));
+        exact.map(|name| (name, true)).into_iter().chain(found.filter(move |(name, _)| exact != Some(name)))
     }
 
     /// The tools and operations that [`Registry::reach`] gives and that fit the words best, the best first.
-    pub(crate) fn search(&self, words: &str, policy: Policy) -> impl Iterator<Item = Tool> {
-        Self::ranked(words).filter_map(move |name| self.reach(name, policy).ok())
+    pub(crate) fn search(&self, words: &str, policy: Policy) -> impl Iterator<Item = (Tool, bool)> {
+        Self::matches(words).filter_map(move |(name, fits)| Some((self.reach(name, policy).ok()?, fits)))
     }
 }

@@ -1,6 +1,7 @@
 //! What the server does: a real MCP client against it, and it against the sandbox workspace.
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
+mod advice;
 mod ai;
 mod ai_faults;
 mod ai_rows;
@@ -36,6 +37,7 @@ mod machines;
 mod pipelines;
 mod pipelines_faults;
 mod policy;
+mod policy_edges;
 mod prompts;
 mod reach;
 mod read_only;

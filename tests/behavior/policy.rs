@@ -16,7 +16,7 @@ use crate::harness::{Harness, Outcome, client};
 type Failure = Box<dyn std::error::Error>;
 
 /// A harness of every toolset with a policy, and the directory of its audit log.
-async fn governed(policy: &str) -> Result<(Harness, tempfile::TempDir), Failure> {
+pub(crate) async fn governed(policy: &str) -> Result<(Harness, tempfile::TempDir), Failure> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("policy.yaml");
     std::fs::write(&path, policy)?;
@@ -30,7 +30,7 @@ async fn governed(policy: &str) -> Result<(Harness, tempfile::TempDir), Failure>
 }
 
 /// What the last line of the audit log says of the decision.
-fn decided(directory: &tempfile::TempDir) -> Result<(Value, Value), Failure> {
+pub(crate) fn decided(directory: &tempfile::TempDir) -> Result<(Value, Value), Failure> {
     let text = std::fs::read_to_string(directory.path().join("audit.jsonl"))?;
     let line: Value = serde_json::from_str(text.lines().last().ok_or("no line")?)?;
     Ok((line["decision"].clone(), line["rule"].clone()))
@@ -38,7 +38,7 @@ fn decided(directory: &tempfile::TempDir) -> Result<(Value, Value), Failure> {
 
 const NO_RETAIL: &str = "rules:\n- { name: no retail, effect: deny, data: [samples.retail] }\n";
 
-fn through(operation: &str, arguments: Value) -> Value {
+pub(crate) fn through(operation: &str, arguments: Value) -> Value {
     json!({ "operation": operation, "arguments": arguments })
 }
 

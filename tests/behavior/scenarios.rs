@@ -377,3 +377,26 @@ async fn secrets() -> Outcome {
     story.then("delete_secret_scope", json!({ "scope": "night" })).await?;
     story.refused("list_secret_acls", json!({ "scope": "night" }), "does not exist").await
 }
+
+#[tokio::test]
+async fn marketplace() -> Outcome {
+    let story = Story::begin().await?;
+    let found = story.then("search_marketplace_listings", json!({ "query": "weather history" })).await?;
+    let id = json!({ "listing_id": found["items"][0]["id"] });
+    let read = story.then("get_marketplace_listing", id.clone()).await?;
+    assert!(read.to_string().contains("weather_history"), "{read}");
+    let content = story.then("list_marketplace_listing_content", id.clone()).await?;
+    assert_eq!(content["returned"], 2, "{content}");
+    let install = |version: &str| json!({ "listing_id": id["listing_id"], "catalog_name": "weather", "accepted_consumer_terms": { "version": version } });
+    story.refused("install_marketplace_listing", install("1"), "have to be accepted").await?;
+    let installed = story.then("install_marketplace_listing", install("05-2023")).await?;
+    let catalogs = story.then("list_catalogs", json!({})).await?;
+    assert!(item(&catalogs, "name", "weather").is_some(), "{catalogs}");
+    let mut arguments = id.clone();
+    arguments["installation_id"] = installed["installation"]["id"].clone();
+    story.delete("marketplace.consumer_installations.delete", arguments).await?;
+    let catalogs = story.then("list_catalogs", json!({})).await?;
+    assert!(item(&catalogs, "name", "weather").is_none(), "{catalogs}");
+    story.then("list_my_marketplace_listings", json!({})).await?;
+    Ok(())
+}

@@ -264,3 +264,16 @@ fn renamed_tools_answer_to_their_old_names_and_are_listed_under_the_new() -> Out
     }
     Ok(())
 }
+
+/// A description that another one repeats tells a model nothing of which of the two it needs.
+#[test]
+fn no_description_repeats_another() {
+    let mut told: std::collections::BTreeMap<&str, &str> = std::collections::BTreeMap::new();
+    for tool in Registry::all().into_iter().chain(Registry::reachable()) {
+        let (name, text) = (tool.definition.name, tool.definition.description);
+        let first = text.split_once(". ").map_or(text, |(first, _)| first);
+        let other = told.insert(first, name);
+        assert!(other.is_none(), "`{name}` begins as {other:?} does: {first}");
+    }
+    assert!(told.len() > 1_000, "{}", told.len());
+}

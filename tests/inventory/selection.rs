@@ -8,6 +8,10 @@ use databricks_mcp_server::registry::{Registry, Tool};
 const SHARE: usize = 95;
 /// The same of prompts that nobody looked at who chose words for tools: what people can expect.
 const SHARE_OF_NEW: usize = 88;
+/// The same among all tools and operations, where the right tool stands beside hundreds of operations that are like it.
+const SHARE_OF_ALL: [usize; 2] = [91, 80];
+/// The same of operations without a tool, by the first words of their summaries.
+const SHARE_BY_SUMMARY: usize = 75;
 /// The same for clients, which know no words for others, no forms of words, and not that a clause is about another tool.
 const SHARE_OF_CLIENTS: usize = 63;
 const FIRST: usize = 3;
@@ -89,6 +93,30 @@ fn the_search_of_this_server_finds_the_right_tool() {
         println!("{share} %: {told}");
         assert!(share >= least, "{share} %: {told}");
     }
+}
+
+#[test]
+fn the_search_for_operations_finds_the_right_tool() {
+    for (lines, least) in [PROMPTS, NEW_PROMPTS].into_iter().zip(SHARE_OF_ALL) {
+        let (share, told) = share(lines, |prompt| Registry::ranked(prompt).take(FIRST).collect());
+        println!("{share} %: {told}");
+        assert!(share >= least, "{share} %: {told}");
+    }
+}
+
+/// What is asked for in the words of an operation without a tool leads to it.
+#[test]
+fn the_search_for_operations_finds_them_by_their_summaries() {
+    let operations = Registry::reachable();
+    let brief = |text: &str| text.split_whitespace().take(7).collect::<Vec<_>>().join(" ");
+    let is_found = |operation: &&Tool| {
+        Registry::ranked(&brief(operation.definition.description))
+            .take(FIRST)
+            .any(|name| name == operation.definition.name)
+    };
+    let found = operations.iter().step_by(5).filter(is_found).count();
+    let asked = operations.iter().step_by(5).count();
+    assert!(found * 100 >= asked * SHARE_BY_SUMMARY, "{found} of {asked}");
 }
 
 #[test]

@@ -181,3 +181,30 @@ async fn a_policy_that_is_not_understood_keeps_the_server_from_starting() -> Out
     assert!(!is_well && told.contains("does not allow `list_jobs` (`no jobs`)"), "{told}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_policy_bounds_the_bytes_of_an_answer() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let directory = tempfile::tempdir()?;
+    let policy = directory.path().join("policy.yaml");
+    let file = policy.to_str().ok_or("a path that is text")?;
+    let call = async |most: u32, tool: &str, arguments: &str| {
+        std::fs::write(&policy, format!("limits: {{ answer_bytes: {most} }}\n"))?;
+        let command = ["--toolsets", "all", "--policy", file, "call", tool, arguments];
+        let output = binary_of(&sandbox, &command).output().await?;
+        let (stdout, stderr) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+        Ok::<_, Box<dyn std::error::Error>>((output.status.success(), stdout + &stderr))
+    };
+    let through = r#"{"operation": "list_jobs", "arguments": {}}"#;
+    for (tool, arguments) in [
+        ("list_jobs", "{}"),
+        ("call_read_operation", through),
+        ("get_cluster_events", r#"{"cluster_id": "0301-081500-etlmain1"}"#),
+    ] {
+        let (is_well, told) = call(50, tool, arguments).await?;
+        assert!(!is_well && told.contains("50 bytes"), "{tool}: {told}");
+        let (is_well, told) = call(1_000_000, tool, arguments).await?;
+        assert!(is_well, "{tool}: {told}");
+    }
+    Ok(())
+}

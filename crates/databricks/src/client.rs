@@ -413,7 +413,11 @@ impl Client {
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }
-        payload(operation, answer)
+        let mut payload = payload(operation, answer)?;
+        if let (Some(watch), Payload::Json(answer)) = (self.transport.watch(), &mut payload) {
+            watch.answered(operation, answer);
+        }
+        Ok(payload)
     }
 
     /// Downloads what a presigned URL of an answer points to, such as a chunk of a SQL result. No credentials are

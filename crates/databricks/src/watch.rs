@@ -40,6 +40,9 @@ pub trait Watch: fmt::Debug + Send + Sync {
 
     /// Hears that a request was answered, with a success or an error, and under which id.
     fn after(&self, request_id: Option<&str>);
+
+    /// Sees an answer in JSON before anybody else does, and may leave something of it out.
+    fn answered(&self, _operation: &'static Operation, _answer: &mut Value) {}
 }
 
 /// A request that is complete and not sent yet.

@@ -23,6 +23,7 @@ pub(crate) mod jobs;
 pub(crate) mod lakebase;
 pub(crate) mod libraries;
 pub(crate) mod lineage;
+pub(crate) mod marketplace;
 pub(crate) mod metastores;
 pub(crate) mod mlflow;
 pub(crate) mod models;
@@ -65,6 +66,7 @@ pub(crate) fn routes() -> Vec<Route> {
         alerts::ROUTES,
         apps::ROUTES,
         budgets::ROUTES,
+        marketplace::ROUTES,
         catalog::ROUTES,
         clusters::ROUTES,
         commands::ROUTES,

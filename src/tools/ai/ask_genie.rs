@@ -17,7 +17,7 @@ use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["question", "message_id"]);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 

@@ -13,7 +13,7 @@ use crate::definition::Composite;
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["prompt", "body"]);
 
 /// An endpoint that has scaled to zero refuses with 503 until it is up again, or keeps the caller waiting; so does a
 /// language model that writes much.
@@ -42,7 +42,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         (Some(prompt), None) => prompted(&input.name, task, prompt)?,
         (None, Some(body)) => body,
         _ => {
-            return Err(Error::failed("give either `prompt`, a text, or `body`, the request, but not both").with_hint(
+            return Err(Error::failed("give one of `prompt`, a text, and `body`, the request").with_hint(
                 "`prompt` is for language models; a custom model takes `body`, e.g. `{\"dataframe_records\": [{…}]}`",
             ));
         }

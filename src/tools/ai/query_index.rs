@@ -12,7 +12,7 @@ use crate::domain::request;
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["query_text", "query_vector"]);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -76,7 +76,7 @@ fn request(input: Input, index: &Value) -> Result<QueryIndex, Error> {
         (Some(text), true) => request.query_text(text),
         (None, false) => request.query_vector(input.query_vector),
         _ => {
-            return Err(Error::failed("give either `query_text` or `query_vector`, but not both")
+            return Err(Error::failed("give one of `query_text` and `query_vector`")
                 .with_hint("an index that embeds texts takes `query_text`, any other one `query_vector`"));
         }
     };

@@ -19,7 +19,7 @@ use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["code", "command_id"]);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How much of what a cluster says about a command that it could not run.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::local::LocalPath;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["content", "local_path"]);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -81,7 +81,7 @@ impl UploadSource {
         match (content, local_path) {
             (Some(text), None) => Ok(Self::Text(text)),
             (None, Some(path)) => context.local.place(&path).map(Self::File),
-            _ => Err(Error::failed("give either `content`, the text, or `local_path`, a file, but not both")),
+            _ => Err(Error::failed("give one of `content`, the text, and `local_path`, a file")),
         }
     }
 }

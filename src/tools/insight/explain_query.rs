@@ -16,7 +16,7 @@ use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["statement_id", "statement"]);
 
 /// Characters of the statement and of its plan that are shown.
 const TEXT: usize = 1_000;
@@ -51,7 +51,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         (Some(id), None) => Some(history(&context, id).await?),
         (None, Some(_)) => None,
         _ => {
-            return Err(Error::failed("give either `statement_id` or `statement`")
+            return Err(Error::failed("give one of `statement_id` and `statement`")
                 .with_hint("ids come from `execute_sql` and `list_query_history`"));
         }
     };

@@ -9,11 +9,15 @@ use crate::definition::Composite;
 use crate::error::Error;
 use crate::nearest::{did_you_mean, shortened};
 use crate::operation;
+use crate::shape;
 
 pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 
 /// Levels of objects shown at once.
 const DEPTH: usize = 2;
+/// What is said where there is more.
+const NOTE: &str =
+    "an object with `fields` in place of `properties` is cut: see it whole by its `path`, names joined by dots";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -33,7 +37,13 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     for name in names {
         schema = field(&full, schema, name)?;
     }
-    Ok(json!({ "tool": input.tool, "path": input.path, "schema": shown(&full, schema, DEPTH) }))
+    let mut is_cut = false;
+    let schema = shown(&full, schema, DEPTH, &mut is_cut);
+    let mut answer = json!({ "tool": input.tool, "path": input.path, "schema": schema });
+    if is_cut {
+        shape::put(&mut answer, "note", NOTE);
+    }
+    Ok(answer)
 }
 
 /// The schema behind references and lists.
@@ -61,24 +71,26 @@ fn field<'a>(full: &'a Value, schema: &'a Value, name: &str) -> Result<&'a Value
 }
 
 /// The schema with references resolved, down to a depth; below it, objects name their fields.
-fn shown(full: &Value, schema: &Value, depth: usize) -> Value {
+fn shown(full: &Value, schema: &Value, depth: usize, is_cut: &mut bool) -> Value {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix("#/$defs/")) {
         let target = full.get("$defs").and_then(|definitions| definitions.get(name));
-        return target.map_or_else(|| json!({}), |target| shown(full, target, depth));
+        return target.map_or_else(|| json!({}), |target| shown(full, target, depth, is_cut));
     }
     let Some(fields) = schema.as_object() else { return schema.clone() };
     let mut shown_fields = Map::new();
     for (key, value) in fields {
         let value = match (key.as_str(), value) {
             ("$defs", _) => continue,
-            ("items" | "additionalProperties", inner) => shown(full, inner, depth),
+            ("items" | "additionalProperties", inner) => shown(full, inner, depth, is_cut),
             ("properties", Value::Object(properties)) if depth == 0 => {
+                *is_cut = true;
                 let names: Vec<_> = properties.keys().map(String::as_str).collect();
                 shown_fields.insert("fields".into(), names.join(", ").into());
                 continue;
             }
             ("properties", Value::Object(properties)) => {
-                let properties = properties.iter().map(|(name, field)| (name.clone(), shown(full, field, depth - 1)));
+                let inner = |(name, field): (&String, _)| (name.clone(), shown(full, field, depth - 1, is_cut));
+                let properties = properties.iter().map(inner);
                 Value::Object(properties.collect())
             }
             (_, value) => value.clone(),

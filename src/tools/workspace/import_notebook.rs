@@ -18,13 +18,13 @@ use crate::error::Error;
 use crate::shape;
 use crate::tools::files::upload_file::{self, UploadSource};
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["content", "local_path"]);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
     /// Absolute path of the notebook, e.g. `/Users/me@example.com/etl`; folders above it are made.
     path: String,
-    /// Its text in the format given; or `local_path`.
+    /// Its text in the format given, e.g. `# Databricks notebook source`; or `local_path`.
     content: Option<String>,
     /// A file of the machine the server runs on, below its `--local-root`.
     local_path: Option<String>,

@@ -5,8 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::securable::{answer, change, common, exists, keep, missing, node, not_empty, not_renamed, plain};
+use crate::error::ApiError;
 use crate::reply::Reply;
-use crate::request::Request;
+use crate::request::{Fields, Request};
 use crate::router::{Outcome, Route, route};
 use crate::workspace::catalog::Node;
 use crate::workspace::{Workspace, lock};
@@ -50,11 +51,15 @@ fn get(workspace: &Workspace, request: &Request) -> Outcome {
 }
 
 fn create(workspace: &Workspace, request: &Request) -> Outcome {
-    let fields = request.fields()?;
+    Ok(Reply::json(make(workspace, &request.fields()?)?))
+}
+
+/// Makes a catalog of a body.
+pub(crate) fn make(workspace: &Workspace, fields: &Fields) -> Result<Value, ApiError> {
     let name = plain(fields.required_text("name")?)?;
-    let mut node = node(workspace, &fields)?;
-    keep(&mut node, &fields, &KEPT);
-    keep(&mut node, &fields, &["storage_root"]);
+    let mut node = node(workspace, fields)?;
+    keep(&mut node, fields, &KEPT);
+    keep(&mut node, fields, &["storage_root"]);
     let mut catalog = lock(&workspace.catalog);
     if catalog.catalogs.contains_key(&name) {
         return Err(exists("Catalog", &name));
@@ -67,7 +72,7 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     }
     let reply = catalog_json(&name, &node);
     catalog.catalogs.insert(name, node);
-    Ok(Reply::json(reply))
+    Ok(reply)
 }
 
 fn update(workspace: &Workspace, request: &Request) -> Outcome {

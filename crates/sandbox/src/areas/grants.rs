@@ -69,7 +69,7 @@ fn securable(workspace: &Workspace, catalog: &Catalog, request: &Request) -> Res
 /// Refuses whom the workspace does not know.
 fn check_principal(workspace: &Workspace, name: &str) -> Result<(), ApiError> {
     let exists = scim::is_user(workspace, name)
-        || scim::is_group(workspace, name)
+        || scim::is_account_group(workspace, name)
         || scim::is_service_principal(workspace, name);
     let message = || format!("Could not find principal with name {name}.");
     exists.then_some(()).ok_or_else(|| ApiError::new(404, "PRINCIPAL_DOES_NOT_EXIST", message()))

@@ -70,6 +70,9 @@ fn schemas(kind: Kind) -> Value {
     json!(schemas)
 }
 
+/// What a group is that belongs to the workspace alone.
+const WORKSPACE_GROUP: &str = "WorkspaceGroup";
+
 /// Whether there is a user of this name.
 pub(crate) fn is_user(workspace: &Workspace, name: &str) -> bool {
     name == USER || is_named(workspace, USERS, name)
@@ -78,6 +81,15 @@ pub(crate) fn is_user(workspace: &Workspace, name: &str) -> bool {
 /// Whether there is a group of this name. `account users` are all there are.
 pub(crate) fn is_group(workspace: &Workspace, name: &str) -> bool {
     name == "account users" || is_named(workspace, GROUPS, name)
+}
+
+/// Whether there is a group of this name in the account. Those that are made in the workspace are not.
+pub(crate) fn is_account_group(workspace: &Workspace, name: &str) -> bool {
+    let is_it = |group: &Value| {
+        group.text_at("displayName").eq_ignore_ascii_case(name)
+            && group.at("meta").at("resourceType").as_str() != Some(WORKSPACE_GROUP)
+    };
+    name == "account users" || GROUPS.any(workspace, is_it)
 }
 
 /// Whether there is a service principal of this application id.
@@ -116,7 +128,7 @@ fn told(kind: Kind, workspace: &Workspace, mut resource: Value) -> Value {
     if !groups.is_empty() {
         resource.set("groups", groups);
     }
-    if kind.name == "groups" {
+    if kind.name == "groups" && resource.at("meta").is_null() {
         resource.set("meta", json!({"resourceType": "Group"}));
     }
     resource
@@ -251,7 +263,11 @@ fn keep(kind: Kind, workspace: &Workspace, id: &str, resource: &Value) -> Result
 
 fn create(kind: Kind, workspace: &Workspace, request: &Request) -> Outcome {
     let id = workspace.ids.number().to_string();
-    let resource = resource(kind, workspace, &id, request.fields()?.0)?;
+    let mut resource = resource(kind, workspace, &id, request.fields()?.0)?;
+    if kind.name == "groups" {
+        // What is made here is not known in the account, and so not to Unity Catalog.
+        resource.set("meta", json!({"resourceType": WORKSPACE_GROUP}));
+    }
     keep(kind, workspace, &id, &resource)?;
     Ok(Reply::json(told(kind, workspace, resource)).with_status(201))
 }
@@ -264,7 +280,10 @@ fn replace(kind: Kind, workspace: &Workspace, request: &Request) -> Outcome {
     if kind.name == "service-principals" {
         fields.insert("applicationId".to_owned(), known.at("applicationId").clone());
     }
-    let resource = resource(kind, workspace, id, fields)?;
+    let mut resource = resource(kind, workspace, id, fields)?;
+    if !known.at("meta").is_null() {
+        resource.set("meta", known.at("meta").clone());
+    }
     keep(kind, workspace, id, &resource)?;
     Ok(Reply::json(told(kind, workspace, resource)))
 }
