@@ -42,8 +42,13 @@ impl Suite {
     /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/`, `mlflow/`, `page/` or `deploy/`.
     fn scripts(self) -> &'static [&'static str] {
         match self {
-            Suite::Clients => &["tests/interop/client.py", "tests/interop/oauth.py", "tests/interop/inspector.py"],
-            Suite::Http => &["tests/interop/over_http.py", "tests/interop/replicas.py", "tests/interop/conformance.py"],
+            Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
+            Suite::Http => &[
+                "tests/interop/over_http.py",
+                "tests/interop/oauth.py",
+                "tests/interop/replicas.py",
+                "tests/interop/conformance.py",
+            ],
             Suite::Sdk => &["tests/sdk/counts.py", "tests/sdk/sdk.py", "tests/sdk/connector.py"],
             Suite::Differential => &["tests/differential/differential.py"],
             Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],

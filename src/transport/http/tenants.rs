@@ -126,10 +126,7 @@ impl Tenants {
     ) -> Result<Arc<Tenant>, Problem> {
         let narrowings: Vec<_> = principal.grant.narrowings.iter().chain(asked).cloned().collect();
         let tells_apart = token.as_ref().filter(|_| self.call_as == CallAs::Header);
-        let key = Key {
-            principal: Arc::clone(&principal.id),
-            token: tells_apart.map(|token| hash(token.expose())),
-        };
+        let key = Key { principal: Arc::clone(&principal.id), token: tells_apart.map(|token| hash(token.expose())) };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains_key(&key) && known.len() >= MOST {
             known.retain(|_, account| account.servers.values().any(Tenant::is_busy));
