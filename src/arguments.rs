@@ -150,12 +150,13 @@ impl Checker<'_> {
         };
         let given: Vec<_> = self.rules.one_of.iter().filter(is_given).copied().collect();
         match (given.as_slice(), self.rules.one_of) {
-            ([], [first, ..]) if !checked.contains_key("page_token") => {
-                // One that was given, and is wrong, is not missing.
-                if !self.faults.iter().any(|fault| self.rules.one_of.contains(&fault.path.as_str())) {
-                    let names = self.rules.one_of.join("` or `");
-                    self.fault(first, format!("missing; give `{names}`"));
-                }
+            // One that was given, and is wrong, is not missing.
+            ([], [first, ..])
+                if !checked.contains_key("page_token")
+                    && !self.faults.iter().any(|fault| self.rules.one_of.contains(&fault.path.as_str())) =>
+            {
+                let names = self.rules.one_of.join("` or `");
+                self.fault(first, format!("missing; give `{names}`"));
             }
             ([first, second, ..], _) => {
                 self.fault(second, format!("excludes `{first}`, which is given too; give one of them"))

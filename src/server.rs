@@ -85,7 +85,7 @@ impl Server {
         Self {
             registry: Arc::new(registry.into()),
             workspaces: in_session(&workspaces.into()),
-            turns: Turns::default(),
+            turns: Turns::of(calls),
             typing: Typing::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
@@ -112,8 +112,8 @@ impl Server {
         &self.workspaces
     }
 
-    /// A server like this one for a caller: of this registry, with workspaces of its own, and as many turns as any other.
-    pub(crate) fn for_caller(&self, registry: Arc<Registry>, workspaces: Workspaces) -> Self {
+    /// A server like this one for a caller: of this registry, with workspaces of its own, and with turns for so many calls.
+    pub(crate) fn for_caller(&self, registry: Arc<Registry>, workspaces: Workspaces, calls: usize) -> Self {
         Self {
             registry: Arc::new(registry.into()),
             workspaces,

@@ -1,7 +1,5 @@
 //! One file per tool and per prompt, exactly as a client sees it: what changed shows up as a difference to review.
 
-#![expect(clippy::expect_used, reason = "helpers of tests are not \"in tests\" for clippy")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 

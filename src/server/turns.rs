@@ -30,6 +30,11 @@ impl Default for Turns {
 }
 
 impl Turns {
+    /// The turns of a caller who may have so many calls under way.
+    pub(crate) fn of(calls: usize) -> Self {
+        Self::new(calls.max(1), WAITING)
+    }
+
     fn new(under_way: usize, waiting: usize) -> Self {
         Self { under_way: Arc::new(Semaphore::new(under_way)), waiting: Arc::new(Semaphore::new(waiting)) }
     }

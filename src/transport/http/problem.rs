@@ -16,7 +16,8 @@ const REFUSED: ErrorCode = ErrorCode(-32_000);
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
-    refusal: Refusal,
+    /// On the heap, as it is large and seldom.
+    refusal: Box<Refusal>,
     challenge: Option<String>,
     retry_after: Option<u64>,
 }
@@ -24,12 +25,12 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let refusal = Refusal { id: None, error: ErrorData::new(REFUSED, message.into(), None) };
-        Self { status, refusal, challenge: None, retry_after: None }
+        Self { status, refusal: Box::new(refusal), challenge: None, retry_after: None }
     }
 
     /// The message is not one of JSON-RPC, or not one that is taken.
     pub(crate) fn refused(refusal: Refusal) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, refusal, challenge: None, retry_after: None }
+        Self { status: StatusCode::BAD_REQUEST, refusal: Box::new(refusal), challenge: None, retry_after: None }
     }
 
     /// Too much at once: it may be sent again after so many seconds.

@@ -199,7 +199,7 @@ impl Tenants {
                 ..context
             }
         });
-        let server = self.template.for_caller(registry, workspaces);
+        let server = self.template.for_caller(registry, workspaces, self.max_calls);
         let mut manager = LocalSessionManager::default();
         let mut sessions = SessionConfig::default();
         sessions.keep_alive = Some(SESSION_IDLE);

@@ -42,8 +42,10 @@ pub(crate) const ROUTES: &[Route] = &[
 /// The version of the terms that has to be agreed to.
 const TERMS: &str = "05-2023";
 
+type Listing = (&'static str, &'static str, &'static str, &'static str, &'static str, [&'static str; 2]);
+
 /// Listings: id, name, subtitle, share, cost, and the tables in them.
-const LISTINGS: [(&str, &str, &str, &str, &str, [&str; 2]); 2] = [
+const LISTINGS: [Listing; 2] = [
     (
         "7d0f3c52-0b5e-4a8e-9d0a-1f6c2b7e9a01",
         "World weather history",
