@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// A check: its name and its command line.
 type Check = (&'static str, &'static [&'static str]);
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     ("format", &["cargo", "xtask", "format", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
