@@ -89,7 +89,12 @@ impl Metrics {
         all.register("refused_requests", "Requests that were no call, by status", self.refusals.clone());
         all.register("workspace_requests", "Requests to workspaces, by status; 0 is no answer", self.requests.clone());
         let seconds = self.request_seconds.0.clone();
-        all.register_with_unit("workspace_request_duration", "How long requests to workspaces took", Unit::Seconds, seconds);
+        all.register_with_unit(
+            "workspace_request_duration",
+            "How long requests to workspaces took",
+            Unit::Seconds,
+            seconds,
+        );
         all.register("workspace_retries", "Requests to workspaces that were repeated", self.retries.clone());
         let mut written = String::new();
         match text::encode(&mut written, &all) {

@@ -85,7 +85,7 @@ impl Server {
         Self {
             registry: Arc::new(registry.into()),
             workspaces: in_session(&workspaces.into()),
-            turns: Turns::of(calls),
+            turns: Turns::default(),
             typing: Typing::default(),
             stop: CancellationToken::new(),
             input_ended: CancellationToken::new(),
@@ -117,7 +117,7 @@ impl Server {
         Self {
             registry: Arc::new(registry.into()),
             workspaces,
-            turns: Turns::default(),
+            turns: Turns::of(calls),
             typing: Typing::default(),
             is_for_all: false,
             ..self.clone()

@@ -31,7 +31,8 @@ pub(super) fn checked(registry: &Registry, options: &Options, policy: Option<&Po
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    text_file::read(path).map_err(|error| Error::failed(format!("cannot read `--approved {}`: {error}", path.display())))
+    text_file::read(path)
+        .map_err(|error| Error::failed(format!("cannot read `--approved {}`: {error}", path.display())))
 }
 
 fn text(surface: &Surface) -> Result<String, Error> {

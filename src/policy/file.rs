@@ -24,8 +24,8 @@ pub(crate) struct Known {
 /// Reads a policy.
 pub(crate) fn load(path: &Path, known: &Known) -> Result<(Rules, Limits, String), Error> {
     let shown = path.display().to_string();
-    let text = text_file::read(path)
-        .map_err(|error| Error::failed(format!("cannot read the policy `{shown}`: {error}")))?;
+    let text =
+        text_file::read(path).map_err(|error| Error::failed(format!("cannot read the policy `{shown}`: {error}")))?;
     let (rules, limits) = parse(&shown, &text, known).map_err(|problem| {
         Error::failed(format!("the policy is not usable: {problem}"))
             .with_hint("see `docs/policy.md` for what a policy says; the server does not start with one that it does not understand")

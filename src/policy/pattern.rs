@@ -1,6 +1,5 @@
 //! Patterns of names: of what is in catalogs, of paths, and of jobs, clusters, warehouses and workspaces.
 
-
 use crate::globs;
 use crate::quoting::{self, fold};
 

@@ -5,7 +5,6 @@
 //! objects applies to calls whatever they name; one with objects applies to those objects alone, and wins over every rule
 //! without. A call may go on if every object that it names is allowed. Where it names none, the rules without objects decide.
 
-
 use super::pattern::{Kind, Object, Pattern, Precision};
 use crate::globs;
 use crate::risk::Risk;

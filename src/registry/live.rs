@@ -59,7 +59,8 @@ impl LiveRegistry {
         let tools: Vec<_> = grown.tools().filter(is_of).cloned().collect();
         if tools.is_empty() {
             let message = format!("this server allows none of the tools of `{toolset}`");
-            return Err(Error::failed(message).with_hint("it was started with `--read-only` or `--exclude-tools`, or you may use fewer toolsets"));
+            return Err(Error::failed(message)
+                .with_hint("it was started with `--read-only` or `--exclude-tools`, or you may use fewer toolsets"));
         }
         if grown.tools().count() > before {
             *current = Arc::new(grown);

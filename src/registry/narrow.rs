@@ -91,7 +91,8 @@ mod tests {
         let registry = Registry::new(&selection).expect("a registry");
         let narrowed = registry.narrowed(&Narrowing { read_only: true, ..Narrowing::default() }).expect("narrowed");
         assert!(narrowed.is_read_only() && narrowed.tool("call_write_operation").is_err());
-        let of_jobs = registry.narrowed(&Narrowing { toolsets: Some(names(&["discovery", "jobs"])), ..Narrowing::default() });
+        let of_jobs =
+            registry.narrowed(&Narrowing { toolsets: Some(names(&["discovery", "jobs"])), ..Narrowing::default() });
         let live = LiveRegistry::from(of_jobs.expect("narrowed"));
         let refused = live.enable("identity").expect_err("it is not of these toolsets");
         assert!(refused.to_string().contains("allows none of the tools"), "{refused}");

@@ -198,7 +198,8 @@ async fn what_may_be_read_may_not_be_written() -> Outcome {
 
 #[tokio::test]
 async fn a_file_of_this_machine_is_a_write_though_its_rows_are_read() -> Outcome {
-    let (harness, directory) = governed("rules:\n- { name: reads, effect: deny, risks: [write, destructive] }\n").await?;
+    let (harness, directory) =
+        governed("rules:\n- { name: reads, effect: deny, risks: [write, destructive] }\n").await?;
     for overwrite in [false, true] {
         let call = json!({ "statement": "SELECT 1", "save_to": "one.csv", "overwrite": overwrite });
         let refusal = harness.refusal("execute_sql", call).await?;
@@ -207,7 +208,10 @@ async fn a_file_of_this_machine_is_a_write_though_its_rows_are_read() -> Outcome
     assert!(!directory.path().join("one.csv").exists());
     harness.answer("execute_sql", json!({ "statement": "SELECT 1" })).await?;
     let folder = directory.path().join("deep.yaml");
-    std::fs::write(&folder, format!("rules:\n- {{ name: x, effect: deny, data: [\"{}b{}\"] }}\n", "{a,".repeat(300), "}".repeat(300)))?;
+    std::fs::write(
+        &folder,
+        format!("rules:\n- {{ name: x, effect: deny, data: [\"{}b{}\"] }}\n", "{a,".repeat(300), "}".repeat(300)),
+    )?;
     let refused = Registry::load_policy(&folder).err().ok_or("taken")?.to_string();
     assert!(refused.contains("too long") && refused.contains("deep.yaml:2"), "{refused:.300}");
     Ok(())

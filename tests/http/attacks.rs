@@ -12,8 +12,12 @@ use crate::house::{House, Outcome, answer, call, request};
 #[tokio::test]
 async fn a_web_page_of_a_foreign_site_reaches_nothing() -> Outcome {
     let house = House::open("--legacy-sse").await?;
-    for path in ["/mcp", "/mcp/readonly", "/sse", "/healthz", "/readyz", "/metrics", "/.well-known/oauth-protected-resource"] {
-        for (name, value) in [(HOST, "evil.test"), (HOST, "127.0.0.1.evil.test"), (ORIGIN, "https://evil.test"), (ORIGIN, "null")] {
+    for path in
+        ["/mcp", "/mcp/readonly", "/sse", "/healthz", "/readyz", "/metrics", "/.well-known/oauth-protected-resource"]
+    {
+        for (name, value) in
+            [(HOST, "evil.test"), (HOST, "127.0.0.1.evil.test"), (ORIGIN, "https://evil.test"), (ORIGIN, "null")]
+        {
             let response = house.http.get(house.url(path)).header(name.clone(), value).send().await?;
             assert_eq!(response.status(), 403, "{path} {name}: {value}");
             assert!(response.headers().get("access-control-allow-origin").is_none());
@@ -80,9 +84,13 @@ async fn deep_and_odd_messages_are_answered() -> Outcome {
     let house = House::open("").await?;
     let deep = |open: &str, close: &str| {
         let value = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
-        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"list_jobs","arguments":{{"a":{value}}}}}}}"#)
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"list_jobs","arguments":{{"a":{value}}}}}}}"#
+        )
     };
-    for body in [deep("[", "]"), deep("{\"a\":", "}"), "[".repeat(1_000_000), "\u{feff}{}".to_owned(), "null".to_owned()] {
+    for body in
+        [deep("[", "]"), deep("{\"a\":", "}"), "[".repeat(1_000_000), "\u{feff}{}".to_owned(), "null".to_owned()]
+    {
         let response = house.post(body.clone()).send().await?;
         assert_eq!(response.status(), 400, "{:.50}", body);
     }
@@ -109,7 +117,10 @@ async fn requests_that_proxies_read_otherwise_are_refused() -> Outcome {
     let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, \
                 text/event-stream\r\n";
     let smuggled = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let both = format!("{head}Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}", 5 + smuggled.len());
+    let both = format!(
+        "{head}Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}",
+        5 + smuggled.len()
+    );
     let told = raw(&house, both.as_bytes()).await?;
     assert!(!told.contains("databricks_mcp_calls"), "{told}");
     let lengths = format!("{head}Content-Length: 2\r\nContent-Length: 60\r\n\r\n{{}}{smuggled}");
@@ -120,7 +131,11 @@ async fn requests_that_proxies_read_otherwise_are_refused() -> Outcome {
     let long = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(200_000));
     assert!(raw(&house, long.as_bytes()).await?.starts_with("HTTP/1.1 431"));
     let fields: String = (0..500).map(|number| format!("X-{number}: 1\r\n")).collect();
-    assert!(raw(&house, format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes()).await?.starts_with("HTTP/1.1 431"));
+    assert!(
+        raw(&house, format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").as_bytes())
+            .await?
+            .starts_with("HTTP/1.1 431")
+    );
     Ok(())
 }
 
@@ -131,7 +146,8 @@ async fn connections_that_say_nothing_take_no_memory_and_end() -> Outcome {
     let mut silent = Vec::new();
     for _ in 0..200 {
         // Those beyond the bound wait in the system's queue.
-        if let Ok(Ok(mut stream)) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(&address)).await {
+        if let Ok(Ok(mut stream)) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(&address)).await
+        {
             stream.write_all(b"POST /mcp HTTP/1.1\r\nHost: loc").await?;
             silent.push(stream);
         }

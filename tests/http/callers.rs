@@ -53,11 +53,17 @@ async fn tools(house: &House, path: &str, headers: &[(&str, &str)]) -> Result<Ve
 async fn a_key_opens_what_it_is_for() -> Outcome {
     let keys = Keys::new(&three())?;
     let house = House::open(&keys.arguments()).await?;
-    for header in [None, Some("Bearer"), Some("Bearer wrong"), Some("Basic anna-key"), Some("anna-key"), Some("Bearer ")] {
+    for header in
+        [None, Some("Bearer"), Some("Bearer wrong"), Some("Basic anna-key"), Some("anna-key"), Some("Bearer ")]
+    {
         let post = house.post(request(1, "tools/list", json!({})));
         let post = header.map_or(post.try_clone().ok_or("a body")?, |value| post.header("authorization", value));
         let refused = post.send().await?;
-        assert_eq!((refused.status().as_u16(), refused.headers()["www-authenticate"].to_str()?), (401, "Bearer"), "{header:?}");
+        assert_eq!(
+            (refused.status().as_u16(), refused.headers()["www-authenticate"].to_str()?),
+            (401, "Bearer"),
+            "{header:?}"
+        );
         let text = refused.text().await?;
         assert!(!text.contains("anna-key") && !text.contains("wrong"), "{text}");
     }
@@ -81,7 +87,8 @@ async fn a_key_opens_what_it_is_for() -> Outcome {
     };
     let refused = answer(called("ben-key", "create_job", json!({ "name": "x", "tasks": [] })).await?).await?;
     assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("read-only")), "{refused}");
-    let refused = answer(called("ben-key", "execute_sql", json!({ "statement": "DROP TABLE main.default.t" })).await?).await?;
+    let refused =
+        answer(called("ben-key", "execute_sql", json!({ "statement": "DROP TABLE main.default.t" })).await?).await?;
     assert!(refused["result"]["isError"] == true && refused.to_string().contains("read-only"), "{refused}");
     let read = structured(called("ben-key", "execute_sql", json!({ "statement": "SELECT 1" })).await?).await?;
     assert_eq!(read["rows"], json!([[1]]));
@@ -138,10 +145,14 @@ async fn nothing_of_one_caller_is_of_use_to_another() -> Outcome {
     let in_session = |key: &'static str| {
         house.post(call(1, "list_jobs", json!({}))).header("mcp-session-id", &session).bearer_auth(key).send()
     };
-    assert_eq!((in_session("anna-key").await?.status().as_u16(), in_session("ben-key").await?.status().as_u16()), (200, 404));
+    assert_eq!(
+        (in_session("anna-key").await?.status().as_u16(), in_session("ben-key").await?.status().as_u16()),
+        (200, 404)
+    );
     house.http.delete(house.url("/mcp")).header("mcp-session-id", &session).bearer_auth("ben-key").send().await?;
     assert_eq!(in_session("anna-key").await?.status(), 200, "nobody else ends it");
-    let page = |key: &'static str, arguments: Value| house.post(call(1, "list_jobs", arguments)).bearer_auth(key).send();
+    let page =
+        |key: &'static str, arguments: Value| house.post(call(1, "list_jobs", arguments)).bearer_auth(key).send();
     let first = structured(page("anna-key", json!({ "limit": 2 })).await?).await?;
     let token = first["next_page_token"].clone();
     let next = json!({ "limit": 2, "page_token": token });
@@ -188,14 +199,18 @@ async fn paths_and_headers_take_tools_away_and_give_none() -> Outcome {
         let mut headers = headers.clone();
         headers.push(("authorization", "Bearer anna-key"));
         let left = tools(&house, path, &headers).await?;
-        assert!(has(&left, present) && !has(&left, absent) && left.iter().all(|name| has(&all, name)), "{path} {headers:?}");
+        assert!(
+            has(&left, present) && !has(&left, absent) && left.iter().all(|name| has(&all, name)),
+            "{path} {headers:?}"
+        );
     }
     // A key that has only jobs gets nothing else by asking for it.
     for (path, header) in [("/mcp/x/sql", ("x", "")), ("/mcp/x/all", ("x", "")), ("/mcp", ("x-mcp-toolsets", "all"))] {
         let left = tools(&house, path, &[header, ("authorization", "Bearer cora-key")]).await?;
         assert!(!has(&left, "execute_sql") && !has(&left, "list_clusters"), "{path} {header:?}: {left:?}");
     }
-    let wrong = house.post_to("/mcp/x/jbos", request(1, "tools/list", json!({}))).bearer_auth("anna-key").send().await?;
+    let wrong =
+        house.post_to("/mcp/x/jbos", request(1, "tools/list", json!({}))).bearer_auth("anna-key").send().await?;
     assert_eq!(wrong.status(), 400);
     assert!(wrong.text().await?.contains("did you mean `jobs`?"));
     Ok(())
@@ -216,7 +231,10 @@ async fn a_caller_can_bring_a_token_of_the_workspace() -> Outcome {
     assert!(structured(with(Some(sandbox.token())).send().await?).await?["items"].is_array());
     let refused = answer(with(Some("dapi-of-nobody")).send().await?).await?;
     let text = refused.to_string();
-    assert!(refused["result"]["isError"] == true && text.contains("caller") && !text.contains("dapi-of-nobody"), "{text}");
+    assert!(
+        refused["result"]["isError"] == true && text.contains("caller") && !text.contains("dapi-of-nobody"),
+        "{text}"
+    );
     // Whoever was right before is not confused with the other.
     assert!(structured(with(Some(sandbox.token())).send().await?).await?["items"].is_array());
     Ok(())

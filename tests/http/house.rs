@@ -138,7 +138,8 @@ pub(crate) async fn messages(response: Response) -> Result<Vec<Value>, Failure> 
     if !is_stream {
         return Ok(vec![serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?]);
     }
-    let data = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).filter(|data| !data.is_empty());
+    let data =
+        text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).filter(|data| !data.is_empty());
     Ok(data.map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 

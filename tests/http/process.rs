@@ -68,9 +68,10 @@ async fn a_socket_file_is_for_its_owner_and_goes_with_the_server() -> Outcome {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ready\n"), "{answer}");
-    let (status, said) = command(&["http", "--sandbox", "--listen", &listen]).output().await.map(|output| {
-        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
-    })?;
+    let (status, said) = command(&["http", "--sandbox", "--listen", &listen])
+        .output()
+        .await
+        .map(|output| (output.status, String::from_utf8_lossy(&output.stderr).into_owned()))?;
     assert!(!status.success() && said.contains("another server listens there"), "{said}");
     process.signal()?;
     assert!(process.ended().await?.0.success());
@@ -142,8 +143,10 @@ async fn calls_that_outlast_the_end_are_cancelled_in_the_workspace() -> Outcome 
     let (sandbox, process, sent) = busy("1").await?;
     let (ready, mcp) = (process.url.replace("/mcp", "/readyz"), process.url.clone());
     process.signal()?;
-    until("it is not ready", || async { Ok(client()?.get(&ready).send().await.map_or(true, |answer| answer.status() == 503)) })
-        .await?;
+    until("it is not ready", || async {
+        Ok(client()?.get(&ready).send().await.map_or(true, |answer| answer.status() == 503))
+    })
+    .await?;
     let _ = client()?.get(&mcp).send().await;
     let (status, said) = process.ended().await?;
     assert!(status.success(), "{said}");
@@ -155,7 +158,9 @@ async fn calls_that_outlast_the_end_are_cancelled_in_the_workspace() -> Outcome 
 
 #[tokio::test]
 async fn a_server_with_nothing_to_do_ends_at_once() -> Outcome {
-    let process = Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])).await?;
+    let process =
+        Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]))
+            .await?;
     let metrics = client()?.get(process.url.replace("/mcp", "/metrics")).send().await?;
     assert_eq!(metrics.status(), 404, "the counters are on a port of their own");
     process.signal()?;
@@ -172,10 +177,14 @@ async fn a_new_key_opens_the_server() -> Outcome {
     assert!(key.starts_with("dbmcp_") && key.len() > 48 && !String::from_utf8_lossy(&made.stderr).contains(key));
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("keys.yaml");
-    std::fs::write(&path, format!("keys:\n{}\n", text.lines().filter(|line| !line.contains(key)).collect::<Vec<_>>().join("\n")))?;
+    std::fs::write(
+        &path,
+        format!("keys:\n{}\n", text.lines().filter(|line| !line.contains(key)).collect::<Vec<_>>().join("\n")),
+    )?;
     let keys = path.display().to_string();
     let process =
-        Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--auth", "bearer", "--keys", &keys])).await?;
+        Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--auth", "bearer", "--keys", &keys]))
+            .await?;
     let post = |key: &str| {
         let request = client().map(|client| client.post(&process.url).bearer_auth(key));
         request.map(|request| {

@@ -90,16 +90,27 @@ async fn what_is_wrong_with_a_request_is_said_by_its_status_and_its_id() -> Outc
         ("no message", house.post("[1]"), 400, -32600),
         ("a batch", house.post(json!([request(1, "ping", json!({}))])), 400, -32600),
         ("nothing", house.post(""), 400, -32600),
-        ("half an emoji", house.post(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\ud83d"}}"#), 400, -32700),
+        (
+            "half an emoji",
+            house.post(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\ud83d"}}"#),
+            400,
+            -32700,
+        ),
         ("no method", house.post(json!({ "jsonrpc": "2.0", "id": 1 })), 400, -32600),
         ("an unknown method", plain(house.modern("no/such", json!({}))), 404, -32601),
         ("the handshake of older revisions", house.modern("initialize", json!({})), 404, -32601),
-        ("malformed params", plain(house.modern("tools/call", json!({ "name": "list_jobs", "arguments": "x" }))), 200, -32602),
+        (
+            "malformed params",
+            plain(house.modern("tools/call", json!({ "name": "list_jobs", "arguments": "x" }))),
+            200,
+            -32602,
+        ),
         ("another name", house.modern("tools/call", list()).header("mcp-name", "delete_job"), 400, -32020),
         ("no headers", house.post(modern(1, "tools/call", list())), 400, -32020),
         (
             "another method",
-            house.post(modern(1, "tools/call", list()))
+            house
+                .post(modern(1, "tools/call", list()))
                 .header("mcp-protocol-version", "2026-07-28")
                 .header("mcp-method", "tools/list")
                 .header("mcp-name", "list_jobs"),
@@ -108,7 +119,8 @@ async fn what_is_wrong_with_a_request_is_said_by_its_status_and_its_id() -> Outc
         ),
         (
             "an unknown revision",
-            house.post(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "_meta": {
+            house
+                .post(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "_meta": {
                 "io.modelcontextprotocol/protocolVersion": "2099-01-01",
                 "io.modelcontextprotocol/clientCapabilities": {} } } }))
                 .header("mcp-protocol-version", "2099-01-01")
@@ -141,11 +153,17 @@ async fn progress_comes_on_the_stream_of_its_request() -> Outcome {
     let response = house.modern("tools/call", params).send().await?;
     let told = messages(response).await?;
     let (last, progress) = told.split_last().ok_or("nothing")?;
-    assert!(last["result"]["structuredContent"]["run_id"].is_number() || last["result"]["content"].is_array(), "{last}");
+    assert!(
+        last["result"]["structuredContent"]["run_id"].is_number() || last["result"]["content"].is_array(),
+        "{last}"
+    );
     assert!(!progress.is_empty(), "{told:?}");
     let mut before = -1.0;
     for message in progress {
-        assert_eq!((message["method"].as_str(), message["params"]["progressToken"].as_str()), (Some("notifications/progress"), Some("p")));
+        assert_eq!(
+            (message["method"].as_str(), message["params"]["progressToken"].as_str()),
+            (Some("notifications/progress"), Some("p"))
+        );
         let now = message["params"]["progress"].as_f64().ok_or("no number")?;
         assert!(now > before, "{told:?}");
         before = now;
@@ -156,7 +174,8 @@ async fn progress_comes_on_the_stream_of_its_request() -> Outcome {
 /// The states of the statements that the workspace knows.
 async fn states(house: &House) -> Result<Vec<String>, crate::house::Failure> {
     let history = house.direct("/api/2.0/sql/history/queries?max_results=50").await?;
-    let of = |query: &Value| (query["query_text"] == SLOW).then(|| query["status"].as_str().unwrap_or_default().to_owned());
+    let of =
+        |query: &Value| (query["query_text"] == SLOW).then(|| query["status"].as_str().unwrap_or_default().to_owned());
     Ok(history["res"].as_array().into_iter().flatten().filter_map(of).collect())
 }
 

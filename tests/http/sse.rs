@@ -28,9 +28,13 @@ impl Old {
     /// The next event and its data.
     async fn event(&mut self) -> Result<(String, String), Failure> {
         loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned())) {
+            if let Some((event, rest)) =
+                self.text.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned()))
+            {
                 self.text = rest;
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned());
+                let field = |name: &str| {
+                    event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned())
+                };
                 match (field("event:"), field("data:")) {
                     (Some(event), Some(data)) => return Ok((event, data)),
                     // A sign of life.
@@ -71,7 +75,10 @@ async fn an_old_client_is_served_on_its_stream() -> Outcome {
     send("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":".to_owned()).await?;
     let refused = old.message().await?;
     assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(2), &json!(-32700)));
-    assert_eq!(house.post_to("/messages?session_id=other", call(1, "list_jobs", json!({}))).send().await?.status(), 404);
+    assert_eq!(
+        house.post_to("/messages?session_id=other", call(1, "list_jobs", json!({}))).send().await?.status(),
+        404
+    );
     let without = House::open("").await?;
     assert_eq!(without.http.get(without.url("/sse")).send().await?.status(), 404, "it is off by default");
     Ok(())

@@ -106,7 +106,8 @@ impl Type {
 
     /// From a schema in DDL: a type, or the fields of a struct.
     pub(crate) fn schema(text: &str) -> Option<Self> {
-        let whole = |text: &str| Self::read(text).filter(|(_, is_all)| *is_all).and_then(|(kind, _)| Self::from_ast(&kind));
+        let whole =
+            |text: &str| Self::read(text).filter(|(_, is_all)| *is_all).and_then(|(kind, _)| Self::from_ast(&kind));
         whole(text).or_else(|| whole(&format!("STRUCT<{text}>")))
     }
 

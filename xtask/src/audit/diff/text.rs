@@ -33,7 +33,11 @@ pub(super) fn markdown(changes: &Changes, commit: &str) -> String {
     section(&mut text, "Tools changed", changed);
     section(&mut text, "Exclusions lifted", changes.lifted.iter().map(|id| escape(id)));
     section(&mut text, "Exposed less", changes.lowered.iter().map(|line| escape(line)));
-    section(&mut text, "Operations, toolsets, presets, resources and prompts", changes.lines.iter().map(|line| escape(line)));
+    section(
+        &mut text,
+        "Operations, toolsets, presets, resources and prompts",
+        changes.lines.iter().map(|line| escape(line)),
+    );
     if !text.contains("\n## ") {
         text.push_str("Nothing changes.\n");
     }
