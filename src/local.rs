@@ -126,8 +126,17 @@ impl LocalPath {
 
     /// Opens the file for reading, unless it has another name besides.
     fn open(&self) -> io::Result<std::fs::File> {
-        let file = self.root.open(&self.path)?;
-        if has_several_names(&file.metadata()?) {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        // What was a file a moment ago may be a named pipe now, whose opening would wait for a writer.
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        let file = self.root.open_with(&self.path, &options)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        if has_several_names(&metadata) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 "it has several names (hard links), and one may be that of a file elsewhere; make a copy and give that",

@@ -96,6 +96,19 @@ fn a_file_with_several_names_is_not_read() {
     assert_eq!(fs::read_to_string(home.path().join("secret")).expect("text"), "s");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_became_a_pipe_is_not_waited_for() {
+    let (home, roots) = roots();
+    let path = home.path().join("open/pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+    let place = roots.place("pipe").expect("inside");
+    assert!(place.content().expect_err("no file").to_string().contains("is not a file"));
+    // As it is between the first look at it and its opening.
+    assert!(place.open().expect_err("no file").to_string().contains("it is not a file"));
+    place.digest().expect_err("no file");
+}
+
 #[test]
 fn a_file_that_appears_meanwhile_is_not_replaced() {
     let (home, roots) = roots();
