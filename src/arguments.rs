@@ -156,7 +156,7 @@ impl Checker<'_> {
                     && !self.faults.iter().any(|fault| self.rules.one_of.contains(&fault.path.as_str())) =>
             {
                 let names = self.rules.one_of.join("` or `");
-                self.fault(first, format!("missing; give `{names}`"));
+                self.fault(first, format!("missing; give either `{names}`"));
             }
             ([first, second, ..], _) => {
                 self.fault(second, format!("excludes `{first}`, which is given too; give one of them"))

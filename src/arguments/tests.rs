@@ -137,7 +137,7 @@ fn one_of_two_arguments_is_given() {
     for valid in [json!({ "text": "a", "vector": [] }), json!({ "vector": [1] }), json!({ "page_token": "t" })] {
         assert_eq!(told(valid), "");
     }
-    assert_eq!(told(json!({})), "text: missing; give `text` or `vector`");
+    assert_eq!(told(json!({})), "text: missing; give either `text` or `vector`");
     assert_eq!(
         told(json!({ "text": "a", "vector": [1] })),
         "vector: excludes `text`, which is given too; give one of them"

@@ -41,7 +41,7 @@ async fn an_unknown_name_is_answered_by_the_one_that_is_meant() -> Outcome {
         ("list_volume_files", json!({ "folder": VOLUME }), "`path`"),
         (
             "create_volume",
-            json!({ "catalog_name": "main", "schema_name": "default", "title": 1, "volumeName": "x" }),
+            json!({ "catalog_name": "main", "schema_name": "default", "title": 1, "volume_nam": "x" }),
             "`volume_name`",
         ),
         ("get_job", json!({ "job": 1 }), "`job_id`"),

@@ -172,7 +172,7 @@ async fn what_cannot_be_is_refused_with_what_can() -> Outcome {
     for (arguments, words) in [
         (json!({ "code": "SELECT 1", "language": "sql" }), "`execute_sql`"),
         (json!({ "code": "print(1)", "keep_context": true }), "keeps no context"),
-        (json!({ "cluster_id": RUNNING }), "give `code`"),
+        (json!({ "cluster_id": RUNNING }), "either `code` or `command_id`"),
         (json!({ "code": "print(1)", "context_id": "1" }), "belongs to a cluster"),
         (json!({ "code": "print(1)", "language": "perl" }), "python"),
         (json!({ "code": "print(1)", "cluster_id": "0000-000000-nothing0" }), "`list_clusters`"),
