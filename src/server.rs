@@ -54,6 +54,8 @@ const LISTING_TTL_MS: u64 = 10_000;
 const REPORT_TIME: Duration = Duration::from_secs(1);
 /// How long the requests for a resource, or for a list of them, may take: less than common clients wait.
 const RESOURCE_TIME: Duration = Duration::from_secs(25);
+/// The header that names a session over HTTP.
+pub(crate) const SESSION: &str = "mcp-session-id";
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The server; cheap to clone.
@@ -201,8 +203,11 @@ impl Server {
 
     /// The workspaces of one request: calls to Databricks name the client on whose behalf they are made.
     fn workspaces(&self, request: &RequestContext<RoleServer>) -> Workspaces {
-        // rmcp puts itself in the place of a client that has not said who it is.
-        let client = request.client_info().filter(|client| *client != Implementation::default());
+        // Outside of a session, a client says in each request who it is, or not at all; rmcp then puts itself in its place.
+        let parts = request.extensions.get::<http::request::Parts>();
+        let is_in_session = parts.is_none_or(|parts| parts.headers.contains_key(SESSION));
+        let is_told = is_in_session || request.meta.protocol_version().is_some();
+        let client = request.client_info().filter(|_| is_told);
         let workspaces = match client {
             Some(client) => self.workspaces.on_behalf_of(&client.name, &client.version),
             None => self.workspaces.clone(),

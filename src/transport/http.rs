@@ -42,7 +42,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::server::{Ceiling, Server};
+use crate::server::{Ceiling, SESSION, Server};
 use crate::transport::http::auth::Auth;
 use crate::transport::http::body::Room;
 use crate::transport::http::health::Readiness;
@@ -51,7 +51,7 @@ use crate::transport::http::origin::Allowed;
 use crate::transport::http::principal::{Denied, Principal};
 use crate::transport::http::problem::Problem;
 use crate::transport::http::sse::Streams;
-use crate::transport::http::tenants::{SESSION, Tenant, Tenants};
+use crate::transport::http::tenants::{Tenant, Tenants};
 use crate::transport::http::tls::Tls;
 use crate::transport::message::{self, Received, Refusal};
 use crate::workspaces::Workspaces;

@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::error::Error;
+use crate::server::SESSION;
 use crate::transport::http::options::{Address, HttpOptions};
 use crate::transport::http::problem::Problem;
-use crate::transport::http::tenants::SESSION;
 
 /// How long browsers need not ask again.
 const PREFLIGHT: Duration = Duration::from_secs(3_600);

@@ -20,14 +20,12 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::registry::Narrowing;
 use crate::seal::SigningKeys;
-use crate::server::Server;
+use crate::server::{SESSION, Server};
 use crate::transport::http::auth::hash;
 use crate::transport::http::options::{CallAs, HttpOptions};
 use crate::transport::http::principal::Principal;
 use crate::transport::http::problem::Problem;
 
-/// The header that names a session.
-pub(crate) const SESSION: &str = "mcp-session-id";
 /// So many callers are known at once. One takes some 100 kB.
 const MOST: usize = 10_000;
 /// So many ways to narrow one server.
