@@ -62,7 +62,7 @@ fn glob(pattern: &str) -> Result<Glob, String> {
     if deepest > DEEPEST {
         return Err(format!("`{pattern}` has {deepest} braces within each other; {DEEPEST} are taken"));
     }
-    Glob::new(pattern).map_err(|error| format!("`{pattern}` is no pattern: {}", error.kind()))
+    Glob::new(pattern).map_err(|error| format!("`{pattern}` is not a glob: {}", error.kind()))
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
             (braces(100_000), "too long"),
             (braces(400), "braces within each other"),
             ("{a,".repeat(300) + "b" + &"}".repeat(300), "too long"),
-            ("[a".to_owned(), "is no pattern"),
+            ("[a".to_owned(), "is not a glob"),
             ("[!a]".repeat(250), ""),
         ] {
             match of(&pattern) {

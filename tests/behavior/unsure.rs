@@ -158,7 +158,7 @@ async fn example(harness: &Harness, tool: &'static str) -> Result<Value, Failure
     let text = crate::harness::text(&answer);
     let (_, valid) = text.split_once("\nvalid: ").ok_or_else(|| format!("{tool}: no example in {text}"))?;
     let valid = valid.lines().next().unwrap_or_default();
-    let valid = ["<path>", "<source_path>", "<destination_path>"]
+    let valid = ["/<path>", "/<source_path>", "/<destination_path>", "<path>", "<source_path>", "<destination_path>"]
         .iter()
         .fold(valid.to_owned(), |valid, path| valid.replace(path, "/Volumes/main/default/landing/unsure"));
     Ok(serde_json::from_str(&valid)?)

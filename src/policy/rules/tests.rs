@@ -113,7 +113,7 @@ fn a_mistake_in_a_policy_has_a_line_and_what_was_meant() {
         ("rules:\n- effect: deny\n  data: [a..b]", "`a..b` is no name of a catalog"),
         ("rules:\n- effect: deny\n  data: [a.b.c.d]", "more than three parts"),
         ("rules:\n- effect: deny\n  paths: [Shared]", "`Shared` is no path"),
-        ("rules:\n- effect: deny\n  data: ['a[']", "is no pattern"),
+        ("rules:\n- effect: deny\n  data: ['a[']", "is not a glob"),
         ("rules:\n- { name: a, effect: deny }\n- { name: a, effect: deny }", "3:3: there are two rules named `a`"),
         ("rules: deny", "expected a list of rules"),
         ("limits: { rows: 0 }", "`rows` is at least 1"),
