@@ -159,6 +159,8 @@ def details(chromium):
     page.click("#operations tbody tr:not([hidden]) .open")
     page.locator(".detail summary", has_text=re.compile("^tasks:")).click()
     page.locator(".detail summary", has_text=re.compile("^notebook_task:")).click()
+    # The browser tells of the opening a moment later.
+    page.locator(".detail", has_text="notebook_path").first.wait_for()
     expect(page.locator(".detail", has_text="notebook_path").count() == 1, "the schema does not open")
     text = page.locator(".detail").text_content()
     for part in ("POST /api/2.2/jobs/create", "create_job", "destructive", "tokens"):
