@@ -70,6 +70,11 @@ impl Harness {
         Self::with(selection, tokens, LocalRoots::default()).await
     }
 
+    /// Whether clients speak to servers over HTTP.
+    pub(crate) fn is_over_http() -> bool {
+        std::env::var_os(OVER_HTTP).is_some()
+    }
+
     /// The token that the server authenticates with.
     pub(crate) fn token(&self) -> String {
         self.sandbox.token().to_owned()
@@ -125,10 +130,7 @@ impl Harness {
     pub(crate) async fn of(server: Server, sandbox: impl Into<Arc<Sandbox>>) -> Result<Self, Box<dyn Error>> {
         crate::uses::record();
         let sandbox = sandbox.into();
-        let client = match std::env::var_os(OVER_HTTP) {
-            Some(_) => over_http(server).await?,
-            None => in_process(server).await?,
-        };
+        let client = if Self::is_over_http() { over_http(server).await? } else { in_process(server).await? };
         Ok(Self { client, workspace: self::client(&sandbox)?, sandbox })
     }
 
