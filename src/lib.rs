@@ -42,6 +42,7 @@ pub mod policy;
 pub mod progress;
 pub mod prompts;
 mod quoting;
+mod random;
 mod readers;
 pub mod registry;
 pub mod resources;

@@ -9,13 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
-use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::error::Error;
+use crate::random::{self, KEY_BYTES};
 
 /// How long a seal holds.
 const LIFE: Duration = Duration::from_secs(24 * 3_600);
-const KEY_BYTES: usize = 32;
 /// Separates the parts; neither base64 nor numbers have it.
 const SEPARATOR: char = '~';
 
@@ -29,9 +28,7 @@ impl SigningKeys {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn random() -> Result<Self, Error> {
-        let mut bytes = [0; KEY_BYTES];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| Error::failed("this system gives no random bytes"))?;
-        Ok(Self(Arc::new([hmac::Key::new(hmac::HMAC_SHA256, &bytes)])))
+        Ok(Self(Arc::new([hmac::Key::new(hmac::HMAC_SHA256, &random::key("seals")?)])))
     }
 
     /// The keys of a file: one on each line, 32 bytes in base64, the newest first. Lines that begin with `#` are comments.

@@ -6,14 +6,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
 
 use super::file::private;
 use crate::digest::Sha256Hex;
 use crate::error::Error;
+use crate::random;
 
 /// Bytes of a key.
-const LENGTH: usize = 32;
+const LENGTH: usize = random::KEY_BYTES;
 
 /// The SHA-256 of a line, without the sign that ends it.
 pub(super) fn of(line: &[u8]) -> String {
@@ -41,7 +41,7 @@ impl Key {
 
     /// A key that ends with the process.
     pub(super) fn random() -> Result<Self, Error> {
-        Ok(Self::new(&random()?))
+        Ok(Self::new(&random::key("the audit log")?))
     }
 
     /// The key of a log, which is made where there is none.
@@ -61,7 +61,7 @@ impl Key {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        let bytes = random()?;
+        let bytes = random::key("the audit log")?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         private(&mut options);
@@ -78,12 +78,4 @@ impl Key {
     pub(super) fn hash(&self, value: &[u8]) -> String {
         format!("hmac-sha256:{}", hexadecimal(hmac::sign(&self.key, value).as_ref()))
     }
-}
-
-fn random() -> Result<[u8; LENGTH], Error> {
-    let mut bytes = [0; LENGTH];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Error::failed("this system gives no random numbers for the key of the audit log"))?;
-    Ok(bytes)
 }

@@ -11,14 +11,13 @@ use crate::config::Options;
 use crate::connect::Opened;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::random;
 use crate::registry::Registry;
 use crate::server::Server;
 use crate::transport::http::{self, HttpOptions};
 
 /// What a key begins with, so that scanners for secrets find one that has got out.
 const PREFIX: &str = "dbmcp_";
-/// The random bytes of a key.
-const KEY_BYTES: usize = 32;
 
 pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
@@ -49,9 +48,7 @@ pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), E
 
 /// Makes a key and prints it, with the entry for the file of `--keys`.
 pub(super) fn new_key(name: &str) -> Result<(), Error> {
-    let mut bytes = [0; KEY_BYTES];
-    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
-        .map_err(|_| Error::failed("this system gives no random bytes"))?;
+    let bytes = random::key("a caller")?;
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     let name = serde_json::Value::from(name);
     note(

@@ -60,10 +60,17 @@ struct Shared {
     http: reqwest::Client,
     gate: Gate,
     clock: Clock,
-    retry: RetryPolicy,
-    connect_timeout: Duration,
-    idle_timeout: Duration,
-    max_response_bytes: usize,
+}
+
+impl Shared {
+    fn new(
+        workspace_id: Option<HeaderValue>,
+        authenticator: Arc<Authenticator>,
+        config: Arc<Config>,
+        http: reqwest::Client,
+    ) -> Shared {
+        Shared { workspace_id, authenticator, http, gate: Gate::new(config.limits), clock: Clock::default(), config }
+    }
 }
 
 /// What the transport must know about a call besides its request.
@@ -122,18 +129,7 @@ impl Transport {
             deadline: None,
             scope: None,
             watch: None,
-            shared: Arc::new(Shared {
-                workspace_id: workspace_id.transpose()?,
-                authenticator,
-                http,
-                gate: Gate::new(config.limits),
-                clock: Clock::default(),
-                retry: config.retry,
-                connect_timeout: config.connect_timeout,
-                idle_timeout: config.idle_timeout,
-                max_response_bytes: config.max_response_bytes,
-                config: Arc::new(config),
-            }),
+            shared: Arc::new(Shared::new(workspace_id.transpose()?, authenticator, Arc::new(config), http)),
         })
     }
 
@@ -148,18 +144,7 @@ impl Transport {
                 (Arc::new(Authenticator::new(Context::new(&config, http.clone()))), Arc::new(config))
             }
         };
-        let shared = Shared {
-            workspace_id: workspace_id.clone(),
-            authenticator,
-            http: http.clone(),
-            gate: Gate::new(config.limits),
-            clock: Clock::default(),
-            retry: config.retry,
-            connect_timeout: config.connect_timeout,
-            idle_timeout: config.idle_timeout,
-            max_response_bytes: config.max_response_bytes,
-            config,
-        };
+        let shared = Shared::new(workspace_id.clone(), authenticator, config, http.clone());
         Transport { shared: Arc::new(shared), ..self.clone() }
     }
 
@@ -218,9 +203,9 @@ impl Transport {
 
     /// The retries that fit into the time that is left.
     fn retry(&self, budget: Option<Duration>) -> RetryPolicy {
-        let budget = budget.unwrap_or(self.shared.retry.budget);
+        let budget = budget.unwrap_or(self.shared.config.retry.budget);
         let budget = self.deadline.as_ref().map_or(budget, |deadline| deadline.retry_budget(budget));
-        RetryPolicy { budget, ..self.shared.retry }
+        RetryPolicy { budget, ..self.shared.config.retry }
     }
 
     /// The same transport, which may call only these operations.
@@ -269,11 +254,11 @@ impl Transport {
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {
-        self.shared.connect_timeout
+        self.shared.config.connect_timeout
     }
 
     pub(crate) fn idle_timeout(&self) -> Duration {
-        self.shared.idle_timeout
+        self.shared.config.idle_timeout
     }
 
     /// Who is calling, where nobody has authenticated.
@@ -370,7 +355,7 @@ impl Transport {
             let sent = sensitive(request.headers());
             self.shared.authenticator.remember(&sent);
             let form = if call.response == Response::Json { Form::Json } else { Form::Bytes };
-            let idle = call.idle_timeout.unwrap_or(self.shared.idle_timeout);
+            let idle = call.idle_timeout.unwrap_or(self.shared.config.idle_timeout);
             let exchange = Exchange { response: call.response, form, sent, idle };
             let result = self.attempt(request, attempts, exchange).await;
             drop(slot);
@@ -465,7 +450,7 @@ impl Transport {
                 .map_err(|_| Error::timed_out(longest))?
                 .map_err(Error::http)?;
             self.shared.clock.hear(response.headers());
-            Answer::receive(response, idle, self.shared.max_response_bytes, form).await
+            Answer::receive(response, idle, self.shared.config.max_response_bytes, form).await
         };
         let raw = self.terms.exchange(request, exchange).await;
         under_way.end();

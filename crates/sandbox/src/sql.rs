@@ -31,6 +31,7 @@ mod named_windows;
 mod operators;
 mod origins;
 mod parse;
+mod patience;
 mod pivot;
 mod query;
 mod quotes;

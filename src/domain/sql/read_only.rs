@@ -13,6 +13,9 @@ mod dialect;
 mod functions;
 mod identifiers;
 mod names;
+/// The same file as in the sandbox.
+#[path = "../../../crates/sandbox/src/sql/patience.rs"]
+mod patience;
 mod query;
 mod rewrite;
 mod tables;

@@ -54,7 +54,7 @@ impl Transport {
             let mut request = Request::new(Method::GET, url.clone());
             request.headers_mut().extend(asked.clone());
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
-            let (sent, idle) = (signature(url), self.shared.idle_timeout);
+            let (sent, idle) = (signature(url), self.shared.config.idle_timeout);
             let exchange = Exchange { response: Response::Binary, form, sent, idle };
             self.attempt(request, attempts, exchange).await.inspect_err(|error| attempts.failed(error))
         };

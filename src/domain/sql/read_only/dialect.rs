@@ -4,30 +4,23 @@
 //! changes one flag at a time.
 
 use std::any::TypeId;
-use std::cell::Cell;
 
 use sqlparser::ast::Expr;
 use sqlparser::dialect::{DatabricksDialect, Dialect};
 use sqlparser::parser::{Parser, ParserError};
 
-/// The expressions that a token may make the parser begin, and those that are free.
-///
-/// The parser reads a form that could be one of two as the one, and once more as the other. Where such forms nest, as
-/// `position(position(…` does, the work doubles with each level.
-const EXPRESSIONS_OF_A_TOKEN: usize = 20;
-const FREE_EXPRESSIONS: usize = 10_000;
+use super::patience::Patience;
 
 /// The dialect of one parser.
 #[derive(Debug, Default)]
 pub(super) struct Databricks {
-    /// How many expressions the parser may still begin.
-    expressions: Cell<usize>,
+    patience: Patience,
 }
 
 impl Databricks {
     /// The dialect of a parser that reads so many tokens.
     pub(super) fn for_tokens(count: usize) -> Self {
-        Self { expressions: Cell::new(FREE_EXPRESSIONS + EXPRESSIONS_OF_A_TOKEN * count) }
+        Self { patience: Patience::for_tokens(count) }
     }
 }
 
@@ -92,12 +85,6 @@ impl Dialect for Databricks {
 
     /// Ends the parser's work by the one error that it does not take for a reason to try something else.
     fn parse_prefix(&self, _: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        match self.expressions.get().checked_sub(1) {
-            Some(left) => {
-                self.expressions.set(left);
-                None
-            }
-            None => Some(Err(ParserError::RecursionLimitExceeded)),
-        }
+        self.patience.take()
     }
 }
