@@ -132,7 +132,7 @@ def search(chromium):
     visit.page.fill("#search", "no such operation")
     expect(visit.shown() == set() and visit.page.locator("#none").is_visible(), "nothing is told of no match")
     visit.page.click("#filters button[type=reset]")
-    visit.page.wait_for_function("document.querySelector('#none').hidden")
+    visit.page.locator("#none").wait_for(state="hidden")
     expect(visit.shown() == everything, "a reset does not show everything again")
     # A reason and a tool are found too.
     visit.page.fill("#search", "create_job")
