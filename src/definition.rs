@@ -38,6 +38,8 @@ pub struct PresetDefinition {
     pub description: &'static str,
     /// Names of its toolsets.
     pub toolsets: &'static [&'static str],
+    /// Names of single tools of other toolsets.
+    pub tools: &'static [&'static str],
     /// Only the tools of these that read.
     pub only_reads: bool,
 }

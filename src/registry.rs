@@ -118,9 +118,14 @@ impl Registry {
         let named = |names: &[String]| -> Result<BTreeSet<&'static str>, Error> {
             names.iter().map(|name| Ok(definition(name)?.name)).collect()
         };
-        let (included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
+        let (mut included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
         let refused = included.iter().filter(|name| definition(name).is_ok_and(|tool| !tool.is_allowed(policy)));
         refused.for_each(|tool| tracing::warn!(tool, "left out, though asked for: this server is read-only"));
+        for preset in presets(selection) {
+            let stays = |tool: &&ToolDefinition| !preset.only_reads || tool.risk == Risk::Read;
+            let single = TOOLS.iter().filter(|tool| preset.tools.contains(&tool.name));
+            included.extend(single.filter(stays).map(|tool| tool.name));
+        }
         let is_selected = |tool: &&ToolDefinition| {
             let part = toolsets.get(tool.toolset);
             part.is_some_and(|part| *part == Part::Whole || tool.risk == Risk::Read) || included.contains(tool.name)
@@ -435,6 +440,11 @@ enum Part {
     Reading,
     /// All.
     Whole,
+}
+
+/// The presets that a selection names.
+fn presets(selection: &Selection) -> impl Iterator<Item = &'static PresetDefinition> {
+    PRESETS.iter().filter(|preset| selection.toolsets.iter().any(|name| name == preset.name))
 }
 
 fn toolsets(selection: &Selection) -> Result<BTreeMap<&'static str, Part>, Error> {

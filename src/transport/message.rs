@@ -11,6 +11,9 @@ const MOST_IN_BATCH: usize = 100;
 /// What a message may take in bytes of memory once it is read: some copies are made of it on its way.
 pub(crate) const MOST_WEIGHT: usize = 128 << 20;
 
+/// The first whole number that an `id` of 64 bits with a sign cannot be.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// What came from a client.
 #[derive(Debug)]
 pub(crate) enum Received {
@@ -156,7 +159,9 @@ fn fault(message: &Value) -> Option<ErrorData> {
     if !is_id(id) {
         return invalid(not("id", id, "text or a whole number"));
     }
-    if id.as_f64().is_some_and(|number| number.fract() != 0.0) || id.as_u64().is_some_and(|id| id > i64::MAX as u64) {
+    // `-0` and `1e2` are whole numbers, and are read as floats.
+    let is_whole = |number: f64| number.fract() == 0.0 && number.abs() < TWO_TO_63;
+    if id.as_i64().is_none() && id.as_f64().is_some_and(|number| !is_whole(number)) {
         return invalid(format!("`id` is {id}; expected text or a whole number of 64 bits"));
     }
     if !(params.is_object() || params.is_null()) {
@@ -199,6 +204,20 @@ mod tests {
     fn call(arguments: &str) -> String {
         let params = format!(r#"{{"name": "list_jobs", "arguments": {{"a": {arguments}}}}}"#);
         format!(r#"{{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {params}}}"#)
+    }
+
+    #[test]
+    fn an_id_that_is_no_whole_number_of_64_bits_is_said_to_be_that() {
+        for id in ["1e23", "-1e23", "99999999999999999999", "9223372036854775808", "1.5"] {
+            let read = read(format!(r#"{{"jsonrpc": "2.0", "id": {id}, "method": "ping"}}"#).as_bytes());
+            let Received::Refused(refusal) = read else { panic!("{id} was taken") };
+            assert_eq!(refusal.id, serde_json::from_str(id).ok());
+            assert!(refusal.error.message.contains("a whole number of 64 bits"), "{}", refusal.error.message);
+        }
+        for id in ["-0", "1e2", "9223372036854775807", "-9223372036854775808"] {
+            let read = read(format!(r#"{{"jsonrpc": "2.0", "id": {id}, "method": "ping"}}"#).as_bytes());
+            assert!(matches!(read, Received::Message(_)), "{id}");
+        }
     }
 
     #[test]

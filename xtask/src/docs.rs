@@ -92,11 +92,11 @@ fn toolsets(api: &Api, allowlist: &Allowlist) -> Result<String> {
     }
     writeln!(
         text,
-        "\nPresets are names for several of them:\n\n| preset | what it is for | toolsets |\n|---|---|---|"
+        "\nPresets are names for several of them:\n\n| preset | what it is for | toolsets and single tools |\n|---|---|---|"
     )?;
     for (name, preset) in &allowlist.presets {
         let reads = if preset.only_reads { "only the reading tools of " } else { "" };
-        let names: Vec<_> = preset.toolsets.iter().map(|toolset| format!("`{toolset}`")).collect();
+        let names: Vec<_> = preset.toolsets.iter().chain(&preset.tools).map(|name| format!("`{name}`")).collect();
         writeln!(text, "| `{name}` | {} | {reads}{} |", preset.description, names.join(", "))?;
     }
     text.push('\n');

@@ -68,6 +68,8 @@ pub struct Preset {
     pub description: String,
     /// Names of its toolsets.
     pub toolsets: Vec<String>,
+    /// Names of single tools of other toolsets.
+    pub tools: Vec<String>,
     /// Only the tools of these that read.
     pub only_reads: bool,
 }
@@ -422,11 +424,12 @@ impl Allowlist {
         operation.pagination.clone().or(curated)
     }
 
-    /// The tools that a preset gives: those of its toolsets, and where it only reads, what reads or guards itself.
+    /// The tools that a preset gives: those of its toolsets and those that it names; where it only reads, those that read
+    /// or guard themselves.
     pub fn tools_of(&self, preset: &Preset) -> impl Iterator<Item = &Tool> {
         let is_in = |tool: &&Tool| {
             let stays = !preset.only_reads || tool.risk == Risk::Read || tool.guarded;
-            stays && preset.toolsets.contains(&tool.toolset)
+            stays && (preset.toolsets.contains(&tool.toolset) || preset.tools.contains(&tool.name))
         };
         self.tools.values().filter(is_in)
     }

@@ -23,7 +23,16 @@ pub(super) struct Reader<'a> {
     /// Operations that composites use, looked up once all files are read.
     uses: Vec<Use>,
     /// Toolsets that presets name, checked once all files are read.
-    preset_toolsets: Vec<(Position, String)>,
+    preset_toolsets: Vec<Named>,
+    /// Tools that presets name, checked likewise.
+    preset_tools: Vec<Named>,
+}
+
+/// What a preset names.
+struct Named {
+    preset: String,
+    name: String,
+    position: Position,
 }
 
 /// A composite and an operation that it uses.
@@ -43,6 +52,7 @@ impl<'a> Reader<'a> {
             lists: Vec::new(),
             uses: Vec::new(),
             preset_toolsets: Vec::new(),
+            preset_tools: Vec::new(),
         }
     }
 
@@ -81,26 +91,44 @@ impl<'a> Reader<'a> {
         let mut entry = node.mapping("`title`, `description` and `toolsets`")?;
         let (title, description) = (entry.string("title")?, entry.string("description")?);
         let only_reads = entry.boolean("only_reads", false)?;
-        let mut toolsets = Vec::new();
-        for node in entry.require("toolsets")?.sequence("a list of toolsets")? {
-            let position = node.position.clone();
-            let name = node.string()?;
-            self.preset_toolsets.push((position, name.clone()));
-            toolsets.push(name);
-        }
+        let named = |node: Node, what| -> Result<Vec<Named>, Problem> {
+            let named = node.sequence(what)?.into_iter().map(|node| {
+                let position = node.position.clone();
+                Ok(Named { preset: key.text.clone(), name: node.string()?, position })
+            });
+            named.collect()
+        };
+        let toolsets = named(entry.require("toolsets")?, "a list of toolsets")?;
+        let tools = entry.take("tools").map(|node| named(node, "a list of tools")).transpose()?.unwrap_or_default();
         entry.finish()?;
-        self.allowlist.presets.insert(key.text, Preset { title, description, toolsets, only_reads });
+        let names = |named: &[Named]| named.iter().map(|named| named.name.clone()).collect();
+        let preset = Preset { title, description, toolsets: names(&toolsets), tools: names(&tools), only_reads };
+        self.preset_toolsets.extend(toolsets);
+        self.preset_tools.extend(tools);
+        self.allowlist.presets.insert(key.text, preset);
         Ok(())
     }
 
-    /// Toolsets that presets name and that are not there.
-    fn unknown_toolsets(&self) -> Vec<Problem> {
-        let known = || self.allowlist.toolsets.keys().map(String::as_str);
-        let unknown = self.preset_toolsets.iter().filter(|(_, name)| !self.allowlist.toolsets.contains_key(name));
-        let unknown = unknown.map(|(position, name)| {
-            position.problem(format!("no toolset is named `{name}`{}", did_you_mean(name, known())))
-        });
-        unknown.collect()
+    /// Toolsets and tools that presets name and that are not there, and tools that come with a toolset anyway.
+    fn problems_of_presets(&self) -> Vec<Problem> {
+        let Allowlist { toolsets, tools, presets, .. } = &self.allowlist;
+        let mut problems = Vec::new();
+        for Named { name, position, .. } in self.preset_toolsets.iter().filter(|named| !toolsets.contains_key(&named.name)) {
+            let hint = did_you_mean(name, toolsets.keys().map(String::as_str));
+            problems.push(position.problem(format!("no toolset is named `{name}`{hint}")));
+        }
+        for Named { preset, name, position } in &self.preset_tools {
+            let Some(tool) = tools.get(name) else {
+                let hint = did_you_mean(name, tools.keys().map(String::as_str));
+                problems.push(position.problem(format!("no tool is named `{name}`{hint}")));
+                continue;
+            };
+            if presets.get(preset).is_some_and(|preset| preset.toolsets.contains(&tool.toolset)) {
+                let message = format!("`{name}` is in the toolset `{}`, which this preset has already", tool.toolset);
+                problems.push(position.problem(message));
+            }
+        }
+        problems
     }
 
     pub(super) fn finish(mut self) -> Result<Allowlist, Problems> {
@@ -111,7 +139,7 @@ impl<'a> Reader<'a> {
         for used in std::mem::take(&mut self.uses) {
             self.collect(|reader| reader.decide_by_use(used));
         }
-        let unknown = self.unknown_toolsets();
+        let unknown = self.problems_of_presets();
         let mut problems = self.problems;
         problems.extend(unknown);
         problems.extend(cross_checks::check(&self.allowlist, self.api, &self.lists));

@@ -80,7 +80,7 @@ impl Blocks {
     }
 }
 
-/// Its toolsets and the tools that they give it.
+/// Its toolsets, and all its tools.
 fn preset(allowlist: &Allowlist, preset: &Preset) -> Vec<String> {
     let mut lines = Vec::new();
     if preset.only_reads {

@@ -32,9 +32,10 @@ pub fn tools(api: &Api, allowlist: &Allowlist) -> Result<TokenStream> {
         quote!(ToolsetDefinition { name: #name, title: #title, description: #description, default: #default })
     });
     let presets = allowlist.presets.iter().map(|(name, preset)| {
-        let Preset { title, description, toolsets, only_reads } = preset;
+        let Preset { title, description, toolsets, tools, only_reads } = preset;
         quote!(PresetDefinition {
-            name: #name, title: #title, description: #description, toolsets: &[#(#toolsets),*], only_reads: #only_reads
+            name: #name, title: #title, description: #description, toolsets: &[#(#toolsets),*], tools: &[#(#tools),*],
+            only_reads: #only_reads
         })
     });
     let tools = allowlist.tools.values().map(|tool| self::tool(api, allowlist, tool)).collect::<Result<Vec<_>>>()?;

@@ -182,11 +182,17 @@ impl ConfigFile {
     }
 }
 
-/// The key that was meant by one that is none, for its case or its dashes.
+/// The key that was meant by one that is none, for its case, its dashes or a slip of the pen. Other tools keep keys of
+/// their own in this file, so one that is like no other is nobody's mistake.
 fn misspelt(key: &str) -> Option<&'static str> {
     let plain = key.to_ascii_lowercase().replace('-', "_");
-    let known = Attribute::all().flat_map(|attribute| attribute.keys().iter().copied());
-    known.filter(|known| *known != key).find(|known| *known == plain)
+    let known = || Attribute::all().flat_map(|attribute| attribute.keys().iter().copied());
+    if known().any(|known| known == key) {
+        return None;
+    }
+    let slips = |known: &str| strsim::osa_distance(known, &plain);
+    let nearest = known().min_by_key(|known| slips(known))?;
+    (slips(nearest) <= nearest.len() / 4).then_some(nearest)
 }
 
 /// A value without its quotes and the comment behind it; `None` where a quote has no end.
@@ -253,7 +259,13 @@ mod tests {
                 "p",
                 vec!["line 2 of `cfg`: `auth-type` is ignored: write the key as `auth_type`"],
             ),
-            ("[p]\njobs-api-version = 2.1", "p", vec![]),
+            ("[p]\nhots = x\n", "p", vec!["line 2 of `cfg`: `hots` is ignored: write the key as `host`"]),
+            (
+                "[p]\nclient_sercet = x\n",
+                "p",
+                vec!["line 2 of `cfg`: `client_sercet` is ignored: write the key as `client_secret`"],
+            ),
+            ("[p]\njobs-api-version = 2.1\nport = 1\nclient = x", "p", vec![]),
             (
                 "host = x\n",
                 "DEFAULT",
