@@ -24,6 +24,9 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// The tools and operations that fit the words best, the best first, with their input schemas if `with_schema`.
     fn search(&self, words: &str, limit: usize, with_schema: bool) -> Vec<Value>;
 
+    /// Operations of the API that are not exposed and that the words ask for, with the reasons.
+    fn withheld(&self, words: &str) -> Vec<Value>;
+
     /// The tools that fit the words best, the best first, with their toolsets.
     fn tools(&self, words: &str, limit: usize) -> Vec<Value>;
 
@@ -48,6 +51,10 @@ impl Directory for Empty {
     }
 
     fn search(&self, _: &str, _: usize, _: bool) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn withheld(&self, _: &str) -> Vec<Value> {
         Vec::new()
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Registries, checked, run, secrets};
 use crate::context::Context;
+use crate::definition::Action;
 use crate::directory::{Called, Directory};
 use crate::error::Error;
 use crate::registry::{self, FULL_SCHEMA_TOOL, Registry, Tool, executor};
@@ -23,6 +24,12 @@ impl Reach {
         let mut shown = json!({
             "operation": name, "risk": tool.risk.name(), "summary": tool.definition.description, "call_with": call_with,
         });
+        if let Action::Operation(plain) = tool.definition.action
+            && plain.operation.is_of_account()
+            && let Some(fields) = shown.as_object_mut()
+        {
+            fields.insert("needs".to_owned(), "an account: its host and its id in the configuration of the server".into());
+        }
         if with_schema && let Some(fields) = shown.as_object_mut() {
             // Without the properties that stand in the lists of tools for those that only the API knows.
             fields.insert("arguments".to_owned(), Value::Object(tool.input_schema.as_ref().clone()));
@@ -58,6 +65,11 @@ impl Directory for Reach {
             shown
         });
         shown.collect()
+    }
+
+    fn withheld(&self, words: &str) -> Vec<Value> {
+        let withheld = Registry::withheld(words).into_iter();
+        withheld.map(|(id, reason)| json!({ "operation": id, "reason": reason })).collect()
     }
 
     fn tools(&self, words: &str, limit: usize) -> Vec<Value> {

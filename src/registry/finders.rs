@@ -1,5 +1,6 @@
 //! What to look at when the workspace does not have what a call names.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -74,10 +75,10 @@ const OF_TREE: &[&str] = &["list_workspace_items"];
 const SHORTEST: usize = 2;
 
 /// A value of a call, and what is known of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Given<'a> {
     name: &'a str,
-    value: &'a str,
+    value: Cow<'a, str>,
     description: &'a str,
 }
 
@@ -87,12 +88,19 @@ impl Registry {
     /// the message quotes, or else of all. Nothing, rather than a list of other things.
     pub fn finders(&self, tool: &Tool, arguments: &Map<String, Value>, message: &str) -> Vec<&'static str> {
         let given = given(tool, arguments);
-        let quoted: Vec<_> = given.iter().copied().filter(|given| given.is_quoted(message)).collect();
+        let quoted: Vec<_> = given.iter().filter(|given| given.is_quoted(message)).collect();
         let of_kind = kind(message, &given).map(|lists| self.offered(lists.iter().copied())).unwrap_or_default();
+        // A run of MLflow and one of a job are both a run: the argument knows which.
+        let described: BTreeSet<_> = quoted.iter().flat_map(|given| given.described()).collect();
+        let described = self.offered(described.into_iter());
+        if !described.is_empty() && described.iter().all(|list| !of_kind.contains(list)) && !of_kind.is_empty() {
+            return described;
+        }
         if !of_kind.is_empty() {
             return of_kind;
         }
-        let named = self.of_arguments(tool, arguments, if quoted.is_empty() { &given } else { &quoted });
+        let asked = if quoted.is_empty() { given.iter().collect() } else { quoted.clone() };
+        let named = self.of_arguments(tool, arguments, &asked);
         if !named.is_empty() {
             return named;
         }
@@ -105,8 +113,8 @@ impl Registry {
     }
 
     /// What shows the things that these arguments name.
-    fn of_arguments(&self, tool: &Tool, all: &Map<String, Value>, given: &[Given<'_>]) -> Vec<&'static str> {
-        let texts = || given.iter().map(|given| given.value);
+    fn of_arguments(&self, tool: &Tool, all: &Map<String, Value>, given: &[&Given<'_>]) -> Vec<&'static str> {
+        let texts = || given.iter().map(|given| given.value.as_ref());
         // A path says where to look, whatever the toolset of the tool.
         let of_tool = tree(tool.definition).filter(|_| texts().any(|text| text.starts_with('/')));
         let by_path = texts().find_map(path_lists).or(of_tool).unwrap_or_default();
@@ -123,7 +131,7 @@ impl Registry {
         if !of_kind.is_empty() {
             return of_kind;
         }
-        let sources: BTreeSet<_> = given.iter().flat_map(Given::sources).collect();
+        let sources: BTreeSet<_> = given.iter().flat_map(|given| given.sources()).collect();
         self.offered(sources.into_iter())
     }
 
@@ -143,18 +151,22 @@ impl Given<'_> {
         let is_edge =
             |letter: Option<char>| letter.is_none_or(|letter| !(letter.is_alphanumeric() || "_-@".contains(letter)));
         self.value.chars().count() >= SHORTEST
-            && message.match_indices(self.value).any(|(start, found)| {
+            && message.match_indices(self.value.as_ref()).any(|(start, found)| {
                 let before = message.get(..start).and_then(|text| text.chars().next_back());
                 is_edge(before) && is_edge(message.get(start + found.len()..).and_then(|text| text.chars().next()))
             })
     }
 
-    /// The tools that the value is from: as its description says, or else as its name does.
-    fn sources(&self) -> Vec<&'static str> {
+    /// The tools that the value is from, as its description says.
+    fn described(&self) -> Vec<&'static str> {
         let spans: Vec<_> = self.description.split('`').skip(1).step_by(2).collect();
         let is_finder = |name: &str| ["list_", "search_", "get_"].iter().any(|verb| name.starts_with(verb));
-        let described = TOOLS.iter().map(|tool| tool.name).filter(|name| is_finder(name) && spans.contains(name));
-        let described: Vec<_> = described.collect();
+        TOOLS.iter().map(|tool| tool.name).filter(|name| is_finder(name) && spans.contains(name)).collect()
+    }
+
+    /// The tools that the value is from: as its description says, or else as its name does.
+    fn sources(&self) -> Vec<&'static str> {
+        let described = self.described();
         if !described.is_empty() {
             return described;
         }
@@ -170,7 +182,8 @@ impl Given<'_> {
     }
 }
 
-/// The texts of a call, at any depth. What is inside of an object has the name that is nearest to it.
+/// The texts and numbers of a call, at any depth. What is inside of an object has the name that is nearest to it, and the
+/// description of the whole.
 fn given<'a>(tool: &'a Tool, arguments: &'a Map<String, Value>) -> Vec<Given<'a>> {
     let mut given = Vec::new();
     let properties = tool.input_schema.get("properties");
@@ -179,27 +192,24 @@ fn given<'a>(tool: &'a Tool, arguments: &'a Map<String, Value>) -> Vec<Given<'a>
         let schema = properties.and_then(|properties| properties.get(name));
         let description =
             schema.and_then(|schema| schema.get("description")).and_then(Value::as_str).unwrap_or_default();
-        match value {
-            Value::String(value) => given.push(Given { name, value, description }),
-            Value::Array(_) | Value::Object(_) => collect(name, value, description, &mut given),
-            _ => {}
-        }
+        collect(name, value, description, &mut given);
     }
     given
 }
 
 fn collect<'a>(name: &'a str, value: &'a Value, description: &'a str, given: &mut Vec<Given<'a>>) {
     match value {
-        Value::String(value) => given.push(Given { name, value, description }),
+        Value::String(value) => given.push(Given { name, value: value.into(), description }),
+        Value::Number(number) => given.push(Given { name, value: number.to_string().into(), description }),
         Value::Array(items) => items.iter().for_each(|item| collect(name, item, description, given)),
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| collect(name, value, "", given)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| collect(name, value, description, given)),
         _ => {}
     }
 }
 
 /// What shows the things of the kind that a message names before the thing itself: `Volume 'main.raw.x' does not exist.`
 fn kind(message: &str, given: &[Given<'_>]) -> Option<&'static [&'static str]> {
-    let values = given.iter().filter(|given| given.is_quoted(message)).filter_map(|given| message.find(given.value));
+    let values = given.iter().filter(|given| given.is_quoted(message)).filter_map(|given| message.find(given.value.as_ref()));
     let marks = message.find(['\'', '"', '`', '(', '[']);
     let end = values.chain(marks).chain(message.find("does not exist")).chain(message.find("not found")).min()?;
     let head = message.get(..end)?.to_lowercase();

@@ -30,11 +30,17 @@ fn limit() -> usize {
 
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let found = context.directory.search(&input.query, input.limit, input.describe);
-    if found.is_empty() {
+    let withheld = context.directory.withheld(&input.query);
+    if found.is_empty() && withheld.is_empty() {
         return Err(Error::failed("no operation has any of these words")
             .with_hint("name what it is about and what it does, e.g. `list dashboards`"));
     }
     let mut answer = json!({ "operations": found });
+    if !withheld.is_empty()
+        && let Some(fields) = answer.as_object_mut()
+    {
+        fields.insert("not_exposed".to_owned(), withheld.into());
+    }
     let cuts = shape::fit(&mut answer, context.budget);
     shape::notice(&mut answer, cuts, "ask for fewer with `limit`, or name one operation as the `query`");
     Ok(answer)
