@@ -33,6 +33,8 @@ use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::shape;
 use crate::workspaces::{self, Access, Workspaces};
 
+/// What an answer says that the sandbox made up.
+const MADE_UP: &str = "the sandbox keeps nothing of this kind: it made this answer up by the API's schema, and stored nothing";
 /// How long the requests of a call may take that does not wait for work: less than common clients wait.
 const USUAL_TIME: Duration = Duration::from_secs(45);
 /// How much longer than its wait the requests of a call may take: those before the wait, and those that fetch the result.
@@ -297,6 +299,9 @@ async fn run(
             if !repairs.is_empty() {
                 let text = "parts of the workspace's answer were not valid JSON and were replaced: ";
                 shape::advise(&mut answer, &format!("{text}{}", repairs.join(", ")));
+            }
+            if context.client.deadline().is_some_and(Deadline::is_made_up) {
+                shape::put(&mut answer, "sandbox", MADE_UP);
             }
             for name in ["hint", "next_step"] {
                 let text = answer.get(name).and_then(Value::as_str).unwrap_or_default();

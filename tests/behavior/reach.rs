@@ -116,3 +116,29 @@ async fn only_reading_is_reached_where_only_reading_is_allowed() -> Outcome {
     assert!(!risks.is_empty() && risks.iter().all(|risk| *risk == "read"), "{found}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_search_names_what_is_not_exposed_and_what_needs_an_account() -> Outcome {
+    let harness = reach(false).await?;
+    let found = harness.answer("search_operations", json!({ "query": "create a token" })).await?;
+    assert_eq!(found["not_exposed"][0]["operation"], "settings.tokens.create", "{found}");
+    assert!(found["not_exposed"][0]["reason"].as_str().is_some_and(|reason| reason.contains("token")), "{found}");
+    let found = harness.answer("search_operations", json!({ "query": "list the clusters" })).await?;
+    assert!(found.get("not_exposed").is_none(), "{found}");
+    assert!(named(&found, "list_clusters").expect("found").get("needs").is_none(), "{found}");
+    let found = harness.answer("search_operations", json!({ "query": "list_budgets" })).await?;
+    let needs = named(&found, "list_budgets").expect("found")["needs"].as_str().unwrap_or_default();
+    assert!(needs.contains("account"), "{found}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_sandbox_makes_up_says_so() -> Outcome {
+    let harness = reach(false).await?;
+    let room = operation("cleanrooms.clean_rooms.get", json!({ "name": "never-existed" }));
+    let room = harness.answer("call_read_operation", room).await?;
+    assert!(room["sandbox"].as_str().is_some_and(|note| note.contains("made this answer up")), "{room}");
+    let jobs = harness.answer("call_read_operation", operation("list_jobs", json!({}))).await?;
+    assert!(jobs.get("sandbox").is_none(), "{jobs}");
+    Ok(())
+}

@@ -5,7 +5,7 @@ mod attempts;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ pub struct Deadline {
     at: Option<Instant>,
     requests: Arc<AtomicU32>,
     repairs: Arc<Mutex<Vec<String>>>,
+    is_made_up: Arc<AtomicBool>,
     report: Option<Report>,
 }
 
@@ -58,7 +59,8 @@ impl Deadline {
 
     /// No deadline, for work that takes as long as its data is large. A single request is still not repeated for ever.
     pub fn unlimited() -> Deadline {
-        Deadline { started: Instant::now(), at: None, requests: Arc::default(), repairs: Arc::default(), report: None }
+        let (requests, repairs, is_made_up) = Default::default();
+        Deadline { started: Instant::now(), at: None, requests, repairs, is_made_up, report: None }
     }
 
     /// Reports what a request waits for, every few seconds while it waits.
@@ -74,6 +76,12 @@ impl Deadline {
     /// What was replaced in the answers so that they could be read: each entry says what, and in which field.
     pub fn repairs(&self) -> Vec<String> {
         self.repairs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether an answer was one that the project's sandbox makes up where it has no state: true of its form, and of nothing
+    /// that exists.
+    pub fn is_made_up(&self) -> bool {
+        self.is_made_up.load(Ordering::Relaxed)
     }
 
     /// Waits for the answer to `start`, which another task sends.
@@ -110,6 +118,11 @@ impl Deadline {
         if !repairs.contains(&repair) {
             repairs.push(repair);
         }
+    }
+
+    /// Keeps that an answer was made up.
+    pub(crate) fn note_made_up(&self) {
+        self.is_made_up.store(true, Ordering::Relaxed);
     }
 
     /// Counts a request.

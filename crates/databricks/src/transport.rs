@@ -37,6 +37,8 @@ use crate::user_agent::UserAgent;
 use crate::watch::Watch;
 use crate::weight::Form;
 
+/// What the sandbox puts on answers that it has no state for.
+const MADE_UP_HEADER: HeaderName = HeaderName::from_static("x-sandbox-synthesized");
 /// Routes a call to one of the workspaces behind a host.
 const WORKSPACE_HEADER: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
 /// An upload may take this long per byte on top of the idle timeout: one second per 64 KiB.
@@ -457,6 +459,9 @@ impl Transport {
         let mut answer = raw?.judge(&question, &sent.and(&self.shared.authenticator.mask()))?;
         if form == Form::Json {
             self.note(attempts.name(), answer.repair());
+        }
+        if let Some(deadline) = self.deadline.as_ref().filter(|_| answer.headers.contains_key(MADE_UP_HEADER)) {
+            deadline.note_made_up();
         }
         Ok(answer)
     }
