@@ -28,7 +28,10 @@ impl Reach {
             && plain.operation.is_of_account()
             && let Some(fields) = shown.as_object_mut()
         {
-            fields.insert("needs".to_owned(), "an account: its host and its id in the configuration of the server".into());
+            fields.insert(
+                "needs".to_owned(),
+                "an account: its host and its id in the configuration of the server".into(),
+            );
         }
         if with_schema && let Some(fields) = shown.as_object_mut() {
             // Without the properties that stand in the lists of tools for those that only the API knows.

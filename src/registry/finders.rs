@@ -209,7 +209,8 @@ fn collect<'a>(name: &'a str, value: &'a Value, description: &'a str, given: &mu
 
 /// What shows the things of the kind that a message names before the thing itself: `Volume 'main.raw.x' does not exist.`
 fn kind(message: &str, given: &[Given<'_>]) -> Option<&'static [&'static str]> {
-    let values = given.iter().filter(|given| given.is_quoted(message)).filter_map(|given| message.find(given.value.as_ref()));
+    let values =
+        given.iter().filter(|given| given.is_quoted(message)).filter_map(|given| message.find(given.value.as_ref()));
     let marks = message.find(['\'', '"', '`', '(', '[']);
     let end = values.chain(marks).chain(message.find("does not exist")).chain(message.find("not found")).min()?;
     let head = message.get(..end)?.to_lowercase();

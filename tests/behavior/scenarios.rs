@@ -323,6 +323,10 @@ async fn governance() -> Outcome {
     story.then("create_abac_policy", policy).await?;
     let listed = story.then("list_abac_policies", on.clone()).await?;
     assert!(item(&listed, "name", "hide_mail").is_some(), "{listed}");
+    let mut below = json!({ "on_securable_type": "TABLE", "on_securable_fullname": "samples.retail.orders" });
+    assert_eq!(story.then("list_abac_policies", below.clone()).await?["returned"], 0);
+    below["include_inherited"] = json!(true);
+    assert_eq!(story.then("list_abac_policies", below).await?["returned"], 1);
     let mut gone = on.clone();
     gone["policy_name"] = json!("hide_mail");
     story.then("delete_abac_policy", gone).await?;

@@ -67,11 +67,11 @@ fn visible(text: &str) -> String {
 #[tokio::test]
 async fn who_may_use_a_scope_is_told() -> Outcome {
     let harness = Harness::whole().await?;
-    let put = json!({ "scope": "prod", "principal": "data-engineers", "permission": "READ" });
+    let put = json!({ "scope": "prod", "principal": "analysts", "permission": "READ" });
     harness.answer("create_secret_scope", json!({ "scope": "prod" })).await?;
     harness.direct("POST", "/api/2.0/secrets/acls/put", Some(put)).await?;
     let told = harness.answer("list_secret_acls", json!({ "scope": "prod" })).await?;
-    let expected = json!({ "principal": "data-engineers", "permission": "READ" });
+    let expected = json!({ "principal": "analysts", "permission": "READ" });
     assert!(told["items"].as_array().is_some_and(|items| items.contains(&expected)), "{told}");
     Ok(())
 }

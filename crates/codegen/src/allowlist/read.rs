@@ -113,7 +113,9 @@ impl<'a> Reader<'a> {
     fn problems_of_presets(&self) -> Vec<Problem> {
         let Allowlist { toolsets, tools, presets, .. } = &self.allowlist;
         let mut problems = Vec::new();
-        for Named { name, position, .. } in self.preset_toolsets.iter().filter(|named| !toolsets.contains_key(&named.name)) {
+        for Named { name, position, .. } in
+            self.preset_toolsets.iter().filter(|named| !toolsets.contains_key(&named.name))
+        {
             let hint = did_you_mean(name, toolsets.keys().map(String::as_str));
             problems.push(position.problem(format!("no toolset is named `{name}`{hint}")));
         }

@@ -60,10 +60,19 @@ fn create(workspace: &Workspace, request: &Request) -> Outcome {
     }
 }
 
+/// Those on an object, and with `include_inherited` those on its schema and its catalog.
 fn list(workspace: &Workspace, request: &Request) -> Outcome {
-    let inside = key(request.parameter("kind"), request.parameter("on"), "");
+    let (kind, on) = (request.parameter("kind"), request.parameter("on"));
+    let mut inside = vec![key(kind, on, "")];
+    if request.query("include_inherited") == Some("true") {
+        let parts: Vec<_> = on.split('.').collect();
+        let above = ["CATALOG", "SCHEMA"].into_iter().zip(1..parts.len());
+        inside.extend(
+            above.map(|(kind, count)| key(kind, &parts.iter().take(count).copied().collect::<Vec<_>>().join("."), "")),
+        );
+    }
     let is_on = |policy: &Value| {
-        key(policy.text_at("on_securable_type"), policy.text_at("on_securable_fullname"), "") == inside
+        inside.contains(&key(policy.text_at("on_securable_type"), policy.text_at("on_securable_fullname"), ""))
     };
     let size = page::size(request.query_integer("max_results")?, 100, 1_000)?;
     let policies = POLICIES.all(workspace).into_iter().filter(is_on).collect();

@@ -5,6 +5,8 @@
 mod filter;
 mod patch;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -95,6 +97,16 @@ pub(crate) fn is_account_group(workspace: &Workspace, name: &str) -> bool {
 /// Whether there is a service principal of this application id.
 pub(crate) fn is_service_principal(workspace: &Workspace, application: &str) -> bool {
     is_named(workspace, SERVICE_PRINCIPALS, application)
+}
+
+/// Everybody who can be granted something of Unity Catalog, in lower case: no groups of the workspace alone.
+pub(crate) fn grantees(workspace: &Workspace) -> BTreeSet<String> {
+    let is_of_account = |resource: &Value| resource.at("meta").at("resourceType").as_str() != Some(WORKSPACE_GROUP);
+    let names = [USERS, GROUPS, SERVICE_PRINCIPALS].into_iter().flat_map(|kind| {
+        let resources = kind.all(workspace).into_iter().filter(is_of_account);
+        resources.map(move |resource| resource.text_at(naming(kind)).to_lowercase())
+    });
+    names.chain([USER.to_lowercase(), "account users".to_owned()]).collect()
 }
 
 fn is_named(workspace: &Workspace, kind: Kind, name: &str) -> bool {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::scim;
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -184,7 +185,15 @@ fn acl(workspace: &Workspace, request: &Request) -> Outcome {
 fn put_acl(workspace: &Workspace, request: &Request) -> Outcome {
     let fields = request.fields()?;
     let (principal, level) = (fields.required_text("principal")?, fields.required_text("permission")?);
-    with(workspace, fields.required_text("scope")?, |scope| {
+    let scope = fields.required_text("scope")?;
+    with(workspace, scope, |_| Ok(()))?;
+    let is_known = scim::is_user(workspace, principal)
+        || scim::is_group(workspace, principal)
+        || scim::is_service_principal(workspace, principal);
+    if !is_known {
+        return Err(ApiError::does_not_exist(format!("User or Group {principal} does not exist.")));
+    }
+    with(workspace, scope, |scope| {
         scope.acls.insert(principal.to_owned(), level.to_owned());
         Ok(Reply::nothing())
     })

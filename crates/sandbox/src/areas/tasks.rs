@@ -16,6 +16,7 @@ use super::objects::{Kind, cells, normal};
 use super::python::{self, Cell, Names};
 use super::queries::QUERIES;
 use super::runs::{Values, plain};
+use super::scim;
 use super::statements::Ran;
 use crate::clock::Lapse;
 use crate::json::Members;
@@ -241,6 +242,7 @@ fn compare(condition: &Value) -> Done {
 
 fn session(workspace: &Workspace, parameters: &BTreeMap<String, String>) -> Session {
     let mut session = workspace.session();
+    session.grantees = Some(scim::grantees(workspace));
     session.parameters = parameters
         .iter()
         .map(|(name, value)| (name.clone(), (crate::sql::Type::String, Some(value.clone()))))

@@ -1,6 +1,6 @@
 //! Who runs statements, where and when, and the views that only they know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use super::types::Type;
@@ -18,6 +18,8 @@ pub(crate) struct Session {
     pub(crate) temporary: TemporaryViews,
     /// The files of volumes.
     pub(crate) files: Arc<Mutex<Files>>,
+    /// Who can be granted something, in lower case; `None` where nobody is asked about.
+    pub(crate) grantees: Option<BTreeSet<String>>,
     /// Named parameters: their type, and their text unless NULL.
     pub(crate) parameters: BTreeMap<String, (Type, Option<String>)>,
 }
@@ -31,6 +33,7 @@ impl Session {
             now_micros,
             temporary: Arc::default(),
             files: Arc::default(),
+            grantees: None,
             parameters: BTreeMap::new(),
         }
     }

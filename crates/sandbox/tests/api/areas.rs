@@ -149,6 +149,8 @@ async fn secrets_are_named_and_never_told() -> Checked {
     assert!(!String::from_utf8_lossy(&listed.body).contains("very secret"));
     let body = json!({"scope": "mine", "principal": "users", "permission": "READ"});
     post(&sandbox, "/api/2.0/secrets/acls/put", body).await?;
+    let body = json!({"scope": "mine", "principal": "nobody", "permission": "READ"});
+    assert_eq!(post(&sandbox, "/api/2.0/secrets/acls/put", body).await?.code(), "RESOURCE_DOES_NOT_EXIST");
     let acl = get(&sandbox, "/api/2.0/secrets/acls/get?scope=mine&principal=users").await?;
     assert_eq!(acl.at("/permission"), "READ");
     let gone = post(&sandbox, "/api/2.0/secrets/delete", json!({"scope": "mine", "key": "nope"})).await?;

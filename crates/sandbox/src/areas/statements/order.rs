@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::results::Delivery;
 use super::sessions;
+use crate::areas::scim;
 use crate::error::ApiError;
 use crate::request::Fields;
 use crate::sql::{Limits, Type};
@@ -51,6 +52,7 @@ pub(super) fn read(workspace: &Workspace, fields: &Fields) -> Result<Order, ApiE
     let row_limit = limit(fields, "row_limit")?;
     let byte_limit = limit(fields, "byte_limit")?;
     let mut session = workspace.session();
+    session.grantees = Some(scim::grantees(workspace));
     let session_id = fields.text("session_id")?.map(str::to_owned);
     if let Some(id) = &session_id {
         let place = lock(&workspace.statements).sessions.get(id).cloned().ok_or_else(|| sessions::missing(id))?;

@@ -116,6 +116,12 @@ impl Work<'_> {
     ) -> Result<Table, SqlError> {
         let mut catalog = lock(self.catalog);
         let key = self.key(&catalog, securable)?;
+        if let Some(known) = &self.session.grantees
+            && !known.contains(&principal.to_lowercase())
+        {
+            let text = format!("Could not find principal with name {principal}.");
+            return Err(SqlError::new("PRINCIPAL_DOES_NOT_EXIST", &text, "42704"));
+        }
         let held = catalog.grants.entry(key).or_default().entry(principal).or_default();
         for privilege in privileges {
             if !revoke {
