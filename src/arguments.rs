@@ -1,7 +1,7 @@
 //! Checks the arguments of a call against the tool's input schema, and says everything that is wrong at once.
 //!
-//! Models err in a few known ways: numbers as text and text as numbers, JSON inside a string, `null` or empty text for
-//! what they leave out. What is meant beyond doubt is accepted; everything else is refused with what was
+//! Models make a few typical mistakes: numbers as text and text as numbers, JSON inside a string, `null` or empty text
+//! for what they leave out. If the meaning is certain, the value is accepted; everything else is refused with what was
 //! expected, what came, and a valid call.
 
 mod names;
@@ -159,7 +159,7 @@ impl Checker<'_> {
                 self.fault(first, format!("missing; give either `{names}`"));
             }
             ([first, second, ..], _) => {
-                self.fault(second, format!("excludes `{first}`, which is given too; give one of them"))
+                self.fault(second, format!("cannot be given together with `{first}`; give one of them"))
             }
             _ => {}
         }
@@ -217,7 +217,8 @@ impl Checker<'_> {
             .filter(|(parameters, _)| path == name && parameters.iter().any(|parameter| parameter.name == name));
         let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
         match (elsewhere, names::meant(name, known)) {
-            (Some((_, tool)), _) => format!("not taken here; set it with `{tool}` afterwards; this tool takes: {list}"),
+            (Some((_, tool)), _) => format!("not accepted here; set it with `{tool}` afterwards; this tool takes: \
+                                             {list}"),
             (None, Some(meant)) => format!("unknown; did you mean `{meant}`? it takes: {list}"),
             (None, None) => format!("unknown; it takes: {list}"),
         }
@@ -432,7 +433,7 @@ fn got(value: &Value) -> String {
         Value::Number(number) if is_rounded(number) => return format!("{number}, whose last digits may be lost"),
         Value::Number(number) => return number.to_string(),
         Value::String(text) if text == NULL => {
-            return format!("the text `{NULL}`; leave the argument out where there is no value");
+            return format!("the text `{NULL}`; leave the argument out if there is no value");
         }
         Value::String(text) => return format!("the text `{}`", text.chars().take(MOST_SHOWN).collect::<String>()),
         Value::Array(_) => "a list",

@@ -1,15 +1,15 @@
-//! The audit log: what was called through this server, by whom, and what came of it, as a chain of JSON lines.
+//! The audit log: what was called through this server, by whom, and with what outcome, as a chain of JSON lines.
 //!
-//! Each line carries in `previous` the SHA-256 of the line before it, so that a line that is changed, taken out or put in
-//! later breaks the chain (`databricks-mcp-server audit verify`). A chain cannot tell that lines are missing at its end,
-//! nor that somebody wrote all of it anew: who has to rule that out keeps the last hash elsewhere, or sends the lines
-//! away as they are written.
+//! Each line carries in `previous` the SHA-256 of the line before it, so that a line that is later changed, removed or
+//! inserted breaks the chain (`databricks-mcp-server audit verify`). A chain cannot show that lines are missing at its
+//! end, nor that somebody rewrote all of it: to rule that out, keep the last hash elsewhere, or forward the lines as
+//! they are written.
 //!
 //! A call that only reads has one line, written when it has ended. A call that can change something has two: `intent`,
 //! which is on the disk before anything is sent, and `call` with the outcome; both have the same `call` id. With the
-//! outcome alone, a server that is killed between a request and its answer would leave a change that no line tells of;
-//! with the intent alone, nobody would know what came of it. Where the intent cannot be written, the call is refused.
-//! Reads go on: what they do is done anyway, and the next line that can be written tells in `unrecorded` how many are
+//! outcome alone, a server that is killed between a request and its answer would leave a change that no line records;
+//! with the intent alone, nobody would know the outcome. Where the intent cannot be written, the call is refused. Reads
+//! continue: what they do is done anyway, and the next line that can be written tells in `unrecorded` how many are
 //! missing.
 //!
 //! Secrets among the arguments, and long values, are written as HMAC-SHA-256: equal values can be seen to be equal, and
@@ -116,7 +116,7 @@ impl AuditLog {
                 chain.unrecorded += 1;
                 Err(Error::failed(format!("the audit log cannot be written ({error}), so nothing was sent"))
                     .with_hint(
-                        "only reading is possible until there is room for the log: tell whoever runs this server",
+                        "only reads are possible until the log can be written again: tell whoever runs this server",
                     )
                     .refused_by("audit log"))
             }

@@ -1,8 +1,8 @@
-//! Lists that change slowly, kept for some seconds: for completions, which ask at every keystroke, and for tools whose entry in
-//! the allowlist says so.
+//! A cache of lists that change slowly, for some seconds: for completions, which ask at every keystroke, and for tools
+//! whose entry in the allowlist says so.
 //!
-//! A list belongs to who asked for it. What changes something through this server makes the lists of the same part of the
-//! API unknown, also those that are on their way.
+//! A list belongs to the caller who asked for it. A change through this server invalidates the lists of the same part
+//! of the API, including those still being fetched.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -58,7 +58,7 @@ pub async fn call(
     let outcome = answer(&registries, workspaces, name, arguments).await.map(|mut answer| {
         let left_out = controls::strip(&mut answer);
         if left_out > 0 {
-            shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were left out"));
+            shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were removed"));
         }
         answer
     });
@@ -156,8 +156,9 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     }
     let (cursor, name) = cursor::unbound(token).ok_or_else(Error::bad_page_token)?;
     if name != access.name {
-        let message = format!("`page_token` is of workspace `{name}`, and the call is for `{}`", access.name);
-        return Err(Error::failed(message).with_hint("pass `page_token` with the `workspace` of the answer it is from"));
+        let message = format!("`page_token` belongs to workspace `{name}`, but the call is for `{}`", access.name);
+        return Err(Error::failed(message).with_hint("pass `page_token` with the `workspace` of the answer that it \
+                                                     came from"));
     }
     *token = cursor.to_owned();
     Ok(())

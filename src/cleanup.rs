@@ -77,7 +77,8 @@ impl Lasting {
 impl Drop for Lasting {
     fn drop(&mut self) {
         if let Some(work) = &self.0 {
-            tracing::warn!(work, "a call was given up, and the work that it had started goes on: it cannot be undone");
+            tracing::warn!(work, "a call was cancelled, but the work that it had started continues: it cannot be \
+                                  undone");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Completions: what an argument of a prompt, or a variable of a resource's URI, may be, given its beginning.
+//! Completions: possible values of a prompt's argument, or of a variable in a resource's URI, given the beginning.
 //!
-//! Values come from lists of the workspace, under the same rules as the tools that show them: a list whose tool cannot be
-//! called offers nothing, and what the policy file denies is not offered. A keystroke costs one request to the workspace at
-//! most, and none where the cache knows the list: of a long one it reads one page more.
+//! Values come from lists of the workspace, under the same rules as the tools that show them: a list whose tool cannot
+//! be called offers nothing, and what the policy file denies is not offered. A keystroke costs at most one request to
+//! the workspace, and none if the cache has the list; of a long list, each keystroke reads one more page.
 
 mod listing;
 mod rank;

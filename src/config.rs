@@ -1,4 +1,4 @@
-//! Everything that can be configured, in one place: flags over environment.
+//! Everything that can be configured, in one place: flags override the environment.
 
 use std::path::{Path, PathBuf};
 
@@ -35,11 +35,11 @@ const CACHE_SECONDS: u32 = 60;
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Workspace, e.g. `https://acme.cloud.databricks.com`, instead of DATABRICKS_HOST; a secret has no flag
+    /// Workspace URL, e.g. `https://acme.cloud.databricks.com`, instead of DATABRICKS_HOST; secrets have no flag
     #[arg(long, global = true, help_heading = "Workspace", value_name = "URL")]
     pub host: Option<String>,
-    /// Profile of `~/.databrickscfg`; wins over the environment, which DATABRICKS_CONFIG_PROFILE does not. Given several
-    /// times, the workspaces of all are served, and tools take the name as `workspace`; the first is the default
+    /// Profile of `~/.databrickscfg`; overrides environment variables (which override DATABRICKS_CONFIG_PROFILE).
+    /// Repeat it to serve several workspaces: tools take the name as `workspace`, and the first is the default
     #[arg(
         long = "profile",
         global = true,
@@ -49,7 +49,7 @@ pub struct Options {
         value_name = "NAME"
     )]
     pub profiles: Vec<String>,
-    /// One of these profiles in which nothing can be changed
+    /// One of these profiles, in which nothing can be changed
     #[arg(
         long = "read-only-profile",
         global = true,
@@ -59,7 +59,7 @@ pub struct Options {
         value_name = "NAME"
     )]
     pub read_only_profiles: Vec<String>,
-    /// SQL warehouse to use where a call names none, instead of DATABRICKS_WAREHOUSE_ID
+    /// SQL warehouse for calls that name none, instead of DATABRICKS_WAREHOUSE_ID
     #[arg(long, global = true, help_heading = "Workspace", value_name = "ID")]
     pub warehouse_id: Option<String>,
     /// Toolsets to enable: names of toolsets or presets (`analyst`, `data-engineer`, …), `default` or `all`
@@ -72,10 +72,10 @@ pub struct Options {
         value_name = "NAMES"
     )]
     pub toolsets: Vec<String>,
-    /// Begin with tools that find and enable others instead of the list of all; with `--toolsets`, besides these
+    /// Begin with tools that find and enable others, instead of listing all; `--toolsets` adds to them
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DISCOVER", value_parser = clap::builder::FalseyValueParser::new())]
     pub discover: bool,
-    /// Tools to enable besides `--toolsets`; alone, only these
+    /// Tools to enable in addition to `--toolsets`; without it, only these
     #[arg(
         long,
         global = true,
@@ -95,48 +95,49 @@ pub struct Options {
         value_name = "NAMES"
     )]
     pub exclude_tools: Vec<String>,
-    /// Leave out every tool that can change anything; wins over all other options
+    /// Leave out every tool that can change anything; overrides all other options
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_READ_ONLY", value_parser = clap::builder::FalseyValueParser::new())]
     pub read_only: bool,
-    /// In SQL that may only read, refuse functions that people made, such as `main.tools.discount`
+    /// In read-only SQL, refuse user-defined functions, such as `main.tools.discount`
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_NO_USER_FUNCTIONS", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_user_functions: bool,
     /// Rules and limits for calls, as a YAML file (see `docs/policy.md`)
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_POLICY", value_name = "FILE",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub policy: Option<PathBuf>,
-    /// Send nothing that changes anything: such calls give the requests that they would send
+    /// Send nothing that changes anything: such calls return the requests that they would send
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,
-    /// Start only if what is exposed is what this file says, which `audit --json` wrote
+    /// Start only if the server exposes exactly what this file of `audit --json` says
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_APPROVED", value_name = "FILE",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub approved: Option<PathBuf>,
-    /// Most tokens in one answer, estimated
+    /// Maximum estimated tokens in one answer
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_MAX_RESULT_TOKENS", default_value_t = RESULT_TOKENS,
           value_name = "N", value_parser = result_tokens)]
     pub max_result_tokens: u32,
-    /// How long lists that change slowly are kept, in seconds; 0 keeps none
+    /// Seconds for which lists that change slowly are cached; 0 turns the cache off
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_CACHE_TTL", default_value_t = CACHE_SECONDS,
           value_name = "SECONDS", value_parser = cache_seconds)]
     pub cache_ttl: u32,
-    /// A directory of this machine that tools may read from and write to (repeatable); without it they cannot
+    /// A directory of this machine in which tools may read and write files (repeatable); without it they cannot
     #[arg(long = "local-root", global = true, help_heading = "Tools", env = "DATABRICKS_MCP_LOCAL_ROOT", value_name = "DIR",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub local_roots: Vec<PathBuf>,
     /// Use the embedded sandbox workspace instead of a real one
     #[arg(long, global = true, help_heading = "Sandbox", env = "DATABRICKS_MCP_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
     pub sandbox: bool,
-    /// Faults that the sandbox injects, as a JSON file: what a client does when Databricks misbehaves
+    /// Faults that the sandbox injects, as a JSON file, to see what a client does when Databricks misbehaves
     #[arg(long, global = true, help_heading = "Sandbox", value_name = "FILE")]
     pub sandbox_faults: Option<PathBuf>,
-    /// State that the sandbox starts with instead of its samples, as a JSON file (see `crates/sandbox/README.md`)
+    /// Initial state of the sandbox instead of its samples, as a JSON file (see `crates/sandbox/README.md`)
     #[arg(long, global = true, help_heading = "Sandbox", value_name = "FILE")]
     pub sandbox_seed: Option<PathBuf>,
     /// Time in the sandbox: `demo` (a run takes some seconds), `fast` (less than one), `real`, or `manual` (moved by request)
     #[arg(long, global = true, help_heading = "Sandbox", default_value = "demo", value_name = "SPEED")]
     pub sandbox_clock: databricks_sandbox::Speed,
-    /// Record every call in this file, as a chain of JSON lines; `-` is stderr. Without room for the record, nothing is changed
+    /// Record every call in this file, as a hash chain of JSON lines; `-` is stderr. If a record cannot be written,
+    /// nothing is changed
     #[arg(long, global = true, help_heading = "Logs", env = "DATABRICKS_MCP_AUDIT_LOG", value_name = "FILE",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub audit_log: Option<PathBuf>,
@@ -192,7 +193,7 @@ impl Options {
         let (profiles, read_only) = (names(&self.profiles), names(&self.read_only_profiles));
         if let Some(name) = read_only.iter().find(|name| !profiles.contains(name)) {
             let hint = did_you_mean(name, profiles.iter().map(String::as_str));
-            let message = format!("`--read-only-profile {name}` is none of the profiles that are served{hint}");
+            let message = format!("`--read-only-profile {name}` is not one of the profiles that are served{hint}");
             return Err(Error::failed(message).with_hint(format!("to serve it as well, add `--profile {name}`")));
         }
         if profiles.len() > 1 {
@@ -205,7 +206,7 @@ impl Options {
             }
             for (index, name) in profiles.iter().enumerate() {
                 if let Some(other) = profiles.iter().take(index).find(|other| other.eq_ignore_ascii_case(name)) {
-                    let message = format!("the profiles `{other}` and `{name}` have the same name but for its case");
+                    let message = format!("the profiles `{other}` and `{name}` have the same name except for its case");
                     return Err(Error::failed(message).with_hint("rename one of them in `~/.databrickscfg`"));
                 }
             }

@@ -1,4 +1,4 @@
-//! Opening the workspaces of the command line: clients that contact nobody yet, or sandboxes.
+//! Opens the workspaces of the command line: clients that contact nobody yet, or sandboxes.
 
 use std::fmt::Display;
 use std::path::Path;

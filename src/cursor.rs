@@ -1,5 +1,5 @@
-//! The `page_token` of every list: where to go on, complete in itself, so that a restarted server or
-//! another replica understands it.
+//! The `page_token` of every list: where the list continues, self-contained, so that a restarted server or another
+//! replica understands it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -400,7 +400,7 @@ impl Rest {
     pub fn notice(&self) -> Value {
         json!({
             "truncated": true, "characters": self.characters, "next_offset": self.next_offset,
-            "hint": format!("read on with `{}`", self.uri),
+            "hint": format!("read the rest with `{}`", self.uri),
         })
     }
 }

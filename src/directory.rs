@@ -1,5 +1,5 @@
-//! What a tool can learn of, and do with, the other tools and operations of this server: the seam through which the
-//! tools of the toolset `reach` work.
+//! What a tool can learn of, and do with, the other tools and operations of this server: the interface that the tools
+//! of the toolset `reach` use.
 
 use std::fmt;
 use std::future::Future;

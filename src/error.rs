@@ -80,7 +80,7 @@ impl Error {
 
     /// A `page_token` argument that no answer gave.
     pub(crate) fn bad_page_token() -> Self {
-        Self::failed("`page_token` is none that this server gave; start again without it")
+        Self::failed("`page_token` was not issued by this server; start again without it")
     }
 
     /// A cursor of the protocol that no answer gave.
@@ -261,7 +261,7 @@ impl Error {
             | Kind::UnknownTool(message)
             | Kind::UnknownResource(message)
             | Kind::BadRequest(message) => message.clone(),
-            Kind::BadCursor => "`cursor` is none that this server gave; start again without it".to_owned(),
+            Kind::BadCursor => "`cursor` was not issued by this server; start again without it".to_owned(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Globs that clients and policy files give. What makes a regular expression of them recurses where braces nest, and panics
-//! where the expression is too large, so that both are bounded here.
+//! Globs that clients and policy files give. The crate that turns them into regular expressions recurses where braces
+//! nest, and panics if the expression is too large, so both are bounded here.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -60,7 +60,7 @@ fn glob(pattern: &str) -> Result<Glob, String> {
         deepest = deepest.max(depth);
     }
     if deepest > DEEPEST {
-        return Err(format!("`{pattern}` has {deepest} braces within each other; {DEEPEST} are taken"));
+        return Err(format!("`{pattern}` has braces nested {deepest} deep; at most {DEEPEST} are allowed"));
     }
     Glob::new(pattern).map_err(|error| format!("`{pattern}` is not a glob: {}", error.kind()))
 }

@@ -1,4 +1,4 @@
-//! The input of a composite: a Rust type, of which the schema is made and into which the arguments are read.
+//! The input of a composite: a Rust type, from which the schema is made and into which the arguments are read.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! Files of the machine the server runs on: only below the directories that were opened to it.
 //!
-//! A directory is held open, and everything in it is reached through that handle: neither `..` nor a symbolic link
-//! leads outside, not even one that is made between check and use. A file with several names is not read: a hard link may be the
-//! name of a file outside.
+//! A directory is held open, and everything in it is accessed through that handle: neither `..` nor a symbolic link
+//! leads outside, not even one that is made between check and use. A file with several names is not read: a hard link
+//! may be the name of a file outside.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -139,7 +139,7 @@ impl LocalPath {
         if has_several_names(&metadata) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "it has several names (hard links), and one may be that of a file elsewhere; make a copy and give that",
+                "it has several names (hard links), and one may belong to a file elsewhere; make a copy and give that",
             ));
         }
         Ok(file.into_std())
@@ -242,7 +242,7 @@ impl LocalPath {
         match kind {
             io::ErrorKind::NotFound => failure.with_hint("give a path that exists on the machine of this server"),
             io::ErrorKind::NotADirectory => failure.with_hint("it is a file: for one file use `upload_file`"),
-            io::ErrorKind::PermissionDenied => failure.with_hint("let the account that runs this server access it"),
+            io::ErrorKind::PermissionDenied => failure.with_hint("give the account that runs this server access to it"),
             _ => failure,
         }
     }

@@ -44,11 +44,11 @@ pub(crate) async fn run(
     if lacks_all(tool, &value) {
         let fields =
             tool.told.iter().take(MOST_SHOWN).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(" and ");
-        return Err(Error::unclear(format!("the workspace took the request, and its answer lacks {fields}")));
+        return Err(Error::unclear(format!("the workspace accepted the request, but its answer lacks {fields}")));
     }
     let mut value = accepted(fields.of(value), risk);
     let cuts = shape::fit(&mut value, context.budget);
-    let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name what you need in `fields`" };
+    let advice = if tool.result.keep.is_empty() { "ask for less" } else { "name the fields that you need in `fields`" };
     shape::notice(&mut value, cuts, advice);
     if let Some(unknown) = fields.unknown() {
         shape::advise(&mut value, &unknown);
@@ -118,7 +118,7 @@ fn encoded(text: String, encoding: Encoding) -> Result<Value, Error> {
         Encoding::DbfsPath => Ok(path::absolute(text.strip_prefix("dbfs:").unwrap_or(&text))?.into()),
         Encoding::Time => match time::read(&text) {
             Some(time) => Ok(time.as_millisecond().into()),
-            None => Err(Error::failed(format!("`{text}` is no time")).with_hint("give e.g. `2026-01-31T06:00:00Z`")),
+            None => Err(Error::failed(format!("`{text}` is not a time")).with_hint("give e.g. `2026-01-31T06:00:00Z`")),
         },
     }
 }
@@ -186,7 +186,7 @@ async fn list(
     let limit = limit.map(|(_, wanted)| usize::try_from(wanted).unwrap_or(usize::MAX));
     let gathered = gather(context.budget, cursor, limit, read, show).await?;
     let more = if tool.result.keep.is_empty() { "use a narrower filter" } else { "use a narrower filter or `fields`" };
-    let mut answer = gathered.answer(fields.unknown(), more, "ask for that item alone");
+    let mut answer = gathered.answer(fields.unknown(), more, "ask for only that item");
     let as_of = as_of.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(time) = as_of.and_then(|time: SystemTime| jiff::Timestamp::try_from(time).ok()) {
         shape::put(&mut answer, "as_of", time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());

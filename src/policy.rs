@@ -1,5 +1,5 @@
-//! What calls may do: the one place that decides. The registry asks it which tools there are, a call what its tool can do,
-//! its watch what each of its requests may do, and tools that can do more than read ask it themselves.
+//! What calls may do: the only place that decides. The registry asks it which tools there are, a call what its tool can
+//! do, its watch what each of its requests may do, and tools that can do more than read ask it themselves.
 
 mod file;
 mod limits;
@@ -78,7 +78,7 @@ impl PolicyFile {
             Decision { effect: Effect::Deny, rule } if !(calls_others && is_default) => {
                 let name = if act.tool.is_empty() { act.operation.unwrap_or_default() } else { act.tool };
                 Err(Error::failed(refusal(&format!("`{name}`"), &rule))
-                    .with_hint("nothing was sent; whoever runs this server decides about its policy")
+                    .with_hint("nothing was sent; whoever runs this server sets its policy")
                     .refused_by(format!("policy: {rule}")))
             }
             Decision { rule, .. } => Ok(rule),
@@ -142,7 +142,7 @@ impl Policy {
     pub(crate) fn check_write(self, what: &str) -> Result<(), Error> {
         if self.read_only {
             return Err(
-                Error::failed(format!("{what}, and this workspace is read-only on this server")).refused_by(READ_ONLY)
+                Error::failed(format!("{what}, but this workspace is read-only on this server")).refused_by(READ_ONLY)
             );
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What a waiting call tells its caller meanwhile.
+//! What a waiting call reports to its caller.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

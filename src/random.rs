@@ -15,6 +15,6 @@ pub(crate) fn key(of: &str) -> Result<[u8; KEY_BYTES], Error> {
     let mut bytes = [0; KEY_BYTES];
     SystemRandom::new()
         .fill(&mut bytes)
-        .map_err(|_| Error::failed(format!("this system gives no random numbers for the key of {of}")))?;
+        .map_err(|_| Error::failed(format!("this system provides no random numbers for the key of {of}")))?;
     Ok(bytes)
 }

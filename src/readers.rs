@@ -1,3 +1,4 @@
-//! The functions that make a resource of an operation's answer: one file for each `read` of the allowlist, found by the build.
+//! The functions that turn an operation's answer into a resource: one file for each `read` of the allowlist, found by
+//! the build.
 
 include!(concat!(env!("OUT_DIR"), "/readers.rs"));

@@ -120,7 +120,7 @@ impl Registry {
         };
         let (mut included, excluded) = (named(&selection.tools)?, named(&selection.exclude_tools)?);
         let refused = included.iter().filter(|name| definition(name).is_ok_and(|tool| !tool.is_allowed(policy)));
-        refused.for_each(|tool| tracing::warn!(tool, "left out, though asked for: this server is read-only"));
+        refused.for_each(|tool| tracing::warn!(tool, "left out, although it was named: this server is read-only"));
         for preset in presets(selection) {
             let stays = |tool: &&ToolDefinition| !preset.only_reads || tool.risk == Risk::Read;
             let single = TOOLS.iter().filter(|tool| preset.tools.contains(&tool.name));
@@ -239,7 +239,7 @@ impl Registry {
         let open: Vec<_> = open.map(|access| format!("`{}`", access.name)).collect();
         let (tool, closed) = (tool.definition.name, &closed.name);
         let which = if name.is_some() { "workspace" } else { "the default workspace" };
-        let message = format!("`{tool}` can change things, and {which} `{closed}` is read-only on this server");
+        let message = format!("`{tool}` can change things, but {which} `{closed}` is read-only on this server");
         Err(Error::failed(message).refused_by(READ_ONLY).with_hint(format!(
             "with `workspace` it can be called in {}; to allow it in `{closed}`, start the server without \
              `--read-only-profile {closed}`",
@@ -267,14 +267,15 @@ impl Registry {
             } else {
                 format!("start the server with `--toolsets {}` or `--tools {}`", known.toolset, known.name)
             };
-            return Err(Error::unknown_tool(format!("tool `{name}` exists and is not enabled; {way}")));
+            return Err(Error::unknown_tool(format!("tool `{name}` exists but is not enabled; {way}")));
         }
         if REACHABLE.iter().any(|operation| operation.name == name) {
-            let hint = "start the server with `--toolsets reach` and call it with the tool of its risk";
+            let hint = "start the server with `--toolsets reach` and call it with the `call_…_operation` tool for its \
+                        risk";
             return Err(Error::unknown_tool(format!("operation `{name}` has no tool of its own; {hint}")));
         }
         if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name || id.ends_with(&format!(".{name}"))) {
-            let message = format!("operation `{id}` exists in the API and is not exposed: {reason}");
+            let message = format!("operation `{id}` exists in the API but is not exposed: {reason}");
             return Err(Error::unknown_tool(message));
         }
         // A slip of the pen, or else another word for it: `remove_volume` is nearest to `create_volume` by its letters.
@@ -315,14 +316,14 @@ impl Registry {
     fn check_reach(&self, found: &ToolDefinition, policy: Policy) -> Result<(), Error> {
         let name = found.name;
         if is_about_tools(found) {
-            return Err(Error::failed(format!("`{name}` is about other tools and is called by itself")));
+            return Err(Error::failed(format!("`{name}` works on other tools: call it directly")));
         }
         if self.excluded.contains(name) {
             return Err(Error::failed(format!("`{name}` is left out of this server by `--exclude-tools`"))
                 .refused_by("--exclude-tools"));
         }
         if !found.is_allowed(policy) {
-            return Err(Error::failed(format!("`{name}` can change things, and only reading is allowed here"))
+            return Err(Error::failed(format!("`{name}` can change things, but only reads are allowed here"))
                 .refused_by(READ_ONLY));
         }
         Ok(())
@@ -340,7 +341,7 @@ impl Registry {
         }
         let names = lacking.join(", ");
         let note = match self.has(executor(Risk::Read)) {
-            true => format!("call what is not listed with the `call_…_operation` tool of its risk: {names}"),
+            true => format!("call what is not listed with the `call_…_operation` tool for its risk: {names}"),
             false => format!("not enabled on this server: {names}"),
         };
         // What an executor calls has said it already.

@@ -140,7 +140,7 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
     };
     match resource.read {
         Read::Operation if answer.as_object().is_some_and(Map::is_empty) => {
-            Err(Error::failed(format!("the workspace says nothing about `{uri}`"))
+            Err(Error::failed(format!("the workspace returned nothing for `{uri}`"))
                 .with_hint("see whether it exists with the tool that lists such objects"))
         }
         Read::Operation => {
@@ -161,8 +161,8 @@ fn advice(registry: &Registry, resource: &ResourceDefinition) -> String {
         Action::Composite(_) => false,
     };
     match registry.tools().find(is_same) {
-        Some(tool) => format!("get single fields with `fields` of `{}`", tool.definition.name),
-        None => "a tool gives single fields of it".to_owned(),
+        Some(tool) => format!("to read single fields, use `fields` of `{}`", tool.definition.name),
+        None => "a tool can read single fields of it".to_owned(),
     }
 }
 

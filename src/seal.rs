@@ -1,6 +1,6 @@
-//! Seals on what a client keeps for the server, such as the place where a list goes on: nobody but the caller who was given it
-//! can use it, it cannot be changed, and it holds for a day. Nothing is stored, so that any replica with the same keys opens
-//! what another has sealed.
+//! Seals values that a client keeps for the server, such as the place where a list continues: only the caller who
+//! received one can use it, it cannot be changed, and it is valid for a day. Nothing is stored, so that any replica
+//! with the same keys opens what another has sealed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl SigningKeys {
                 continue;
             }
             let bytes = STANDARD.decode(line).ok().filter(|bytes| bytes.len() == KEY_BYTES);
-            let bytes = bytes.ok_or_else(|| failed(&format!("line {} is no key", index + 1)))?;
+            let bytes = bytes.ok_or_else(|| failed(&format!("line {} is not a key", index + 1)))?;
             keys.push(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
         }
         if keys.is_empty() { Err(failed("there are none")) } else { Ok(Self(keys.into())) }

@@ -347,7 +347,7 @@ impl ServerHandler for Server {
             tokio::select! {
                 biased;
                 () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
-                () = self.stop.cancelled() => Err(Error::failed("the server was told to stop")),
+                () = self.stop.cancelled() => Err(Error::failed("the server is stopping")),
                 outcome = async {
                     let _turn = closing.wait(self.turns.take()).await?;
                     // On the heap, as the next two: rmcp keeps the futures of all requests on its stack.
@@ -549,7 +549,7 @@ async fn relay(
         match timeout(REPORT_TIME, request.peer.notify_progress(progress)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "progress was not sent"),
-            Err(_) => return tracing::debug!("progress is sent no more, as nobody takes it"),
+            Err(_) => return tracing::debug!("progress is no longer sent, because nobody reads it"),
         }
     }
 }

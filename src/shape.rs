@@ -1,5 +1,5 @@
-//! The answer of the API as a model should get it: the fields that matter, within a budget, with exact
-//! notice of what was left out.
+//! Shapes the API's answer for a model: the fields that matter, within a budget, with an exact note of what was left
+//! out.
 
 mod fields;
 mod fit;

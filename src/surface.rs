@@ -1,5 +1,5 @@
-//! What this binary with this configuration exposes, as one document with a digest: what a person approves, and what a
-//! server can be held to.
+//! What this binary with this configuration exposes, as one document with a digest, which a person can approve and a
+//! server can be compared with.
 
 use std::collections::BTreeMap;
 
@@ -124,9 +124,9 @@ impl Surface {
     /// # Errors
     /// Also for a text that is no approval, and for one that was changed after it was written.
     pub fn check(&self, approved: &str) -> Result<(), Error> {
-        let written = "write it again with `databricks-mcp-server audit --json` and the same options";
+        let written = "create it again with `databricks-mcp-server audit --json` and the same options";
         let approval: Approval = serde_json::from_str(approved).map_err(|error| {
-            Error::failed(format!("the file of `--approved` is no approval: {error}")).with_hint(written)
+            Error::failed(format!("the file of `--approved` is not an approval: {error}")).with_hint(written)
         })?;
         if approval.surface.digest()? != approval.digest {
             let message = "the digest in the file of `--approved` is not that of its content: it was changed after it was written";
@@ -147,7 +147,8 @@ impl Surface {
             "what this server exposes is not what the file of `--approved` says:\n- {}",
             differences.join("\n- ")
         );
-        let hint = format!("start it with the approved version and options, or review the differences and {written}");
+        let hint = format!("start the server with the approved version and options, or review the differences and \
+                            {written}");
         Err(Error::failed(message).with_hint(hint))
     }
 }
@@ -189,10 +190,10 @@ fn differ(place: &str, approved: &Value, now: &Value, found: &mut Vec<String>) {
             found.extend(new.map(|key| format!("`{}` was not approved", inner(key))));
         }
         (approved, now) if approved != now && place.starts_with("prompts.") => {
-            found.push(format!("`{place}`: its words or its arguments are others"));
+            found.push(format!("`{place}`: its text or its arguments differ"));
         }
         (approved, now) if approved != now && place.ends_with(".definition") => {
-            found.push(format!("`{place}`: its words, its schema or its hints are others"));
+            found.push(format!("`{place}`: its text, its schema or its annotations differ"));
         }
         (approved, now) if approved != now => {
             found.push(format!("`{place}`: {approved} was approved, and it is {now}"))

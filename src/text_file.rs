@@ -1,4 +1,4 @@
-//! Reading the operator's files: regular ones only, as a pipe could keep the start waiting for ever, and up to a size.
+//! Reads the operator's files: regular ones only, because a pipe could block the start forever, and only up to a size.
 
 use std::io::{self, Read as _};
 use std::path::Path;

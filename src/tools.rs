@@ -1,9 +1,9 @@
 //! The tools that are written by hand: `src/tools/<toolset>/<tool>.rs`, one file for each composite of the allowlist.
 //!
 //! The build finds the files; no list names them. A composite has an input type, whose schema and field documentation
-//! clients see, and a function. It reaches the workspace through `Context::send`,
-//! which refuses operations that are not among its `uses` in the allowlist. What several composites share, and what
-//! would make one of them long, is in `src/domain`.
+//! clients see, and a function. It calls the workspace through `Context::send`, which refuses operations that are not
+//! among its `uses` in the allowlist. What several composites share, and what would make one of them long, is in
+//! `src/domain`.
 
 /// The composite of an input type and an `async` function of `Context` and that input. One that
 /// is `guarded` in the allowlist says here too that it guards itself.

@@ -1,7 +1,7 @@
 //! The URIs of resources: templates with `{name}` for one segment and `{+path}` for a path.
 //!
-//! Where there are several workspaces, `?workspace=NAME` at the end says which; without it, it is the first.
-//! `?offset=N` reads a long text from a character on. Both are joined by `&`.
+//! If there are several workspaces, `?workspace=NAME` at the end says which; the default is the first. `?offset=N`
+//! reads a long text from a character on. Both are joined by `&`.
 //!
 //! A path is written without its leading slash: `databricks://notebooks/Users/me/etl` is `/Users/me/etl`.
 

@@ -1,4 +1,4 @@
-//! The workspaces that this server serves: one, or several side by side, of which a call names one.
+//! The workspaces that this server serves: one, or several, of which a call names one.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -44,7 +44,7 @@ pub(super) fn rename(aliases: &[(&str, &str)], arguments: &mut Map<String, Value
             Some(given) if *given == value || value.is_null() => {}
             Some(_) => faults.push(Fault {
                 path: (*other).to_owned(),
-                message: format!("another name of `{name}`, which is given too; give one of them"),
+                message: format!("another name for `{name}`, which is given too; give one of them"),
             }),
         }
     }

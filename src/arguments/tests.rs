@@ -1,4 +1,4 @@
-//! What is accepted, what is refused, and in which words.
+//! What is accepted, what is refused, and with which messages.
 
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ fn arguments_have_other_names() {
     assert_eq!(accepted(json!({ "id": 7 })), json!({ "job_id": "7" }));
     assert_eq!(
         faults(json!({ "id": 7, "job_id": 8 })),
-        ["id: another name of `job_id`, which is given too; give one of them"]
+        ["id: another name for `job_id`, which is given too; give one of them"]
     );
     let unknown = faults(json!({ "job_id": 1, "warehouse": "x" }));
     assert!(unknown[0].starts_with("warehouse: unknown; did you mean `warehouse_id`?"), "{unknown:?}");
@@ -213,7 +213,7 @@ fn what_the_api_takes_and_the_tool_does_not_is_told() {
     let elsewhere = Some((databricks::operations::JOBS_JOBS_CREATE.parameters, "update_job"));
     let Value::Object(arguments) = json!({ "job_id": 1, "run_as": {} }) else { panic!("no object") };
     let faults = check(&schema(), Rules { elsewhere, ..RULES }, arguments).expect_err("a fault");
-    assert!(faults[0].message.starts_with("not taken here; set it with `update_job` afterwards"), "{faults:?}");
+    assert!(faults[0].message.starts_with("not accepted here; set it with `update_job` afterwards"), "{faults:?}");
 }
 
 #[test]

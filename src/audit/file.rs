@@ -44,7 +44,7 @@ impl LogFile {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::failed(format!("another process writes the audit log `{}`", path.display()))
-                    .with_hint("give each server a log of its own with `--audit-log`"));
+                    .with_hint("give each server its own log with `--audit-log`"));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -101,7 +101,8 @@ pub(super) fn last_line(path: &Path, length: u64) -> Result<Option<Vec<u8>>, Err
     match line {
         Some(line) if is_link(line) => Ok(Some(line.to_vec())),
         _ => Err(Error::failed(format!("the last line of the audit log `{}` is broken", path.display())).with_hint(
-            "nothing was written to it: look at it with `databricks-mcp-server audit verify`, move it away, and start again",
+            "nothing was written to it: check it with `databricks-mcp-server audit verify`, move it away, and start \
+             again",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes of lines, and keyed hashes of values that are not to be read in the log.
+//! Hashes of lines, and keyed hashes of values that must not be readable in the log.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -55,8 +55,9 @@ impl Key {
         match std::fs::read(&path) {
             Ok(bytes) if bytes.len() == LENGTH => return Ok(Self::new(&bytes)),
             Ok(bytes) => {
-                let message = format!("`{}` is no key of an audit log: it has {} bytes", path.display(), bytes.len());
-                return Err(Error::failed(message).with_hint("remove it; hashes before and after then differ"));
+                let message = format!("`{}` is not the key of an audit log: it has {} bytes", path.display(), bytes.len());
+                return Err(Error::failed(message).with_hint("remove it; the server then makes a new key, and the same \
+                    values get other hashes than before"));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),

@@ -27,12 +27,12 @@ pub(crate) fn verify(path: &Path) -> Result<String, Error> {
         number += 1;
         let broken = |why: &str| {
             let kept = number - 1;
-            let kept = format!("the {kept} before it are as they were written");
+            let kept = format!("the {kept} before it are unchanged");
             Err(Error::failed(format!("line {number} of the audit log `{shown}` breaks the chain: {why}"))
                 .with_hint(kept))
         };
         let Some(line) = line.strip_suffix(b"\n") else {
-            return broken("it does not end as a line does, so a part of it is missing");
+            return broken("it has no line break at its end, so part of it is missing");
         };
         let Ok(Value::Object(fields)) = serde_json::from_slice(line) else {
             return broken("it is not a JSON object");
@@ -41,10 +41,10 @@ pub(crate) fn verify(path: &Path) -> Result<String, Error> {
         match (told, previous.as_deref()) {
             (None, _) => return broken("it has no `previous`"),
             (Some(told), before) if told == before => {}
-            (Some(_), None) => return broken("it follows a line that is missing"),
+            (Some(_), None) => return broken("the line before it is missing"),
             (Some(_), Some(_)) => {
                 return broken(
-                    "it does not follow the line before it: that one was changed, or lines are missing between",
+                    "it does not follow the line before it: that line was changed, or lines between them are missing",
                 );
             }
         }
@@ -59,7 +59,7 @@ pub(crate) fn verify(path: &Path) -> Result<String, Error> {
         return Ok(format!("{shown}: no lines"));
     };
     Ok(format!(
-        "{shown}: {number} lines from {} to {}, and the chain is whole\nhash of the last line: {last}",
+        "{shown}: {number} lines from {} to {}, and the chain is intact\nhash of the last line: {last}",
         times.0, times.1
     ))
 }

@@ -21,12 +21,12 @@ fn advice(registry: &Registry, tool: &Tool, given: &Map<String, Value>, error: &
         return None;
     }
     if code == "ENDPOINT_NOT_FOUND" {
-        let text = "this workspace does not have that part of the API: see with `databricks-mcp-server doctor` whether the \
-                    host is right, and ask an admin whether the feature is enabled";
+        let text = "this workspace does not have that part of the API: check the host with `databricks-mcp-server \
+                    doctor`, and ask an admin whether the feature is enabled";
         return Some(text.to_owned());
     }
     if code == "DIRECTORY_NOT_EMPTY" && takes(tool, "recursive") {
-        return Some("see what is in it first; to delete it with all of that, set `recursive: true`".to_owned());
+        return Some("see what is in it first; to delete it with everything in it, set `recursive: true`".to_owned());
     }
     if let Some(advice) = case(tool, given, error) {
         return Some(advice.to_owned());
@@ -53,11 +53,11 @@ fn advice(registry: &Registry, tool: &Tool, given: &Map<String, Value>, error: &
     if code.ends_with("ALREADY_EXISTS") {
         let look = registry.list_of(tool);
         let look = look.map_or(String::new(), |list| format!(", or look at what is there with `{list}`"));
-        return Some(format!("it exists already: give another name{look}"));
+        return Some(format!("it already exists: give another name{look}"));
     }
     if error.is_bad_request() && registry::full_schema(tool.definition).is_some() {
         let name = tool.definition.name;
-        return Some(format!("see every field that the API takes with `get_input_schema` of `{name}`"));
+        return Some(format!("see every field that the API accepts with `get_input_schema` of `{name}`"));
     }
     match (error.is_rate_limited(), after) {
         (true, Some(seconds)) => Some(format!("the workspace limits the rate of requests; try again in {seconds} s")),
@@ -72,13 +72,13 @@ fn case(tool: &Tool, given: &Map<String, Value>, error: &databricks::Error) -> O
     let says = |word: &str| error.message().to_lowercase().contains(word);
     match tool.definition.name {
         "deploy_app" if says("compute") || says("starting") || says("stopped") => Some(
-            "an app takes a deployment while its compute is ACTIVE: look at `compute_status` with `get_app`, start a \
-             stopped app with `start_app`, and call again in a minute",
+            "an app accepts a deployment only while its compute is ACTIVE: look at `compute_status` with `get_app`, \
+             start a stopped app with `start_app`, and call again in a minute",
         ),
         "deploy_app" if says("in progress") => Some("wait until it has ended: see `list_app_deployments`"),
         "get_published_dashboard" if error.is_not_found() => Some(
-            "it has not been published, or no dashboard has this id: see drafts with `list_dashboards`, and put one out with \
-             `publish_dashboard`",
+            "it has not been published, or no dashboard has this id: see drafts with `list_dashboards`, and publish \
+             one with `publish_dashboard`",
         ),
         "update_group" | "create_group" if (error.is_bad_request() || error.is_not_found()) && has_address(given) => {
             Some("members are given by their numeric ids: find that of an email address with `list_users`")
@@ -119,7 +119,7 @@ fn short_name(tool: &Tool, arguments: &Map<String, Value>) -> Option<String> {
         let (wanted, parts) = (pattern.split('.').count(), given.split('.').count());
         let source = text.split_once("from `").and_then(|(_, rest)| rest.split('`').next());
         let source = source.map(|list| format!("; find it with `{list}`")).unwrap_or_default();
-        (parts < wanted).then(|| format!("`{given}` is a part of a name: give `{name}` as `{pattern}`{source}"))
+        (parts < wanted).then(|| format!("`{given}` is only part of a name: give `{name}` as `{pattern}`{source}"))
     })
 }
 

@@ -28,7 +28,7 @@ impl Names {
     ) -> Result<Option<Vec<Object>>, String> {
         let given: Vec<_> = names.iter().map_while(|name| value(request.arguments, name)).collect();
         let Some(first) = given.first() else { return Ok(None) };
-        let unclear = |what: &str| format!("`{what}` is no name that says what it means");
+        let unclear = |what: &str| format!("`{what}` is not a name that says what it means");
         let object = match how {
             How::Name if given.len() == 1 => Object::new(kind, first).ok_or_else(|| unclear(first))?,
             How::Name => {

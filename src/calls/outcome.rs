@@ -1,4 +1,5 @@
-//! What became of a change whose answer was lost: said in one way for every tool, and looked up where one read tells it.
+//! Whether a change took effect whose answer was lost: reported in one way for every tool, and looked up if one read
+//! shows it.
 
 use std::time::{Duration, Instant};
 
@@ -50,8 +51,8 @@ pub(crate) async fn explain(
     let seen = match &verify.look {
         Some(look) => match timeout(PATIENCE, see(context, look, given, began)).await {
             Ok(Ok(seen)) => seen,
-            Ok(Err(unseen)) => Seen::Unclear(format!("the attempt to check failed ({})", head(&unseen))),
-            Err(_) => Seen::Unclear("the attempt to check took too long".to_owned()),
+            Ok(Err(unseen)) => Seen::Unclear(format!("checking failed ({})", head(&unseen))),
+            Err(_) => Seen::Unclear("checking took too long".to_owned()),
         },
         None => Seen::Unclear(String::new()),
     };
@@ -77,7 +78,8 @@ fn words(verify: &Verify, idempotent: bool, seen: &Seen) -> String {
                 text.push_str(what);
             }
             match (verify.tool, idempotent) {
-                (Some(_), true) => format!("{text}; check{with}, or repeat the call, which does no more than once"),
+                (Some(_), true) => format!("{text}; check{with}, or repeat the call: doing it twice has the same \
+                                            effect as once"),
                 (Some(_), false) => format!("{text}; check{with} before you repeat the call"),
                 (None, _) => text,
             }

@@ -1,4 +1,4 @@
-//! Calls of tools and operations by other tools: the directory that the toolset `reach` works through.
+//! Calls of tools and operations by other tools: the directory that the toolset `reach` uses.
 
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,7 @@ impl Reach {
                 let way =
                     if self.registries.registry.has(FULL_SCHEMA_TOOL) { "" } else { ", through `call_read_operation`" };
                 let note =
-                    format!("nested objects are cut here: see them whole with `{FULL_SCHEMA_TOOL}` of `{name}`{way}");
+                    format!("nested objects are cut here: see all of them with `{FULL_SCHEMA_TOOL}` of `{name}`{way}");
                 fields.insert("arguments_note".to_owned(), note.into());
             }
         }

@@ -1,4 +1,4 @@
-//! What the audit log tells of a call: who called, what, and with which arguments.
+//! What the audit log says about a call: who called what, and with which arguments.
 
 use std::time::Duration;
 

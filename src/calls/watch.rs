@@ -1,5 +1,5 @@
-//! The watch over the requests of one call: it lets pass what the policy allows, holds back what a dry run must not send,
-//! and hears the ids of requests.
+//! The watch over the requests of one call: it lets through what the policy allows, holds back what a dry run must not
+//! send, and records the ids of requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -281,7 +281,7 @@ impl Watch for CallWatch {
             }
             if self.of.policy.dry_run && !self.passes_dry(request, risk) {
                 self.held.lock().unwrap_or_else(PoisonError::into_inner).push(self.shown(request));
-                return Err(Error::held_back("this is a dry run, and nothing was sent"));
+                return Err(Error::held_back("this is a dry run: nothing was sent"));
             }
             Ok(())
         })
@@ -297,10 +297,10 @@ impl Watch for CallWatch {
 /// The answer of a call of a dry run, with what it would have sent.
 pub(super) fn would_send(held: Vec<Value>, is_composite: bool) -> Value {
     let note = match is_composite {
-        false => "dry run: nothing was sent; this request would have been",
+        false => "dry run: nothing was sent; this is the request that would have been sent",
         true => {
-            "dry run: nothing that changes anything was sent; this is the first request that would have been, and others \
-             may follow it"
+            "dry run: nothing that changes anything was sent; this is the first request that would have been sent, \
+             and others may follow it"
         }
     };
     json!({ "dry_run": true, "note": note, "would_send": held })

@@ -1,4 +1,4 @@
-//! The command line as it is written: commands, and the options that all of them take.
+//! The command line: commands, and the options that all of them take.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub enum Command {
     Serve,
     /// Serve MCP over HTTP, to many callers at once
     Http(Box<HttpOptions>),
-    /// Make keys for `http --auth bearer`
+    /// Create keys for `http --auth bearer`
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Show the tools
@@ -36,7 +36,7 @@ pub enum Command {
     Call {
         /// Name of the tool
         name: String,
-        /// Its arguments as a JSON object; `-` reads them from stdin, where no list of processes shows a secret
+        /// Its arguments as a JSON object; `-` reads them from stdin, so that no process list shows a secret
         #[arg(default_value = "{}")]
         arguments: String,
     },
@@ -46,9 +46,9 @@ pub enum Command {
     /// List prompts, or show one as a client gets it
     #[command(subcommand)]
     Prompts(PromptsCommand),
-    /// Check the set-up step by step: host, authentication, identity, permissions, warehouse and what is between
+    /// Check the set-up step by step: host, authentication, identity, permissions, warehouse, clock, proxy and TLS
     Doctor {
-        /// Also run `SELECT 1`, which starts the warehouse if it is stopped, and costs
+        /// Also run `SELECT 1`, which starts the warehouse if it is stopped, and costs money
         #[arg(long)]
         sql: bool,
         /// As JSON, for scripts
@@ -65,12 +65,12 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<AuditCommand>,
     },
-    /// Log in to a workspace by the browser, list the stored logins, and log out
+    /// Log in to a workspace with the browser, list the stored logins, and log out
     #[command(subcommand)]
     Auth(AuthCommand),
-    /// Run the embedded sandbox workspace alone
+    /// Run only the embedded sandbox workspace, as an HTTP server
     Sandbox {
-        /// Loopback port; 0 takes a free one
+        /// Loopback port; 0 chooses a free one
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
@@ -79,7 +79,7 @@ pub enum Command {
 /// What to do about keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Make a key: it is printed once, with the entry for the file of `--keys`
+    /// Create a key: it is printed once, with the entry for the file of `--keys`
     New {
         /// Who gets the key
         name: String,
@@ -135,7 +135,7 @@ pub enum PromptsCommand {
 /// What to do with audit logs.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Check that no line of an audit log was changed, put in or taken out
+    /// Check that no line of an audit log was changed, inserted or removed
     Verify {
         /// The file of `--audit-log`
         file: PathBuf,
@@ -145,12 +145,12 @@ pub enum AuditCommand {
 /// What to do about logins.
 #[derive(Debug, Subcommand)]
 pub enum AuthCommand {
-    /// Log in to the workspace of `--host` or `--profile`, else to one chosen in the browser
+    /// Log in to the workspace of `--host` or `--profile`, or to one chosen in the browser
     Login {
         /// Only print the page to open
         #[arg(long)]
         no_browser: bool,
-        /// Where the tokens are kept; `auto` is the keyring of the system, or a file where that cannot be used
+        /// Where to store the tokens; `auto` is the system keyring, or a file if there is none
         #[arg(long, env = "DATABRICKS_MCP_AUTH_STORAGE", value_enum, default_value_t = StorageChoice::Auto)]
         storage: StorageChoice,
         /// How long to wait for the browser
@@ -174,11 +174,11 @@ pub enum AuthCommand {
 /// Where the tokens of a login are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum StorageChoice {
-    /// The keyring of the system, or a file
+    /// The system keyring, or a file
     Auto,
-    /// The keyring of the system
+    /// The system keyring
     Keyring,
-    /// A file of the home directory that only its owner can read
+    /// A file in the home directory that only its owner can read
     File,
 }
 

@@ -1,4 +1,4 @@
-//! `auth`: logging in by the browser, what is kept of logins, and logging out.
+//! `auth`: logging in with the browser, listing stored logins, and logging out.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -47,13 +47,14 @@ async fn log_in(options: &Options, no_browser: bool, storage: StorageChoice, pat
     if !opened {
         let port = login.port();
         print(&format!(
-            "It comes back to port {port} of this machine. From elsewhere, forward it first: `ssh -L {port}:localhost:{port} …`\n"
+            "The browser returns to port {port} of this machine. If the browser runs elsewhere, forward the port \
+             first: `ssh -L {port}:localhost:{port} …`\n"
         ))?;
     }
-    terminal::note(&format!("Waiting for the browser, at most {} s. Ctrl-C gives up.", patience.as_secs()));
+    terminal::note(&format!("Waiting for the browser, at most {} s. Ctrl-C cancels.", patience.as_secs()));
     let finished = timeout(patience, login.finish()).await.map_err(|_| {
         Error::failed(format!("the browser did not come back within {} s", patience.as_secs()))
-            .with_hint("log in again; `--timeout` gives more time")
+            .with_hint("log in again; `--timeout` sets a longer time")
     })?;
     report(&finished?, config).await
 }
@@ -69,19 +70,19 @@ async fn report(done: &LoggedIn, mut config: Config) -> Result<(), Error> {
     let (method, user) = (client.authentication().await.chosen, current_user(&client).await);
     let user = user.ok().flatten().filter(|_| method.as_ref().is_ok_and(|method| *method == METHOD));
     let user = user.map_or(String::new(), |user| format!(" as {user}"));
-    print(&format!("Logged in to {host}{user}. The tokens are kept {}.", place(done.login.storage())))?;
+    print(&format!("Logged in to {host}{user}. The tokens are stored {}.", place(done.login.storage())))?;
     if let Some(failure) = &done.keyring_failure {
         print(&format!("A file, because {failure}."))?;
     }
     match (&done.written, done.login.profile()) {
-        (Some(path), Some(name)) => print(&format!("Profile `{name}` of `{}` leads there now.", path.display()))?,
+        (Some(path), Some(name)) => print(&format!("Profile `{name}` of `{}` now names this workspace.", path.display()))?,
         _ if was_chosen => print(&format!("To use it, set DATABRICKS_HOST={host}."))?,
         _ => {}
     }
     match method {
         Ok(METHOD) => Ok(()),
         Ok(other) => print(&format!(
-            "But this configuration authenticates by `{other}`, which comes before logins; to use the login, set \
+            "But this configuration authenticates with `{other}`, which comes before logins; to use the login, set \
              DATABRICKS_AUTH_TYPE={METHOD}."
         )),
         Err(error) => Err(error.into()),
@@ -143,9 +144,9 @@ impl Check {
         match (self.method, &self.failure) {
             (Some(method), None) => {
                 let user = self.user.as_ref().map_or(String::new(), |user| format!(" as {user}"));
-                format!("{host}{profile}: authenticates by `{method}`{user}")
+                format!("{host}{profile}: authenticates with `{method}`{user}")
             }
-            (Some(method), Some(_)) => format!("{host}{profile}: `{method}` is chosen, and the host refuses it"),
+            (Some(method), Some(_)) => format!("{host}{profile}: `{method}` is chosen, but the host refuses it"),
             (None, _) => format!("{host}{profile}: no way to authenticate"),
         }
     }
@@ -175,7 +176,7 @@ async fn status(options: &Options, as_json: bool) -> Result<(), Error> {
             print(&format!("  {}", login_text(login)))?;
         }
         if logins.is_empty() {
-            print("  none; `databricks-mcp-server auth login` makes one")?;
+            print("  none; `databricks-mcp-server auth login` creates one")?;
         }
         print("This configuration:")?;
         for check in &checks {
@@ -217,7 +218,7 @@ fn login_text(login: &KeptLogin) -> String {
         "renewable" => "renews itself at the next call".to_owned(),
         _ => format!("ended {end}; log in again"),
     };
-    format!("{}{account}: {state}; kept {}", name(login), place(login.storage()))
+    format!("{}{account}: {state}; stored {}", name(login), place(login.storage()))
 }
 
 fn name(login: &KeptLogin) -> String {

@@ -1,4 +1,4 @@
-//! `http`: serving many callers until the process is told to stop; and `keys`.
+//! `http`: serves many callers until the process is asked to stop; and `keys`.
 
 use std::sync::Arc;
 
@@ -52,7 +52,8 @@ pub(super) fn new_key(name: &str) -> Result<(), Error> {
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     let name = serde_json::Value::from(name);
     note(
-        "The key is shown once. Its caller sends it as `Authorization: Bearer KEY`; the entry goes into the file of `--keys`.",
+        "The key is shown only once. The caller sends it as `Authorization: Bearer KEY`; the entry goes into the file \
+         of `--keys`.",
     );
     print(&format!("# key: {key}\n- name: {name}\n  sha256: {}", http::hash(&key)))
 }

@@ -1,4 +1,4 @@
-//! JSON for people: what fits into a line stands on one.
+//! JSON for people: what fits on one line stays on one line.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What a command waits for, told on stderr: a person who sees nothing does not know whether to go on waiting.
+//! Says on stderr what a command is waiting for: a person who sees nothing does not know whether to keep waiting.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Starting work in the workspace, so that it is undone when its call is given up.
+//! Starts work in the workspace, so that it is undone when its call is cancelled.
 
 use std::future::Future;
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Context {
         let guard = Guard::new(kept, wanted.drop_guard());
         tasks.spawn(async move {
             let Some(begun) = out_of_time.run_until_cancelled(start).await else {
-                tracing::warn!(work, "the server ends before a start was answered; the work may go on");
+                tracing::warn!(work, "the server stops before a start was answered; the work may continue");
                 return;
             };
             let Begun { id, answer: started, name } = match begun {
@@ -50,7 +50,7 @@ impl Context {
                     if let Err(Err(error)) = answer.send(Err(error))
                         && leaves_open(&error)
                     {
-                        tracing::warn!(work, %error, "a call was given up, and the work may have been started");
+                        tracing::warn!(work, %error, "a call was cancelled, and the work may have been started");
                     }
                     return;
                 }
@@ -63,9 +63,10 @@ impl Context {
             match out_of_time.run_until_cancelled(undone).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
-                    tracing::warn!(work = name, %error, "the work that a call had started before it was given up goes on");
+                    tracing::warn!(work = name, %error, "the work that a call had started before it was cancelled \
+                                                         continues");
                 }
-                None => tracing::warn!(work = name, "the server ends before the work is undone; it may go on"),
+                None => tracing::warn!(work = name, "the server stops before the work is undone; the work may continue"),
             }
         });
         let mut answered = answered;
@@ -82,7 +83,7 @@ impl Context {
         };
         match answered {
             Ok(outcome) => Ok((outcome?, guard)),
-            Err(_) => Err(Error::failed("the request was given up before its answer came")),
+            Err(_) => Err(Error::failed("the request was abandoned before its answer came")),
         }
     }
 }
@@ -92,7 +93,7 @@ impl Context {
 async fn given_up<T>(answered: oneshot::Receiver<Result<T, Error>>, late: Error) -> Error {
     match timeout(A_MOMENT, answered).await {
         Ok(Ok(Err(error))) if !error.may_have_happened() => error.after(late.message()),
-        _ => late.with_hint("if the start still succeeds, this server undoes it: look before you start it again"),
+        _ => late.with_hint("if the start still succeeds, this server undoes it: check before you start it again"),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn rows(
     let response = watch(context, "the query of the answer", wait, poll, look).await?;
     if !is_over(&response) {
         return Err(Error::failed("the query was still running when the time was up").with_hint(
-            "pass `conversation_id` and `message_id` to `ask_genie`, without `question`, to wait on for its rows",
+            "pass `conversation_id` and `message_id` to `ask_genie`, without `question`, to keep waiting for its rows",
         ));
     }
     statement::finish(context, response, 0, Cursor::default()).await

@@ -91,7 +91,7 @@ pub(crate) async fn outcome(
         let hint = match is_continuous {
             _ if state == "STOPPING" => "it is being stopped; see its state with `get_pipeline`",
             true => "the pipeline is continuous and runs until `stop_pipeline`",
-            false => "it goes on; see how it does with `get_pipeline`, or stop it with `stop_pipeline`",
+            false => "it is still running; see its state with `get_pipeline`, or stop it with `stop_pipeline`",
         };
         shape::put(&mut answer, "hint", hint);
         return Ok(answer);

@@ -1,4 +1,4 @@
-//! Runs of jobs: submitting one, waiting for it, what it gave back, why it failed.
+//! Runs of jobs: submitting one, waiting for it, what it returned, why it failed.
 
 pub(crate) mod changes;
 pub(crate) mod output;

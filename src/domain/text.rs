@@ -1,5 +1,5 @@
-//! What a program wrote, as a model should read it: without colours of a terminal, without markup, and no longer
-//! than there is room for.
+//! What a program wrote, as a model should read it: without terminal colors, without markup, and cut to the available
+//! space.
 
 /// Which part of a long text matters most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

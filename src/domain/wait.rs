@@ -1,5 +1,5 @@
-//! Waiting for work that goes on in the workspace, the one way for all tools: polling with backoff and jitter until a
-//! deadline, and telling the caller each change.
+//! Waits for work in the workspace, in one way for all tools: polls with backoff and jitter until a deadline, and
+//! reports each change to the caller.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -145,7 +145,7 @@ where
             (Ok(Err(error)), _) => return Err(error),
             (Err(_), Some(last)) => return Ok(last),
             (Err(_), None) => {
-                return Err(Error::failed(format!("the workspace did not tell in time how {name} stands"))
+                return Err(Error::failed(format!("the workspace did not report the state of {name} in time"))
                     .with_hint("it may be busy; try again"));
             }
         };

@@ -1,4 +1,4 @@
-//! What can be reached, and what not.
+//! What is accessible, and what is not.
 
 use std::fs;
 

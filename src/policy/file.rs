@@ -28,7 +28,7 @@ pub(crate) fn load(path: &Path, known: &Known) -> Result<(Rules, Limits, String)
         text_file::read(path).map_err(|error| Error::failed(format!("cannot read the policy `{shown}`: {error}")))?;
     let (rules, limits) = parse(&shown, &text, known).map_err(|problem| {
         Error::failed(format!("the policy is not usable: {problem}"))
-            .with_hint("see `docs/policy.md` for what a policy says; the server does not start with one that it does not understand")
+            .with_hint("see `docs/policy.md` for the format; the server does not start with a policy that has mistakes")
     })?;
     Ok((rules, limits, text))
 }

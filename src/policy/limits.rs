@@ -41,7 +41,7 @@ impl Limits {
             return None;
         }
         if self.warehouse_sizes.is_some() && operation == "sql.warehouses.create" && body.get(SIZE).is_none() {
-            return Some(format!("`{SIZE}` is missing, and the policy limits the sizes of warehouses"));
+            return Some(format!("`{SIZE}` is missing, but the policy limits the sizes of warehouses"));
         }
         self.within(body)
     }
@@ -65,12 +65,12 @@ impl Limits {
             let workers = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
             // What is no number may be one for the workspace.
             let is_within = value.is_null() || workers.is_some_and(|workers| workers <= most as f64);
-            return (!is_within).then(|| format!("`{key}` is {value}, and the policy allows {most} workers"));
+            return (!is_within).then(|| format!("`{key}` is {value}, but the policy allows {most} workers"));
         }
         if let Some(allowed) = self.node_types.as_ref() {
             if POOLS.contains(&key) && !value.is_null() {
                 return Some(format!(
-                    "`{key}` leaves the type of the machines to a pool, and the policy limits the types"
+                    "`{key}` leaves the type of the machines to a pool, but the policy limits the types"
                 ));
             }
             if NODE_TYPES.contains(&key) {
@@ -90,7 +90,7 @@ fn one_of(key: &str, value: &Value, allowed: &[globs::Pattern]) -> Option<String
         other => is_allowed(other),
     };
     let shown = || allowed.iter().map(|glob| format!("`{}`", glob.text())).collect::<Vec<_>>().join(", ");
-    (!is_within).then(|| format!("`{key}` is {value}, and the policy allows {}", shown()))
+    (!is_within).then(|| format!("`{key}` is {value}, but the policy allows {}", shown()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What lists show of objects that a policy denies: that they are there, by their names, and nothing of what they are.
+//! What lists show of objects that a policy denies: their names, and nothing else about them.
 //!
 //! A list is asked for by what holds its items, and an item can hold as much as the read of the object itself: the columns
 //! of a table, the definition of a view, the settings of a job.

@@ -1,9 +1,9 @@
 //! What the operations of the API name: one table, `objects.tsv`, says for each operation which of its values name objects
 //! that a policy can have rules for.
 //!
-//! An operation that the table does not have may touch any object, and so may one that runs code, or takes documents that
-//! name objects somewhere inside. A policy with rules on objects then refuses it unless a rule allows it by its name. So
-//! what is missing here makes a policy stricter, and never looser.
+//! An operation that the table does not have may touch any object, and so may one that runs code, or takes documents
+//! that name objects somewhere inside. A policy with rules on objects then refuses it unless a rule allows it by its
+//! name. So an operation that is missing here makes a policy stricter, never looser.
 
 use std::sync::LazyLock;
 

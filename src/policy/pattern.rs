@@ -108,9 +108,9 @@ impl Pattern {
         let parts = kind.parts(text).filter(|parts| !parts.is_empty());
         let parts = parts.ok_or_else(|| match kind {
             Kind::Data => {
-                format!("`{text}` is no name of a catalog, a schema or what is in one, such as `main.sales.*`")
+                format!("`{text}` is not the name of a catalog, a schema or something in one, such as `main.sales.*`")
             }
-            Kind::Paths => format!("`{text}` is no path of the workspace tree, such as `/Users/*/private`"),
+            Kind::Paths => format!("`{text}` is not a path of the workspace tree, such as `/Users/*/private`"),
             Kind::Jobs | Kind::Clusters | Kind::Warehouses => "the name is empty".to_owned(),
         })?;
         if kind == Kind::Data && parts.len() > 3 {

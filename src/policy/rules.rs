@@ -1,5 +1,5 @@
-//! The rules of a policy, and how they decide: the most precise rule that applies to a call wins, and of two that are
-//! equally precise the one that denies.
+//! The rules of a policy, and how they decide: the most specific rule that applies to a call wins, and of two equally
+//! specific rules the one that denies.
 //!
 //! A rule has conditions on the call (tools, toolsets, operations, risks, workspaces) and may name objects. One without
 //! objects applies to calls whatever they name; one with objects applies to those objects alone, and wins over every rule
@@ -196,8 +196,8 @@ impl Rules {
             Named::Objects(objects) => objects.iter().try_for_each(|object| {
                 denied(self.of_object(act, object), format!("`{}` of {}", object.name, kind.name()))
             }),
-            Named::Any => denied(self.of_any(act, kind, false), format!("what may touch any of {}", kind.name())),
-            Named::Unclear(why) => denied(self.of_any(act, kind, true), format!("what is not clear: {why}")),
+            Named::Any => denied(self.of_any(act, kind, false), format!("a call that may touch any of {}", kind.name())),
+            Named::Unclear(why) => denied(self.of_any(act, kind, true), format!("a call that is not clear: {why}")),
         }
     }
 }

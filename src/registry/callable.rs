@@ -1,4 +1,4 @@
-//! Everything that calls can reach on a server: what is listed, and what can be enabled or executed without being listed.
+//! Everything that can be called on a server: what is listed, and what can be enabled or executed without being listed.
 
 use super::{Registry, live};
 use crate::definition::ToolDefinition;

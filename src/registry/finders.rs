@@ -1,4 +1,4 @@
-//! What to look at when the workspace does not have what a call names.
+//! The tools that show what exists when the workspace does not have what a call names.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! The prompts of a server: those whose tools can all be called.
 //!
-//! What a client can enable, or an executor calls, counts as much as what is listed: a person who asks for a prompt does
-//! not know which tools are listed, and the prompt says how to come by the others. So the list is the same from the
-//! beginning on, whatever a client enables.
+//! What a client can enable, or an executor calls, counts as much as what is listed: a person who asks for a prompt
+//! does not know which tools are listed, and the prompt says how to get the others. So the list is the same from the
+//! start, whatever a client enables.
 
 use std::collections::BTreeSet;
 
@@ -47,8 +47,8 @@ impl Registry {
         let missing: Vec<_> = known.tools.iter().copied().filter(|tool| !callable.contains(tool)).collect();
         let ways = toolsets(&missing).join(",");
         Err(Error::bad_request(format!(
-            "prompt `{name}` needs tools that are not enabled: `{}`; start the server with `--toolsets {ways}` besides, or \
-             with `--tools`",
+            "prompt `{name}` needs tools that are not enabled: `{}`; start the server with `--toolsets {ways}` in \
+             addition, or with `--tools`",
             missing.join("`, `"),
         )))
     }
@@ -72,7 +72,7 @@ impl Registry {
                     "Not listed yet: `{names}`. Enable what you need with `{ENABLING_TOOL}`, toolset by toolset: {}.",
                     toolsets(&hidden).join(", ")
                 ),
-                false => format!("Not listed, so call them with the `call_…_operation` tool of their risk: `{names}`."),
+                false => format!("Not listed, so call them with the `call_…_operation` tool for their risk: `{names}`."),
             });
         }
         if !missing.is_empty() {

@@ -1,4 +1,4 @@
-//! Telling clients that the lists of tools and of resource templates have changed, as a toolset was enabled.
+//! Notifies clients that the lists of tools and of resource templates have changed, because a toolset was enabled.
 
 use rmcp::model::{ErrorData, ProtocolVersion, SubscriptionFilter};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};

@@ -1,4 +1,4 @@
-//! `completion/complete`: what is offered while somebody types.
+//! `completion/complete`: the values offered while somebody types.
 
 use rmcp::model::{ArgumentInfo, CompleteRequestParams, CompleteResult, CompletionInfo, ErrorData, Reference};
 use rmcp::service::{RequestContext, RoleServer};

@@ -23,7 +23,7 @@ fn text(registry: &Registry, named: usize, described: bool) -> String {
     }
     if registry.is_dry_run() {
         text.push_str(
-            " Dry run: a call that would change something gives the requests that it would send, and sends nothing.",
+            " Dry run: a call that would change something returns the requests that it would send, and sends nothing.",
         );
     }
     if described {

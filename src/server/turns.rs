@@ -44,7 +44,8 @@ impl Turns {
         if let Ok(turn) = Arc::clone(&self.under_way).try_acquire_owned() {
             return Ok(turn);
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Err(busy("and as many as may wait already do")) };
+        let Ok(_place) = self.waiting.try_acquire() else { return Err(busy("and as many as may wait are already \
+            waiting")) };
         match timeout(LONGEST, Arc::clone(&self.under_way).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(busy(&format!("and none has ended within {} s", LONGEST.as_secs()))),
@@ -53,8 +54,8 @@ impl Turns {
 }
 
 fn busy(why: &str) -> Error {
-    Error::failed(format!("this server works on as many calls as it can, {why}"))
-        .with_hint("wait until calls have ended or cancel some, then try again")
+    Error::failed(format!("this server is working on as many calls as it can, {why}"))
+        .with_hint("wait until calls have ended, or cancel some, then try again")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What somebody is typing: a keystroke makes the one before it pointless, unless both wait for the same list.
+//! What somebody is typing: each keystroke makes the previous request pointless, unless both wait for the same list.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

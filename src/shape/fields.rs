@@ -33,7 +33,7 @@ impl Fields {
     /// The fields that the caller names, or the usual ones where there are none; no usual ones are all.
     pub(crate) fn new(usual: &[&str], named: Vec<String>) -> Result<Self, Error> {
         if named.len() > MOST_NAMED {
-            let message = format!("`fields` has {} names, and at most {MOST_NAMED} are taken", named.len());
+            let message = format!("`fields` has {} names, and at most {MOST_NAMED} are allowed", named.len());
             return Err(Error::failed(message).with_hint("pass `[\"*\"]` for all fields"));
         }
         let usual = || usual.iter().flat_map(|path| [(*path).to_owned(), units::readable_path(path)]);

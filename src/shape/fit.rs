@@ -1,5 +1,5 @@
-//! Cuts an answer to its budget. Each part gets an equal share of the room, and what one part does not need goes to the
-//! others: small facts stay whole, and long lists, maps and texts lose their ends, with exact notice.
+//! Cuts an answer to its budget. Each part gets an equal share of the space, and what one part does not need goes to
+//! the others: small facts stay complete, and long lists, maps and texts lose their ends, with an exact note.
 
 use std::io;
 

@@ -1,7 +1,7 @@
-//! Times, durations and attempts as people read them, in place of the bare numbers of the API.
+//! Times, durations and attempts as people read them, instead of the API's bare numbers.
 //!
 //! The API counts times in milliseconds since 1970, durations in milliseconds without saying so, and attempts from
-//! zero. The names of its fields tell which is which, in every service alike.
+//! zero. The names of its fields say which is which, in the same way in every service.
 
 use serde_json::{Map, Value};
 

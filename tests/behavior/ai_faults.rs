@@ -229,7 +229,7 @@ async fn each_failure_of_genie_says_what_to_do() -> Outcome {
         ("fail with RATE_LIMIT_EXCEEDED_GENERIC_EXCEPTION", &["is FAILED", "RATE_LIMIT_EXCEEDED", "wait a minute"][..]),
         ("fail with WAREHOUSE_ACCESS_MISSING_EXCEPTION", &["WAREHOUSE_ACCESS_MISSING_EXCEPTION", "`list_warehouses`"]),
         ("fail with TABLES_MISSING_EXCEPTION", &["TABLES_MISSING_EXCEPTION", "`search_tables`"]),
-        ("fail with GENERIC_CHAT_COMPLETION_EXCEPTION", &["asked to fail", "ask again in a while"]),
+        ("fail with GENERIC_CHAT_COMPLETION_EXCEPTION", &["asked to fail", "ask again later"]),
         ("fail with CONTENT_FILTER_EXCEPTION", &["asked to fail", "in other words"]),
         ("show me a missing table", &["SQL_EXECUTION_EXCEPTION", "its SQL: SELECT", "mend the SQL"]),
         ("please cancel this", &["is CANCELLED", "ask again"]),

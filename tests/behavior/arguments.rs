@@ -30,7 +30,7 @@ async fn old_names_and_the_names_of_the_api_are_accepted() -> Outcome {
     }
     let both =
         harness.refusal("list_volume_files", json!({ "path": VOLUME, "directory_path": "/Volumes/a/b/c" })).await?;
-    assert!(both.contains("`directory_path`: another name of `path`"), "{both}");
+    assert!(both.contains("`directory_path`: another name for `path`"), "{both}");
     Ok(())
 }
 
@@ -55,7 +55,7 @@ async fn an_unknown_name_is_answered_by_the_one_that_is_meant() -> Outcome {
     let job = json!({ "name": "n", "tasks": tasks, "run_as": { "user_name": "a@example.test" }, "email_notifications": mails });
     let refusal = harness.refusal("create_job", job).await?;
     for name in ["run_as", "email_notifications"] {
-        assert!(refusal.contains(&format!("`{name}`: not taken here; set it with `update_job`")), "{refusal}");
+        assert!(refusal.contains(&format!("`{name}`: not accepted here; set it with `update_job`")), "{refusal}");
     }
     Ok(())
 }
@@ -215,7 +215,7 @@ async fn advice_leads_on() -> Outcome {
     assert!(refusal.contains("`list_volumes`") && !refusal.contains("`list_dbfs_files`"), "{refusal}");
     let taken = json!({ "catalog_name": "main", "schema_name": "default" });
     let refusal = harness.refusal("create_schema", taken).await?;
-    assert!(refusal.contains("it exists already") && refusal.contains("`list_schemas`"), "{refusal}");
+    assert!(refusal.contains("it already exists") && refusal.contains("`list_schemas`"), "{refusal}");
     let refusal = harness.refusal("get_run_output", json!({ "run_id": harness.job("nightly-orders").await? })).await?;
     assert!(refusal.contains("`list_job_runs`"), "{refusal}");
     let refusal = harness.refusal("delete_workspace_item", json!({ "path": "/Shared" })).await?;
@@ -269,7 +269,7 @@ async fn a_part_of_a_name_gets_the_whole_pattern() -> Outcome {
         ("delete_schema", "list_schemas"),
     ] {
         let refusal = harness.refusal(tool, json!({ "full_name": "orders" })).await?;
-        assert!(refusal.contains("`orders` is a part of a name: give `full_name` as `catalog.schema"), "{refusal}");
+        assert!(refusal.contains("`orders` is only part of a name: give `full_name` as `catalog.schema"), "{refusal}");
         assert!(refusal.contains(&format!("find it with `{list}`")), "{refusal}");
     }
     Ok(())

@@ -52,13 +52,13 @@ async fn whatever_a_command_ends_with_is_read() -> Outcome {
     let text = json!({ "resultType": "text", "data": "\u{1b}[1mbold\u{1b}[0m", "truncated": true });
     let answer = ending("Finished", text).await?.answer("run_code", code()).await?;
     assert_eq!((&answer["output"], &answer["truncated"]), (&json!("bold"), &json!(true)), "{answer}");
-    assert!(answer["hint"].to_string().contains("the cluster cut it"), "{answer}");
+    assert!(answer["hint"].to_string().contains("the cluster truncated it"), "{answer}");
     let schema = json!([{ "name": "id", "type": "\"bigint\"" }]);
     let table =
         json!({ "resultType": "table", "schema": schema, "data": [[9_007_199_254_740_993_i64]], "truncated": true });
     let answer = ending("Finished", table).await?.answer("run_code", code()).await?;
     assert_eq!((&answer["rows"], &answer["columns"][0]["type"]), (&json!([["9007199254740993"]]), &json!("bigint")));
-    assert!(answer["truncated"] == true && answer["hint"].to_string().contains("the cluster cut"), "{answer}");
+    assert!(answer["truncated"] == true && answer["hint"].to_string().contains("the cluster truncated"), "{answer}");
     let pixel = "data:image/png;base64,iVBORw0KGgo=";
     let images = json!({ "resultType": "images", "fileNames": [pixel, pixel, "/plots/3.png"] });
     let result = ending("Finished", images).await?.call("run_code", code()).await?;
@@ -112,7 +112,7 @@ async fn what_serverless_code_did_is_told_without_its_output() -> Outcome {
 
     let harness = Harness::with_faults(denied("GET /api/2.2/jobs/runs/get")).await?;
     let refusal = harness.refusal("run_code", json!({ "code": "print(1)" })).await?;
-    for expected in ["was started and goes on", "/.databricks-mcp-server/run_code-", "lacks the permission"] {
+    for expected in ["was started and is still running", "/.databricks-mcp-server/run_code-", "lacks the permission"] {
         assert!(refusal.contains(expected), "no {expected}: {refusal}");
     }
     for route in ["POST /api/2.0/workspace/import", "POST /api/2.2/jobs/runs/submit"] {
@@ -236,7 +236,7 @@ async fn a_command_ends_with_its_cluster() -> Outcome {
         later.retain(|name, _| ["cluster_id", "context_id", "command_id"].contains(&name.as_str()));
     }
     let refusal = harness.refusal("run_code", later).await?;
-    assert!(refusal.contains("is gone, with its variables") && refusal.contains("begin anew"), "{refusal}");
+    assert!(refusal.contains("is gone, with its variables") && refusal.contains("to start a new one"), "{refusal}");
     Ok(())
 }
 

@@ -300,6 +300,6 @@ async fn a_resource_of_nothing_is_an_error() -> Outcome {
     })
     .await?;
     let error = harness.read("databricks://jobs/1").await.expect_err("nothing is no job").to_string();
-    assert!(error.contains("the workspace says nothing about `databricks://jobs/1`"), "{error}");
+    assert!(error.contains("the workspace returned nothing for `databricks://jobs/1`"), "{error}");
     Ok(())
 }

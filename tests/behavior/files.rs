@@ -55,7 +55,7 @@ async fn what_is_missing_or_outside_is_refused_and_leaves_nothing() -> Outcome {
         ("export_notebook", json!({ "path": "/Shared/etl" }), "`/Shared/etl` is a folder"),
         ("upload_file", json!({ "path": format!("{VOLUME}/x"), "local_path": "/etc/passwd" }), "outside of"),
         ("upload_file", json!({ "path": format!("{VOLUME}/x") }), "either `content`"),
-        ("upload_file", json!({ "path": "/Volumes/main/default", "content": "x" }), "names no volume"),
+        ("upload_file", json!({ "path": "/Volumes/main/default", "content": "x" }), "does not name a volume"),
         ("upload_file", json!({ "path": "relative", "content": "x" }), "not an absolute path"),
         ("upload_file", json!({ "path": "/Volumes/main/default/nowhere/x", "content": "x" }), "does not exist"),
         ("upload_folder", json!({ "path": format!("{VOLUME}/x"), "local_path": "." }), "no file"),

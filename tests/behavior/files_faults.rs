@@ -66,7 +66,7 @@ async fn a_lost_answer_of_an_upload_is_told_or_made_good() -> Outcome {
         }
         assert_eq!(harness.faults().await?[0]["seen"], 1, "it was sent again");
         let again = harness.refusal("upload_file", write(false)).await?;
-        assert!(again.contains("at this path already"), "{again}");
+        assert!(again.contains("already at this path"), "{again}");
 
         let (harness, home) = self::harness(json!([lost(route)])).await?;
         harness.answer("upload_file", write(true)).await?;
@@ -79,7 +79,7 @@ async fn a_lost_answer_of_an_upload_is_told_or_made_good() -> Outcome {
     let refusal = harness.refusal("import_notebook", notebook.clone()).await?;
     assert!(refusal.contains("was made although its answer was lost") && refusal.contains("`PYTHON`"), "{refusal}");
     let again = harness.refusal("import_notebook", notebook).await?;
-    assert!(again.contains("at this path already"), "{again}");
+    assert!(again.contains("already at this path"), "{again}");
     assert!(harness.answer("export_notebook", json!({ "path": "/Shared/lost" })).await?["content"].is_string());
     Ok(())
 }
@@ -127,7 +127,7 @@ async fn a_file_that_changes_while_it_is_read_is_no_file() -> Outcome {
     let (refusal, changed) = tokio::join!(down, change);
     changed?;
     let refusal = refusal?;
-    assert!(refusal.contains("was changed while it was read") && refusal.contains("read it anew"), "{refusal}");
+    assert!(refusal.contains("was changed while it was read") && refusal.contains("read it again from the start"), "{refusal}");
     assert_eq!(fs::read_dir(home.path())?.count(), 1, "something stays of half a download");
     let down = harness.answer("download_file", json!({ "path": path, "local_path": "back.bin" })).await?;
     assert_eq!(down["size"], 5, "{down}");

@@ -24,7 +24,7 @@ async fn a_query_that_ran_is_explained_by_its_id() -> Outcome {
     assert!(answer["plan"].as_str().is_some_and(|plan| plan.contains("Physical Plan")), "{answer}");
     assert!(answer["findings"].as_array().is_some_and(|findings| !findings.is_empty()), "{answer}");
     let refusal = harness.refusal("explain_query", json!({ "statement_id": "01f0-nothing" })).await?;
-    assert!(refusal.contains("your own queries only") && refusal.contains("`list_query_history`"), "{refusal}");
+    assert!(refusal.contains("only your own queries") && refusal.contains("`list_query_history`"), "{refusal}");
     Ok(())
 }
 
@@ -35,7 +35,7 @@ async fn a_text_is_planned_and_never_run() -> Outcome {
     harness.call("explain_query", delete).await?;
     let two = json!({ "statement": "SELECT 1; DELETE FROM samples.retail.orders" });
     let refusal = harness.refusal("explain_query", two).await?;
-    assert!(refusal.contains("one whole statement"), "{refusal}");
+    assert!(refusal.contains("one complete statement"), "{refusal}");
     let count =
         harness.answer("execute_sql", json!({ "statement": "SELECT count(*) FROM samples.retail.orders" })).await?;
     assert_eq!(count["rows"], json!([[1_500]]));

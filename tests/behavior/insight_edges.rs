@@ -26,14 +26,14 @@ async fn explain_runs_nothing_that_a_statement_holds() -> Outcome {
     let before = newest().await?;
     for (statement, why) in [
         ("EXECUTE IMMEDIATE 'DROP TABLE main.default.kept'", "have a plan"),
-        ("BEGIN DROP TABLE main.default.kept; END", "not one whole statement"),
+        ("BEGIN DROP TABLE main.default.kept; END", "not one complete statement"),
         ("SELECT http_request('c')", "`http_request` can do more than read"),
         ("SHOW TABLES", "have a plan"),
         ("EXPLAIN SELECT 1", "have a plan"),
-        ("SELECT 'unended", "a string does not end"),
+        ("SELECT 'unended", "a string is not closed"),
     ] {
         let refusal = harness.refusal("explain_query", json!({ "statement": statement })).await?;
-        assert!(refusal.contains("is not planned") && refusal.contains(why), "{statement}: {refusal}");
+        assert!(refusal.contains("cannot be planned") && refusal.contains(why), "{statement}: {refusal}");
     }
     assert_eq!(newest().await?, before, "something was sent");
     assert_eq!(run("SELECT n FROM main.default.kept").await?["rows"], json!([[1]]));
@@ -59,7 +59,7 @@ async fn what_is_known_of_a_query_is_told_without_its_plan() -> Outcome {
     assert!(refusal.contains("values of the statement's parameters") && !refusal.contains("`parameters`"), "{refusal}");
     for (text, why) in [
         (Value::Null, "hidden from you"),
-        (json!("SELECT * FROM samples.retail.orders WHERE status = 'shi"), "a string does not end"),
+        (json!("SELECT * FROM samples.retail.orders WHERE status = 'shi"), "a string is not closed"),
         (json!("SELECT * FROM samples.retail.ord"), "TABLE_OR_VIEW_NOT_FOUND"),
     ] {
         let query = json!({ "query_id": "q1", "status": "FINISHED", "duration": 7, "query_text": text });

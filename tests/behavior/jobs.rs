@@ -209,7 +209,7 @@ async fn notebooks_run_on_any_compute_and_only_one() -> Outcome {
     }
     let both = json!({ "path": "/Users/day", "cluster_id": "1", "new_cluster": new });
     let refusal = harness.refusal("run_notebook", both).await?;
-    assert!(refusal.contains("exclude each other"), "{refusal}");
+    assert!(refusal.contains("cannot be given together"), "{refusal}");
     let started = harness.answer("run_notebook", json!({ "path": "/Users/day", "wait": false })).await?;
     assert_eq!(started["still_running"], true, "{started}");
     let answer = harness.answer("wait_for_run", json!({ "run_id": started["run_id"] })).await?;

@@ -53,7 +53,7 @@ async fn a_start_whose_answer_is_lost_is_not_made_again() -> Outcome {
         let updates = harness.updates(PIPELINE).await?;
         assert_eq!(updates.len(), before + 1, "{fault}: {updates:?}");
         let update = updates[0]["update_id"].as_str().ok_or("no id")?;
-        for expected in [update, "may be the one asked for", "`get_pipeline` before you start another"] {
+        for expected in [update, "may be the one that you asked for", "`get_pipeline` before you start another"] {
             assert!(refusal.contains(expected), "{fault}: no {expected}: {refusal}");
         }
         assert_eq!(harness.faults().await?[0]["seen"], 1, "{fault}");

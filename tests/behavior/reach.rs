@@ -78,7 +78,7 @@ async fn arguments_are_checked_as_those_of_a_tool() -> Outcome {
     for (name, words) in [
         ("list_clusterz", "did you mean `list_clusters`?"),
         ("delete_job", "left out of this server by `--exclude-tools`"),
-        ("call_read_operation", "is about other tools"),
+        ("call_read_operation", "works on other tools"),
         ("settings.token_management.create_obo_token", "is not exposed"),
     ] {
         let refusal = harness.refusal("call_destructive_operation", operation(name, json!({}))).await?;
@@ -93,7 +93,7 @@ async fn advice_says_once_how_to_call_what_is_not_listed() -> Outcome {
     let refusal =
         harness.refusal("call_write_operation", operation("create_experiment", json!({ "name": "no path" }))).await?;
     let way =
-        "call what is not listed with the `call_…_operation` tool of its risk: `get_input_schema`, `create_experiment`";
+        "call what is not listed with the `call_…_operation` tool for its risk: `get_input_schema`, `create_experiment`";
     assert_eq!(refusal.matches(way).count(), 1, "{refusal}");
     assert!(!refusal.contains("not enabled on this server"), "{refusal}");
     Ok(())
@@ -110,7 +110,7 @@ async fn only_reading_is_reached_where_only_reading_is_allowed() -> Outcome {
     let refused = read("execute_sql", json!({ "statement": "DELETE FROM samples.retail.orders" })).await?;
     assert!(format!("{refused:?}").contains("read-only"), "{refused:?}");
     let refused = read("run_notebook", json!({ "path": "/a" })).await?;
-    assert!(format!("{refused:?}").contains("only reading is allowed here"), "{refused:?}");
+    assert!(format!("{refused:?}").contains("only reads are allowed here"), "{refused:?}");
     let found = harness.answer("search_operations", json!({ "query": "create job cluster", "limit": 50 })).await?;
     let risks: Vec<_> = found["operations"].as_array().into_iter().flatten().map(|found| &found["risk"]).collect();
     assert!(!risks.is_empty() && risks.iter().all(|risk| *risk == "read"), "{found}");

@@ -68,7 +68,7 @@ async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
         ("SELECT ai_parse_document(c, map('imageOutputPath', '/Volumes/a/b/c')) FROM t", "without `imageOutputPath`"),
         ("SELECT * FROM read_files('https://elsewhere.test/x')", "a path below `/Volumes`, `/Workspace`"),
         ("SELECT * FROM csv.`https://elsewhere.test/x`", "`https://elsewhere.test/x` is another place"),
-        ("SELECT new_function(1)", "`new_function` is no built-in function that is known to read"),
+        ("SELECT new_function(1)", "`new_function` is not known to be a built-in function that only reads"),
         ("SHOW TABLES DROP TABLE t", "`DROP` is not expected"),
         ("SELECT 1; SELECT 2", "one call takes one statement"),
     ] {
@@ -77,7 +77,7 @@ async fn what_reaches_out_is_refused_before_anything_is_sent() -> Outcome {
     }
     for statement in ["SELECT secret('a', 'b')", "SELECT * FROM csv.`https://elsewhere.test/x`"] {
         let refusal = harness.refusal("explain_query", json!({ "statement": statement })).await?;
-        assert!(refusal.contains("the statement is not planned"), "{refusal}");
+        assert!(refusal.contains("the statement cannot be planned"), "{refusal}");
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ async fn functions_that_people_made_are_refused_where_the_server_is_told_so() ->
     context.policy.no_user_functions = true;
     let harness = Harness::of(Server::new(Registry::new(&Selection::default())?, context), sandbox).await?;
     let refusal = harness.refusal("execute_sql", reading("SELECT main.tools.discount(1)")).await?;
-    assert!(refusal.contains("`main.tools.discount` is a function that someone made"), "{refusal}");
+    assert!(refusal.contains("`main.tools.discount` is a user-defined function"), "{refusal}");
     Ok(())
 }
 

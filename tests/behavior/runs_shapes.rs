@@ -107,7 +107,7 @@ async fn a_run_that_was_skipped_says_so_to_whoever_asks() -> Outcome {
     assert!(refusal.contains("SKIPPED: No slot."), "{refusal}");
     let skipped = harness.answer("run_job_now", json!({ "job_id": job["job_id"] })).await?;
     let output = harness.answer("get_run_output", json!({ "run_id": skipped["run_id"] })).await?;
-    assert!(output["hint"].to_string().contains("skipped before it began"), "{output}");
+    assert!(output["hint"].to_string().contains("it was skipped"), "{output}");
     Ok(())
 }
 

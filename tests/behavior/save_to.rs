@@ -115,7 +115,7 @@ async fn what_cannot_be_saved_is_told_before_anything_runs() -> Outcome {
         ("rows", "`.csv`"),
         ("../rows.csv", "outside of"),
         ("/etc/rows.csv", "outside of"),
-        ("/Volumes/main/rows.csv", "names no volume"),
+        ("/Volumes/main/rows.csv", "does not name a volume"),
         ("/Volumes/main/default/landing/../rows.csv", "`..` part"),
     ] {
         let refusal = harness.refusal("execute_sql", json!({ "statement": ORDERS, "save_to": path })).await?;

@@ -136,7 +136,7 @@ async fn a_statement_that_is_closed_at_once_gives_the_rows_it_came_with() -> Out
     let answer = harness.answer("execute_sql", json!({ "statement": QUERY })).await?;
     assert_eq!((&answer["rows"], &answer["truncated"]), (&json!([[1], [2]]), &json!(true)));
     assert!(answer.get("next_page_token").is_none(), "a token that leads nowhere: {answer}");
-    assert!(answer["hint"].to_string().contains("keeps no more of this result"), "{answer}");
+    assert!(answer["hint"].to_string().contains("stores no more of this result"), "{answer}");
     Ok(())
 }
 

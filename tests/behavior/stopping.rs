@@ -87,7 +87,7 @@ async fn a_permission_that_is_lost_while_it_stops_hides_no_stop() -> Outcome {
     let harness = Harness::impatient(denied, LocalRoots::default()).await?;
     harness.answer("run_pipeline", json!({ "pipeline_id": PIPELINE, "wait": false })).await?;
     let refusal = harness.refusal("stop_pipeline", call()).await?;
-    for expected in [PIPELINE, "was told to stop", "lacks the permission"] {
+    for expected in [PIPELINE, "stop requested", "lacks the permission"] {
         assert!(refusal.contains(expected), "no {expected}: {refusal}");
     }
     harness.advance(LONG);

@@ -110,7 +110,7 @@ const TOLD: [&str; 5] = [
     "although the answer was lost",
     "does not seem to have",
     "may have run",
-    "may be the one asked for",
+    "may be the one that you asked for",
 ];
 
 /// A harness in which rules come and go.

@@ -207,7 +207,7 @@ async fn a_cluster_that_is_deleted_for_good_while_it_starts_is_told_to_be_gone()
     };
     let (refusal, deleted) = tokio::join!(harness.refusal("start_cluster", cluster.clone()), deleted);
     deleted?;
-    assert_says(&refusal?, &[TERMINATED, "was told to start", "does not exist", "`list_clusters`"]);
+    assert_says(&refusal?, &[TERMINATED, "start requested", "does not exist", "`list_clusters`"]);
     Ok(())
 }
 

@@ -89,14 +89,14 @@ async fn a_page_belongs_to_its_workspace() -> Outcome {
     assert!(pages > 1);
     assert_eq!(names(&paged), names(&whole));
     let refusal = harness.refusal("list_jobs", json!({ "page_token": token, "workspace": "dev" })).await?;
-    assert!(refusal.contains("is of workspace `prod`"), "{refusal}");
+    assert!(refusal.contains("belongs to workspace `prod`"), "{refusal}");
     for text in ["x", "e30", "e30.c3RhZ2luZw"] {
         let refusal = harness.refusal("list_jobs", json!({ "page_token": text })).await?;
-        assert!(refusal.contains("none that this server gave"), "{refusal}");
+        assert!(refusal.contains("not issued by this server"), "{refusal}");
     }
     let single = Harness::default().await?;
     let refusal = single.refusal("list_jobs", json!({ "page_token": token })).await?;
-    assert!(refusal.contains("none that this server gave"), "{refusal}");
+    assert!(refusal.contains("not issued by this server"), "{refusal}");
     Ok(())
 }
 
@@ -122,7 +122,7 @@ async fn a_read_only_workspace_refuses_writes_and_says_the_way_out() -> Outcome 
     let refusal = harness.refusal("delete_job", json!({ "job_id": 1, "workspace": "prod" })).await?;
     assert_eq!(
         refusal,
-        "`delete_job` can change things, and workspace `prod` is read-only on this server\n\
+        "`delete_job` can change things, but workspace `prod` is read-only on this server\n\
          hint: with `workspace` it can be called in `dev`; to allow it in `prod`, start the server without \
          `--read-only-profile prod`"
     );

@@ -152,7 +152,7 @@ async fn calls_that_outlast_the_end_are_cancelled_in_the_workspace() -> Outcome 
     assert!(status.success(), "{said}");
     assert_eq!(state(&sandbox).await?, "CANCELED");
     let answer = sent.await??;
-    assert!(answer.contains("told to stop"), "{answer}");
+    assert!(answer.contains("the server is stopping"), "{answer}");
     Ok(())
 }
 

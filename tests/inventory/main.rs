@@ -205,7 +205,7 @@ fn selections_only_narrow_and_read_only_wins() -> Outcome {
     assert!(only_reading.tools().all(|tool| tool.risk == Risk::Read));
     assert!(only_reading.tools().all(|tool| tool.definition.risk == Risk::Read || tool.definition.guarded));
     let refused = only_reading.tool("delete_job").map(|tool| tool.definition.name).map_err(|error| error.to_string());
-    assert_eq!(refused, Err("tool `delete_job` exists and is not enabled; this server is read-only".to_owned()));
+    assert_eq!(refused, Err("tool `delete_job` exists but is not enabled; this server is read-only".to_owned()));
     let without = Selection { exclude_tools: texts(&["execute_sql"]), ..Selection::default() };
     assert!(!names(without)?.contains(&"execute_sql"));
     for (selection, message) in [

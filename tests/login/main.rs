@@ -102,10 +102,10 @@ async fn a_login_is_made_used_shown_and_forgotten() -> Outcome {
     let person = Person::new().await?;
     let host = person.workspace.url();
     let ended = person.log_in(&["--host", &host], "consent=yes").await?;
-    let told = format!("Logged in to {host} as me@acme.test. The tokens are kept in a file that only you can read.");
+    let told = format!("Logged in to {host} as me@acme.test. The tokens are stored in a file that only you can read.");
     assert!(ended.stdout.contains(&told), "{ended:?}");
     assert!(ended.stdout.contains("A file, because the keyring of this system cannot be used"), "{ended:?}");
-    assert!(ended.stdout.contains("comes back to port"), "{ended:?}");
+    assert!(ended.stdout.contains("returns to port"), "{ended:?}");
 
     // The server uses it where nothing else is set.
     let called = person.run(&["call", "list_jobs", "--host", &host], &[]).await?;
@@ -143,13 +143,13 @@ async fn a_profile_is_written_and_leads_to_its_login() -> Outcome {
     let host = person.workspace.url();
     let ended = person.log_in(&["--host", &host, "--profile", "dev", "--storage", "file"], "consent=yes").await?;
     let file = person.home.path().join(".databrickscfg");
-    assert!(ended.stdout.contains(&format!("Profile `dev` of `{}` leads there now.", file.display())), "{ended:?}");
+    assert!(ended.stdout.contains(&format!("Profile `dev` of `{}` now names this workspace.", file.display())), "{ended:?}");
     assert!(!ended.stdout.contains("A file, because"), "{ended:?}");
     assert_eq!(std::fs::read_to_string(&file)?, format!("[dev]\nhost = {host}\n"));
     private(&file)?;
 
     let shown = person.run(&["auth", "status", "--profile", "dev"], &[]).await?;
-    let told = format!("{host} (profile `dev`): authenticates by `external-browser` as me@acme.test");
+    let told = format!("{host} (profile `dev`): authenticates with `external-browser` as me@acme.test");
     assert!(shown.stdout.contains(&told), "{shown:?}");
     // What comes first in the chain is told.
     let shown =
@@ -194,7 +194,7 @@ async fn a_login_is_kept_where_nobody_else_can_read_it() -> Outcome {
     browse(&format!("{url}&consent=yes")).await?;
     let output = timeout(PATIENCE, child.wait_with_output()).await??;
     let errors = String::from_utf8(output.stderr)?;
-    assert!(output.status.code() == Some(1) && errors.contains("there is a link"), "{errors}");
+    assert!(output.status.code() == Some(1) && errors.contains("it is a link"), "{errors}");
     assert_eq!(fs::read(&elsewhere)?, before);
     Ok(())
 }
@@ -223,7 +223,7 @@ async fn a_refusal_and_a_broken_code_end_the_login() -> Outcome {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("invalid_grant"), "{}", ended.stderr);
     let shown = person.run(&["auth", "status"], &[]).await?;
-    assert!(shown.stdout.contains("none; `databricks-mcp-server auth login` makes one"), "{shown:?}");
+    assert!(shown.stdout.contains("none; `databricks-mcp-server auth login` creates one"), "{shown:?}");
     Ok(())
 }
 
@@ -289,7 +289,7 @@ async fn all_logins_are_forgotten_at_once() -> Outcome {
     }
     // Which of them is meant is not guessed.
     let called = person.run(&["call", "list_jobs", "--host", &host], &[]).await?;
-    assert!(called.stderr.contains("several logins are kept for this host: `one`, `two`"), "{called:?}");
+    assert!(called.stderr.contains("several logins are stored for this host: `one`, `two`"), "{called:?}");
     let gone = person.run(&["auth", "logout", "--all"], &[]).await?;
     assert_eq!(gone.stdout.lines().count(), 2, "{gone:?}");
     let shown = person.run(&["auth", "status", "--json"], &[]).await?;

@@ -101,7 +101,7 @@ async fn a_long_resource_comes_in_parts_that_say_how_to_read_on() -> Outcome {
         uri = notice["uri"].as_str().ok_or("no uri")?.to_owned();
         let notice: Value = serde_json::from_str(notice["text"].as_str().ok_or("no notice")?)?;
         assert_eq!((&notice["truncated"], &notice["next_offset"]), (&json!(true), &json!(whole.chars().count())));
-        assert_eq!(notice["hint"], format!("read on with `{uri}`"));
+        assert_eq!(notice["hint"], format!("read the rest with `{uri}`"));
     }
     assert!(parts > 10 && whole.ends_with(source.trim_end()), "{parts} parts of {} characters", whole.len());
     let past = wire
@@ -131,7 +131,7 @@ async fn the_audit_log_of_a_command_is_checked_by_another() -> Outcome {
     let told = String::from_utf8(whole.stdout)?;
     // Each of the three opened it, and two made a call.
     assert!(
-        whole.status.success() && told.contains(": 5 lines from ") && told.contains("the chain is whole"),
+        whole.status.success() && told.contains(": 5 lines from ") && told.contains("the chain is intact"),
         "{told}"
     );
     let text = std::fs::read_to_string(&log)?;

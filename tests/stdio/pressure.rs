@@ -231,7 +231,7 @@ async fn a_call_is_answered_also_where_a_signal_ends_the_server() -> Outcome {
             let kill = tokio::process::Command::new("kill").args(["-s", signal, &id]).status().await?;
             assert!(kill.success());
             let answer = wire.next().await?;
-            assert!(answer["id"] == 7 && answer.to_string().contains("told to stop"), "{signal}: {answer}");
+            assert!(answer["id"] == 7 && answer.to_string().contains("the server is stopping"), "{signal}: {answer}");
             assert_eq!(timeout(PATIENCE, wire.child.wait()).await??.code(), Some(0), "{signal}");
         }
     }

@@ -1,4 +1,4 @@
-//! One door to every check: `cargo xtask ci`.
+//! Every check in one command: `cargo xtask ci`.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What the binary is built from: licenses that it may carry, and known vulnerabilities.
+//! What the binary is built from: its licenses, and known vulnerabilities.
 
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, Stdio};

@@ -77,7 +77,7 @@ fn toolsets(api: &Api, allowlist: &Allowlist) -> Result<String> {
     writeln!(
         text,
         "\n{} tools in {} toolsets, {reachable} more operations through the toolset `reach`, {} kinds of resources, {} prompts. Of the {} \
-         operations of the API {excluded} are excluded, each with a reason:\n",
+         operations of the API, {excluded} are excluded, each with a reason:\n",
         allowlist.tools.len(),
         allowlist.toolsets.len(),
         allowlist.resources.len(),
@@ -92,7 +92,7 @@ fn toolsets(api: &Api, allowlist: &Allowlist) -> Result<String> {
     }
     writeln!(
         text,
-        "\nPresets are names for several of them:\n\n| preset | what it is for | toolsets and single tools |\n|---|---|---|"
+        "\nPresets are names for several toolsets:\n\n| preset | what it is for | toolsets and single tools |\n|---|---|---|"
     )?;
     for (name, preset) in &allowlist.presets {
         let reads = if preset.only_reads { "only the reading tools of " } else { "" };
@@ -152,7 +152,7 @@ fn prompts(allowlist: &Allowlist) -> Result<String> {
         let before = if prompt.arguments.is_empty() { "" } else { "\n" };
         writeln!(text, "{before}Needs {}.", names(&prompt.tools))?;
         if !prompt.optional.is_empty() {
-            writeln!(text, "Uses besides, where they are enabled: {}.", names(&prompt.optional))?;
+            writeln!(text, "Also uses, if enabled: {}.", names(&prompt.optional))?;
         }
         let embeds = prompt.messages.iter().filter_map(|message| match message {
             PromptMessage::Embed { resource, .. } => Some(resource.clone()),
@@ -160,7 +160,7 @@ fn prompts(allowlist: &Allowlist) -> Result<String> {
         });
         let embeds: Vec<_> = embeds.collect();
         if !embeds.is_empty() {
-            writeln!(text, "Embeds the resource {} as it is at the time.", names(&embeds))?;
+            writeln!(text, "Embeds the current state of the resource {}.", names(&embeds))?;
         }
     }
     Ok(text)
@@ -170,21 +170,22 @@ const PROMPTS_HEAD: &str = "# Prompts
 
 Written by `cargo xtask docs` from `allowlist/prompts/`.
 
-A prompt is a task that people have often, in words that make a model use the tools well: which to call in which order, what to look
-for, what to answer with, and what not to do. Clients show prompts to people, often behind `/`. Each tells the model to change
-nothing without asking.
+A prompt is a common task, worded so that a model uses the tools well: which to call in which order, what to look for, what to
+answer with, and what not to do. Clients show prompts to people, often behind `/`. Each tells the model to change nothing without
+asking.
 
-A prompt is listed where each tool that it needs can be called: because it is listed, because a client can enable it, or
-because an executor of `reach` calls it. In the last two cases, and for tools that it only names, it says how to come by them.
+A prompt is listed if each tool that it needs can be called: because the tool is listed, because a client can enable it, or because
+an executor of `reach` calls it. In the last two cases, and for tools that it only names, the prompt says how to get them.
 
-What a prompt embeds is read when it is asked for, within the budget of one answer, under the policy file and with a line in the
-audit log, as any resource. The model is told that it is data and no instruction. Where it cannot be read, the prompt says so
-and goes on. With several workspaces, each prompt also takes `workspace`.
+What a prompt embeds is read when a client asks for the prompt, within the budget of one answer, under the policy file and with a
+line in the audit log, like any resource. The prompt tells the model that this is data, not an instruction. If it cannot be read,
+the prompt says so and continues without it. With several workspaces, each prompt also takes `workspace`.
 
-Values are offered while somebody types: names of catalogs, schemas, tables and volumes part by part, jobs, runs, clusters, warehouses and
-pipelines by name, notebooks and folders by path, with what was chosen before in mind. The same holds for the variables of resource
-templates. Only what an enabled tool lists is offered, and nothing that the policy file denies. A keystroke costs one request to the workspace at
-most, and none while the list is kept (`--cache-ttl`): of a long list, each keystroke reads one page more.
+The server completes arguments while somebody types: names of catalogs, schemas, tables and volumes part by part, jobs, runs,
+clusters, warehouses and pipelines by name, notebooks and folders by path, depending on what was chosen before. It completes the
+variables of resource templates in the same way. It offers only what an enabled tool lists, and nothing that the policy file denies.
+A keystroke costs at most one request to the workspace, and none while the list is cached (`--cache-ttl`); of a long list, each
+keystroke reads one more page.
 
 At a terminal: `databricks-mcp-server prompts list`, and `databricks-mcp-server prompts show NAME '{...}'` with arguments as JSON.
 

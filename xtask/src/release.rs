@@ -113,9 +113,9 @@ impl Figures {
             processor_minutes.map_or(String::new(), |minutes| format!(", {minutes:.1} minutes of processor time"));
         let megabytes = bytes.div_ceil(100_000);
         format!(
-            "| what | measured on {day} |\n|---|---|\n\
-             | `cargo build --release` from nothing, {cores} cores | {minutes:.1} minutes{processor} |\n\
-             | the binary | {}.{} MB |\n",
+            "| `cargo xtask release --figures` | on {day} |\n|---|---|\n\
+             | release build from nothing, {cores} cores | {minutes:.1} minutes{processor} |\n\
+             | size of the binary | {}.{} MB |\n",
             megabytes / 10,
             megabytes % 10,
         )
@@ -143,9 +143,9 @@ mod tests {
         let figures = Figures { minutes: 8.04, processor_minutes: Some(15.96), cores: 2, bytes: 33_812_345 };
         assert_eq!(
             figures.table("2026-11-29"),
-            "| what | measured on 2026-11-29 |\n|---|---|\n\
-             | `cargo build --release` from nothing, 2 cores | 8.0 minutes, 16.0 minutes of processor time |\n\
-             | the binary | 33.9 MB |\n"
+            "| `cargo xtask release --figures` | on 2026-11-29 |\n|---|---|\n\
+             | release build from nothing, 2 cores | 8.0 minutes, 16.0 minutes of processor time |\n\
+             | size of the binary | 33.9 MB |\n"
         );
     }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask specs`: the API as OpenAPI documents, imported from the source of the vendor's Python SDK.
+//! `cargo xtask specs`: the API as OpenAPI documents, imported from the source of Databricks' Python SDK.
 //!
 //! The way of a release: [`download`] gets its wheel, [`wheel`] gives the source files, [`import`] reads their classes ([`dataclass`], [`service`] with
 //! [`method`] and [`waiter`], [`long_running`]) by matching their syntax trees with [`pattern`]s, [`link`] puts the

@@ -1,10 +1,11 @@
 //! `cargo xtask update`: brings specs, allowlist and generated files to a release of the API.
 //!
-//! It has no memory but the repository: what git has is the state before the update, what lies there is the state now. It
-//! goes as far as it can, says what a person has to decide, and goes on when it is run again.
+//! It keeps no state of its own: what git has is the state before the update, what is in the checkout is the state now.
+//! It does what it can, says what a person has to decide, and continues when it is run again.
 //!
-//! [`state`] reads both states, [`touched`] tells which changes concern what is exposed, [`propose`] prepares decisions,
-//! [`proposals`] is the file with them, [`decide`] moves them into the allowlist, and [`changelog`] tells users of it.
+//! [`state`] reads both states, [`touched`] says which changes affect what is exposed, [`propose`] prepares decisions,
+//! [`proposals`] is the file with them, [`decide`] moves them into the allowlist, and [`changelog`] writes the
+//! changelog.
 
 mod changelog;
 mod decide;

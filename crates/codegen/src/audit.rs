@@ -1,8 +1,8 @@
 //! What nobody has decided on, what a review looked at, and what changed since.
 //!
-//! Every operation of the specs must be decided. What was decided is recorded in a lock file, `allowlist/exposure.lock`: what each tool
-//! can do, what the API takes and gives for it, nested schemas included, and each exclusion. A change of the API or of a
-//! decision shows up as a difference that a person reviews.
+//! Every operation of the specs must be decided. What was decided is recorded in a lock file,
+//! `allowlist/exposure.lock`: what each tool can do, what the API accepts and returns for it, nested schemas included,
+//! and each exclusion. A change of the API or of a decision shows up as a difference that a person reviews.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! YAML with positions: each node and each key knows its line and column, so that every mistake in the
-//! allowlist is reported where it stands, with the nearest match to what was written.
+//! YAML with positions: each node and each key knows its line and column, so that every mistake in the allowlist is
+//! reported with its position and the nearest match to what was written.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Receiving an answer whole, and telling success from failure.
+//! Receives a complete answer, and tells success from failure.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ impl Answer {
             Refusal::read(&question.method, &question.path, self.status, &self.headers, "", &Mask::default());
         refusal.code = Some(PRIVATE_LINK_CODE.to_owned());
         refusal.message =
-            "the workspace takes calls over its private link only, and this one came otherwise".to_owned();
+            "the workspace accepts calls only over its private link, and this one came another way".to_owned();
         Error::refused(refusal)
     }
 

@@ -1,5 +1,5 @@
-//! Proving who calls: Databricks' unified authentication. The way of authenticating is chosen at the first call, among
-//! those that the settings and the machine offer.
+//! Databricks' unified authentication. The first call chooses the method, among those that the settings and the machine
+//! offer.
 
 mod attribute;
 mod azure;

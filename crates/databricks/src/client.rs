@@ -480,7 +480,7 @@ impl Client {
             // The position only: the content is somebody's data.
             let (line, column) = (error.line(), error.column());
             Error::answer(format!(
-                "what was downloaded is not the JSON that was expected (line {line}, column {column})"
+                "the downloaded data is not the expected JSON (line {line}, column {column})"
             ))
         })
     }

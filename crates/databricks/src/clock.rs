@@ -1,4 +1,4 @@
-//! The service's clock, as its answers tell it: the clock of this machine may be wrong.
+//! The service's clock, as its answers show it: this machine's clock may be wrong.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime};

@@ -1,4 +1,5 @@
-//! Files of any size: uploads are streamed from disk, downloads come in parts, and neither is held whole.
+//! Files of any size: uploads are streamed from disk, downloads come in parts, and neither is ever completely in
+//! memory.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -161,7 +162,7 @@ impl Part {
     pub(crate) fn headers(range: &Range<u64>, unmodified_since: Option<&str>) -> Result<HeaderMap, Error> {
         let last = range.end.checked_sub(1).filter(|last| *last >= range.start);
         let last = last.ok_or_else(|| Error::argument("the part is empty"))?;
-        let header = |text: String| text.parse().map_err(|_| Error::argument("the time is not one"));
+        let header = |text: String| text.parse().map_err(|_| Error::argument("the time is not valid"));
         let mut headers = HeaderMap::from_iter([(RANGE, header(format!("bytes={}-{last}", range.start))?)]);
         if let Some(time) = unmodified_since {
             headers.insert(IF_UNMODIFIED_SINCE, header(time.to_owned())?);
@@ -181,7 +182,7 @@ impl Part {
             && last.checked_sub(first).and_then(|length| length.checked_add(1)) != Some(length)
         {
             return Err(Error::answer(format!(
-                "the answer announces bytes {first} to {last} and holds {length} bytes"
+                "the answer announces bytes {first} to {last} but holds {length} bytes"
             )));
         }
         let start = bounds.map_or(0, |(first, _)| first);

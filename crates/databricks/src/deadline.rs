@@ -1,4 +1,5 @@
-//! How long the requests of one piece of work may take, how many there may be, and who is told what they wait for.
+//! How long the requests of one piece of work may take, how many there may be, and who learns what they are waiting
+//! for.
 
 mod attempts;
 
@@ -130,7 +131,8 @@ impl Deadline {
         if self.requests.fetch_add(1, Ordering::Relaxed) < MOST_REQUESTS || self.at.is_none() {
             return Ok(());
         }
-        let message = format!("the work did not end within {MOST_REQUESTS} requests, the most that one call makes");
+        let message = format!("the work did not finish within {MOST_REQUESTS} requests, the most that one call may \
+                               make");
         Err(Error::out_of_time(message, false).with_hint("ask for less at once, for example with a narrower filter"))
     }
 

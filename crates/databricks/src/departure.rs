@@ -109,7 +109,7 @@ impl Body for Watched {
         match self.departure.settle(Fate::Left) {
             Fate::Left => Pin::new(&mut self.body).poll_frame(context).map_err(Into::into),
             // The connection breaks off, and a request without its body is none.
-            Fate::CalledOff => Poll::Ready(Some(Err("the request was called off".into()))),
+            Fate::CalledOff => Poll::Ready(Some(Err("the request was cancelled".into()))),
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(operation) = self.0 {
-            tracing::warn!(operation, "a call was given up before its answer; the workspace may have carried it out");
+            tracing::warn!(operation, "a call was abandoned before its answer; the workspace may have carried it out");
         }
     }
 }

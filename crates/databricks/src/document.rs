@@ -1,4 +1,4 @@
-//! Public documents of identity providers: what a provider says of itself, and the keys that it signs with.
+//! Public documents of identity providers: a provider's metadata, and the keys that it signs with.
 
 use std::time::Duration;
 

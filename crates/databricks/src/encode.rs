@@ -139,7 +139,7 @@ fn body(operation: &Operation, arguments: &Arguments) -> Result<Option<(Bytes, &
     match (operation.body, arguments.bytes()) {
         (Body::Binary, Some(bytes)) => return Ok(Some((bytes.clone(), "application/octet-stream"))),
         (Body::Binary, None) => return Err(Error::argument("the content is missing")),
-        (Body::None | Body::Json, Some(_)) => return Err(Error::argument("the operation takes no raw content")),
+        (Body::None | Body::Json, Some(_)) => return Err(Error::argument("the operation accepts no raw content")),
         (Body::Json, None) => {}
         (Body::None, None) => {
             return match values.keys().next() {

@@ -1,7 +1,7 @@
 //! The one error of this crate: what failed, why, and what to do about it.
 //!
 //! Ask it questions instead of matching its text. It is safe to show: it never holds a credential, a header or a URL
-//! with a query, and what a service said is cut to a length that fits a message.
+//! with a query, and what a service said is cut to a length suitable for a message.
 
 mod body;
 mod class;
@@ -157,7 +157,7 @@ impl Error {
     }
 
     pub(crate) fn called_off() -> Error {
-        Error::new(Kind::CalledOff("the call was given up before its request was sent"))
+        Error::new(Kind::CalledOff("the call was cancelled before its request was sent"))
     }
 
     /// A [`Watch`](crate::Watch) does not let a request be sent, for this reason.
@@ -168,15 +168,15 @@ impl Error {
     /// The client's input has ended, and it was not the request's turn yet.
     pub(crate) fn too_late() -> Error {
         Error::new(Kind::CalledOff(
-            "the request was not sent, as the input had ended while the call waited for its turn",
+            "the request was not sent, because the input had ended while the call waited for its turn",
         ))
         .with_hint("keep the input open until every call is answered, or make fewer calls at once")
     }
 
     /// The answers of other calls take all the memory that there is for answers.
     pub(crate) fn no_room() -> Error {
-        Error::answer("there is no memory left for the answer: those of other calls take all of it")
-            .with_hint("try again when the calls under way have ended, and ask for less at once")
+        Error::answer("there is no memory left for the answer: the answers of other calls use all of it")
+            .with_hint("try again when the calls under way have ended, or ask for less at once")
     }
 
     /// The deadline of the caller has come; `may_have_happened` says whether the request may have been carried out.

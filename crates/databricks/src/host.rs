@@ -72,14 +72,14 @@ impl FromStr for Host {
                 "the workspace host is not usable: over `http` credentials would be sent in clear text",
             )
             .with_hint(
-                "write it with `https://`; to reach a gateway of your own that has no TLS, forward a port of this machine \
-                 to it and set DATABRICKS_HOST to `http://localhost:<port>`",
+                "write it with `https://`; to use your own gateway without TLS, forward a port of this machine to it \
+                 and set DATABRICKS_HOST to `http://localhost:<port>`",
             ));
         }
         // A URL takes characters that no name of a host has; such a name would be looked up until the retries end.
         let is_of_names = |character: char| character.is_ascii_alphanumeric() || ".-_:[]".contains(character);
         if !url.host_str().is_some_and(|name| name.chars().all(is_of_names)) {
-            return Err(unusable("its name contains characters that no host has"));
+            return Err(unusable("its name contains characters that are not allowed in a host"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(unusable("it contains a user name or password"));

@@ -1,4 +1,4 @@
-//! Holding back on the client's side: so many requests at once, so many a second.
+//! Rate limits on the client's side: how many requests at once, and how many per second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

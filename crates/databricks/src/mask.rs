@@ -1,4 +1,4 @@
-//! Taking secrets out of text that leaves the program: errors, logs and results may repeat what they were sent.
+//! Removes secrets from text that leaves the program: errors, logs and results may repeat what they were sent.
 
 mod tokens;
 mod view;

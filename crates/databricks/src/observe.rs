@@ -1,4 +1,4 @@
-//! Hearing of every request to a workspace, for counters.
+//! Reports every request to a workspace, for counters.
 
 use std::fmt;
 use std::time::Duration;

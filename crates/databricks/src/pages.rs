@@ -1,4 +1,4 @@
-//! Lists that come in pages: taking the items out of an answer, and knowing where the next page begins.
+//! Lists that come in pages: extracting the items from an answer, and knowing where the next page begins.
 
 mod inner_lists;
 mod listing;

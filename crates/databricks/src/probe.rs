@@ -1,4 +1,4 @@
-//! Looking at a set-up step by step, for diagnosis: the way to the host, what the host says of itself, how the client
+//! Examines a set-up step by step, for diagnosis: the connection to the host, the host's metadata, how the client
 //! authenticates, and as whom.
 
 use std::net::IpAddr;

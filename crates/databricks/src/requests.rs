@@ -1,7 +1,7 @@
 //! The requests of the operations that composites use, in modules that follow the id of the operation:
 //! `sql.warehouses.get` is [`sql::warehouses::Get`].
 //!
-//! What is required stands in the constructor, and everything else has a method of its name.
+//! The constructor takes what is required; everything else has a method of its name.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

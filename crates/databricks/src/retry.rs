@@ -1,6 +1,7 @@
 //! When and how often a failed attempt is made again.
 //!
-//! A call that may have happened is repeated only when that does no harm, and its error tells that it may have. Dropping the future stops everything at once.
+//! A call that may have happened is repeated only when that does no harm, and its error says that it may have. Dropping
+//! the future stops everything at once.
 
 use std::future::Future;
 use std::time::Duration;

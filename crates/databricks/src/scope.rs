@@ -22,7 +22,7 @@ impl Scope {
         // Tools that go on without what they cannot read would hide it.
         tracing::error!(target: "databricks::scope", holder = self.holder, operation, "the operation is not declared");
         let message = format!("`{}` does not declare that it uses `{operation}`", self.holder);
-        Err(Error::argument(message).with_hint("this is a fault of the program, and nothing was sent: report it"))
+        Err(Error::argument(message).with_hint("this is a bug in the server, and nothing was sent: report it"))
     }
 }
 

@@ -1,9 +1,9 @@
-//! TLS: rustls with *ring*, and the question whom to trust.
+//! TLS: rustls with *ring*, and whom to trust.
 //!
 //! The operating system's verifier decides: it knows the certificate authorities of a company's network, and on Linux
 //! it honours `SSL_CERT_FILE` and `SSL_CERT_DIR`. A bare container has no certificate store, and the verifier refuses
-//! to start there; then, and only then, Mozilla's list that is compiled in takes its place, so that a static binary
-//! works from `scratch`. Adding that list always would undo an administrator who removed an authority.
+//! to start there; then, and only then, Mozilla's compiled-in list takes its place, so that the binary works in an
+//! image without certificates. Always adding that list would overrule an administrator who removed an authority.
 //!
 //! The configuration is built here and handed to reqwest ready-made: installing a process-wide provider would be a
 //! side effect on whoever embeds this crate.

@@ -118,7 +118,7 @@ impl Transport {
     pub(crate) fn new(config: Config) -> Result<Transport, Error> {
         let workspace_id = config.routed_workspace().map(|id| {
             HeaderValue::try_from(id).map_err(|_| {
-                Error::configuration("the workspace id contains characters that no id has")
+                Error::configuration("the workspace id contains characters that are not allowed in an id")
                     .with_hint("check DATABRICKS_WORKSPACE_ID")
             })
         });
@@ -397,11 +397,11 @@ impl Transport {
         let context = self.context();
         if !call.is_of_account {
             if context.is_account_host() && self.workspace_id().is_none() {
-                let message = format!("`{host}` is the host of an account, and the call is for a workspace");
+                let message = format!("`{host}` is the host of an account, but the call is for a workspace");
                 return Err(Error::configuration(message).with_hint("set DATABRICKS_HOST to the workspace's URL"));
             }
         } else if context.is_workspace_host().await {
-            let message = format!("`{host}` is the host of a workspace, and the call is for an account");
+            let message = format!("`{host}` is the host of a workspace, but the call is for an account");
             return Err(Error::configuration(message).with_hint(
                 "set DATABRICKS_HOST to the account's URL, for example `https://accounts.cloud.databricks.com`, and \
                  DATABRICKS_ACCOUNT_ID",

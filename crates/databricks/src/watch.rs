@@ -1,4 +1,4 @@
-//! Looking at each request of a client before it is sent, and hearing what it came to.
+//! Sees each request of a client before it is sent, and its outcome.
 
 use std::fmt;
 use std::future::Future;

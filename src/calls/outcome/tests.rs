@@ -118,9 +118,9 @@ fn the_words_say_what_is_known_and_what_to_do() {
         (
             &verify,
             true,
-            Seen::Unclear("the attempt to check took too long".to_owned()),
-            "the change may have been made although its answer was lost: the attempt to check took too long; check with \
-             `list_jobs`, or repeat the call, which does no more than once",
+            Seen::Unclear("checking took too long".to_owned()),
+            "the change may have been made although its answer was lost: checking took too long; check with \
+             `list_jobs`, or repeat the call: doing it twice has the same effect as once",
         ),
         (&silent, false, Seen::Unclear(String::new()), "although its answer was lost, the model may have answered"),
     ] {

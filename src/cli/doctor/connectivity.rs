@@ -1,4 +1,4 @@
-//! The way to the host: its name, the proxy, TLS, what it says of itself, and the clocks at both ends.
+//! The connection to the host: its name, the proxy, TLS, its metadata, and the clocks at both ends.
 
 use std::time::Duration;
 
@@ -54,9 +54,9 @@ impl Connectivity {
                 Check::skipped(NAME, "it is behind a proxy that does not answer")
             }
             (Err(error), _) => Check::failed(NAME, cause(error), error.hint().unwrap_or_default()),
-            (Ok(_), Some(Err(error))) if error.is_untrusted() => Check::ok(NAME, format!("{host} takes connections")),
+            (Ok(_), Some(Err(error))) if error.is_untrusted() => Check::ok(NAME, format!("{host} accepts connections")),
             (Ok(_), Some(Err(_))) if self.route.proxy.is_some() => {
-                Check::skipped(NAME, "the proxy does not lead to it")
+                Check::skipped(NAME, "the proxy does not connect to it")
             }
             (Ok(_), Some(Err(error))) => failed(NAME, error),
             (Ok(address), _) if self.route.proxy.is_none() => Check::ok(NAME, format!("{host} answers at {address}")),
@@ -83,12 +83,12 @@ impl Connectivity {
         if greeting.is_page && !is_workspace {
             return Check::failed(
                 NAME,
-                format!("a web page came instead (status {status}): this seems to be no Databricks workspace"),
-                "check DATABRICKS_HOST, or `host` of the profile: the address of the workspace in the browser",
+                format!("a web page came instead (status {status}): this does not seem to be a Databricks workspace"),
+                "check DATABRICKS_HOST, or `host` of the profile: it is the workspace's address in the browser",
             );
         }
-        let saw = format!("the host says nothing of itself (status {status})");
-        Check::warning(NAME, saw, "nothing to do while the rest works: OAuth falls back on the usual places")
+        let saw = format!("the host returned no metadata (status {status})");
+        Check::warning(NAME, saw, "nothing to do if the rest works: OAuth then uses the default endpoints")
     }
 
     pub(super) fn clock(&self, client: &Client) -> Check {
@@ -103,7 +103,7 @@ impl Connectivity {
         }
         let direction = if is_host_ahead { "behind" } else { "ahead of" };
         let saw = format!("{} {direction} the host's", span(skew));
-        let hint = "set this machine's clock by a time server: the ends of tokens are reckoned by it";
+        let hint = "set this machine's clock from a time server: it tells when tokens expire";
         if skew > FATAL { Check::failed(NAME, saw, hint) } else { Check::warning(NAME, saw, hint) }
     }
 
@@ -131,7 +131,7 @@ impl Connectivity {
             Some(error) => Check::failed(
                 NAME,
                 format!("{proxy}, by {by}: {}", cause(error)),
-                "correct the variable, or name the workspace in NO_PROXY if it is reached without a proxy",
+                "correct the variable, or add the workspace to NO_PROXY if it needs no proxy",
             ),
         }
     }
@@ -145,7 +145,7 @@ impl Connectivity {
             return if client.is_local() {
                 Check::ok(NAME, "not needed on this machine")
             } else {
-                Check::warning(NAME, "the host is `http`: credentials are sent in the clear", "use `https`")
+                Check::warning(NAME, "the host is `http`: credentials are sent in clear text", "use `https`")
             };
         }
         match &self.greeting {
@@ -168,7 +168,7 @@ pub(super) fn failed(name: &'static str, error: &Error) -> Check {
     Check::failed(
         name,
         error.message(),
-        error.hint().unwrap_or("try again; if it stays, see the logs with `--log-level debug`"),
+        error.hint().unwrap_or("try again; if it persists, see the logs with `--log-level debug`"),
     )
 }
 

@@ -62,7 +62,7 @@ fn person(me: &Value) -> Check {
     let display = text("displayName").filter(|display| *display != name);
     let shown = display.map_or_else(|| name.to_owned(), |display| format!("{name} ({display})"));
     if me.get("active").and_then(Value::as_bool) == Some(false) {
-        return Check::warning("identity", format!("{shown}, not active"), "ask an administrator to activate it");
+        return Check::warning("identity", format!("{shown}, inactive"), "ask an administrator to activate it");
     }
     Check::ok("identity", shown)
 }
@@ -76,7 +76,8 @@ fn refused(subject: &Subject<'_>, way: &Connectivity, method: &str, error: &Erro
         return match (is_known, is_routed) {
             (true, false) => Check::failed(
                 NAME,
-                "a login page came instead of an answer: the host serves several workspaces, and none is named",
+                "a login page came instead of an answer: the host serves several workspaces, and the configuration \
+                 names none",
                 "set DATABRICKS_WORKSPACE_ID, or `workspace_id` of the profile: the number after `?o=` in the browser",
             ),
             (true, true) => failed(NAME, error),
@@ -98,7 +99,7 @@ fn refused(subject: &Subject<'_>, way: &Connectivity, method: &str, error: &Erro
     let status = error.status().map_or_else(String::new, |status| format!(" (status {status})"));
     let saw = format!("refused{status}: {}", error.message());
     if error.is_permission_denied() && error.hint().is_none() {
-        return Check::failed(NAME, saw, "the credential is known and may not enter: ask for access to this workspace");
+        return Check::failed(NAME, saw, "the credential is valid, but has no access to this workspace: ask for it");
     }
     let source = subject.config.settings.sources().find(|(attribute, _)| *attribute == Attribute::Token);
     match (method, error.is_unauthenticated() || error.hint().is_some(), source) {

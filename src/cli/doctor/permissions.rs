@@ -1,4 +1,4 @@
-//! Whether the enabled toolsets may do the least of what they need: list what exists.
+//! Whether the identity may do the least that the enabled toolsets need: list what exists.
 
 use databricks::Arguments;
 use serde_json::{Map, Value, json};
@@ -40,8 +40,8 @@ pub(super) async fn check(subject: &Subject<'_>, may_ask: bool) -> Check {
         return Check::failed(NAME, saw, hint).with_notes([denied, broken].concat());
     }
     if !broken.is_empty() {
-        let saw = format!("{} of {all} lists could not be had", broken.len());
-        return Check::warning(NAME, saw, "nothing to do if this workspace does not use them; else try again")
+        let saw = format!("{} of {all} lists could not be read", broken.len());
+        return Check::warning(NAME, saw, "nothing to do if this workspace does not use them; otherwise try again")
             .with_notes(broken);
     }
     match allowed.as_slice() {

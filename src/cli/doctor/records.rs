@@ -1,4 +1,4 @@
-//! The audit log: whether it can be continued, and whether there is room for it.
+//! The audit log: whether it can be continued, and whether there is space for it.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -17,11 +17,11 @@ pub(super) fn check(path: &Path) -> Check {
     let shown = path.display();
     if audit::is_in_use(path) {
         return match room_beside(path) {
-            Ok(()) => Check::ok(name, format!("`{shown}`, which another process writes")),
+            Ok(()) => Check::ok(name, format!("`{shown}`, to which another process writes")),
             Err(error) => Check::failed(
                 name,
-                format!("there is no room beside `{shown}`: {error}"),
-                "make room: the server refuses what can change something until it can write the log",
+                format!("there is no space for `{shown}`: {error}"),
+                "free some space: the server refuses calls that can change something until it can write the log",
             ),
         };
     }

@@ -42,7 +42,7 @@ pub(super) async fn check(subject: &Subject<'_>, may_ask: bool) -> Check {
 async fn found(context: &Context, subject: &Subject<'_>) -> Result<(String, String, String), Check> {
     let all = warehouse::all(context).await.map_err(|error| match error.api() {
         Some(error) if error.is_permission_denied() => {
-            let saw = format!("the warehouses are not shown: {}", error.message());
+            let saw = format!("the warehouses cannot be listed: {}", error.message());
             Check::failed(NAME, saw, "ask the owner for access, or leave out SQL with `--exclude-tools execute_sql`")
         }
         Some(error) => failed(NAME, error),
@@ -51,13 +51,13 @@ async fn found(context: &Context, subject: &Subject<'_>) -> Result<(String, Stri
     let count = all.len();
     let source = subject.config.settings.sources().find(|(attribute, _)| *attribute == Attribute::WarehouseId);
     let (warehouse, by) = match (&context.warehouse_id, source) {
-        (None, _) | (Some(_), None) => (all.into_iter().next(), "chosen as the readiest".to_owned()),
+        (None, _) | (Some(_), None) => (all.into_iter().next(), "chosen because it is ready soonest".to_owned()),
         (Some(id), Some((_, source))) => {
             let named = all.into_iter().find(|warehouse| warehouse.id == *id);
             let Some(named) = named else {
                 return Err(Check::failed(
                     NAME,
-                    format!("`{id}`, {source}, is none of the {count} that you may use"),
+                    format!("`{id}`, {source}, is not among the {count} that you may use"),
                     "correct DATABRICKS_WAREHOUSE_ID or `warehouse_id` of the profile, or ask for CAN USE on it",
                 ));
             };

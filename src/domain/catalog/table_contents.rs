@@ -1,5 +1,5 @@
-//! What is in a table: rows, statistics of its columns, its size. Each is asked with a statement of its own, and one
-//! that fails takes nothing from the others.
+//! What is in a table: rows, statistics of its columns, its size. Each has its own statement, so one that fails does
+//! not affect the others.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,14 +25,14 @@ const UNORDERED: [&str; 9] =
 /// What a call asks for, as its arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Contents {
-    /// Adds so many rows.
+    /// Adds this many rows.
     #[serde(default)]
     #[schemars(range(min = 0, max = 50))]
     sample_rows: u32,
     /// Adds statistics, which reads the whole table.
     #[serde(default)]
     column_statistics: bool,
-    /// SQL warehouse for these; if unset, one that runs.
+    /// SQL warehouse for these; if unset, a running one.
     warehouse_id: Option<String>,
     /// Time to wait for these.
     #[serde(default)]
@@ -107,7 +107,7 @@ pub(crate) async fn add(context: &Context, answer: &mut Value, table: &Value, fu
         shape::put(answer, "sample", sample.unwrap_or_else(|error| json!({ "error": error.to_string() })));
     }
     if answer.get("row_filter").is_some() {
-        shape::advise(answer, "the row filter hides rows: sample and counts are of those that you may see");
+        shape::advise(answer, "a row filter hides rows: the sample and counts cover only those that you may see");
     }
 }
 
@@ -188,7 +188,7 @@ fn statistics(answer: &mut Value, columns: &[Value], told: &Table) {
         shape::put(column, "statistics", facts);
     }
     if columns.len() > MOST_COLUMNS {
-        let notice = format!("statistics are of the first {MOST_COLUMNS} of {} columns", columns.len());
+        let notice = format!("statistics cover the first {MOST_COLUMNS} of {} columns", columns.len());
         shape::advise(answer, &notice);
     }
 }

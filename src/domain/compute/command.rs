@@ -14,9 +14,9 @@ const LONGEST_SETUP_SECONDS: u64 = 120;
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What is said where it is not known whether a context was made.
-const CONTEXT_LEFT: &str = "the code did not run, so call `run_code` again; a context may have been made although its answer was \
-                            lost: it takes one of the cluster's 145 places until it has been idle for long or the cluster \
-                            ends, and `restart_cluster` ends it at once";
+const CONTEXT_LEFT: &str = "the code did not run, so call `run_code` again; a context may have been created although \
+                            its answer was lost: it takes one of the cluster's 145 places until it has been idle for \
+                            long or the cluster stops; `restart_cluster` ends it at once";
 
 /// Where a command runs.
 #[derive(Debug, Clone)]
@@ -65,7 +65,8 @@ pub(crate) async fn send(
                     Err(error) if !is_alone && is_gone(&error) => gone(&context_id),
                     Err(error) if !error.may_have_happened() => error.into(),
                     Err(error) => Error::from(error)
-                        .after(format!("the code was sent to cluster `{cluster_id}`, and may have run or not"))
+                        .after(format!("the code was sent to cluster `{cluster_id}`, but it is not known whether it \
+                                        ran"))
                         .with_outcome("see what it changed before you run it again"),
                     Ok(_) => Error::unclear("the answer names no command"),
                 })
@@ -112,8 +113,8 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
     let request = command_execution::Create::new().cluster_id(cluster_id).language(language);
     let answer = context.client.send(request).await.map_err(|error| match error.message().contains("execution contexts") {
         true => Error::from(error).with_hint(
-            "a cluster holds 145 contexts, those of open notebooks too: end some of yours by a call with `context_id` and \
-             `keep_context: false`, or `restart_cluster`, which ends all",
+            "a cluster holds 145 contexts, including those of open notebooks: end one of yours with a call that has \
+             `context_id` and `keep_context: false`, or end all with `restart_cluster`",
         ),
         false if error.may_have_happened() => Error::from(error).with_outcome(CONTEXT_LEFT),
         false => error.into(),
@@ -131,12 +132,12 @@ async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<S
     let error = match seen {
         Ok(state) if state == "Running" => return Ok(id),
         Ok(state) if state == "Error" => Error::failed(format!("cluster `{cluster_id}` could not set up {language}"))
-            .with_hint("its driver may be out of order: see `get_cluster_events`"),
+            .with_hint("its driver may be unhealthy: see `get_cluster_events`"),
         Ok(_) => {
             let message = format!("cluster `{cluster_id}` did not set up {language} within {LONGEST_SETUP_SECONDS} s");
             Error::failed(message).with_hint("its driver may be overloaded: see `get_cluster_events`")
         }
-        Err(error) => error.with_hint("its driver may be out of order: see `get_cluster_events`"),
+        Err(error) => error.with_hint("its driver may be unhealthy: see `get_cluster_events`"),
     };
     destroy(&context.client.ahead(), cluster_id, &id).await;
     Err(error)
@@ -156,5 +157,5 @@ fn is_gone(error: &databricks::Error) -> bool {
 fn gone(context_id: &str) -> Error {
     let message =
         format!("context `{context_id}` is gone, with its variables: contexts end with their cluster, or when idle");
-    Error::failed(message).with_hint("call `run_code` without `context_id` to begin anew")
+    Error::failed(message).with_hint("call `run_code` without `context_id` to start a new one")
 }

@@ -1,4 +1,4 @@
-//! What a command gave: text, a table, pictures or an error.
+//! The result of a command: text, a table, pictures or an error.
 
 use serde_json::{Map, Value, json};
 
@@ -37,7 +37,7 @@ pub(crate) fn put(context: &Context, answer: &mut Value, results: &Value) -> Res
             };
             let cut = excerpt(&data, context.budget.characters * 3 / 4, Keep::Ends);
             shape::put(answer, "output", cut.text);
-            let of_cluster = is_cut.then(|| "the cluster cut it".to_owned());
+            let of_cluster = is_cut.then(|| "the cluster truncated it".to_owned());
             if let Some(notice) = cut.notice.or(of_cluster) {
                 shape::put(answer, "truncated", true);
                 shape::put(answer, "hint", format!("output: {notice}; print less, or write it to a file"));
@@ -70,7 +70,7 @@ fn table(context: &Context, answer: &mut Value, results: &Value, is_cut: bool) {
         let hint = format!("the first {} of {total} rows; select less, or aggregate", page.taken);
         shape::put(answer, "hint", hint);
     } else if is_cut {
-        shape::put(answer, "hint", "the cluster cut the table; select less, or aggregate");
+        shape::put(answer, "hint", "the cluster truncated the table; select less, or aggregate");
     }
     shape::notice(answer, page.cuts, "select fewer or shorter columns");
 }

@@ -1,4 +1,4 @@
-//! Starting and stopping machines: whatever state they are in, and whoever else does the same.
+//! Starts and stops compute, whatever state it is in, and whoever else does the same.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct WaitArguments {
     /// Wait until it is done.
     #[serde(default = "crate::input::yes")]
     wait: bool,
-    /// Time to wait; after it the work goes on.
+    /// Time to wait; after it the work continues.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -88,7 +88,7 @@ pub(crate) async fn start(context: &Context, kind: ComputeKind, id: &str, wait: 
     if let Some(guard) = started_here {
         guard.keep();
     }
-    let compute = compute.map_err(|error| error.after(format!("{name} was told to start")))?;
+    let compute = compute.map_err(|error| error.after(format!("{name}: start requested")))?;
     match compute.phase {
         Phase::Running => Ok(Started::Running(compute)),
         Phase::Stopped if told && compute.stopped == before && looks <= MOST_STALE => Ok(Started::Not(compute)),
@@ -113,9 +113,9 @@ pub(crate) fn answer(context: &Context, kind: ComputeKind, id: &str, started: &S
         Started::Not(compute) => {
             let mut answer = kind.answer(context, id, compute);
             let hint = if compute.phase == Phase::Stopping {
-                format!("it is still stopping, and was not started; call `start_{}` again later", kind.word())
+                format!("it is still stopping and was not started; call `start_{}` again later", kind.word())
             } else {
-                format!("it is starting; wait on with `start_{}`, or stop it with `stop_{}`", kind.word(), kind.word())
+                format!("it is starting; keep waiting with `start_{}`, or stop it with `stop_{}`", kind.word(), kind.word())
             };
             shape::put(&mut answer, "still_running", true);
             shape::put(&mut answer, "hint", hint);
@@ -145,13 +145,13 @@ pub(crate) async fn stop(context: &Context, kind: ComputeKind, id: &str, wait: &
     };
     let name = format!("{} {id}", kind.word());
     let compute = watch(context, &name, wait, || kind.get(context, id), look).await;
-    let compute = compute.map_err(|error| error.after(format!("{name} was told to stop")))?;
+    let compute = compute.map_err(|error| error.after(format!("{name}: stop requested")))?;
     let mut answer = kind.answer(context, id, &compute);
     if compute.phase == Phase::Stopped {
         shape::put(&mut answer, "duration_ms", wait.milliseconds());
     } else {
         shape::put(&mut answer, "still_running", true);
-        shape::put(&mut answer, "hint", format!("it is stopping; wait on with `stop_{}`", kind.word()));
+        shape::put(&mut answer, "hint", format!("it is stopping; keep waiting with `stop_{}`", kind.word()));
     }
     Ok(answer)
 }

@@ -1,5 +1,5 @@
-//! Clusters and SQL warehouses as what both are: machines that take their time to start and to stop, that others
-//! start and stop too, and that may fail to.
+//! What clusters and SQL warehouses have in common: they take time to start and to stop, others start and stop them
+//! too, and either may fail.
 
 use databricks::requests::compute::clusters;
 use databricks::requests::sql::warehouses;
@@ -111,12 +111,13 @@ impl ComputeKind {
         let (word, state) = (self.word(), &compute.state);
         let name = compute.name().map(|name| format!(" {name}")).unwrap_or_default();
         let why = compute.why().map(|why| format!(": {why}")).unwrap_or_else(|| match compute.phase {
-            Phase::Stopped | Phase::Stopping => ": somebody stopped it, and nothing is known to be wrong".to_owned(),
+            Phase::Stopped | Phase::Stopping => ": somebody stopped it, and no problem is known".to_owned(),
             _ => String::new(),
         });
-        Error::failed(format!("{word}{name} `{id}` does not run, it is {state}{why}")).with_hint(match self {
+        Error::failed(format!("{word}{name} `{id}` is not running ({state}){why}")).with_hint(match self {
             Self::Cluster => "see what happened with `get_cluster_events`",
-            Self::Warehouse => "see what there is with `list_warehouses`; its health tells more, in `fields`",
+            Self::Warehouse => "see it with `list_warehouses`; the field `health` says more, if you name it in \
+                                `fields`",
         })
     }
 }

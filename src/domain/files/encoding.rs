@@ -1,4 +1,4 @@
-//! Text in UTF-8, or in UTF-16 as its byte order mark tells.
+//! Text in UTF-8, or in UTF-16 if its byte order mark says so.
 
 /// How a text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a file tells of the notebook in it: its format and language, by its content and then by its name.
+//! The format and language of a notebook in a file, from its content and then from its name.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

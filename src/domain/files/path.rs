@@ -56,18 +56,18 @@ impl Remote {
     pub(crate) fn parse(given: &str) -> Result<Self, Error> {
         let path = absolute(given)?;
         if path == "/" {
-            return Err(Error::failed("`/` is the root of the workspace, and no file").with_hint(EXAMPLES));
+            return Err(Error::failed("`/` is the root of the workspace, not a file").with_hint(EXAMPLES));
         }
         if path != "/Volumes" && !path.starts_with("/Volumes/") {
             // It would become a folder of that name in the workspace tree, where nobody looks for it.
             if path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("volumes")) {
                 return Err(Error::failed(format!("`{given}` is neither in a volume nor in the workspace tree"))
-                    .with_hint("paths of volumes begin with `/Volumes/`, written so"));
+                    .with_hint("volume paths begin with `/Volumes/`, in exactly this case"));
             }
             return Ok(Self::Workspace(path.to_owned()));
         }
         if path.split('/').count() < 5 {
-            return Err(Error::failed(format!("`{given}` names no volume"))
+            return Err(Error::failed(format!("`{given}` does not name a volume"))
                 .with_hint("volume paths are `/Volumes/<catalog>/<schema>/<volume>/…`; see `list_volumes`"));
         }
         Ok(Self::Volume(path.to_owned()))
@@ -159,8 +159,8 @@ impl Remote {
             Self::Workspace(_) => "list_workspace_items",
         };
         error.with_outcome(format!(
-            "the file may have arrived although the answer was lost: look with `{list}` before you send it again, or send \
-             it with `overwrite: true`"
+            "the file may have arrived although the answer was lost: check with `{list}` before you send it again, or \
+             send it with `overwrite: true`"
         ))
     }
 
@@ -233,7 +233,7 @@ impl Remote {
 
 /// The error for a file whose parts are of different contents.
 pub(crate) fn changed(path: &str) -> Error {
-    Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it anew")
+    Error::failed(format!("`{path}` was changed while it was read")).with_hint("read it again from the start")
 }
 
 /// The content that an export answers with. An answer without any is not an empty file: an agent would write it back.
@@ -254,7 +254,7 @@ pub(crate) fn too_large(error: databricks::Error) -> Error {
     let error = Error::from(error);
     match is_large {
         true => error.with_hint(
-            "the workspace gives out 10 MB at the most: a notebook is smaller as `SOURCE`, which leaves its outputs out; \
+            "the workspace exports at most 10 MB: a notebook is smaller as `SOURCE`, which leaves out its outputs; \
              copy a file into a volume with `run_code` and read it there",
         ),
         false => error,

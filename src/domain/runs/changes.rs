@@ -1,4 +1,4 @@
-//! What is other than when the job last succeeded: its settings, its parameters, its code.
+//! What has changed since the job last succeeded: its settings, its parameters, its code.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub(crate) async fn since_last_success(context: &Context, run_id: i64, run: &Run
         return Ok(None);
     }
     let Some(good_id) = last_success(context, job_id, run_id, started).await? else {
-        return Ok(Some(json!({ "run_id": null, "hint": "no earlier run of this job that is still kept succeeded" })));
+        return Ok(Some(json!({ "run_id": null, "hint": "no earlier retained run of this job succeeded" })));
     };
     let good = run::get(context, good_id, false).await?;
     let mut changes = differences(&definition(&good), &definition(run));
@@ -191,7 +191,7 @@ async fn changed_sources(context: &Context, run: &Run, good: i64, started: i64) 
         let Some(modified) = status.get("modified_at").and_then(identifier) else { continue };
         let Some(Value::String(at)) = shape::time(modified) else { continue };
         if modified > started {
-            changed.push(format!("`{path}` was changed at {at}, after this run began: it may be corrected already"));
+            changed.push(format!("`{path}` was changed at {at}, after this run began: it may already be corrected"));
         } else if modified > good {
             changed.push(format!("`{path}` was changed at {at}"));
         }

@@ -1,4 +1,4 @@
-//! Job runs: reading one whole, waiting for it, cancelling it.
+//! Job runs: reading all of one, waiting for it, cancelling it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

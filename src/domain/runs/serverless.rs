@@ -40,8 +40,8 @@ pub(crate) async fn run(context: &Context, code: &str, wait: bool, seconds: u64)
             let run = unfinished.map_err(|error| error.after(after()))?;
             let mut answer = summary::still_running(run_id, &run);
             shape::put(&mut answer, "temporary_file", path);
-            let hint = "it goes on; wait with `wait_for_run`, then see its output with `get_run_output`; remove the file \
-                        after with `delete_workspace_item`";
+            let hint = "it is still running; wait with `wait_for_run`, then see its output with `get_run_output`; \
+                        delete the file afterwards with `delete_workspace_item`";
             shape::put(&mut answer, "hint", hint);
             return Ok(answer);
         }
@@ -124,6 +124,6 @@ fn base64(code: &str) -> String {
 async fn user(client: &Client) -> Result<String, Error> {
     let me = client.send(current_user::Me::new()).await?;
     let name = me.get("userName").and_then(Value::as_str);
-    let name = name.ok_or_else(|| Error::failed("the workspace does not tell whose folder to use"))?;
+    let name = name.ok_or_else(|| Error::failed("the workspace does not say whose folder to use"))?;
     Ok(name.to_owned())
 }

@@ -39,7 +39,7 @@ pub(crate) async fn started(context: &Context, run_id: i64) -> Value {
         // It was started, which is all that was asked for.
         Err(_) => {
             let mut answer = json!({ "run_id": run_id, "still_running": true });
-            shape::put(&mut answer, "hint", "it was started; wait for its end with `wait_for_run`");
+            shape::put(&mut answer, "hint", "it was started; wait for it with `wait_for_run`");
             shape::exact(&mut answer);
             answer
         }

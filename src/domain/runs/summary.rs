@@ -1,4 +1,4 @@
-//! What is told of a run: how it stands, how it ended, how to go on.
+//! The summary of a run: its state, how it ended, what to do next.
 
 use databricks::types::{Run, RunState, RunStatus, RunTask};
 use serde_json::{Map, Value, json};
@@ -48,7 +48,8 @@ pub(crate) fn still_running(run_id: i64, run: &Run) -> Value {
         shape::put(&mut answer, "tasks_done", format!("{done} of {}", tasks.len()));
     }
     shape::put(&mut answer, "still_running", true);
-    shape::put(&mut answer, "hint", "it goes on; pass `run_id` to `wait_for_run`, or stop it with `cancel_run`");
+    shape::put(&mut answer, "hint", "it is still running; pass `run_id` to `wait_for_run`, or stop it with \
+                                     `cancel_run`");
     answer
 }
 
@@ -183,16 +184,16 @@ pub(crate) fn advice(run: &Run) -> &'static str {
     let code = code(run.status.as_ref());
     match (result(run.state.as_ref()).as_str(), code.as_deref()) {
         ("MAXIMUM_CONCURRENT_RUNS_REACHED", _) | (_, Some("MAX_CONCURRENT_RUNS_EXCEEDED")) => {
-            "other runs of the job are active, and it does not queue: see them with `list_job_runs` and `active_only`, or set \
-             `queue` with `update_job`"
+            "other runs of the job are active, and its queue is off: see them with `list_job_runs` and `active_only`, \
+             or set `queue` with `update_job`"
         }
         ("CANCELED", _) if is_one_time(run) => "somebody cancelled it",
-        ("CANCELED", _) => "somebody cancelled it; `repair_run` reruns what was not done",
+        ("CANCELED", _) => "somebody cancelled it; `repair_run` reruns the tasks that did not finish",
         // A repair is of a job's run; what was submitted once is submitted again.
         (_, Some("RESOURCE_NOT_FOUND")) if is_one_time(run) => {
-            "find what there is with `list_workspace_items`, then run it again"
+            "see what exists with `list_workspace_items`, then run it again"
         }
-        _ if is_one_time(run) => "correct what failed and run it again; `diagnose_run` tells more",
+        _ if is_one_time(run) => "correct what failed and run it again; `diagnose_run` says more",
         _ => "see why with `diagnose_run`; rerun what failed with `repair_run`",
     }
 }
@@ -200,10 +201,10 @@ pub(crate) fn advice(run: &Run) -> &'static str {
 /// The error for an answer that does not say what it started.
 pub(crate) fn unnamed(what: &str, list: &str) -> Error {
     Error::unclear(format!("the answer names no {what}"))
-        .with_outcome(format!("it may have started: look with `{list}` before you call this again"))
+        .with_outcome(format!("it may have started: check with `{list}` before you call this again"))
 }
 
 /// The state of a run, for errors after which it goes on.
 pub(crate) fn unseen(run_id: i64) -> String {
-    format!("run {run_id} was started and goes on (`wait_for_run` waits for it), but how it stands cannot be told")
+    format!("run {run_id} was started and is still running (`wait_for_run` waits for it), but its state cannot be read")
 }

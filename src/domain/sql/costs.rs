@@ -28,13 +28,13 @@ pub(crate) struct Period {
     month: Option<String>,
     /// First day, e.g. `2026-01-15`.
     start_date: Option<String>,
-    /// Last day, included; today if unset.
+    /// Last day, inclusive; today if unset.
     end_date: Option<String>,
     /// One row per day; default for a single one.
     by_day: Option<bool>,
-    /// SQL warehouse to ask with; if unset, one that runs.
+    /// SQL warehouse to use; if unset, a running one.
     warehouse_id: Option<String>,
-    /// Time to wait; after it the statement goes on.
+    /// Time to wait; after it the statement keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -74,11 +74,11 @@ pub(crate) async fn costs(context: &Context, subject: Subject, period: Period) -
             if request::array(&answer, "rows").is_empty() {
                 shape::advise(
                     &mut answer,
-                    "no usage is recorded for it in this period: take a longer one, or check the id",
+                    "no usage is recorded for it in this period: choose a longer one, or check the id",
                 );
             }
             if request::integer(&answer, "total_rows").is_some_and(|rows| rows >= MOST_ROWS) {
-                let most = format!("only the first {MOST_ROWS} rows were asked for: take a shorter period, or one id");
+                let most = format!("only the first {MOST_ROWS} rows were read: choose a shorter period, or one id");
                 shape::put(&mut answer, "truncated", true);
                 shape::advise(&mut answer, &most);
             }
@@ -87,9 +87,10 @@ pub(crate) async fn costs(context: &Context, subject: Subject, period: Period) -
         Outcome::Running(answer) => answer,
         Outcome::TooLarge(error) | Outcome::Unserved(error) => return Err(error),
     };
-    notes.push("`list_cost` is DBUs at list price: not the invoice, which has discounts, and for classic compute without the cloud's machines");
+    notes.push("`list_cost` is DBUs at list price: it is not the invoice, which has discounts, and for classic \
+                compute it leaves out the cloud's machines");
     notes.push(
-        "usage is of all workspaces of the account and arrives hours late: `last_usage` is the newest that is counted",
+        "usage covers all workspaces of the account and arrives hours late: `last_usage` is the newest that is counted",
     );
     notes.push(subject.without);
     notes.push(subject.whole);

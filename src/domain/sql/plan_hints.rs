@@ -65,7 +65,7 @@ pub(crate) fn of(query: Option<&Value>, plan: Option<&str>) -> Vec<String> {
 fn measured(query: &Value, found: &mut Vec<String>) {
     let metrics = Metrics::of(query);
     if metrics.0.get("result_from_cache").and_then(Value::as_bool) == Some(true) {
-        found.push("cache: the result came from the result cache, so its times say nothing of the work".to_owned());
+        found.push("cache: the result came from the result cache, so its times say nothing about the work".to_owned());
         return;
     }
     waiting(query, &metrics, found);
@@ -94,7 +94,7 @@ fn waiting(query: &Value, metrics: &Metrics, found: &mut Vec<String>) {
     let fetching = metrics.get("result_fetch_time_ms");
     if fetching > 2_000 && fetching * 2 > total {
         found.push(format!(
-            "fetch: {} of {} went into handing over the result; select fewer rows and columns",
+            "fetch: {} of {} went into delivering the result; select fewer rows and columns",
             time(fetching),
             time(total)
         ));
@@ -121,7 +121,7 @@ fn reading(metrics: &Metrics, found: &mut Vec<String>) {
     }
     let (rows, produced) = (metrics.get("rows_read_count"), metrics.get("rows_produced_count"));
     if rows >= 1_000_000 && produced.max(1) <= rows / 100_000 && pruned == 0 {
-        found.push(format!("selectivity: {rows} rows were read for {produced}; most were read in vain"));
+        found.push(format!("selectivity: {rows} rows were read for {produced}; most were not needed"));
     }
     let cached = metrics.get("read_cache_bytes");
     if read >= GIBIBYTE && metrics.find("read_cache_bytes").is_some() && cached * 10 < read {
@@ -154,7 +154,7 @@ fn working(metrics: &Metrics, found: &mut Vec<String>) {
     let photon = metrics.get("photon_total_time_ms");
     if tasks >= 10_000 && metrics.find("photon_total_time_ms").is_some() && photon * 2 < tasks {
         found.push(format!(
-            "photon: {} of {} of work ran in Photon; functions of your own and unusual types keep the rest out",
+            "photon: {} of {} of work ran in Photon; user-defined functions and unusual types kept out the rest",
             time(photon),
             time(tasks)
         ));
@@ -181,7 +181,7 @@ fn planned(plan: &str, found: &mut Vec<String>) {
         })
     });
     if is_scan && !is_filtered && has(&filters) {
-        found.push("no filter reaches the scan: the tables are read whole".to_owned());
+        found.push("no filter reaches the scan: whole tables are read".to_owned());
     }
 }
 

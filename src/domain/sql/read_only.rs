@@ -98,9 +98,9 @@ pub(crate) async fn has_several_statements(sql: &str) -> bool {
 fn only_reads(sql: &str, circumstances: &Circumstances) -> Result<(), Error> {
     let allowed = circumstances.allowed(false);
     let refused = |refusal| match refusal {
-        Refusal::Denied(why) => Error::failed(format!("only queries are allowed, and {why}")),
+        Refusal::Denied(why) => Error::failed(format!("only queries are allowed, but {why}")),
         Refusal::Unclear(why) => {
-            let message = format!("only queries are allowed, and this statement is not understood well enough: {why}");
+            let message = format!("only queries are allowed, but this statement is not understood well enough: {why}");
             Error::failed(message).with_hint("write it as a plain SELECT, SHOW, DESCRIBE or EXPLAIN")
         }
         Refusal::Several => {
@@ -115,13 +115,13 @@ fn only_plans(sql: &str, circumstances: &Circumstances) -> Result<(), Error> {
     let refused = |refusal| {
         let why = match refusal {
             Refusal::Denied(why) | Refusal::Unclear(why) => why,
-            Refusal::Several => "it is not one whole statement".to_owned(),
+            Refusal::Several => "it is not one complete statement".to_owned(),
         };
-        Error::failed(format!("the statement is not planned: {why}"))
+        Error::failed(format!("the statement cannot be planned: {why}"))
     };
     in_all_readings(sql, circumstances, |tokens, constants| {
         if !tokens.iter().find(|token| **token != Token::LParen).is_some_and(|first| is_word(first, &PLANNED)) {
-            let why = "only queries and statements that write what a query gives have a plan";
+            let why = "only queries, and statements that write the result of a query, have a plan";
             return Err(Refusal::Denied(why.to_owned()));
         }
         match query::check(tokens, constants, allowed) {
@@ -167,16 +167,16 @@ fn in_all_readings(
 /// The words and signs of a plain statement, or why nobody can be sure of them.
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
     if text.len() > MOST_TEXT {
-        return Err(format!("it is longer than {MOST_TEXT} bytes, comments and texts not counted"));
+        return Err(format!("it is longer than {MOST_TEXT} bytes, not counting comments and string literals"));
     }
     let tokens = Tokenizer::new(&Databricks::default(), text).tokenize().map_err(|error| error.to_string())?;
     let tokens: Vec<_> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
     if tokens.len() > thread::MOST_TOKENS {
-        return Err(format!("it has {} words and signs, and at most {} are read", tokens.len(), thread::MOST_TOKENS));
+        return Err(format!("it has {} tokens, and at most {} are allowed", tokens.len(), thread::MOST_TOKENS));
     }
     let queries = tokens.iter().filter(|token| joins_query(token)).count();
     if queries > MOST_QUERY_WORDS {
-        return Err(format!("it has {queries} queries and joins, and at most {MOST_QUERY_WORDS} are read"));
+        return Err(format!("it has {queries} queries and joins, and at most {MOST_QUERY_WORDS} are allowed"));
     }
     Ok(tokens)
 }

@@ -1,4 +1,4 @@
-//! SQL statements: starting one, waiting for it, and what it came to.
+//! SQL statements: starting one, waiting for it, and its result.
 
 mod chunks;
 mod rows;
@@ -172,7 +172,7 @@ async fn start(
     let undo = async |undoing: Context, (id, state): (String, StatementState)| match state {
         state if is_open(&state) => Ok(cancel(&undoing.client, &id).await?),
         StatementState::Succeeded | StatementState::Closed => {
-            Err(Error::failed("it had been carried out before it could be cancelled"))
+            Err(Error::failed("it had finished before it could be cancelled"))
         }
         _ => Ok(()),
     };
@@ -221,7 +221,7 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
     let mut wait = Wait::new(seconds, LONGEST_PAUSE);
     let statement = watch(context, &format!("statement {id}"), &mut wait, poll, look).await.map_err(|error| {
         let hint = "it may still run: pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`";
-        error.after(format!("statement `{id}` was sent, and its state is not known")).with_hint(hint)
+        error.after(format!("statement `{id}` was sent, but its state is not known")).with_hint(hint)
     })?;
     match state(&statement) {
         StatementState::Succeeded => Ok(Outcome::Done(Box::new(statement))),
@@ -232,7 +232,7 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
             "statement_id": id,
             "state": state,
             "still_running": true,
-            "hint": "it goes on; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
+            "hint": "it is still running; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
         }))),
         state => failure(id, &state, &statement),
     }
@@ -277,7 +277,7 @@ pub(crate) async fn page(context: &Context, statement: StatementResponse, cursor
 pub(crate) async fn get(context: &Context, id: &str) -> Result<StatementResponse, Error> {
     context.send(GetStatement::new(id)).await.map_err(|error| match error.is_not_found() {
         true => error.with_hint(
-            "ids come from `execute_sql`, and are known for about an hour: see what became of a statement with \
+            "ids come from `execute_sql` and stay valid for about an hour: see how a statement ended with \
              `list_query_history`",
         ),
         false => error,
@@ -288,7 +288,7 @@ pub(crate) async fn get(context: &Context, id: &str) -> Result<StatementResponse
 fn gone(id: &str) -> Error {
     Error::failed("its result is gone: results are kept for an hour at most")
         .after(format!("statement `{id}` succeeded"))
-        .with_hint("a query can be run again with `execute_sql`; what any other statement did is done")
+        .with_hint("run a query again with `execute_sql`; any other statement has already taken effect")
 }
 
 fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> Result<Outcome, Error> {
@@ -322,11 +322,11 @@ fn failure(id: &str, state: &StatementState, statement: &StatementResponse) -> R
         failed
             .with_hint("see the built-in functions with `SHOW FUNCTIONS`, and those of a schema with `list_functions`")
     } else if contains(&["DELTA_CONCURRENT", "ConcurrentAppendException"]) {
-        failed.with_hint("another write came in between and this one changed nothing: run it again")
+        failed.with_hint("another write interfered, and this one changed nothing: run it again")
     } else if *state == StatementState::Canceled {
         failed.with_hint("a user or a time limit of the warehouse cancelled it: run it again if it is still wanted")
     } else if !is_sql && *state == StatementState::Failed {
-        return Ok(Outcome::Unserved(failed.with_hint("see how its warehouse is with `list_warehouses`")));
+        return Ok(Outcome::Unserved(failed.with_hint("see the state of its warehouse with `list_warehouses`")));
     } else {
         failed
     })

@@ -1,4 +1,4 @@
-//! Which SQL warehouse a call uses, where it says nothing about it or names one.
+//! Which SQL warehouse a call uses, whether it names one or not.
 
 use databricks::requests::sql::{query_history, warehouses};
 use serde_json::{Value, json};

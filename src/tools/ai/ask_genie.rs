@@ -1,5 +1,5 @@
-//! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows. The API cannot take
-//! a question back, so one whose call is cancelled is answered all the same.
+//! `ask_genie`: a question in plain words to a Genie space, with the SQL of the answer and its rows. The API cannot
+//! withdraw a question, so Genie answers it even if the call is cancelled.
 
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 struct Input {
     /// Id of the space, from `list_genie_spaces`.
     space_id: String,
-    /// The question; unset to go on waiting for `message_id`.
+    /// The question; unset to keep waiting for `message_id`.
     question: Option<String>,
-    /// Conversation to go on with, from an answer; a new one if unset.
+    /// Conversation to continue, from an answer; a new one if unset.
     conversation_id: Option<String>,
     /// Message to wait for, from a `still_running` answer.
     message_id: Option<String>,
-    /// Time to wait; after it Genie goes on.
+    /// Time to wait; after it Genie keeps working.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -61,7 +61,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         status => Ok(json!({
             "conversation_id": place.conversation, "message_id": place.message, "status": status,
             "page_url": page(&context, &place), "still_running": true,
-            "hint": "it goes on; pass `conversation_id` and `message_id` to `ask_genie`, without `question`",
+            "hint": "Genie is still working; pass `conversation_id` and `message_id` to `ask_genie`, without \
+                     `question`",
         })),
     }
 }
@@ -86,7 +87,7 @@ async fn find_message(context: &Context, input: Input) -> Result<MessageId, Erro
         }
         _ => {
             return Err(Error::failed("there is neither a question nor a message to wait for").with_hint(
-                "give `question`, with `conversation_id` to follow up; or, to go on waiting, `conversation_id` and \
+                "give `question`, with `conversation_id` to follow up; or, to keep waiting, `conversation_id` and \
                  `message_id` without `question`",
             ));
         }
@@ -95,8 +96,8 @@ async fn find_message(context: &Context, input: Input) -> Result<MessageId, Erro
     let message = text(&answer, "message_id").or_else(|| text(&answer, "id")).map(str::to_owned);
     match (conversation, message) {
         (Some(conversation), Some(message)) => Ok(MessageId { space, conversation, message }),
-        _ => Err(Error::unclear("Genie took the question and named no message to wait for")
-            .with_hint("look for its answer on the page of the space, or query with `execute_sql`")),
+        _ => Err(Error::unclear("Genie accepted the question but named no message to wait for")
+            .with_hint("look for its answer on the space's page, or query with `execute_sql`")),
     }
 }
 
@@ -133,9 +134,9 @@ fn advice(kind: &str, is_cancelled: bool, has_sql: bool) -> &'static str {
     } else if is(&["MULTIPLE_EXECUTIONS"]) {
         "another question of this conversation is being answered: wait for it, or leave out `conversation_id`"
     } else if is(&["CONTEXT_EXCEEDED", "MAX_TOKEN", "TOO_LONG", "TOO_MANY_TABLES"]) {
-        "it is too much at once: ask for less, in a new conversation, without `conversation_id`"
+        "the question is too large: ask for less, in a new conversation, without `conversation_id`"
     } else if has_sql {
-        "mend the SQL and run it with `execute_sql`, or ask in other words"
+        "correct the SQL and run it with `execute_sql`, or ask in other words"
     } else if is(&[
         "TIMEOUT",
         "NETWORK",
@@ -145,7 +146,7 @@ fn advice(kind: &str, is_cancelled: bool, has_sql: bool) -> &'static str {
         "DEPLOYMENT",
         "SQL_EXEC_API_CALL",
     ]) {
-        "the service failed, not the question: ask again in a while"
+        "the service failed, not the question: ask again later"
     } else if is(&["CERTIFIED_ANSWER", "INTERNAL_CATALOG", "FUNCTIONS_NOT_AVAILABLE", "AI_MODEL", "UNSUPPORTED"]) {
         "the space is not set up for it: tell its owner, or query with `execute_sql`"
     } else {

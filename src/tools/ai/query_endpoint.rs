@@ -1,4 +1,4 @@
-//! `query_endpoint`: asks a model serving endpoint, in the form its task takes.
+//! `query_endpoint`: queries a model serving endpoint, in the form that its task needs.
 
 use std::time::Duration;
 
@@ -27,10 +27,10 @@ struct Input {
     name: String,
     /// Text for a chat, completion or embedding model; or `body`.
     prompt: Option<String>,
-    /// The request as the endpoint takes it, e.g. `{"dataframe_records": [{"x": 1}]}` or
+    /// The request that the endpoint expects, e.g. `{"dataframe_records": [{"x": 1}]}` or
     /// `{"messages": [{"role": "user", "content": "Hi"}], "temperature": 0}`.
     body: Option<Map<String, Value>>,
-    /// Longest answer of a language model.
+    /// Maximum tokens in a language model's answer.
     #[schemars(range(min = 1, max = 100_000))]
     max_tokens: Option<u32>,
 }
@@ -42,7 +42,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         (Some(prompt), None) => prompted(&input.name, task, prompt)?,
         (None, Some(body)) => body,
         _ => {
-            return Err(Error::failed("give one of `prompt`, a text, and `body`, the request").with_hint(
+            return Err(Error::failed("give either `prompt`, a text, or `body`, the request").with_hint(
                 "`prompt` is for language models; a custom model takes `body`, e.g. `{\"dataframe_records\": [{…}]}`",
             ));
         }
@@ -99,7 +99,7 @@ fn prompted(name: &str, task: &str, prompt: String) -> Result<Map<String, Value>
         "agent/v1/responses" => json!({ "input": [{ "role": "user", "content": prompt }] }),
         task => {
             let task = if task.is_empty() { "no language task".to_owned() } else { format!("the task `{task}`") };
-            return Err(Error::failed(format!("endpoint `{name}` has {task}, and takes no prompt")).with_hint(
+            return Err(Error::failed(format!("endpoint `{name}` has {task}, and accepts no prompt")).with_hint(
                 "give `body`, e.g. `{\"dataframe_records\": [{…}]}` with the columns that the model was logged with",
             ));
         }

@@ -20,13 +20,13 @@ struct Input {
     full_name: String,
     /// Text to search for.
     query_text: Option<String>,
-    /// Vector to search for, where the index does not embed texts itself.
+    /// Vector to search for, if the index does not embed texts itself.
     #[serde(default)]
     query_vector: Vec<f64>,
-    /// Columns to return; if unset, the key and the text that is embedded.
+    /// Columns to return; if unset, the key and the embedded text.
     #[serde(default)]
     columns: Vec<String>,
-    /// Most rows to return.
+    /// Maximum rows to return.
     #[serde(default = "default_results")]
     #[schemars(range(min = 1, max = 1000))]
     limit: u32,
@@ -34,7 +34,7 @@ struct Input {
     filters: Option<Map<String, Value>>,
     /// `ANN`: by meaning; `HYBRID`: by meaning and words; `FULL_TEXT`: by words.
     query_type: Option<QueryType>,
-    /// `next_page_token` of the answer before, with the same `full_name`.
+    /// `next_page_token` of the previous answer, with the same `full_name`.
     page_token: Option<String>,
 }
 
@@ -76,7 +76,7 @@ fn request(input: Input, index: &Value) -> Result<QueryIndex, Error> {
         (Some(text), true) => request.query_text(text),
         (None, false) => request.query_vector(input.query_vector),
         _ => {
-            return Err(Error::failed("give one of `query_text` and `query_vector`")
+            return Err(Error::failed("give either `query_text` or `query_vector`")
                 .with_hint("an index that embeds texts takes `query_text`, any other one `query_vector`"));
         }
     };
@@ -136,8 +136,8 @@ fn explain(error: Error, index: &Value, is_filtered: bool) -> Error {
     }
     if is_refused && is_filtered {
         return error.with_hint(
-            "indexes of storage-optimized endpoints take conditions in another form: try without `filters`, or put the \
-             conditions on the source table with `execute_sql`",
+            "indexes on storage-optimized endpoints need filters in another form: try without `filters`, or query the \
+             source table with `execute_sql`",
         );
     }
     error

@@ -73,7 +73,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::put(
             &mut answer,
             "hint",
-            "nothing is granted that you may see: without ownership or MANAGE those are your own grants only",
+            "you may see no grants here: without ownership or MANAGE you see your own grants only",
         );
     }
     shape::notice(&mut answer, page.cuts, "name a `principal`");

@@ -34,7 +34,7 @@ struct Input {
     #[serde(default = "default_depth")]
     #[schemars(range(min = 1, max = 5))]
     depth: usize,
-    /// SQL warehouse for `system.access`, where the lineage API is closed; if unset, one that runs.
+    /// SQL warehouse for `system.access`, if the lineage API is closed; if unset, a running one.
     warehouse_id: Option<String>,
 }
 
@@ -73,12 +73,12 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     shape::put(&mut answer, "source", source.name());
     if walks.iter().any(|(_, walk)| walk.is_cut) {
         shape::put(&mut answer, "truncated", true);
-        let hint = "more tables than can be followed at once: lower `depth`, or go on from one of these";
+        let hint = "more tables than can be followed at once: lower `depth`, or continue from one of these";
         shape::put(&mut answer, "hint", hint);
     }
     if walks.iter().all(|(_, walk)| walk.edges.is_empty()) {
-        let hint = "nothing is recorded: lineage is of what ran lately on Unity Catalog; a misspelt name has none either, \
-                    find the right one with `search_tables`";
+        let hint = "nothing is recorded: lineage shows what ran recently on Unity Catalog, and a misspelt name has \
+                    none; check the name with `search_tables`";
         shape::put(&mut answer, "hint", hint);
     }
     if names.is_cut {

@@ -1,4 +1,4 @@
-//! `get_table_schema`: what a table is made of; where that is asked for, what is in it too.
+//! `get_table_schema`: the columns and properties of a table; on request, what is in it too.
 
 use databricks::requests::catalog::tables;
 use schemars::JsonSchema;

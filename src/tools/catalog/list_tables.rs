@@ -1,4 +1,4 @@
-//! `list_tables`: the tables of a schema, with their columns in short where that is asked for.
+//! `list_tables`: the tables of a schema, on request with a summary of their columns.
 
 use databricks::requests::catalog::tables;
 use schemars::JsonSchema;

@@ -1,8 +1,8 @@
 //! `search_tables`: tables by words, over names, comments and columns of every catalog, best first.
 //!
-//! Where a warehouse runs, `system.information_schema` answers at once for all catalogs, and tells only of what the
-//! caller may see. Where none runs, starting one would cost more than the answer is worth: then the REST lists of
-//! table names are searched, which know neither comments nor columns. The answer says which it was.
+//! Where a warehouse runs, `system.information_schema` answers at once for all catalogs, and shows only what the caller
+//! may see. Where none runs, starting one would cost more than the answer is worth: then the REST lists of table names
+//! are searched, which know neither comments nor columns. The answer says which of the two it was.
 
 use databricks::requests::catalog::{catalogs, tables};
 use schemars::JsonSchema;
@@ -30,15 +30,15 @@ const MOST_PAGES: usize = 5;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Words to look for, e.g. `customer orders`; typos are forgiven.
+    /// Words to look for, e.g. `customer orders`; small typos are tolerated.
     query: String,
     /// Only this catalog, from `list_catalogs`.
     catalog_name: Option<String>,
-    /// Most tables to return.
+    /// Maximum tables to return.
     #[serde(default = "default_results")]
     #[schemars(range(min = 1, max = 1000))]
     limit: usize,
-    /// SQL warehouse to search with; if unset, one that runs.
+    /// SQL warehouse to search with; if unset, a running one.
     warehouse_id: Option<String>,
     /// `next_page_token` of the last answer.
     page_token: Option<String>,
@@ -65,18 +65,18 @@ const MOST_WORDS: usize = 32;
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let length = input.query.chars().count();
     if length > MOST_CHARACTERS {
-        let message = format!("`query` has {length} characters, and at most {MOST_CHARACTERS} are looked for");
+        let message = format!("`query` has {length} characters, and at most {MOST_CHARACTERS} are allowed");
         return Err(
-            Error::failed(message).with_hint("give the few words that the names of the table or its columns hold")
+            Error::failed(message).with_hint("give a few words that occur in the names of the table or its columns")
         );
     }
     let words = Words::of(&input.query);
     if words.is_empty() {
-        return Err(Error::failed("`query` holds no word to look for").with_hint("give a part of a table's name"));
+        return Err(Error::failed("`query` has no word to look for").with_hint("give part of a table's name"));
     }
     if words.count() > MOST_WORDS {
-        let message = format!("`query` holds {} words, and at most {MOST_WORDS} are looked for", words.count());
-        return Err(Error::failed(message).with_hint("give the few that the names of the table or its columns hold"));
+        let message = format!("`query` has {} words, and at most {MOST_WORDS} are allowed", words.count());
+        return Err(Error::failed(message).with_hint("give the few that occur in the names of the table or its columns"));
     }
     let cursor = match input.page_token.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
@@ -93,7 +93,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(warehouse) => match by_sql(&context, warehouse, &words, &input).await {
             Ok(found) => (found, Some(warehouse)),
             Err(error) => {
-                let why = format!("`system.information_schema` gave nothing: {}", statement::head(&error));
+                let why = format!("`system.information_schema` returned nothing: {}", statement::head(&error));
                 match by_names(&context, &input, &why).await {
                     Ok(found) => (found, None),
                     Err(unnamed) => return Err(neither(error, &unnamed)),
@@ -111,7 +111,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     });
     if next < total {
         shape::put(&mut answer, "next_page_token", Cursor { skip: next, ..Cursor::default() }.encode());
-        shape::put(&mut answer, "hint", "the best come first; for more pass `page_token`, or add words");
+        shape::put(&mut answer, "hint", "best matches come first; for more pass `page_token`, or add words");
     }
     if total == 0 {
         let place = if input.catalog_name.is_some() { "another `catalog_name` (see `list_catalogs`), " } else { "" };
@@ -130,7 +130,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 
 /// The error where the search by names, which stood in for SQL, failed too.
 fn neither(error: Error, unnamed: &Error) -> Error {
-    let note = format!("the search of names alone, which needs no SQL, failed too: {}", statement::head(unnamed));
+    let note = format!("the search of names only, which needs no SQL, also failed: {}", statement::head(unnamed));
     let error = error.after("`system.information_schema` cannot be searched");
     if error.hint().is_some() { error.with_note(&note) } else { error.with_hint(note) }
 }

@@ -37,7 +37,7 @@ enum Language {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// The code. On serverless only what it prints is its output.
+    /// The code. On serverless, its output is only what it prints.
     code: Option<String>,
     /// Its language; python if unset.
     #[serde(default)]
@@ -46,14 +46,14 @@ struct Input {
     cluster_id: Option<String>,
     /// Context of an earlier call on that cluster, with its variables.
     context_id: Option<String>,
-    /// Keep the context for a later call; if unset, a given one only.
+    /// Keep the context for a later call; if unset, only a given one is kept.
     keep_context: Option<bool>,
-    /// Command of an earlier call to wait for, in place of `code`.
+    /// Command of an earlier call to wait for, instead of `code`.
     command_id: Option<String>,
     /// Wait for the end.
     #[serde(default = "crate::input::yes")]
     wait: bool,
-    /// Time to wait; after it the code runs on.
+    /// Time to wait; after it the code keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -79,15 +79,15 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             serverless::run(&context, &code, input.wait, seconds).await
         }
         (None, Some(_), None, None) if input.keep_context == Some(true) => {
-            Err(Error::failed("serverless compute keeps no context").with_hint("name a cluster in `cluster_id`"))
+            Err(Error::failed("serverless compute keeps no context").with_hint("give a cluster in `cluster_id`"))
         }
         (None, Some(_), None, None) => {
-            let message = format!("{} needs a cluster: name one in `cluster_id`", input.language.name());
-            Err(Error::failed(message).with_hint("see what there is with `list_clusters`; SQL alone: `execute_sql`"))
+            let message = format!("{} needs a cluster: give one in `cluster_id`", input.language.name());
+            Err(Error::failed(message).with_hint("find one with `list_clusters`; for SQL only, use `execute_sql`"))
         }
         _ => Err(Error::failed(
-            "give `code`, or `command_id` with `cluster_id` and `context_id` to wait on for an earlier call; a context \
-             belongs to a cluster",
+            "give `code`, or, to keep waiting for an earlier call, `command_id` with `cluster_id` and `context_id`; a \
+             context belongs to a cluster",
         )),
     }
 }
@@ -144,8 +144,8 @@ async fn finish(
         shape::put(&mut answer, "command_id", command.command_id.as_str());
         shape::put(&mut answer, "keep_context", keep);
         shape::put(&mut answer, "still_running", true);
-        let hint = "it goes on; wait on with `run_code` and these `cluster_id`, `context_id`, `command_id` and \
-                    `keep_context`, without `code`";
+        let hint = "it is still running; keep waiting with `run_code` and these `cluster_id`, `context_id`, \
+                    `command_id` and `keep_context`, without `code`";
         shape::put(&mut answer, "hint", hint);
         return Ok(answer);
     }
@@ -156,7 +156,7 @@ async fn finish(
     }
     if state == "Cancelled" {
         return Err(Error::failed(format!("{name} was cancelled"))
-            .with_hint("what it had done stays; call `run_code` again, if the code is still wanted"));
+            .with_hint("what it had done stays; call `run_code` again if you still want the code to run"));
     }
     if let Some(sent) = sent {
         shape::put(&mut answer, "duration_ms", wait.milliseconds().saturating_sub(sent));
@@ -174,7 +174,7 @@ async fn finish(
         }
         Ok(()) => Ok(answer),
         Err(error) if keep => {
-            Err(error.with_hint(format!("the variables are kept: go on with `context_id` {}", command.context_id)))
+            Err(error.with_hint(format!("the variables are kept: continue with `context_id` {}", command.context_id)))
         }
         Err(error) => Err(error),
     }

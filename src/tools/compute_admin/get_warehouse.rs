@@ -1,4 +1,4 @@
-//! `get_warehouse`: one SQL warehouse. A composite, as the operation also serves the default profile's resource.
+//! `get_warehouse`: one SQL warehouse. A composite, because the operation also serves the default profile's resource.
 
 use databricks::requests::sql::warehouses;
 use schemars::JsonSchema;
@@ -53,6 +53,6 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         shape::advise(&mut answer, &unknown);
     }
     let cuts = shape::fit(&mut answer, context.budget);
-    shape::notice(&mut answer, cuts, "name what you need in `fields`");
+    shape::notice(&mut answer, cuts, "name the fields that you need in `fields`");
     Ok(answer)
 }

@@ -67,14 +67,14 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let name = format!("cluster {id}");
     let compute = watch(&context, &name, &mut wait, || KIND.get(&context, &id), look).await;
     restart.settle();
-    let compute = compute.map_err(|error| error.after(format!("{name} was told to restart")))?;
+    let compute = compute.map_err(|error| error.after(format!("{name}: restart requested")))?;
     if matches!(compute.phase, Phase::Stopped | Phase::Broken) {
         return Err(KIND.failure(&id, &compute));
     }
     let mut answer = KIND.answer(&context, &id, &compute);
     if compute.phase != Phase::Running || !(has_begun || looks > MOST_STALE) {
         shape::put(&mut answer, "still_running", true);
-        shape::put(&mut answer, "hint", "it is restarting; wait on with `start_cluster`");
+        shape::put(&mut answer, "hint", "it is restarting; keep waiting with `start_cluster`");
     } else {
         shape::put(&mut answer, "duration_ms", wait.milliseconds());
     }

@@ -19,6 +19,6 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let tools = context.directory.enable(&input.toolset)?;
     // Some clients read the list of tools once. They are not stuck with it.
-    let note = "if these do not appear among your tools, call them with the `call_…_operation` tool of their risk";
+    let note = "if these do not appear among your tools, call them with the `call_…_operation` tool for their risk";
     Ok(json!({ "toolset": input.toolset, "tools": tools, "note": note }))
 }

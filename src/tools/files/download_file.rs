@@ -24,7 +24,7 @@ const MOST_SHORT_PARTS: u32 = 16;
 struct Input {
     /// Absolute path in a volume, from `list_volume_files`, or in the workspace, from `list_workspace_items`.
     path: String,
-    /// Where to, on the machine the server runs on, below its `--local-root`; ending in `/`, the name is kept.
+    /// Target on the machine the server runs on, below its `--local-root`; if it ends in `/`, the name is kept.
     local_path: String,
     /// Replace an existing local file.
     #[serde(default)]
@@ -81,7 +81,7 @@ impl Announced {
     fn check(&mut self, path: &str, size: u64, part: &Part) -> Result<(), Error> {
         if part.start != size {
             return Err(Error::failed(format!(
-                "the service gave the bytes of `{path}` from {} on, where those from {size} on were asked for",
+                "the service returned the bytes of `{path}` from {} on, but those from {size} on were requested",
                 part.start
             )));
         }
@@ -94,11 +94,11 @@ impl Announced {
         self.last_modified = self.last_modified.take().or_else(|| part.last_modified.clone());
         match self.total {
             Some(total) if length == 0 && size < total => Err(Error::failed(format!(
-                "`{path}` has {total} bytes, and the service gave no more than {size} of them"
+                "`{path}` has {total} bytes, but the service returned only {size} of them"
             ))
             .with_hint("try again; nothing was written to `local_path`")),
             Some(total) if size + length > total => Err(Error::failed(format!(
-                "`{path}` has {total} bytes, and the service gave {} of them",
+                "`{path}` has {total} bytes, but the service returned {} of them",
                 size + length
             ))),
             _ => self.progress(path, size, length),
@@ -113,8 +113,8 @@ impl Announced {
             return Ok(());
         }
         Err(Error::failed(format!(
-            "the service gives `{path}` in parts that are too short: {MOST_SHORT_PARTS} of them had fewer than \
-             {SHORT_PART} bytes, the last {length}, where {PART} were asked for"
+            "the service returns `{path}` in parts that are too short: {MOST_SHORT_PARTS} of them had fewer than \
+             {SHORT_PART} bytes, the last {length}, but {PART} were requested"
         ))
         .with_hint("try again later; nothing was written to `local_path`"))
     }

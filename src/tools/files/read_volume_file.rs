@@ -18,10 +18,10 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 struct Input {
     /// Absolute path, from `list_volume_files`.
     path: String,
-    /// First byte to read: 0, or `next_offset` of the answer before.
+    /// First byte to read: 0, or `next_offset` of the previous answer.
     #[serde(default)]
     offset: u64,
-    /// Most bytes to read; less if the answer would be too long.
+    /// Maximum bytes to read; fewer if the answer would be too long.
     #[serde(default = "default_length")]
     #[schemars(range(min = 1, max = 100_000))]
     length: u64,
@@ -43,7 +43,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let Part { bytes, start, total, .. } = remote.read(&context, input.offset, length, None).await?;
     if start > input.offset || (bytes.is_empty() && input.offset > 0) {
         return Err(Error::failed(format!("`{path}` ends before byte {}", input.offset))
-            .with_hint("it is read to its end; begin again without `offset`"));
+            .with_hint("you have read it to its end; to start over, leave out `offset`"));
     }
     // A service that knows no parts gives the whole.
     let skipped = usize::try_from(input.offset - start).unwrap_or(usize::MAX);

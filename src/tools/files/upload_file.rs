@@ -18,11 +18,12 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["conten
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Where to: `/Volumes/catalog/schema/volume/file.csv`, or a workspace path; ending in `/`, the local name is kept.
+    /// Target: `/Volumes/catalog/schema/volume/file.csv`, or a workspace path; if it ends in `/`, the local name is
+    /// kept.
     path: String,
     /// The text to write; or `local_path`.
     content: Option<String>,
-    /// A file of the machine the server runs on, below its `--local-root`.
+    /// A file on the machine the server runs on, below its `--local-root`.
     local_path: Option<String>,
     /// Replace an existing file.
     #[serde(default)]
@@ -35,7 +36,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut remote = Remote::parse(&input.path)?;
     let (content, digest) = match UploadSource::new(&context, input.content, input.local_path)? {
         UploadSource::Text(_) if input.path.ends_with('/') => {
-            return Err(Error::failed(format!("`{}` names a folder, and the text has no name", input.path))
+            return Err(Error::failed(format!("`{}` names a folder, but the text has no file name", input.path))
                 .with_hint("end `path` with the name of the file"));
         }
         UploadSource::Text(text) => {
@@ -58,7 +59,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut answer = json!({ "path": remote.path(), "size": size, "sha256": digest });
     if let Remote::Workspace(path) = &remote {
         let object = object(&context, path).await;
-        let object = object.map_err(|error| error.after(format!("`{path}` was uploaded, and cannot be read yet")))?;
+        let object = object.map_err(|error| error.after(format!("`{path}` was uploaded, but cannot be read yet")))?;
         for name in ["path", "object_type", "object_id", "language"] {
             if let Some(value) = object.get(name) {
                 shape::put(&mut answer, name, value.clone());
@@ -81,7 +82,7 @@ impl UploadSource {
         match (content, local_path) {
             (Some(text), None) => Ok(Self::Text(text)),
             (None, Some(path)) => context.local.place(&path).map(Self::File),
-            _ => Err(Error::failed("give one of `content`, the text, and `local_path`, a file")),
+            _ => Err(Error::failed("give either `content`, the text, or `local_path`, a file")),
         }
     }
 }
@@ -102,11 +103,11 @@ pub(crate) fn exists(error: Error, overwrite: bool) -> Error {
     let is_other = error.to_string().contains("type mismatch") || (is_conflict && overwrite);
     if is_other {
         error.with_hint(
-            "something of another kind is at this path, and only its like replaces a notebook, file or folder: give \
-             another path, write notebooks with `import_notebook`, or first delete what is there",
+            "an object of another kind is at this path, and an upload only replaces the same kind (notebook, file or \
+             folder): give another path, write notebooks with `import_notebook`, or first delete what is there",
         )
     } else if is_conflict {
-        error.with_hint("something is at this path already: give another, or `overwrite: true`")
+        error.with_hint("something is already at this path: give another, or `overwrite: true`")
     } else {
         error
     }

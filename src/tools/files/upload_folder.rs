@@ -26,9 +26,9 @@ const MOST_FILES: usize = 10_000;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// A folder of the machine the server runs on, below its `--local-root`.
+    /// A folder on the machine the server runs on, below its `--local-root`.
     local_path: String,
-    /// Folder to upload into: `/Volumes/catalog/schema/volume/folder`, or a workspace path; made if missing.
+    /// Folder to upload into: `/Volumes/catalog/schema/volume/folder`, or a workspace path; created if missing.
     path: String,
     /// Globs of what to upload, relative to the folder, e.g. `**/*.csv`; everything if unset.
     #[serde(default)]
@@ -72,7 +72,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut files = crate::local::blocking(move || place.files(MOST_FILES)).await?;
     files.paths.retain(|path| (include.is_empty() || include.is_match(path)) && !exclude.is_match(path));
     if let Some(path) = files.paths.iter().find(|path| path.to_str().is_none()) {
-        let error = format!("the name of `{}` is not UTF-8, as names in the workspace are", path.display());
+        let error = format!("the name of `{}` is not UTF-8, but names in the workspace must be", path.display());
         return Err(Error::failed(error).with_hint("rename it, or leave it out with `exclude`"));
     }
     if files.paths.is_empty() {
@@ -95,11 +95,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let more = tally.failed.len().saturating_sub(failed.len());
     let mut more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
     if left > 0 {
-        more.push_str(&format!("\n  and {left} that were not tried, as none arrived"));
+        more.push_str(&format!("\n  and {left} that were not tried, because none arrived"));
     }
     let count = tally.failed.len() + left;
     let error = format!("{count} files were not uploaded:{}{more}\nof the rest: {answer}", failed.concat());
-    Err(Error::failed(error).with_hint("call it again: without `overwrite`, what is there already is skipped"))
+    Err(Error::failed(error).with_hint("call it again: without `overwrite`, it skips what is already there"))
 }
 
 fn globs(name: &str, patterns: &[String]) -> Result<GlobSet, Error> {

@@ -35,7 +35,7 @@ struct Input {
     catalog: Option<String>,
     /// Schema for names without one.
     schema: Option<String>,
-    /// SQL warehouse for the plan; if unset, that of the query if it runs.
+    /// SQL warehouse for the plan; if unset, that of the query if it is running.
     warehouse_id: Option<String>,
     /// Time to wait for the plan.
     #[serde(default)]
@@ -51,7 +51,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         (Some(id), None) => Some(history(&context, id).await?),
         (None, Some(_)) => None,
         _ => {
-            return Err(Error::failed("give one of `statement_id` and `statement`")
+            return Err(Error::failed("give either `statement_id` or `statement`")
                 .with_hint("ids come from `execute_sql` and `list_query_history`"));
         }
     };
@@ -89,7 +89,8 @@ async fn history(context: &Context, id: &str) -> Result<Value, Error> {
     let found = request::array(&answer, "res").iter().find(|query| request::text(query, "query_id") == Some(id));
     found.cloned().ok_or_else(|| {
         Error::failed(format!("the query history has no statement `{id}`")).with_hint(
-            "without admin rights it shows your own queries only, of the last 30 days; find ids with `list_query_history`",
+            "it shows the last 30 days and, without admin rights, only your own queries; find ids with \
+             `list_query_history`",
         )
     })
 }
@@ -172,7 +173,7 @@ async fn planned(
     let advice = "raise `timeout_seconds`";
     let table = statement::table_in_time(context, &warehouse, &request, input.timeout_seconds.seconds(), advice).await;
     let table = table.map_err(|error| match error.to_string().contains("UNBOUND_SQL_PARAMETER") {
-        true => Error::failed("no plan: the values of the statement's parameters are not known")
+        true => Error::failed("no plan: the values of the statement's parameters are unknown")
             .with_hint("pass its text as `statement`, with values in place of the markers"),
         false => error,
     })?;
@@ -192,7 +193,7 @@ async fn of_query(context: &Context, id: &str) -> Result<Warehouse, Error> {
     let state = request::text(&found, "state").unwrap_or("UNKNOWN");
     if state != "RUNNING" {
         return Err(Error::failed(format!("no plan: the warehouse `{id}` of the query is {state}"))
-            .with_hint("name a `warehouse_id` to plan with; it is started if need be"));
+            .with_hint("give a `warehouse_id` to plan with; it is started if necessary"));
     }
     let name = request::text(&found, "name").map(str::to_owned);
     Ok(Warehouse { id: id.to_owned(), name, state: Some(state.to_owned()) })

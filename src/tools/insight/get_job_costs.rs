@@ -30,8 +30,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         field: "job_id",
         id: input.job_id.map(|id| id.0.to_string()),
         names: Some(NAMES),
-        without: "runs on all-purpose clusters are not in it: their usage is of the cluster, not of a job",
-        whole: "`share_percent` is of the list cost of all jobs in the period",
+        without: "runs on all-purpose clusters are not included: their usage belongs to the cluster, not to a job",
+        whole: "`share_percent` is the share of the list cost of all jobs in the period",
     };
     costs(&context, subject, input.period).await
 }

@@ -29,8 +29,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         field: "warehouse_id",
         id: input.of_warehouse_id,
         names: None,
-        without: "a query's share of a warehouse is not known: the whole time that the warehouse ran is counted",
-        whole: "`share_percent` is of the list cost of all warehouses in the period",
+        without: "a query's share of a warehouse is unknown: all the time that the warehouse ran is counted",
+        whole: "`share_percent` is the share of the list cost of all warehouses in the period",
     };
     let list = request::list(&context, warehouses::List::new(), MOST_PAGES);
     let (answer, warehouses) = tokio::join!(costs(&context, subject, input.period), list);

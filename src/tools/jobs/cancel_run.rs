@@ -43,11 +43,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     let seconds = if input.wait { input.timeout_seconds.seconds() } else { 0 };
     let after = run::wait(&context, run_id, seconds).await;
-    let after = after.map_err(|error| error.after(format!("run {run_id} was told to cancel")))?;
+    let after = after.map_err(|error| error.after(format!("run {run_id}: cancellation requested")))?;
     let mut answer = summary::summary(run_id, &after);
     if !run::is_over(&after) {
         shape::put(&mut answer, "still_running", true);
-        shape::put(&mut answer, "hint", "it was told to cancel; see when it has ended with `wait_for_run`");
+        shape::put(&mut answer, "hint", "the cancellation was requested; see when it has ended with `wait_for_run`");
     }
     Ok(answer)
 }

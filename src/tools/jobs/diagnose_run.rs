@@ -42,9 +42,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     if !has_failed {
         let hint = if run::is_over(&run) {
-            "nothing failed: it did what it was to do"
+            "nothing failed: the run succeeded"
         } else {
-            "nothing has failed so far; wait for its end with `wait_for_run`"
+            "nothing has failed so far; wait for it with `wait_for_run`"
         };
         shape::put(&mut answer, "hint", hint);
         return Ok(answer);
@@ -62,7 +62,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     match changes::since_last_success(&context, run_id, &run).await {
         Ok(Some(changes)) => shape::put(&mut answer, "since_last_success", changes),
         Ok(None) => {}
-        Err(error) => notes.push(format!("the runs before could not be compared: {error}")),
+        Err(error) => notes.push(format!("the earlier runs could not be compared: {error}")),
     }
     shape::put(&mut answer, "next_step", next_step(&run, cause.as_ref()));
     if !notes.is_empty() {
@@ -70,7 +70,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     shape::exact(&mut answer);
     let cuts = shape::fit(&mut answer, context.budget);
-    shape::notice(&mut answer, cuts, "see the whole with `get_run_output`");
+    shape::notice(&mut answer, cuts, "see all of it with `get_run_output`");
     Ok(answer)
 }
 
@@ -123,14 +123,15 @@ fn next_step(run: &Run, cause: Option<&Cause>) -> String {
         "UNAUTHORIZED_ERROR" => "the identity that the job runs as lacks a permission: grant it",
         "RESOURCE_NOT_FOUND" => "something that the task names does not exist: correct it with `update_job`",
         "INVALID_RUN_CONFIGURATION" | "INVALID_CLUSTER_REQUEST" | "FEATURE_DISABLED" => {
-            "its settings are refused: correct them with `update_job`"
+            "its settings were refused: correct them with `update_job`"
         }
         "MAX_CONCURRENT_RUNS_EXCEEDED" | "MAX_JOB_QUEUE_SIZE_EXCEEDED" | "MAX_SPARK_CONTEXTS_EXCEEDED" => {
             return "other runs were active: see them with `list_job_runs` and `active_only`, then `run_job_now` again"
                 .into();
         }
         "USER_CANCELED" | "CANCELED" => {
-            let again = if is_one_time { "run it again" } else { "rerun what was not done with `repair_run`" };
+            let again = if is_one_time { "run it again" } else { "rerun the tasks that did not finish with \
+                `repair_run`" };
             return format!("somebody cancelled it; {again}, if it is still wanted");
         }
         "RUN_TIMEDOUT" | "TIMEDOUT" => {

@@ -24,9 +24,9 @@ const LEAST_ROOM: usize = 600;
 struct Input {
     /// Id of a run, or of one task of it, from `list_job_runs` or `get_run`.
     run_id: Identifier,
-    /// Only this task; of a for-each task its iterations.
+    /// Only this task; for a for-each task, its iterations.
     task_key: Option<String>,
-    /// `next_page_token` of the answer before.
+    /// `next_page_token` of the previous answer.
     page_token: Option<String>,
 }
 
@@ -67,7 +67,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     if !run::is_over(&run) {
         shape::put(&mut answer, "still_running", true);
-        shape::advise(&mut answer, "it goes on; wait for its end with `wait_for_run`");
+        shape::advise(&mut answer, "it is still running; wait for it with `wait_for_run`");
     }
     finish(&context, answer)
 }
@@ -78,9 +78,9 @@ async fn single(context: &Context, run_id: i64, run: &Run) -> Result<Value, Erro
     let life = run.state.as_ref().and_then(|state| state.life_cycle_state.as_ref());
     if life.is_some() && !run::is_over(run) {
         shape::put(&mut answer, "still_running", true);
-        shape::put(&mut answer, "hint", "it goes on; wait for its end with `wait_for_run`");
+        shape::put(&mut answer, "hint", "it is still running; wait for it with `wait_for_run`");
     } else if matches!(life, Some(RunLifeCycleState::Skipped)) {
-        shape::put(&mut answer, "hint", "it was skipped before it began: there is no output");
+        shape::put(&mut answer, "hint", "it was skipped, so there is no output");
     } else {
         let output = output::fetch(context, run_id).await?;
         output::put(&mut answer, output, context.budget.characters * 3 / 4);
@@ -94,9 +94,9 @@ async fn chosen(context: &Context, run_id: i64, parts: Vec<RunTask>, key: &str) 
     let Some(task) = parts.into_iter().find(|task| task.task_key.as_deref() == Some(key)) else {
         let hint = did_you_mean(key, keys.iter().map(String::as_str));
         let hint = if hint.is_empty() { ";".to_owned() } else { hint };
-        let known = if keys.is_empty() { "it has none of its own".to_owned() } else { keys.join(", ") };
+        let known = if keys.is_empty() { "it has no tasks".to_owned() } else { keys.join(", ") };
         let message = format!("run {run_id} has no task `{key}`{hint} its tasks: {known}");
-        return Err(Error::failed(message).with_hint("give one of these as `task_key`, or none for all of them"));
+        return Err(Error::failed(message).with_hint("give one of these as `task_key`, or leave it out for all of them"));
     };
     if let (true, Some(id)) = (task.for_each_task.is_some(), task.run_id) {
         let iterations = run::get(context, id, false).await?.iterations;

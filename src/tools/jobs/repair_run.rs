@@ -25,7 +25,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 struct Input {
     /// Id of an ended job run, from `list_job_runs`.
     run_id: Identifier,
-    /// Task keys to rerun, from `get_run`; all that failed if not given.
+    /// Task keys to rerun, from `get_run`; all failed ones if unset.
     #[serde(default)]
     rerun_tasks: Vec<String>,
     /// Also rerun the tasks that depend on them.
@@ -34,10 +34,10 @@ struct Input {
     /// Other values for job parameters, e.g. `{"day": "2026-01-31"}`.
     #[serde(default)]
     job_parameters: HashMap<String, String>,
-    /// Wait for its end.
+    /// Wait until it has ended.
     #[serde(default)]
     wait: bool,
-    /// Time to wait; after it the run goes on.
+    /// Time to wait; after it the run keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -49,7 +49,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if !run::is_over(&before) {
         let message = format!("run {run_id} is {}: only an ended run can be repaired", run::state(&before));
         return Err(
-            Error::failed(message).with_hint("wait for its end with `wait_for_run`, or stop it with `cancel_run`")
+            Error::failed(message).with_hint("wait for it with `wait_for_run`, or stop it with `cancel_run`")
         );
     }
     if input.rerun_tasks.is_empty()
@@ -70,7 +70,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
             Ok(run) => summary::still_running(run_id, run),
             // It was started, which is all that was asked for.
             Err(_) => {
-                json!({ "run_id": run_id, "still_running": true, "hint": "wait for its end with `wait_for_run`" })
+                json!({ "run_id": run_id, "still_running": true, "hint": "wait for it with `wait_for_run`" })
             }
         };
         shape::put(&mut answer, "repair_id", repair_id);
@@ -117,7 +117,7 @@ async fn start(context: &Context, run_id: i64, before: &Run, input: Input) -> Re
             Ok(answer) => answer.get("repair_id").and_then(identifier),
             Err(error) if error.is_bad_request() => {
                 return Err(Error::from(error).with_hint(
-                    "somebody else may have repaired it meanwhile, or it has none of these tasks: look with `get_run`",
+                    "somebody else may have repaired it meanwhile, or it has none of these tasks: check with `get_run`",
                 ));
             }
             Err(error)

@@ -1,4 +1,4 @@
-//! `run_job_now`: triggers a run of a job, and waits for it where that is asked for.
+//! `run_job_now`: triggers a run of a job, and on request waits for it.
 
 use std::collections::HashMap;
 
@@ -32,10 +32,10 @@ struct Input {
     /// Only these task keys, from `get_job`.
     #[serde(default)]
     only: Vec<String>,
-    /// Wait for its end.
+    /// Wait until it has ended.
     #[serde(default)]
     wait: bool,
-    /// Time to wait; after it the run goes on.
+    /// Time to wait; after it the run keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }

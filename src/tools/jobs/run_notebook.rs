@@ -1,4 +1,4 @@
-//! `run_notebook`: submits a one-time run of a notebook, waits, and gives its result.
+//! `run_notebook`: submits a one-time run of a notebook, waits, and returns its result.
 
 use std::collections::HashMap;
 
@@ -32,24 +32,24 @@ struct Input {
     parameters: HashMap<String, String>,
     /// Cluster to run on, from `list_clusters`; serverless if unset.
     cluster_id: Option<String>,
-    /// Or a cluster for this run alone, e.g. `{"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge",
-    /// "num_workers": 1}`.
+    /// Or a cluster for this run only, e.g.
+    /// `{"spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": 1}`.
     new_cluster: Option<Map<String, Value>>,
     /// SQL warehouse for a SQL notebook, from `list_warehouses`.
     warehouse_id: Option<String>,
     /// Name of the run.
     run_name: Option<String>,
-    /// Wait for its end.
+    /// Wait until it has ended.
     #[serde(default = "crate::input::yes")]
     wait: bool,
-    /// Time to wait; after it the run goes on.
+    /// Time to wait; after it the run keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
 
 async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
     if input.cluster_id.is_some() && input.new_cluster.is_some() {
-        return Err(Error::failed("`cluster_id` and `new_cluster` exclude each other")
+        return Err(Error::failed("`cluster_id` and `new_cluster` cannot be given together")
             .with_hint("give one of them, or neither for serverless compute"));
     }
     input.path = located(&context, &input.path).await?;
@@ -69,8 +69,8 @@ async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
 /// The path of the notebook in the workspace, before a run is started that could only fail.
 async fn located(context: &Context, given: &str) -> Result<String, Error> {
     let path = path::absolute(given).map_err(|_| {
-        Error::failed(format!("`{given}` is no path of a notebook"))
-            .with_hint("give it from the root, e.g. `/Users/me@example.com/etl`; see `list_workspace_items`")
+        Error::failed(format!("`{given}` is not the path of a notebook"))
+            .with_hint("give the path from the root, e.g. `/Users/me@example.com/etl`; see `list_workspace_items`")
     })?;
     match kind(context, path).await {
         Ok(kind) => check_kind(path, kind.as_deref()).map(|()| path.to_owned()),
@@ -84,7 +84,7 @@ async fn located(context: &Context, given: &str) -> Result<String, Error> {
                 return Ok(stem.to_owned());
             }
             let folder = path.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| !folder.is_empty());
-            let hint = format!("see what there is with `list_workspace_items` of `{}`", folder.unwrap_or("/"));
+            let hint = format!("see what exists with `list_workspace_items` of `{}`", folder.unwrap_or("/"));
             Err(Error::failed(format!("there is no notebook `{path}`")).with_hint(hint))
         }
         // What cannot be looked up may run all the same.
@@ -102,8 +102,8 @@ fn check_kind(path: &str, kind: Option<&str>) -> Result<(), Error> {
     match kind {
         Some("DIRECTORY" | "REPO") => Err(Error::failed(format!("`{path}` is a folder"))
             .with_hint(format!("see the notebooks in it with `list_workspace_items` of `{path}`"))),
-        Some("FILE") if !path.ends_with(".ipynb") => Err(Error::failed(format!("`{path}` is a file and no notebook"))
-            .with_hint("make a notebook of its text with `import_notebook`, or run the text with `run_code`")),
+        Some("FILE") if !path.ends_with(".ipynb") => Err(Error::failed(format!("`{path}` is a file, not a notebook"))
+            .with_hint("import its text as a notebook with `import_notebook`, or run the text with `run_code`")),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `wait_for_run`: waits for a run that is there already.
+//! `wait_for_run`: waits for an existing run.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 struct Input {
     /// Run id, from `run_job_now`, `run_notebook` or `list_job_runs`.
     run_id: Identifier,
-    /// Time to wait; after it the run goes on.
+    /// Time to wait; after it the run keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }

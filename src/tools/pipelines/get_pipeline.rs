@@ -1,5 +1,5 @@
-//! `get_pipeline`: one pipeline, with how each flow of its latest update does. A composite, as the workspace tells of
-//! flows in events alone.
+//! `get_pipeline`: one pipeline, with the state of each flow in its latest update. A composite, because the workspace
+//! reports flows only in events.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,6 +55,6 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     shape::exact(&mut answer);
     let cuts = shape::fit(&mut answer, context.budget);
-    shape::notice(&mut answer, cuts, "name what you need in `fields`");
+    shape::notice(&mut answer, cuts, "name the fields that you need in `fields`");
     Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! `run_pipeline`: starts an update of a pipeline, waits, and tells how each flow ended.
+//! `run_pipeline`: starts an update of a pipeline, waits, and reports how each flow ended.
 
 use databricks::Request;
 use databricks::requests::pipelines::pipelines::StartUpdate;
@@ -20,7 +20,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 struct Input {
     /// Pipeline id, from `list_pipelines`.
     pipeline_id: String,
-    /// Empty all tables and compute them anew; what the sources no longer hold is lost.
+    /// Empty all tables and recompute them; what the sources no longer hold is lost.
     #[serde(default)]
     full_refresh: bool,
     /// Only these tables, e.g. `["sales_daily"]`.
@@ -32,7 +32,7 @@ struct Input {
     /// Wait for the end; otherwise poll with `get_pipeline`.
     #[serde(default = "crate::input::yes")]
     wait: bool,
-    /// Time to wait; after it the update goes on.
+    /// Time to wait; after it the update keeps running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -50,7 +50,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if pipelines::is_stopping(&settings) {
         return Ok(json!({
             "pipeline_id": id, "state": pipelines::state(&settings), "still_running": true,
-            "hint": "its last update is still stopping, and none was started; call `run_pipeline` again later",
+            "hint": "its last update is still stopping, so none was started; call `run_pipeline` again later",
         }));
     }
     let is_continuous = shape::at(&settings, "spec.continuous").and_then(Value::as_bool) == Some(true);
@@ -71,7 +71,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     guard.keep();
     let outcome = outcome.map_err(|error| {
         error.after(format!(
-            "update `{update}` was started and goes on; see its state with `get_pipeline` before you start another"
+            "update `{update}` was started and is still running; see its state with `get_pipeline` before you start \
+             another"
         ))
     });
     pipelines::outcome(&context, &id, &update, is_continuous, outcome?).await
@@ -103,8 +104,8 @@ async fn not_started(context: &Context, id: &str, before: Option<&str>, error: E
     let is_busy = error.api().is_some_and(databricks::Error::is_conflict);
     if is_new && (may_have_happened || is_busy) {
         return error.with_outcome(format!(
-            "its update `{update}`, now {state}, began during this call and may be the one asked for: look with \
-             `get_pipeline` before you start another"
+            "its update `{update}`, now {state}, began during this call and may be the one that you asked for: check \
+             with `get_pipeline` before you start another"
         ));
     }
     if pipelines::is_stopping(&settings) {
@@ -118,8 +119,8 @@ async fn not_started(context: &Context, id: &str, before: Option<&str>, error: E
     }
     if may_have_happened {
         return error.with_outcome(
-            "the update may have been started although the answer was lost: look with `get_pipeline` before you start \
-             another",
+            "the update may have been started although the answer was lost: check with `get_pipeline` before you \
+             start another",
         );
     }
     error

@@ -1,5 +1,5 @@
-//! `stop_pipeline`: ends the update that a pipeline runs, and waits until it has. Whoever cancels the call gives up the
-//! wait alone: a stop cannot be taken back.
+//! `stop_pipeline`: ends the update that a pipeline runs, and waits until it has. Cancelling the call ends only the
+//! wait: a stop cannot be undone.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ struct Input {
     /// Wait until it is idle; otherwise poll with `get_pipeline`.
     #[serde(default = "crate::input::yes")]
     wait: bool,
-    /// Time to wait; the stop goes on after it, or if cancelled.
+    /// Time to wait; the stop continues after it, or if cancelled.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -45,7 +45,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut wait = Wait::new(if input.wait { input.timeout_seconds.seconds() } else { 0 }, LONGEST_PAUSE);
     let name = format!("pipeline {id}");
     let after = watch(&context, &name, &mut wait, || pipelines::get(&context, &id), look).await;
-    let after = after.map_err(|error| error.after(format!("{name} was told to stop")))?;
+    let after = after.map_err(|error| error.after(format!("{name}: stop requested")))?;
     let state = pipelines::state(&after);
     let page = format!("{}/#joblist/pipelines/{id}", context.client.host());
     if is_idle(state) {
@@ -53,7 +53,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     Ok(json!({
         "pipeline_id": id, "state": state, "page_url": page, "still_running": true,
-        "hint": "it is being stopped; wait on with `stop_pipeline`, or see its state with `get_pipeline`",
+        "hint": "it is being stopped; keep waiting with `stop_pipeline`, or see its state with `get_pipeline`",
     }))
 }
 

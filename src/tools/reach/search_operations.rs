@@ -13,12 +13,12 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// What it shall do, or its name, e.g. `list dashboards`.
+    /// What it should do, or its name, e.g. `list dashboards`.
     query: String,
-    /// Shows also the schemas of the arguments.
+    /// Also shows the schemas of the arguments.
     #[serde(default)]
     describe: bool,
-    /// Most operations to return.
+    /// Maximum operations to return.
     #[serde(default = "limit")]
     #[schemars(range(min = 1, max = 50))]
     limit: usize,
@@ -33,7 +33,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let withheld = context.directory.withheld(&input.query);
     if found.is_empty() && withheld.is_empty() {
         return Err(Error::failed("no operation has any of these words")
-            .with_hint("name what it is about and what it does, e.g. `list dashboards`"));
+            .with_hint("say what the operation is about and what it does, e.g. `list dashboards`"));
     }
     let mut answer = json!({ "operations": found });
     if !withheld.is_empty()

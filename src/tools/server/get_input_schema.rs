@@ -17,7 +17,7 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run);
 const DEPTH: usize = 2;
 /// What is said where there is more.
 const NOTE: &str =
-    "an object with `fields` in place of `properties` is cut: see it whole by its `path`, names joined by dots";
+    "an object with `fields` instead of `properties` is cut: see all of it by its `path`, names joined by dots";
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -30,7 +30,7 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let Some(full) = context.directory.full_schema(&input.tool)?.map(operation::json) else {
         return Err(Error::failed(format!("the input schema of `{}` is complete as it is listed", input.tool))
-            .with_hint("call the tool with the arguments that its schema in the list of tools names"));
+            .with_hint("call the tool with the arguments that its schema in the tool list names"));
     };
     let names = input.path.as_deref().unwrap_or_default().split('.').filter(|name| !name.is_empty());
     let mut schema = &full;

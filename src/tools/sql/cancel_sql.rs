@@ -1,4 +1,4 @@
-//! `cancel_sql`: cancels a statement and looks whether it has ended.
+//! `cancel_sql`: cancels a statement and checks whether it has ended.
 
 use databricks::types::{StatementResponse, StatementState};
 use schemars::JsonSchema;
@@ -28,7 +28,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let id = input.statement_id;
     let before = statement::state(&statement::get(&context, &id).await?);
     if !statement::is_open(&before) {
-        let hint = "it had ended before, so there was nothing to cancel";
+        let hint = "it had already ended, so there was nothing to cancel";
         return Ok(json!({ "statement_id": id, "state": before, "hint": hint }));
     }
     statement::cancel(&context.client, &id).await?;
@@ -39,13 +39,14 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let name = format!("statement {id}");
     let mut wait = Wait::new(SECONDS, LONGEST_PAUSE);
     let after = watch(&context, &name, &mut wait, || statement::get(&context, &id), look).await;
-    let now = statement::state(&after.map_err(|error| error.after(format!("{name} was told to cancel")))?);
+    let now = statement::state(&after.map_err(|error| error.after(format!("{name}: cancellation requested")))?);
     let mut answer = json!({ "statement_id": id, "state": now });
     if statement::is_open(&now) {
         shape::put(&mut answer, "still_running", true);
-        shape::put(&mut answer, "hint", "the cancel was taken and has not taken effect; see `get_sql_result`");
+        shape::put(&mut answer, "hint", "the cancellation was accepted but has not taken effect yet; see \
+                                         `get_sql_result`");
     } else if now == StatementState::Succeeded {
-        shape::put(&mut answer, "hint", "it ended before the cancel reached it; its effects stay");
+        shape::put(&mut answer, "hint", "it ended before the cancellation reached it; its effects stay");
     }
     Ok(answer)
 }

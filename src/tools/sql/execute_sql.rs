@@ -1,4 +1,4 @@
-//! `execute_sql`: runs one statement on a SQL warehouse, waits, and gives its rows.
+//! `execute_sql`: runs one statement on a SQL warehouse, waits, and returns its rows.
 
 use databricks::types::StatementParameterListItem;
 use schemars::JsonSchema;
@@ -30,9 +30,9 @@ struct Input {
     catalog: Option<String>,
     /// Schema for names without one, from `list_schemas`.
     schema: Option<String>,
-    /// SQL warehouse, from `list_warehouses`; if unset, the configured one or one that runs.
+    /// SQL warehouse, from `list_warehouses`; if unset, the configured one or a running one.
     warehouse_id: Option<String>,
-    /// Most rows the statement may give.
+    /// Maximum rows that the statement may return.
     #[schemars(range(min = 1))]
     row_limit: Option<i64>,
     /// The result may exceed 25 MiB. Queries adapt by themselves.
@@ -46,7 +46,7 @@ struct Input {
     /// Refuse everything but queries.
     #[serde(default)]
     read_only: bool,
-    /// Time to wait; after it the statement goes on and its id is returned.
+    /// Time to wait; after it the statement keeps running and its id is returned.
     #[serde(default)]
     timeout_seconds: Timeout,
 }
@@ -70,8 +70,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     if context.policy.read_only || input.read_only {
         let way_out = match context.policy.read_only {
-            true => "this workspace is read-only on this server, which was started so; nothing was run",
-            false => "nothing was run, as `read_only` is set",
+            true => "this server was started with this workspace read-only; nothing was run",
+            false => "nothing was run, because `read_only` is set",
         };
         read_only::check(&input.statement, circumstances.clone()).await.map_err(|error| {
             let error = error.with_hint(way_out);
@@ -112,7 +112,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         (Outcome::Done(statement), None) => {
             let mut answer = statement::page(&context, *statement, Cursor::default()).await?;
             if is_of_session(&request.sql) {
-                let advice = "each call has a session of its own, so later ones do not see this: pass `catalog` and \
+                let advice = "each call has its own session, so later calls do not see this: pass `catalog` and \
                               `schema`, or values in `parameters`";
                 shape::advise(&mut answer, advice);
             }
@@ -148,7 +148,7 @@ impl Parameter {
 async fn about_syntax(error: Error, sql: &str) -> Error {
     match error.to_string().contains("PARSE_SYNTAX_ERROR") && read_only::has_several_statements(sql).await {
         true => error.with_hint(
-            "one call takes one statement: send each in a call of its own, or all as a script between `BEGIN` and `END`",
+            "one call takes one statement: send each in its own call, or all as a script between `BEGIN` and `END`",
         ),
         false => error,
     }

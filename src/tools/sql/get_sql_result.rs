@@ -1,4 +1,4 @@
-//! `get_sql_result`: goes on with a statement by its id, waiting for it or giving its next rows.
+//! `get_sql_result`: continues a statement by its id: waits for it or returns its next rows.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ struct Input {
     statement_id: String,
     /// `next_page_token` of the last answer.
     page_token: Option<String>,
-    /// Time to wait for a statement that still runs.
+    /// Time to wait for a statement that is still running.
     #[serde(default)]
     timeout_seconds: Timeout,
 }

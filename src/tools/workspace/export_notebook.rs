@@ -25,7 +25,7 @@ struct Input {
     /// workspace files.
     #[serde(default)]
     format: Format,
-    /// First character to return: 0, or `next_offset` of the answer before.
+    /// First character to return: 0, or `next_offset` of the previous answer.
     #[serde(default)]
     offset: usize,
 }
@@ -45,8 +45,9 @@ pub(crate) enum Format {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let remote = Remote::parse(&input.path)?;
     let Remote::Workspace(path) = &remote else {
-        return Err(Error::failed(format!("`{}` is in a volume, where no notebooks are", input.path))
-            .with_hint("list with `list_volume_files`; read with `read_volume_file`, or tables with `execute_sql`"));
+        return Err(Error::failed(format!("`{}` is in a volume, where there are no notebooks", input.path))
+            .with_hint("list files with `list_volume_files`; read them with `read_volume_file`, or tables with \
+                        `execute_sql`"));
     };
     let request = workspace::Export::new(path).format(request::word(input.format));
     let answer = context.client.send(request).await.map_err(too_large)?;
@@ -58,7 +59,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let total = text.chars().count();
     if input.offset > 0 && input.offset >= total {
         return Err(Error::failed(format!("`{path}` has {total} characters; `offset` is past its end"))
-            .with_hint("it is read to its end; begin again without `offset`"));
+            .with_hint("you have read it to its end; to start over, leave out `offset`"));
     }
     // The other fields of the answer need room too; what goes beyond the budget would be cut, and lost.
     let room =

@@ -22,16 +22,16 @@ pub(crate) static COMPOSITE: Composite = composite!(Input, run, one_of: ["conten
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Absolute path of the notebook, e.g. `/Users/me@example.com/etl`; folders above it are made.
+    /// Absolute path of the notebook, e.g. `/Users/me@example.com/etl`; missing folders are created.
     path: String,
     /// Its text in the format given, e.g. `# Databricks notebook source`; or `local_path`.
     content: Option<String>,
-    /// A file of the machine the server runs on, below its `--local-root`.
+    /// A file on the machine the server runs on, below its `--local-root`.
     local_path: Option<String>,
-    /// Detected by content and file extension if unset. `SOURCE`: code; `JUPYTER`: .ipynb JSON; `HTML`, `DBC` and `R_MARKDOWN`:
-    /// exported notebooks; `AUTO`: a plain workspace file, or a notebook by its header.
+    /// Detected from content and file extension if unset. `SOURCE`: code; `JUPYTER`: .ipynb JSON; `HTML`, `DBC` and
+    /// `R_MARKDOWN`: exported notebooks; `AUTO`: a plain workspace file, or a notebook if it has the header.
     format: Option<Format>,
-    /// Language of the source; told by its header and the file extension if unset.
+    /// Language of the source; detected from its header and file extension if unset.
     language: Option<Language>,
     /// Replace an existing item at this path.
     #[serde(default)]
@@ -41,7 +41,7 @@ struct Input {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let remote = Remote::parse(&input.path)?;
     let Remote::Workspace(path) = &remote else {
-        return Err(Error::failed("notebooks live in the workspace tree, not in volumes")
+        return Err(Error::failed("notebooks are in the workspace tree, not in volumes")
             .with_hint("give a workspace path, or put the file there with `upload_file`"));
     };
     let mut bytes: Bytes = match UploadSource::new(&context, input.content, input.local_path.clone())? {
@@ -87,7 +87,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     .map_err(|error| upload_file::exists(error.into(), input.overwrite))?;
     let object = upload_file::object(&context, path).await;
-    let object = object.map_err(|error| error.after(format!("`{path}` was imported, and cannot be read yet")))?;
+    let object = object.map_err(|error| error.after(format!("`{path}` was imported, but cannot be read yet")))?;
     let mut answer = shape::keep(&object, &["path", "object_type", "language", "object_id"]);
     if let Some(path) = object.get("path").and_then(Value::as_str) {
         shape::put(&mut answer, "url", format!("{}/#workspace{path}", context.client.host()));
@@ -97,6 +97,6 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 fn unknown_language() -> Error {
-    Error::failed("neither the content nor a file extension tells the language of this notebook")
+    Error::failed("neither the content nor a file extension says the language of this notebook")
         .with_hint("give `language`, e.g. `PYTHON`, for source code, or `format` for anything else")
 }

@@ -1,4 +1,4 @@
-//! Tools that a search takes for each other: each is looked for by its own words, and what comes close is told.
+//! Tools that a search confuses: each is searched for by its own words, and close matches are reported.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Which operations the allowlist names, and where, whether or not the API has them: what a check of the allowlist cannot
-//! tell while it has mistakes.
+//! Which operations the allowlist names, and where, whether or not the API has them: what a check of the allowlist
+//! cannot say while it has mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What to decide on a new operation, by what was decided on its siblings.
+//! Proposes decisions on a new operation from those on its siblings.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What an update tells the person who runs it.
+//! What an update reports to the person who runs it.
 
 use std::collections::BTreeMap;
 use std::fmt::{Error, Write as _};

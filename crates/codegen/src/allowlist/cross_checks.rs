@@ -1,4 +1,4 @@
-//! The checks that need all files: what an entry names in another, and what it says of it.
+//! The checks that need all files: an entry may name something in another entry, and say something about it.
 
 use std::collections::BTreeMap;
 

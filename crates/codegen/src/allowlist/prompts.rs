@@ -1,4 +1,4 @@
-//! Prompts: what a person asks for often, with the tools that answer it. Each is a file of `allowlist/prompts/`.
+//! Prompts: common requests, with the tools that answer them. Each is a file of `allowlist/prompts/`.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Operations without a tool of their own, which the executors reach: a risk and one sentence each.
+//! Operations without a tool of their own, which the executors call: a risk and one sentence each.
 
 use std::collections::BTreeMap;
 

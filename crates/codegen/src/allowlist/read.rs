@@ -1,4 +1,4 @@
-//! Reads toolset files, and tells each mistake where it stands.
+//! Reads toolset files, and reports each mistake with its file and line.
 
 use std::collections::BTreeMap;
 

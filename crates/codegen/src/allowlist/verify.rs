@@ -1,5 +1,5 @@
-//! How a caller whose answer was lost sees whether a tool did its work: the tool to look with, and where one read of the
-//! API answers it, that read.
+//! How a caller whose answer was lost sees whether a tool did its work: the tool that shows it, and the API read, if
+//! one read answers it.
 
 use super::{Allowlist, Argument, Risk, Source, Tool};
 use crate::api::{Api, Location, Operation, Response, Schema};

@@ -1,5 +1,5 @@
 //! Whether decisions say enough: a reason for each exclusion, and a reason for each risk class that a name or a method
-//! speaks against.
+//! contradicts.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Identifiers made from spec and allowlist text, which is untrusted: what is no identifier is refused.
+//! Identifiers made from spec and allowlist text, which is untrusted: what is not an identifier is refused.
 
 use anyhow::{Context, Result};
 use heck::ToShoutySnakeCase;

@@ -1,7 +1,7 @@
 //! The request types: one for each operation that a composite or a reader of a resource uses.
 //!
-//! A name of the API that changes is then an error of the compiler where the request is made, and a required value cannot
-//! be left out.
+//! When a name in the API changes, the compiler then reports an error where the request is made, and a required value
+//! cannot be left out.
 
 use std::collections::BTreeMap;
 

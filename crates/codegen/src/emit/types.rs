@@ -1,8 +1,8 @@
 //! The types of answers and bodies: progenitor's, for the operations that the allowlist marks as typed, made tolerant.
 //!
-//! The API drifts: enums gain values, fields appear and vanish, int64 arrive as text, lists as null. What
-//! progenitor makes of a schema fails on each of these. So responses are loosened twice, first in the
-//! document ([`document`]) and then on the generated tree ([`tolerance`]).
+//! The API drifts: enums gain values, fields appear and vanish, int64 arrive as text, lists as null. Progenitor's types
+//! fail on each of these. So responses are loosened twice, first in the document ([`document`]) and then on the
+//! generated tree ([`tolerance`]).
 
 mod document;
 mod tolerance;

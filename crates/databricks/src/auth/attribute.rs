@@ -1,5 +1,5 @@
-//! The settings of Databricks' unified authentication: their keys in a profile, their variables, and the way of
-//! authenticating that each belongs to.
+//! The settings of Databricks' unified authentication: their keys in a profile, their variables, and the authentication
+//! method that each belongs to.
 
 use Attribute::*;
 

@@ -1,4 +1,4 @@
-//! What the ways of authenticating through Azure have in common.
+//! What the authentication methods for Azure have in common.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub(crate) async fn tenant(context: &Context) -> Result<String, NotConfigured> {
         let tenant = url.path_segments()?.next()?.to_owned();
         (!tenant.is_empty()).then_some(tenant)
     });
-    Ok(tenant.ok_or_else(|| Error::credentials("the login page of the host does not tell its tenant"))?)
+    Ok(tenant.ok_or_else(|| Error::credentials("the login page of the host does not name its tenant"))?)
 }
 
 /// Asks Azure for the host of the workspace that the resource id names, where no host is set.
@@ -63,7 +63,7 @@ pub(crate) async fn ensure_host(
     let request = request.secret_header(AUTHORIZATION, "Bearer", token.access.expose())?;
     let answer = context.identity.request(request).await?;
     let host = answer.pointer("/properties/workspaceUrl").and_then(Value::as_str);
-    let host = host.ok_or_else(|| Error::credentials("Azure does not tell the workspace's URL"))?;
+    let host = host.ok_or_else(|| Error::credentials("Azure does not return the workspace's URL"))?;
     context.learn_host(host.parse()?);
     Ok(())
 }

@@ -84,7 +84,7 @@ impl Az {
                 .with_hint("run `az login`"));
         }
         serde_json::from_str(&output.stdout)
-            .map_err(|_| Error::credentials(format!("`az account {name}` did not answer with JSON")))
+            .map_err(|_| Error::credentials(format!("`az account {name}` did not print JSON")))
     }
 }
 
@@ -96,7 +96,7 @@ fn read(answer: &Value) -> Result<Token, Error> {
     let mut token = Token::read(&told, std::time::SystemTime::UNIX_EPOCH)?;
     token.expiry = token.expiry.or_else(|| jwt_expiry(&access));
     if token.expiry.is_none() {
-        return Err(Error::credentials("`az` does not tell when the token expires").with_hint("update the Azure CLI"));
+        return Err(Error::credentials("`az` does not say when the token expires").with_hint("update the Azure CLI"));
     }
     Ok(token)
 }

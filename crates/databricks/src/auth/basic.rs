@@ -1,4 +1,4 @@
-//! `basic`: user name and password. Databricks has ended passwords for users; some gateways still take them.
+//! `basic`: user name and password. Databricks no longer accepts passwords from users; some gateways still do.
 
 use std::sync::Arc;
 

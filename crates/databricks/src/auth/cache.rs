@@ -1,4 +1,4 @@
-//! A token kept until it must be replaced: one fetch for however many callers, ahead of time where possible.
+//! A token cached until it must be replaced: one fetch for any number of callers, ahead of time if possible.
 
 use std::fmt;
 use std::future::Future;

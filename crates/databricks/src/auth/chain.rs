@@ -1,4 +1,4 @@
-//! The ways of authenticating, in the order in which they are tried.
+//! The authentication methods, in the order in which they are tried.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -202,6 +202,6 @@ fn cannot(context: &Context, method: Option<&str>) -> String {
 
 fn unknown(name: &str) -> Error {
     let known: Vec<_> = METHODS.iter().map(|method| format!("`{}`", method.name)).collect();
-    Error::configuration(format!("there is no way of authenticating called `{name}`"))
+    Error::configuration(format!("there is no authentication method `{name}`"))
         .with_hint(format!("set DATABRICKS_AUTH_TYPE to one of {}", known.join(", ")))
 }

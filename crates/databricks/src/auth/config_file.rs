@@ -1,7 +1,7 @@
 //! `.databrickscfg`: its grammar, which is that of the Databricks CLI and the Go SDK, and the choice of a profile.
 //!
-//! Written by hand because no crate reads it the same way: a comment needs a space before it, quotes around a value
-//! are taken off, `DEFAULT` is a profile like any other, and keys are told apart by case. What the grammar allows but hardly
+//! Written by hand because no crate reads it the same way: a comment needs a space before it, quotes around a value are
+//! removed, `DEFAULT` is a profile like any other, and keys are case-sensitive. What the grammar allows but hardly
 //! anybody means, such as a key in capitals, becomes a remark.
 
 use std::io;
@@ -85,10 +85,10 @@ impl ConfigFile {
                 if section.line != number {
                     let text = match section.line {
                         0 => format!(
-                            "keys before any section are in the profile `{}` already; it goes on here",
+                            "keys before any section already belong to the profile `{}`, which continues here",
                             section.name
                         ),
-                        line => format!("the profile `{}` began in line {line} and goes on here", section.name),
+                        line => format!("the profile `{}` began in line {line} and continues here", section.name),
                     };
                     section.remarks.push(Remark { line: number, text });
                 }
@@ -101,12 +101,12 @@ impl ConfigFile {
                 let Some((next, _)) = lines.next() else { break };
                 raw.push_str(next.trim());
             }
-            let value = value(&raw).ok_or((number, "a quoted value without its end"))?;
+            let value = value(&raw).ok_or((number, "a quoted value without a closing quote"))?;
             let section = file.section(&current);
             let key = key.trim().trim_matches('"');
             if key.contains(char::is_whitespace) {
                 // The words may hold a secret, so they are not repeated.
-                let text = "it is ignored, as it has no `=` behind the key".to_owned();
+                let text = "it is ignored, because it has no `=` after the key".to_owned();
                 section.remarks.push(Remark { line: number, text });
                 continue;
             }
@@ -116,7 +116,7 @@ impl ConfigFile {
             } else if section.line == 0 && section.values.is_empty() {
                 Some(format!("keys before the first `[profile]` belong to the profile `{DEFAULT}`"))
             } else {
-                is_known.then(|| "this key is set a second time in its profile, and this value counts".to_owned())
+                is_known.then(|| "this key is set twice in its profile, and this value counts".to_owned())
             };
             section.remarks.extend(text.map(|text| Remark { line: number, text }));
             section.values.retain(|(name, _)| name != key);
@@ -276,13 +276,13 @@ mod tests {
                 "p",
                 vec![
                     "line 4 of `cfg`: the profile `p` began in line 1 and goes on here",
-                    "line 5 of `cfg`: this key is set a second time in its profile, and this value counts",
+                    "line 5 of `cfg`: this key is set twice in its profile, and this value counts",
                 ],
             ),
             (
                 "[p]\nhost = x\ntoken dapi123:4\n",
                 "p",
-                vec!["line 3 of `cfg`: it is ignored, as it has no `=` behind the key"],
+                vec!["line 3 of `cfg`: it is ignored, because it has no `=` after the key"],
             ),
         ] {
             assert_eq!(remarks(text, profile), expected, "{text}");
@@ -311,7 +311,7 @@ mod tests {
         for (text, expected) in [
             ("[p", "a section without `]` in line 1"),
             ("[p]\n\nsecret-value", "neither a section nor `key = value` in line 3"),
-            ("[p]\ntoken = `secret-value", "a quoted value without its end in line 2"),
+            ("[p]\ntoken = `secret-value", "a quoted value without a closing quote in line 2"),
         ] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("cfg");

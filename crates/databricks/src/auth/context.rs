@@ -1,4 +1,4 @@
-//! What every way of authenticating starts from: the settings, the host and the world around.
+//! What every authentication method starts from: the settings, the host and the environment.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What a way of authenticating comes to: headers, and the means to renew them.
+//! What an authentication method produces: headers, and the means to renew them.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -127,7 +127,7 @@ impl Credential {
 
 fn header_value(text: &str) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::try_from(text).map_err(|_| {
-        Error::configuration("the token contains characters that no token has")
+        Error::configuration("the token contains characters that are not allowed in a token")
             .with_hint("check DATABRICKS_TOKEN for stray quotes and line breaks")
     })?;
     value.set_sensitive(true);

@@ -32,7 +32,7 @@ pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotCo
     // The CLI's login decides on the scopes, and it writes them into the profile.
     if matches!(context.settings.source(Attribute::Scopes), Some(Source::Explicit | Source::Variable(_))) {
         return Err(NotConfigured::Failed(
-            Error::credentials("scopes are decided on by `databricks auth login`").with_hint("remove the scopes"),
+            Error::credentials("`databricks auth login` decides on the scopes").with_hint("remove the scopes"),
         ));
     }
     let version = version(&context, &cli).await;
@@ -107,9 +107,9 @@ async fn fetch(context: &Context, cli: &Program, command: &[String]) -> Result<T
             .with_hint(login));
     }
     let answer: Value = serde_json::from_str(&output.stdout)
-        .map_err(|_| Error::credentials("`databricks auth token` did not answer with JSON"))?;
+        .map_err(|_| Error::credentials("`databricks auth token` did not print JSON"))?;
     let expiry = answer.get("expiry").and_then(Value::as_str).and_then(parse_time);
     let expiry =
-        expiry.ok_or_else(|| Error::credentials("`databricks auth token` does not tell when the token expires"))?;
+        expiry.ok_or_else(|| Error::credentials("`databricks auth token` does not say when the token expires"))?;
     Ok(Token { access: text(&answer, "access_token")?, expiry: Some(expiry), refresh: None })
 }

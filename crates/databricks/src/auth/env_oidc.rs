@@ -1,4 +1,4 @@
-//! `env-oidc`: an OIDC token in an environment variable, which is read anew for each exchange.
+//! `env-oidc`: an OIDC token in an environment variable, which is read again for each exchange.
 
 use std::sync::Arc;
 
@@ -23,5 +23,5 @@ fn variable(context: &Context) -> &str {
 async fn read(context: Arc<Context>) -> Result<Secret, Error> {
     let name = variable(&context);
     let token = context.environment.variable(name);
-    token.map(Secret::from).ok_or_else(|| Error::credentials(format!("{name} is not set any more")))
+    token.map(Secret::from).ok_or_else(|| Error::credentials(format!("{name} is no longer set")))
 }

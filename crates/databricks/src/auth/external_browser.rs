@@ -1,5 +1,5 @@
-//! `external-browser`: the tokens of an earlier login in the browser, which [`Login`](crate::Login) has kept. Nothing
-//! is asked here: a server has nobody to ask.
+//! `external-browser`: the tokens of an earlier browser login, which [`Login`](crate::Login) has stored. This method
+//! never asks the user: a server has nobody to ask.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const LEAD: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) async fn configure(context: Arc<Context>) -> Result<Credential, NotConfigured> {
     context.need_host()?;
-    let none = || NotConfigured::Lacks("no login in the browser is kept for this host".to_owned());
+    let none = || NotConfigured::Lacks("no browser login is stored for this host".to_owned());
     let logins = Logins::of(&context.environment).ok_or_else(none)?;
     let purpose = Purpose::of(&context).ok_or_else(none)?;
     let login = logins.find(&purpose)?.ok_or_else(none)?;
@@ -72,7 +72,7 @@ async fn fetch(
         Ok(mut token) => {
             token.refresh = token.refresh.or(kept.refresh);
             if let Err(error) = logins.keep_again(login, &token).await {
-                tracing::warn!(%error, "the refreshed login is not kept");
+                tracing::warn!(%error, "the refreshed login was not stored");
             }
             Ok(token)
         }

@@ -1,4 +1,4 @@
-//! `file-oidc`: an OIDC token in a file, which is read anew for each exchange.
+//! `file-oidc`: an OIDC token in a file, which is read again for each exchange.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the ways of authenticating through Google have in common.
+//! What the authentication methods for Google have in common.
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,6 +1,5 @@
 //! The keyring of the operating system: the Keychain of macOS, the Credential Manager of Windows, the Secret Service of
-//! Linux desktops. Each may ask the user to unlock it first, so it is spoken to on a thread of its own, and not for
-//! ever.
+//! Linux desktops. Each may ask the user to unlock it first, so a thread of its own accesses it, with a time limit.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,7 +76,7 @@ impl Keyring {
         thread.map_err(|error| unreachable(&error))?;
         match timeout(PATIENCE, receiver).await {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(_)) => Err(unreachable(&"it broke off")),
+            Ok(Err(_)) => Err(unreachable(&"it stopped unexpectedly")),
             Err(_) => Err(unreachable(&format!("no answer within {} s; is it locked?", PATIENCE.as_secs()))),
         }
     }
@@ -122,7 +121,7 @@ fn open() -> Opened {
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 fn open() -> Opened {
-    Err(keyring_core::Error::NotSupportedByStore("there is none that is known here".to_owned()))
+    Err(keyring_core::Error::NotSupportedByStore("no supported keyring was found".to_owned()))
 }
 
 /// Not what is in it.

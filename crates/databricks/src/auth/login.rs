@@ -147,7 +147,7 @@ impl Login {
                 format!("{}/v1/token", issuer.trim_end_matches('/'))
             }
             (None, None) => {
-                return Err(Error::credentials("the browser came back without saying from which workspace"));
+                return Err(Error::credentials("the browser returned without naming a workspace"));
             }
         };
         let redirect = self.callback.url();
@@ -223,13 +223,13 @@ fn context(config: &Config) -> Result<Arc<Context>, Error> {
 
 fn logins(environment: &Environment) -> Result<Logins, Error> {
     Logins::of(environment)
-        .ok_or_else(|| Error::configuration("there is no home directory to keep a login in").with_hint("set HOME"))
+        .ok_or_else(|| Error::configuration("there is no home directory in which to store a login").with_hint("set HOME"))
 }
 
 /// The host whose OAuth server has this name.
 fn host_of(issuer: &str) -> Result<Host, Error> {
     let url = Url::parse(issuer).ok().filter(is_secure);
-    let url = url.ok_or_else(|| Error::credentials("the browser came back from a place that is not `https`"))?;
+    let url = url.ok_or_else(|| Error::credentials("the browser returned from an address that is not `https`"))?;
     url.origin().ascii_serialization().parse()
 }
 
@@ -243,6 +243,6 @@ fn scopes(context: &Context) -> String {
 
 fn random<const N: usize>() -> Result<String, Error> {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::credentials("this system gives no random numbers"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::credentials("this system provides no random numbers"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }

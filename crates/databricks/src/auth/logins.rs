@@ -206,7 +206,7 @@ impl Logins {
             several => {
                 let names: Vec<_> =
                     several.iter().filter_map(KeptLogin::profile).map(|name| format!("`{name}`")).collect();
-                Err(Error::credentials(format!("several logins are kept for this host: {}", names.join(", ")))
+                Err(Error::credentials(format!("several logins are stored for this host: {}", names.join(", ")))
                     .with_hint("name one of their profiles with DATABRICKS_CONFIG_PROFILE"))
             }
         }
@@ -219,7 +219,7 @@ impl Logins {
             Some(tokens) => tokens,
             None => {
                 let secret = self.need_keyring()?.get(&login.purpose.entry()).await?;
-                let secret = secret.ok_or_else(|| Error::credentials("the login is not in the keyring any more"))?;
+                let secret = secret.ok_or_else(|| Error::credentials("the login is no longer in the keyring"))?;
                 serde_json::from_str(secret.expose())
                     .map_err(|_| Error::credentials("the entry in the keyring is not a login"))?
             }
@@ -246,7 +246,7 @@ impl Logins {
         let mut in_keyring = wish != Some(Storage::File);
         if in_keyring && let Err(error) = self.keep_in_keyring(purpose, token).await {
             if wish.is_some() {
-                return Err(error.with_hint("unlock it, or keep the login in a file with `--storage file`"));
+                return Err(error.with_hint("unlock it, or store the login in a file with `--storage file`"));
             }
             in_keyring = false;
             reason = Some(error);
@@ -266,7 +266,7 @@ impl Logins {
         let wish = (!login.in_keyring).then_some(Storage::File);
         let (_, reason) = self.keep(&login.purpose, token, wish).await?;
         if let Some(error) = reason {
-            tracing::warn!(%error, "the login is now kept in a file");
+            tracing::warn!(%error, "the login is now stored in a file");
         }
         Ok(())
     }
@@ -283,7 +283,7 @@ impl Logins {
         if token.refresh.is_some() && keyring.set(&entry, text(&short)).await? {
             return Ok(());
         }
-        Err(Error::credentials("the keyring of this system has no room for the tokens"))
+        Err(Error::credentials("the tokens do not fit into the keyring of this system"))
     }
 
     /// Forgets a login; `false` if somebody else did before.
@@ -325,7 +325,7 @@ impl Logins {
 
     fn failed(&self, verb: &str, login: &KeptLogin, error: &io::Error) -> Error {
         let path = self.path(&login.purpose);
-        Error::credentials(format!("cannot {verb} the kept login `{}`: {error}", path.display()))
+        Error::credentials(format!("cannot {verb} the stored login `{}`: {error}", path.display()))
     }
 }
 
@@ -345,6 +345,6 @@ fn expiry_text(expiry: Option<SystemTime>) -> Option<String> {
 
 fn read(path: &std::path::Path) -> io::Result<Record> {
     // What is wrong with the text is not told: it may hold a token.
-    let broken = |_| io::Error::new(io::ErrorKind::InvalidData, "it holds no login");
+    let broken = |_| io::Error::new(io::ErrorKind::InvalidData, "it contains no login");
     serde_json::from_str(&fs::read_to_string(path)?).map_err(broken)
 }

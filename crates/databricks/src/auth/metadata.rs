@@ -89,7 +89,7 @@ impl Endpoints {
         // By now the host may have told its account.
         let endpoints = match (discovery_url, context.account_id()) {
             (Some(url), _) => {
-                need_secure(&url, "the place of the OAuth endpoints", host)?;
+                need_secure(&url, "the addresses of the OAuth endpoints", host)?;
                 Endpoints::fetch(context, &url).await?
             }
             (None, Some(account_id)) if context.is_account_host() => {
@@ -100,7 +100,7 @@ impl Endpoints {
                 }
             }
             (None, None) if context.is_account_host() => {
-                return Err(Error::credentials("DATABRICKS_ACCOUNT_ID is not set, and the host is an account's"));
+                return Err(Error::credentials("the host is an account's, but DATABRICKS_ACCOUNT_ID is not set"));
             }
             (None, _) => {
                 Endpoints::fetch(context, &format!("{host}/oidc/.well-known/oauth-authorization-server")).await?

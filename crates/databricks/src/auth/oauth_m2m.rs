@@ -39,8 +39,8 @@ async fn fetch(context: Arc<Context>) -> Result<Token, Error> {
             return error;
         }
         error.with_hint(
-            "check DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; a secret that has expired needs a successor, made \
-             in the settings of the service principal",
+            "check DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET; replace an expired secret in the settings of \
+             the service principal",
         )
     })?;
     Token::read(&answer, asked)

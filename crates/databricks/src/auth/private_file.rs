@@ -17,7 +17,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// others read.
 pub(crate) fn replace_secret(path: &Path, content: &[u8]) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(io::Error::other("there is a link or something else that is not a regular file; remove it"));
+        return Err(io::Error::other("it is a link or something else that is not a regular file; remove it"));
     }
     replace_exactly(path, content, None)
 }

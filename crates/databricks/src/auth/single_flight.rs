@@ -40,7 +40,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     pub(crate) async fn land(mut self) -> Result<T, Error> {
         match self.0.wait_for(Option::is_some).await.ok().and_then(|result| result.clone()) {
             Some(result) => result,
-            None => Err(Error::credentials("the authentication was broken off").transient()),
+            None => Err(Error::credentials("the authentication was interrupted").transient()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Settings that cannot be meant as they stand. They are refused at the start, since every call with them would fail only
+//! Settings that cannot be meant as written. They are refused at the start, since otherwise every call would fail,
 //! after its retries.
 
 use crate::auth::{Attribute, Settings};
@@ -25,7 +25,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Error> {
         Some(token) => token_problem(token).map_or(Ok(()), |problem| {
             let name = settings.name(Attribute::Token);
             Err(Error::configuration(format!("{name} is not a token: {problem}"))
-                .with_hint(format!("set {name} to the token alone, as the workspace shows it when it makes one")))
+                .with_hint(format!("set {name} to the token alone, as the workspace shows it when it creates one")))
         }),
         None => Ok(()),
     }
@@ -63,7 +63,7 @@ fn token_problem(token: &str) -> Option<&'static str> {
         return Some("it is in quotes");
     }
     let is_broken = token.contains(|character: char| character.is_whitespace() || !character.is_ascii_graphic());
-    is_broken.then_some("it contains a blank, a line break or another character that no token has")
+    is_broken.then_some("it contains a blank, a line break or another character that is not allowed in a token")
 }
 
 #[cfg(test)]

@@ -131,6 +131,6 @@ async fn nothing_begins_once_it_is_called_off() {
     let (host, token) = (Host::new("http").await, CancellationToken::new());
     token.cancel();
     let error = outcome(create(&host.client.until(token))).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot call `jobs.jobs.create`: the call was given up before its request was sent");
+    assert_eq!(error.to_string(), "cannot call `jobs.jobs.create`: the call was cancelled before its request was sent");
     assert!(!host.is_asked_again());
 }

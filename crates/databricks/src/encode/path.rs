@@ -1,8 +1,8 @@
 //! Path parameters.
 //!
-//! The official SDKs paste them in as they are, so that a `#` cuts the path off and a `..` climbs out of it. Here the
-//! values come from a language model: everything but unreserved characters is percent-encoded, and a segment that URL
-//! parsers would resolve (`.`, `..`, also when encoded, and as a part between encoded slashes) is refused.
+//! The official SDKs insert them as they are, so a `#` cuts off the path and a `..` leads out of it. Here the values
+//! come from a language model: everything but unreserved characters is percent-encoded, and a segment that URL parsers
+//! would resolve (`.`, `..`, also when encoded, and as a part between encoded slashes) is refused.
 
 use std::borrow::Cow;
 

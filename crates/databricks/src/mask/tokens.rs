@@ -1,4 +1,4 @@
-//! What looks like a credential in a text, whoever it belongs to.
+//! Recognizes what looks like a credential in a text, whoever it belongs to.
 
 use std::borrow::Cow;
 

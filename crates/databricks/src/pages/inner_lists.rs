@@ -1,6 +1,6 @@
 //! Objects whose inner lists come in pages: jobs and runs with more tasks than one answer holds.
 //!
-//! The specs do not tell these; the official SDKs put them together by hand, and so do we, with the same outcome.
+//! The specs do not mark these; the official SDKs join them in hand-written code, and so do we, with the same result.
 
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ pub(super) async fn whole(
     let mut tokens = Vec::new();
     while let Some(token) = next_token(&mut object) {
         if tokens.contains(&token) || tokens.len() == PAGES {
-            let message = "the object does not come to an end: the service named a page for the second time";
+            let message = "the object never ends: the service named a page for the second time";
             return Err(Error::answer(message).in_operation(operation.id));
         }
         let arguments = arguments.clone().with(Location::Query, "page_token", token.as_str());

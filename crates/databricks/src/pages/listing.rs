@@ -158,7 +158,7 @@ impl Listing {
                 Next::Circle => return Err(self.endless("the service named a page for the second time")),
             };
             if self.empty >= EMPTY_PAGES {
-                return Err(self.endless(&format!("the service gave {EMPTY_PAGES} empty pages in a row")));
+                return Err(self.endless(&format!("the service returned {EMPTY_PAGES} empty pages in a row")));
             }
             let (items, next) = self.read(&bookmark).await?;
             // From here on nothing waits, so that the place and the items given always agree.
@@ -255,7 +255,7 @@ impl Listing {
     }
 
     fn endless(&self, why: &str) -> Error {
-        Error::answer(format!("the list does not come to an end: {why}")).in_operation(self.operation.id)
+        Error::answer(format!("the list never ends: {why}")).in_operation(self.operation.id)
     }
 }
 

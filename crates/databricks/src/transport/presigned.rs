@@ -1,5 +1,5 @@
-//! Presigned URLs of answers: fetched without credentials, for the URL is one. For the same reason it is in no log and
-//! no error.
+//! Presigned URLs from answers: fetched without credentials, because the URL is itself a credential. For the same
+//! reason it appears in no log and no error.
 
 use http::header::{self, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -73,7 +73,7 @@ fn presigned_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) 
     for (name, value) in headers {
         let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());
         let (name, mut value) =
-            header.ok_or_else(|| Error::answer("a header that belongs to the presigned URL is none"))?;
+            header.ok_or_else(|| Error::answer("a header that belongs to the presigned URL is not a valid header"))?;
         if CLIENT_HEADERS.contains(&name) {
             return Err(Error::answer(format!(
                 "the presigned URL asks for the header `{name}`, which is the client's own"

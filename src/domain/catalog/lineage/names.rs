@@ -1,4 +1,4 @@
-//! Names and paths of what lies between tables: lineage itself tells nothing but ids.
+//! Names and paths of what lies between tables: lineage itself has only ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -50,7 +50,7 @@ impl Source {
             Err(error) if error.api().is_some_and(falls_back) => {
                 let Ok(Some(warehouse)) = warehouse::running(context, warehouse_id).await else {
                     return Err(error.with_hint(
-                        "the lineage API does not answer; name a `warehouse_id` to read `system.access` instead",
+                        "the lineage API does not answer; give a `warehouse_id` to read `system.access` instead",
                     ));
                 };
                 Ok(Self::Tables(warehouse))
@@ -71,7 +71,7 @@ impl Source {
         match self {
             Self::Tables(warehouse) => warehouse.put(answer),
             Self::Api(_) if answer.get("column_name").is_some() => {
-                let note = "jobs, notebooks and the like are those between the tables; they may move other columns";
+                let note = "jobs, notebooks and so on are those between the tables; they may move other columns";
                 shape::put(answer, "note", note);
             }
             Self::Api(_) => {}
@@ -229,7 +229,7 @@ async fn from_tables(
     );
     let values: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let request = StatementRequest::new(sql, &values);
-    let advice = "the warehouse may still have to start: ask again, or name one that runs in `warehouse_id`";
+    let advice = "the warehouse may still be starting: call again, or give one that is running in `warehouse_id`";
     let table = match statement::table_in_time(context, warehouse, &request, SECONDS, advice).await {
         Ok(table) => table,
         Err(error) if statement::lacks_access(&error) => {

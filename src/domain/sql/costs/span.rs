@@ -1,4 +1,4 @@
-//! The days whose costs are asked for.
+//! The period whose costs a call asks for.
 
 use jiff::civil::Date;
 use serde_json::Value;
@@ -39,7 +39,7 @@ impl Span {
                 }
                 Ok(Self::Dates(start, end))
             }
-            _ => Err(Error::failed("the period is given in more than one way, or without its start")
+            _ => Err(Error::failed("the period is given in more than one way, or has no start")
                 .with_hint("give `days`, or `month`, or `start_date` with or without `end_date`")),
         }
     }
@@ -72,7 +72,7 @@ fn date(name: &str, example: &str, given: &str, text: &str) -> Result<Date, Erro
     let is_plain = text.len() == "2026-01-31".len();
     text.parse().ok().filter(|_| is_plain).ok_or_else(|| {
         let given: String = given.chars().take(60).collect();
-        Error::failed(format!("`{name}` is `{given}`, which does not exist or is written otherwise"))
+        Error::failed(format!("`{name}` is `{given}`, which does not exist or has another form"))
             .with_hint(format!("write it as `{example}`"))
     })
 }

@@ -1,4 +1,4 @@
-//! The parser's Databricks dialect, with what it lacks: shifts, samples before aliases, and an end of its patience.
+//! The parser's Databricks dialect, with what it lacks: shifts, samples before aliases, and a limit on its work.
 //!
 //! All of it belongs into the parser's own dialect and can be dropped here once it is there: upstream takes such
 //! changes one flag at a time.

@@ -1,8 +1,8 @@
 //! What functions may do, and which of them a statement that only reads may call.
 //!
-//! The functions that Databricks has built in stand in `functions.tsv`. An unknown name without a qualifier could be a
-//! function that is new, or one of the current schema, so it is refused. A function with a qualifier is someone's own:
-//! what it may do was decided by who made it and by the grants on it, so it passes unless the server was told otherwise.
+//! `functions.tsv` lists the functions that Databricks has built in. An unknown name without a qualifier could be a
+//! function that is new, or one of the current schema, so it is refused. A function with a qualifier is user-defined:
+//! its owner and the grants on it decide what it may do, so it passes unless the server is configured otherwise.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -100,12 +100,13 @@ pub(super) fn refusal(call: Call<'_>, constants: &Constants, user_functions: boo
     let folded: Vec<_> = folded.iter().map(String::as_str).collect();
     let name = match folded.as_slice() {
         [name] | ["builtin" | "ai", name] | ["system", "builtin" | "ai", name] => *name,
-        ["session", _] | ["system", ..] | [] => return Some(format!("`{shown}` is no function that is known to read")),
+        ["session", _] | ["system", ..] | [] => return Some(format!("`{shown}` is not known to be a function that \
+            only reads")),
         [_, _] | [_, _, _] if user_functions => return None,
         [_, _] | [_, _, _] => {
-            return Some(format!("`{shown}` is a function that someone made, and this server refuses those"));
+            return Some(format!("`{shown}` is a user-defined function, and this server refuses those"));
         }
-        _ => return Some(format!("`{shown}` is no name of a function")),
+        _ => return Some(format!("`{shown}` is not the name of a function")),
     };
     let Some(built_in) = built_in(name) else {
         // No built-in table function has a name of one letter, so this is one of the current schema.
@@ -116,7 +117,7 @@ pub(super) fn refusal(call: Call<'_>, constants: &Constants, user_functions: boo
         // A schema may be called `ai` too.
         return match folded.as_slice() {
             ["ai", _] if user_functions => None,
-            _ => Some(format!("`{shown}` is no built-in function that is known to read")),
+            _ => Some(format!("`{shown}` is not known to be a built-in function that only reads")),
         };
     };
     let is_allowed = match (built_in.class, built_in.rule) {
@@ -136,11 +137,11 @@ pub(super) fn refusal(call: Call<'_>, constants: &Constants, user_functions: boo
     };
     (!is_allowed).then(|| match built_in.rule {
         Rule::OwnPath => {
-            format!("`{shown}` is allowed with {OWN_PATHS}, written out, and options that only tell how to read")
+            format!("`{shown}` is allowed with {OWN_PATHS}, written out, and with options that only say how to read")
         }
         Rule::Options { .. } => {
             format!(
-                "`{shown}` is allowed with its options written out as a `map`, and only those that tell how to read"
+                "`{shown}` is allowed with its options written out as a `map`, and only those that say how to read"
             )
         }
         Rule::Document => format!("`{shown}` is allowed without `imageOutputPath` and with its options written out"),

@@ -39,7 +39,7 @@ pub(super) fn resolve(tokens: Vec<Token>, constants: &Constants) -> Result<Vec<T
         }
         if resolved.len() > MOST_TOKENS {
             return Err(format!(
-                "with the names of its IDENTIFIER clauses it has more than {MOST_TOKENS} words and signs"
+                "with the names of its IDENTIFIER clauses it has more than {MOST_TOKENS} tokens"
             ));
         }
     }
@@ -87,7 +87,7 @@ fn bound(marker: Marker<'_>, computed: impl Fn() -> String) -> Result<Option<&st
 
 /// Writes a name as tokens, each part of it in quotes, so that none passes for a keyword.
 fn put_name(text: &str, tokens: &mut Vec<Token>) -> Result<(), String> {
-    let parts = parts(text).ok_or_else(|| format!("`IDENTIFIER(…)` holds `{text}`, which is no name"))?;
+    let parts = parts(text).ok_or_else(|| format!("`IDENTIFIER(…)` holds `{text}`, which is not a name"))?;
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             tokens.push(Token::Period);

@@ -36,8 +36,8 @@ const CONNECTORS: [&str; 22] = [
 /// pattern such as `*` may stand. What else the root of the file system holds may be a mount of anybody's storage.
 const PLACES: [(&str, usize); 4] = [("Volumes", 4), ("Workspace", 1), ("FileStore", 1), ("databricks-datasets", 1)];
 /// The same in words.
-pub(super) const OWN_PATHS: &str = "a path below `/Volumes`, `/Workspace`, `/FileStore` or `/databricks-datasets`, without \
-                                    `.` and `..`, and with patterns only behind the name of the volume";
+pub(super) const OWN_PATHS: &str = "a path below `/Volumes`, `/Workspace`, `/FileStore` or `/databricks-datasets`, \
+                                    without `.` and `..`, and with patterns only after the name of the volume";
 /// Signs of patterns of paths.
 const PATTERN: [char; 6] = ['*', '?', '[', ']', '{', '}'];
 
@@ -85,7 +85,7 @@ fn is_governed_path(path: &str) -> bool {
 pub(super) fn table_refusal(parts: &[&str]) -> Option<String> {
     let [format, path] = parts else {
         let path = parts.iter().find(|part| part.contains('/'));
-        return path.map(|path| format!("`{path}` is no name of a table"));
+        return path.map(|path| format!("`{path}` is not the name of a table"));
     };
     let format = fold(format);
     if CONNECTORS.contains(&format.as_str()) {
@@ -105,6 +105,6 @@ pub(super) fn table_refusal(parts: &[&str]) -> Option<String> {
 pub(super) fn text_refusal(name: &str) -> Option<String> {
     match parts(name) {
         Some(parts) => table_refusal(&parts.iter().map(String::as_str).collect::<Vec<_>>()),
-        None => Some(format!("`{name}` is no name of a table")),
+        None => Some(format!("`{name}` is not the name of a table")),
     }
 }

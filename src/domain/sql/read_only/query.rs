@@ -1,4 +1,4 @@
-//! A query, as the parser understands it: what may stand in it, and what its functions and tables may be.
+//! A query, as the parser understands it: what it may contain, and what its functions and tables may be.
 
 use std::ops::ControlFlow;
 
@@ -44,7 +44,7 @@ pub(super) fn check(tokens: &[Token], constants: &Constants, allowed: Allowed) -
     let mut reading = Reading { constants, allowed, ruled: 0 };
     match statements.visit(&mut reading) {
         ControlFlow::Break(why) => Err(Refusal::Denied(*why)),
-        ControlFlow::Continue(()) if statements.len() != 1 => Err(Refusal::Unclear("it is no statement".to_owned())),
+        ControlFlow::Continue(()) if statements.len() != 1 => Err(Refusal::Unclear("it is not a statement".to_owned())),
         // A call that the parser takes for something else has not been looked at.
         ControlFlow::Continue(()) if reading.ruled != ruled => {
             Err(Refusal::Unclear("it uses the name of a built-in function for something else".to_owned()))
@@ -130,7 +130,7 @@ impl Reading<'_> {
             return denied("this reads a table whose name is computed");
         };
         if parts.iter().any(|part| matches!(part.quote_style, Some('\'' | '"'))) {
-            return denied("a string stands where the name of a table is expected; quote names with backticks");
+            return denied("there is a string where the name of a table is expected; quote names with backticks");
         }
         let parts: Vec<_> = parts.iter().map(|part| part.value.as_str()).collect();
         match table_refusal(&parts) {
@@ -164,7 +164,7 @@ impl Visitor for Reading<'_> {
 
     fn pre_visit_select(&mut self, select: &Select) -> Flow {
         match select.into {
-            Some(_) => denied("this is a SELECT INTO, which makes a table"),
+            Some(_) => denied("this is a SELECT INTO, which creates a table"),
             None => ControlFlow::Continue(()),
         }
     }

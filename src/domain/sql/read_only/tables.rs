@@ -1,9 +1,9 @@
-//! The tables that a statement reads and writes, by the names that it has for them.
+//! The tables that a statement reads and writes, by the names in the statement.
 //!
 //! A name is only given where it is sure which table it means. Whatever could reach a table in another way, such as a
-//! function that people made, a table function, `TABLE(…)`, a path or a form that the parser does not know, makes the
-//! whole statement unclear, and so does a name of a common table expression that could also be that of a table. A view is
-//! a name as a table is: what it reads was decided by who made it.
+//! user-defined function, a table function, `TABLE(…)`, a path or a form that the parser does not know, makes the whole
+//! statement unclear, and so does a name of a common table expression that could also be that of a table. A view is a
+//! name as a table is: what it reads was decided by who made it.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -53,7 +53,7 @@ pub(crate) async fn tables(
         match judged {
             Ok(()) => Ok(found.into_inner().into_iter().collect()),
             Err(Refusal::Unclear(why) | Refusal::Denied(why)) => Err(why),
-            Err(Refusal::Several) => Err("it is not one whole statement".to_owned()),
+            Err(Refusal::Several) => Err("it is not one complete statement".to_owned()),
         }
     })
     .await
@@ -106,7 +106,7 @@ fn of_statement(tokens: &[Token], _: &Constants, session: &Session) -> Result<BT
     let dialect = Databricks::for_tokens(tokens.len());
     let parser = Parser::new(&dialect).with_tokens(rewrite(tokens));
     let statements = { parser }.parse_statements().map_err(|error| error.to_string())?;
-    let [statement] = statements.as_slice() else { return Err("it is no statement".to_owned()) };
+    let [statement] = statements.as_slice() else { return Err("it is not a statement".to_owned()) };
     let mut found = BTreeSet::new();
     for target in targets(statement)? {
         found.insert(TableUse { parts: session.resolve(target)?, writes: true });
@@ -144,13 +144,13 @@ fn is_harmless(class: Class, rule: Rule) -> bool {
 fn targets(statement: &Statement) -> Result<Vec<&ObjectName>, String> {
     let of_factor = |factor: &'_ TableFactor| match factor {
         TableFactor::Table { .. } => Ok(()),
-        _ => Err("it writes something that is no table".to_owned()),
+        _ => Err("it writes to something that is not a table".to_owned()),
     };
     match statement {
         Statement::Query(_) => Ok(Vec::new()),
         Statement::Insert(insert) => match &insert.table {
             TableObject::TableName(name) => Ok(vec![name]),
-            _ => Err("it writes something that is no table".to_owned()),
+            _ => Err("it writes to something that is not a table".to_owned()),
         },
         Statement::Delete(delete) => {
             let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
@@ -174,7 +174,7 @@ fn targets(statement: &Statement) -> Result<Vec<&ObjectName>, String> {
                 .split(|letter: char| !letter.is_alphanumeric())
                 .any(|word| REACHING.iter().any(|reaching| word.eq_ignore_ascii_case(reaching)));
             match reaches || table.like.is_some() || table.clone.is_some() {
-                true => Err("it makes a table of more than columns and a query".to_owned()),
+                true => Err("it creates a table from more than columns and a query".to_owned()),
                 false => Ok(vec![&table.name]),
             }
         }
@@ -289,7 +289,7 @@ impl Visitor for Reading<'_> {
             | TableFactor::NestedJoin { .. }
             | TableFactor::Pivot { .. }
             | TableFactor::Unpivot { .. } => ControlFlow::Continue(()),
-            _ => unclear("a function or a table with options stands for a table"),
+            _ => unclear("a function or a table with options takes the place of a table"),
         }
     }
 

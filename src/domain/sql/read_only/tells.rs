@@ -1,4 +1,4 @@
-//! The statements that only tell something: SHOW, DESCRIBE and LIST, by a small grammar of their known forms.
+//! The statements that only show something: SHOW, DESCRIBE and LIST, by a small grammar of their known forms.
 //!
 //! The parser knows few of them. A form that is not here is refused: a statement could follow a word that only seems to
 //! begin one of these.

@@ -33,7 +33,7 @@ pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     let permit = match timeout(LONGEST_QUEUE, AT_ONCE.acquire()).await {
         Ok(permit) => permit.map_err(|error| Error::failed(error.to_string()))?,
         Err(_) => {
-            return Err(Error::failed("the statement was not checked: too many others wait to be")
+            return Err(Error::failed("the statement was not checked: too many others are waiting")
                 .with_hint("nothing was sent; try again, with fewer statements at once"));
         }
     };

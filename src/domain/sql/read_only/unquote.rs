@@ -1,7 +1,7 @@
 //! A statement without what could hide something: comments are gone, and each string is a number in quotes.
 //!
 //! The rules are those of Spark's grammar: backslashes escape within strings unless those are raw, a line comment ends
-//! at a line feed or carriage return and goes on behind a backslash at the end of its line, and adjacent strings are
+//! at a line feed or carriage return and continues after a backslash at the end of its line, and adjacent strings are
 //! one. Two of these rules have readers that differ: some end every comment with its line, and some take double quotes
 //! as the quotes of names. Such a text has several [readings](Reading), and each of them has to be harmless. What
 //! differs otherwise is refused: comments within comments, characters beyond ASCII outside of strings and quoted names.
@@ -141,7 +141,7 @@ fn string(chars: &mut Peekable<Chars>, quote: char, is_raw: bool) -> Result<(Opt
         match (char, chars.peek()) {
             // Old readers know no raw strings.
             ('\\', Some(next)) if *next == quote && is_raw => {
-                return Err(Ambiguous("a backslash stands before a quote in a raw string"));
+                return Err(Ambiguous("a raw string has a backslash before a quote"));
             }
             ('\\', next) if !is_raw => {
                 escapes = true;
@@ -152,7 +152,7 @@ fn string(chars: &mut Peekable<Chars>, quote: char, is_raw: bool) -> Result<(Opt
             (char, _) => value.push(char),
         }
     }
-    Err(Unreadable("a string does not end"))
+    Err(Unreadable("a string is not closed"))
 }
 
 /// A quoted name, whose first quote has been read and written.
@@ -171,7 +171,7 @@ fn quoted_name(chars: &mut Peekable<Chars>, quote: char, text: &mut String) -> R
             (char, _) => text.push(char),
         }
     }
-    Err(Unreadable("a quoted name does not end"))
+    Err(Unreadable("a quoted name is not closed"))
 }
 
 /// Skips a line comment, and tells whether another reading ends it elsewhere.
@@ -195,7 +195,7 @@ fn block_comment(chars: &mut Peekable<Chars>) -> Result<(), Unclear> {
     let mut open_quote = None;
     while let Some(char) = chars.next() {
         match (char, chars.peek()) {
-            ('*', Some('/')) if open_quote.is_some() => return Err(Ambiguous("a string in a hint does not end")),
+            ('*', Some('/')) if open_quote.is_some() => return Err(Ambiguous("a string in a hint is not closed")),
             ('*', Some('/')) => {
                 chars.next();
                 return Ok(());
@@ -204,9 +204,9 @@ fn block_comment(chars: &mut Peekable<Chars>) -> Result<(), Unclear> {
             ('A'..='Z' | 'a'..='z' | '0'..='9' | ' ' | '\n' | '\t' | '_' | ',' | '.' | '(' | ')', _) => {}
             ('\'' | '"' | '`', _) if is_hint && open_quote.is_none() => open_quote = Some(char),
             (char, _) if is_hint && open_quote == Some(char) => open_quote = None,
-            _ if is_hint => return Err(Ambiguous("a hint holds more than names, numbers and texts")),
+            _ if is_hint => return Err(Ambiguous("a hint holds more than names, numbers and strings")),
             _ => {}
         }
     }
-    Err(Unreadable("a comment does not end"))
+    Err(Unreadable("a comment is not closed"))
 }

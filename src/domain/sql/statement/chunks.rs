@@ -140,8 +140,8 @@ impl Chunks {
         let Some(page) = &cursor.page else { return Ok(()) };
         let of = cursor.of.as_ref().ok_or_else(Error::bad_page_token)?;
         if *of != mark(&self.id) {
-            return Err(Error::failed(format!("`page_token` is not of statement `{}`", self.id))
-                .with_hint("pass it with the `statement_id` of the answer that it is from"));
+            return Err(Error::failed(format!("`page_token` does not belong to statement `{}`", self.id))
+                .with_hint("pass it with the `statement_id` of the answer that it came from"));
         }
         let position = page.split_once(':').and_then(|(chunk, offset)| {
             let position = Position { chunk: chunk.parse().ok()?, offset: offset.parse().ok()? };
@@ -169,7 +169,7 @@ impl Chunks {
     }
 
     fn not_come(&self, error: Error) -> Error {
-        let hint = "ask for its rows again with `get_sql_result`; it need not run again";
+        let hint = "read its rows again with `get_sql_result`; it need not run again";
         error.after(format!("statement `{}` succeeded, but its rows did not come", self.id)).with_hint(hint)
     }
 

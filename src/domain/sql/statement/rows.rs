@@ -1,5 +1,5 @@
-//! The rows of a finished statement, from any point on: as many as fit into an answer, with a cursor that begins with the
-//! first row that was not given; or all of them, for a composite.
+//! The rows of a finished statement, from any point on: as many as fit into an answer, with a cursor that begins with
+//! the first row that was not returned; or all of them, for a composite.
 
 use databricks::types::{ColumnInfo, StatementResponse};
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     match rest {
         Some(_) if chunks.is_closed() => {
             let gone =
-                "the workspace keeps no more of this result: to see more rows, run the query again and select less";
+                "the workspace stores no more of this result: to see more rows, run the query again and select less";
             shape::advise(&mut answer, gone);
         }
         Some((at, skip)) => {
@@ -147,7 +147,7 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
     if missing > 0 {
         let total = chunks.total();
         let notice =
-            format!("the workspace announced {total} rows and did not give {missing} of them: run the query again");
+            format!("the workspace announced {total} rows but did not return {missing} of them: run the query again");
         shape::advise(&mut answer, &notice);
     }
     if chunks.is_cut() {

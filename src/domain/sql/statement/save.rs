@@ -68,7 +68,7 @@ impl Export {
         let path = remote.path().to_owned();
         // One byte tells whether it exists.
         if !overwrite && remote.read(context, 0, 1, None).await.is_ok() {
-            return Err(Error::failed(format!("`{path}` exists already"))
+            return Err(Error::failed(format!("`{path}` already exists"))
                 .with_hint("give another path in `save_to`, or `overwrite: true`"));
         }
         let file = blocking(|| NamedTempFile::new().map_err(|error| unwritten("a temporary file", &error))).await?;
@@ -84,7 +84,7 @@ impl Export {
         let mut answer = json!({ "statement_id": chunks.id(), "state": "SUCCEEDED" });
         if columns.is_empty() {
             shape::put(&mut answer, "row_count", 0);
-            shape::put(&mut answer, "hint", "the statement gives no rows, so no file was written");
+            shape::put(&mut answer, "hint", "the statement returned no rows, so no file was written");
             return Ok(answer);
         }
         form.check(&columns)?;
@@ -121,10 +121,10 @@ impl Form {
         match name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).as_deref() {
             Some("csv") => Ok(Self::Csv),
             Some("jsonl" | "ndjson") => Ok(Self::JsonLines),
-            Some("parquet") => Err(Error::failed("a SQL warehouse gives out no Parquet").with_hint(
+            Some("parquet") => Err(Error::failed("a SQL warehouse does not return Parquet").with_hint(
                 "save as `.csv` or `.jsonl`, or keep the rows in a table with `CREATE TABLE … AS SELECT …`",
             )),
-            _ => Err(Error::failed(format!("`save_to` does not tell the format: `{path}`"))
+            _ => Err(Error::failed(format!("`save_to` does not say the format: `{path}`"))
                 .with_hint("end the file name in `.csv`, or in `.jsonl` for one JSON object per row")),
         }
     }
@@ -140,7 +140,7 @@ impl Form {
         match twin {
             Some(name) if self == Self::JsonLines => {
                 Err(Error::failed(format!("two columns are named `{name}`, which one JSON object cannot hold"))
-                    .with_hint("give each column a name of its own with `AS`, or save as `.csv`"))
+                    .with_hint("give each column its own name with `AS`, or save as `.csv`"))
             }
             _ => Ok(()),
         }

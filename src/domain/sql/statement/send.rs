@@ -42,12 +42,12 @@ pub(super) async fn send(
         // Nothing is lost by asking again.
         Ok(None) | Err(_) if is_query => Err(error.without_effect()),
         Ok(None) => Err(error.with_outcome(
-            "the statement does not seem to have run: the query history does not show it; look once more with \
+            "the statement does not seem to have run: the query history does not show it; check once more with \
              `list_query_history` before you send it again",
         )),
         Err(unseen) => Err(error.with_outcome(format!(
-            "the statement may have run, and the query history cannot be read ({}): look with `list_query_history` for \
-             the query tag `{TAG}` = `{tag}` before you send it again",
+            "the statement may have run, but the query history cannot be read ({}): look with `list_query_history` \
+             for the query tag `{TAG}` = `{tag}` before you send it again",
             unseen.message()
         ))),
     }

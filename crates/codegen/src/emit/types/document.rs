@@ -1,4 +1,4 @@
-//! One OpenAPI document of the typed operations and the schemas they reach, with loosened responses.
+//! One OpenAPI document of the typed operations and the schemas they refer to, with loosened responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

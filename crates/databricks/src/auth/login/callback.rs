@@ -43,7 +43,7 @@ impl Callback {
             Ok(None) => PORTS,
             Err(_) => {
                 return Err(Error::configuration("DATABRICKS_OAUTH_CALLBACK_PORT is not a port number")
-                    .with_hint("unset it, and a free port is taken"));
+                    .with_hint("unset it to use any free port"));
             }
         };
         for port in ports.clone() {
@@ -52,10 +52,10 @@ impl Callback {
             return Ok(Callback { listener, port: address.port() });
         }
         Err(match asked {
-            Some(port) => Error::configuration(format!("port {port} is not free for the browser to come back to"))
-                .with_hint("free it, or unset DATABRICKS_OAUTH_CALLBACK_PORT, and a free one is taken"),
+            Some(port) => Error::configuration(format!("port {port}, to which the browser should return, is in use"))
+                .with_hint("free it, or unset DATABRICKS_OAUTH_CALLBACK_PORT to use any free port"),
             None => Error::configuration(format!(
-                "no port from {} to {} is free for the browser to come back to",
+                "all ports from {} to {}, to one of which the browser should return, are in use",
                 PORTS.start(),
                 PORTS.end()
             ))
@@ -118,7 +118,7 @@ fn judge(query: &Query, state: &str) -> Result<Result<Secret, Error>, (&'static 
         if given("code").or_else(|| given("error")).is_none() {
             return Err(("404 Not Found", "This is not the page you are looking for."));
         }
-        let text = "This return belongs to another login. Go back to the terminal and open the page it names.";
+        let text = "This page belongs to another login. Go back to the terminal and open the page that it names.";
         return Err(("400 Bad Request", text));
     }
     if let Some(code) = given("code") {
@@ -126,7 +126,7 @@ fn judge(query: &Query, state: &str) -> Result<Result<Secret, Error>, (&'static 
     }
     let told = |name| given(name).map_or(String::new(), |text: &String| format!(": {}", plain_text(text)));
     let error = Error::credentials(format!("the login was refused{}{}", told("error"), told("error_description")));
-    Ok(Err(error.with_hint("log in again and agree, or ask an administrator of the workspace")))
+    Ok(Err(error.with_hint("log in again and accept, or ask an administrator of the workspace")))
 }
 
 /// The query of a request.

@@ -184,9 +184,9 @@ async fn a_login_serves_who_wants_the_same() {
     // Of two it is not guessed.
     log_in(Login::start(&with(Some("b"))).await.unwrap()).await.unwrap();
     let error = found(&with(None)).unwrap_err();
-    assert_eq!(error.to_string(), "several logins are kept for this host: `a`, `b`");
+    assert_eq!(error.to_string(), "several logins are stored for this host: `a`, `b`");
     let error = authenticate(&with(None)).await.unwrap_err();
-    assert!(error.to_string().contains("tried `external-browser`: several logins are kept"), "{error}");
+    assert!(error.to_string().contains("tried `external-browser`: several logins are stored"), "{error}");
     assert!(error.hint().unwrap().contains("DATABRICKS_CONFIG_PROFILE"));
     // One without a profile serves all who have none of their own.
     home.log_in().await;
@@ -236,8 +236,8 @@ async fn any_other_way_comes_first_and_a_broken_file_is_passed_over() {
     assert_eq!(authenticate(&config).await.unwrap().0, "external-browser");
     let config = home.config_with(&[("DATABRICKS_HOST", "other.test"), ("DATABRICKS_AUTH_TYPE", "external-browser")]);
     let error = authenticate(&config).await.unwrap_err();
-    let expected = "cannot authenticate to `https://other.test` with `external-browser`: no login in the browser is \
-        kept for this host";
+    let expected = "cannot authenticate to `https://other.test` with `external-browser`: no browser login is stored \
+                    for this host";
     assert_eq!(error.to_string(), expected);
     assert!(error.hint().unwrap().contains("auth login"), "{:?}", error.hint());
 }

@@ -205,7 +205,7 @@ async fn a_taken_port_is_passed_over_unless_it_was_asked_for() {
 
     let port = one.to_string();
     let error = Login::start(&home.config_with(&[host, ("DATABRICKS_OAUTH_CALLBACK_PORT", &port)])).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("port {port} is not free for the browser to come back to"));
+    assert_eq!(error.to_string(), format!("port {port}, to which the browser should return, is in use"));
     let error = Login::start(&home.config_with(&[host, ("DATABRICKS_OAUTH_CALLBACK_PORT", "web")])).await.unwrap_err();
     assert!(error.is_configuration() && error.hint().is_some(), "{error}");
 }
@@ -256,7 +256,7 @@ async fn a_workspace_that_nobody_vouches_for_gets_no_code() {
         let asked = query(&format!("https://x.test{}", query(login.url())["destination_url"]));
         let back = format!("{}/?code=the-code-1&state={}{issuer}", asked["redirect_uri"], asked["state"]);
         let (finished, (status, _)) = tokio::join!(login.finish(), visit(&back));
-        assert!(finished.unwrap_err().to_string().starts_with("the browser came back"), "{issuer}");
+        assert!(finished.unwrap_err().to_string().starts_with("the browser returned"), "{issuer}");
         assert_eq!((status, home.provider.asked().len()), (400, 0));
     }
 }

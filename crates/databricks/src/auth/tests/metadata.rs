@@ -57,7 +57,7 @@ async fn endpoints_are_found() {
     // The endpoints of an account are not asked for.
     let expected = ["POST https://accounts.acme.test/oidc/accounts/mine/v1/token"];
     assert_eq!(asked("accounts.acme.test", None, &[id]).await, expected);
-    let told = "  tried `oauth-m2m`: DATABRICKS_ACCOUNT_ID is not set, and the host is an account's";
+    let told = "  tried `oauth-m2m`: the host is an account's, but DATABRICKS_ACCOUNT_ID is not set";
     assert_eq!(asked("accounts.acme.test", None, &[]).await, [told]);
     // What the host says of its kind goes before its name, and a kind that is not known says nothing.
     let told = r#"{"host_type":"ACCOUNT","account_id":"told"}"#;

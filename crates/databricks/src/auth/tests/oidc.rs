@@ -194,7 +194,7 @@ async fn a_secret_is_not_sent_in_clear_text() {
     let provider = Provider::usual().await;
     let discovery = ("DATABRICKS_DISCOVERY_URL", "http://acme.test/oidc/.well-known/oauth-authorization-server");
     let error = authenticate(&provider.config(&[principal.as_slice(), &[discovery]].concat())).await.unwrap_err();
-    assert!(error.to_string().contains("the place of the OAuth endpoints is not `https`"), "{error}");
+    assert!(error.to_string().contains("the addresses of the OAuth endpoints is not `https`"), "{error}");
     // The credential of a job goes to nobody else either.
     let job = [
         ("DATABRICKS_HOST", "acme.test"),

@@ -117,7 +117,7 @@ async fn settings_lead_to_a_method_and_a_host() {
             "",
             Err("cannot authenticate to `https://x` with `basic`: DATABRICKS_USERNAME is not set"),
         ),
-        (&[(AuthType, "patt")], &[X, TOKEN], "", Err("there is no way of authenticating called `patt`")),
+        (&[(AuthType, "patt")], &[X, TOKEN], "", Err("there is no authentication method `patt`")),
         (
             &[(AzureResourceId, "/sub/rg/ws"), (Token, "t")],
             &[X],
@@ -143,7 +143,7 @@ async fn settings_lead_to_a_method_and_a_host() {
         (&[], &[("DATABRICKS_CONFIG_PROFILE", "nohost"), X], FILE, Ok(("pat", "https://x"))),
         (&[], &[("DATABRICKS_CONFIG_PROFILE", "nohost"), USER, X], FILE, Err(conflict)),
         (&[], &[("DATABRICKS_CONFIG_PROFILE", "notoken"), TOKEN], FILE, Ok(("pat", "https://notoken.test"))),
-        (&[], &[("DATABRICKS_CONFIG_PROFILE", "typo")], FILE, Err("there is no way of authenticating called `patt`")),
+        (&[], &[("DATABRICKS_CONFIG_PROFILE", "typo")], FILE, Err("there is no authentication method `patt`")),
         (&[], &[("DATABRICKS_CONFIG_PROFILE", "gone"), X, TOKEN], "", Ok(("pat", "https://x"))),
         // A variable wins over the profile that a variable names, an explicitly named profile over variables.
         (&[], &[("DATABRICKS_CONFIG_PROFILE", "pat.with.dot"), X, TOKEN], FILE, Ok(("pat", "https://x"))),
@@ -175,7 +175,7 @@ async fn settings_lead_to_a_method_and_a_host() {
             &[(AuthType, "external-browser")],
             &[X, TOKEN],
             "",
-            Err("cannot authenticate to `https://x` with `external-browser`: no login in the browser is kept"),
+            Err("cannot authenticate to `https://x` with `external-browser`: no browser login is stored"),
         ),
     ];
     let provider = Provider::usual().await;
@@ -259,23 +259,16 @@ async fn everything_tried_is_told() {
     let error = authenticate(&config).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot authenticate to `https://acme.test`: no credentials found\n  \
-         tried `pat`: DATABRICKS_TOKEN is not set\n  \
-         tried `basic`: DATABRICKS_USERNAME is not set\n  \
-         tried `oauth-m2m`: DATABRICKS_CLIENT_ID is not set\n  \
-         tried `databricks-cli`: `databricks` is not on PATH\n  \
-         tried `metadata-service`: DATABRICKS_METADATA_SERVICE_URL is not set\n  \
-         tried `github-oidc`: ACTIONS_ID_TOKEN_REQUEST_URL is not set\n  \
-         tried `azure-devops-oidc`: SYSTEM_ACCESSTOKEN is not set\n  \
-         tried `env-oidc`: DATABRICKS_OIDC_TOKEN is not set\n  \
-         tried `file-oidc`: DATABRICKS_OIDC_TOKEN_FILEPATH is not set\n  \
-         tried `github-oidc-azure`: ARM_CLIENT_ID is not set\n  \
-         tried `azure-msi`: ARM_USE_MSI is not `true`\n  \
-         tried `azure-client-secret`: ARM_CLIENT_ID is not set\n  \
-         tried `azure-cli`: `az` is not on PATH\n  \
-         tried `google-credentials`: GOOGLE_CREDENTIALS is not set\n  \
-         tried `google-id`: DATABRICKS_GOOGLE_SERVICE_ACCOUNT is not set\n  \
-         tried `external-browser`: no login in the browser is kept for this host"
+        "cannot authenticate to `https://acme.test`: no credentials found\n  tried `pat`: DATABRICKS_TOKEN is not \
+         set\n  tried `basic`: DATABRICKS_USERNAME is not set\n  tried `oauth-m2m`: DATABRICKS_CLIENT_ID is not \
+         set\n  tried `databricks-cli`: `databricks` is not on PATH\n  tried `metadata-service`: \
+         DATABRICKS_METADATA_SERVICE_URL is not set\n  tried `github-oidc`: ACTIONS_ID_TOKEN_REQUEST_URL is not \
+         set\n  tried `azure-devops-oidc`: SYSTEM_ACCESSTOKEN is not set\n  tried `env-oidc`: DATABRICKS_OIDC_TOKEN \
+         is not set\n  tried `file-oidc`: DATABRICKS_OIDC_TOKEN_FILEPATH is not set\n  tried `github-oidc-azure`: \
+         ARM_CLIENT_ID is not set\n  tried `azure-msi`: ARM_USE_MSI is not `true`\n  tried `azure-client-secret`: \
+         ARM_CLIENT_ID is not set\n  tried `azure-cli`: `az` is not on PATH\n  tried `google-credentials`: \
+         GOOGLE_CREDENTIALS is not set\n  tried `google-id`: DATABRICKS_GOOGLE_SERVICE_ACCOUNT is not set\n  tried \
+         `external-browser`: no browser login is stored for this host"
     );
     let hint =
         "set DATABRICKS_TOKEN, or run `databricks-mcp-server auth login`, or name a profile that has credentials";

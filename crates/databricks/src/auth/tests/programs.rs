@@ -119,12 +119,12 @@ async fn cli_error(answer: Result<&str, &str>, auth_type: Option<&str>) -> Error
 async fn what_the_databricks_cli_lacks_is_told() {
     for (answer, expected) in [
         (Err("Error: no login\n"), "`databricks auth token` failed: Error: no login"),
-        (Ok("secret-token"), "`databricks auth token` did not answer with JSON"),
+        (Ok("secret-token"), "`databricks auth token` did not print JSON"),
         (Ok(r#"{"expiry":"2027-01-15T09:00:00Z"}"#), "the answer has no `access_token`"),
-        (Ok(r#"{"access_token":"secret-token"}"#), "`databricks auth token` does not tell when the token expires"),
+        (Ok(r#"{"access_token":"secret-token"}"#), "`databricks auth token` does not say when the token expires"),
         (
             Ok(r#"{"access_token":"secret-token","expiry":"soon"}"#),
-            "`databricks auth token` does not tell when the token expires",
+            "`databricks auth token` does not say when the token expires",
         ),
     ] {
         let error = cli_error(answer, Some("databricks-cli")).await;
@@ -226,7 +226,7 @@ async fn an_older_azure_cli_tells_the_end_in_its_token() {
         let result = authenticate(&config).await;
         assert_eq!(result.is_ok(), works);
         if let Err(error) = result {
-            assert!(error.to_string().contains("tried `azure-cli`: `az` does not tell when the token expires"));
+            assert!(error.to_string().contains("tried `azure-cli`: `az` does not say when the token expires"));
         }
     }
 }
