@@ -217,8 +217,10 @@ impl Checker<'_> {
             .filter(|(parameters, _)| path == name && parameters.iter().any(|parameter| parameter.name == name));
         let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
         match (elsewhere, names::meant(name, known)) {
-            (Some((_, tool)), _) => format!("not accepted here; set it with `{tool}` afterwards; this tool takes: \
-                                             {list}"),
+            (Some((_, tool)), _) => format!(
+                "not accepted here; set it with `{tool}` afterwards; this tool takes: \
+                                             {list}"
+            ),
             (None, Some(meant)) => format!("unknown; did you mean `{meant}`? it takes: {list}"),
             (None, None) => format!("unknown; it takes: {list}"),
         }

@@ -157,8 +157,10 @@ fn own_cursor(access: &Access, arguments: &mut Map<String, Value>) -> Result<(),
     let (cursor, name) = cursor::unbound(token).ok_or_else(Error::bad_page_token)?;
     if name != access.name {
         let message = format!("`page_token` belongs to workspace `{name}`, but the call is for `{}`", access.name);
-        return Err(Error::failed(message).with_hint("pass `page_token` with the `workspace` of the answer that it \
-                                                     came from"));
+        return Err(Error::failed(message).with_hint(
+            "pass `page_token` with the `workspace` of the answer that it \
+                                                     came from",
+        ));
     }
     *token = cursor.to_owned();
     Ok(())

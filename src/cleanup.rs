@@ -77,8 +77,11 @@ impl Lasting {
 impl Drop for Lasting {
     fn drop(&mut self) {
         if let Some(work) = &self.0 {
-            tracing::warn!(work, "a call was cancelled, but the work that it had started continues: it cannot be \
-                                  undone");
+            tracing::warn!(
+                work,
+                "a call was cancelled, but the work that it had started continues: it cannot be \
+                                  undone"
+            );
         }
     }
 }

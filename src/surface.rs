@@ -147,8 +147,10 @@ impl Surface {
             "what this server exposes is not what the file of `--approved` says:\n- {}",
             differences.join("\n- ")
         );
-        let hint = format!("start the server with the approved version and options, or review the differences and \
-                            {written}");
+        let hint = format!(
+            "start the server with the approved version and options, or review the differences and \
+                            {written}"
+        );
         Err(Error::failed(message).with_hint(hint))
     }
 }

@@ -55,9 +55,12 @@ impl Key {
         match std::fs::read(&path) {
             Ok(bytes) if bytes.len() == LENGTH => return Ok(Self::new(&bytes)),
             Ok(bytes) => {
-                let message = format!("`{}` is not the key of an audit log: it has {} bytes", path.display(), bytes.len());
-                return Err(Error::failed(message).with_hint("remove it; the server then makes a new key, and the same \
-                    values get other hashes than before"));
+                let message =
+                    format!("`{}` is not the key of an audit log: it has {} bytes", path.display(), bytes.len());
+                return Err(Error::failed(message).with_hint(
+                    "remove it; the server then makes a new key, and the same \
+                    values get other hashes than before",
+                ));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),

@@ -78,8 +78,10 @@ fn words(verify: &Verify, idempotent: bool, seen: &Seen) -> String {
                 text.push_str(what);
             }
             match (verify.tool, idempotent) {
-                (Some(_), true) => format!("{text}; check{with}, or repeat the call: doing it twice has the same \
-                                            effect as once"),
+                (Some(_), true) => format!(
+                    "{text}; check{with}, or repeat the call: doing it twice has the same \
+                                            effect as once"
+                ),
                 (Some(_), false) => format!("{text}; check{with} before you repeat the call"),
                 (None, _) => text,
             }

@@ -75,7 +75,9 @@ async fn report(done: &LoggedIn, mut config: Config) -> Result<(), Error> {
         print(&format!("A file, because {failure}."))?;
     }
     match (&done.written, done.login.profile()) {
-        (Some(path), Some(name)) => print(&format!("Profile `{name}` of `{}` now names this workspace.", path.display()))?,
+        (Some(path), Some(name)) => {
+            print(&format!("Profile `{name}` of `{}` now names this workspace.", path.display()))?
+        }
         _ if was_chosen => print(&format!("To use it, set DATABRICKS_HOST={host}."))?,
         _ => {}
     }

@@ -116,7 +116,10 @@ fn configuration(options: &Options, config: &Config) -> Check {
     let mut told: Vec<_> = groups.iter().map(|(source, keys)| format!("{} {source}", keys.join(", "))).collect();
     let passed_over = options.passed_over();
     if !passed_over.is_empty() {
-        told.push(format!("not {}, because each of several profiles uses its own settings only", passed_over.join(", ")));
+        told.push(format!(
+            "not {}, because each of several profiles uses its own settings only",
+            passed_over.join(", ")
+        ));
     }
     if !config.remarks.is_empty() {
         let saw = if told.is_empty() { "nothing is set".to_owned() } else { told.join("; ") };

@@ -66,7 +66,9 @@ impl Context {
                     tracing::warn!(work = name, %error, "the work that a call had started before it was cancelled \
                                                          continues");
                 }
-                None => tracing::warn!(work = name, "the server stops before the work is undone; the work may continue"),
+                None => {
+                    tracing::warn!(work = name, "the server stops before the work is undone; the work may continue")
+                }
             }
         });
         let mut answered = answered;

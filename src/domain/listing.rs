@@ -103,7 +103,8 @@ where
             && !tokens.insert(page)
         {
             gathered.next = None;
-            gathered.stopped = Some("the list ends here, because the workspace named a page for the second time".to_owned());
+            gathered.stopped =
+                Some("the list ends here, because the workspace named a page for the second time".to_owned());
             return Ok(gathered);
         }
         let is_enough = limit.map_or(!gathered.items.is_empty(), |limit| gathered.items.len() >= limit);

@@ -196,7 +196,9 @@ impl Rules {
             Named::Objects(objects) => objects.iter().try_for_each(|object| {
                 denied(self.of_object(act, object), format!("`{}` of {}", object.name, kind.name()))
             }),
-            Named::Any => denied(self.of_any(act, kind, false), format!("a call that may touch any of {}", kind.name())),
+            Named::Any => {
+                denied(self.of_any(act, kind, false), format!("a call that may touch any of {}", kind.name()))
+            }
             Named::Unclear(why) => denied(self.of_any(act, kind, true), format!("a call that is not clear: {why}")),
         }
     }

@@ -72,7 +72,9 @@ impl Registry {
                     "Not listed yet: `{names}`. Enable what you need with `{ENABLING_TOOL}`, toolset by toolset: {}.",
                     toolsets(&hidden).join(", ")
                 ),
-                false => format!("Not listed, so call them with the `call_…_operation` tool for their risk: `{names}`."),
+                false => {
+                    format!("Not listed, so call them with the `call_…_operation` tool for their risk: `{names}`.")
+                }
             });
         }
         if !missing.is_empty() {

@@ -44,8 +44,12 @@ impl Turns {
         if let Ok(turn) = Arc::clone(&self.under_way).try_acquire_owned() {
             return Ok(turn);
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Err(busy("and as many as may wait are already \
-            waiting")) };
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return Err(busy(
+                "and as many as may wait are already \
+            waiting",
+            ));
+        };
         match timeout(LONGEST, Arc::clone(&self.under_way).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(busy(&format!("and none has ended within {} s", LONGEST.as_secs()))),

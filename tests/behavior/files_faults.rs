@@ -127,7 +127,10 @@ async fn a_file_that_changes_while_it_is_read_is_no_file() -> Outcome {
     let (refusal, changed) = tokio::join!(down, change);
     changed?;
     let refusal = refusal?;
-    assert!(refusal.contains("was changed while it was read") && refusal.contains("read it again from the start"), "{refusal}");
+    assert!(
+        refusal.contains("was changed while it was read") && refusal.contains("read it again from the start"),
+        "{refusal}"
+    );
     assert_eq!(fs::read_dir(home.path())?.count(), 1, "something stays of half a download");
     let down = harness.answer("download_file", json!({ "path": path, "local_path": "back.bin" })).await?;
     assert_eq!(down["size"], 5, "{down}");

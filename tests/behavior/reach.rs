@@ -92,8 +92,7 @@ async fn advice_says_once_how_to_call_what_is_not_listed() -> Outcome {
     let harness = reach(false).await?;
     let refusal =
         harness.refusal("call_write_operation", operation("create_experiment", json!({ "name": "no path" }))).await?;
-    let way =
-        "call what is not listed with the `call_…_operation` tool for its risk: `get_input_schema`, `create_experiment`";
+    let way = "call what is not listed with the `call_…_operation` tool for its risk: `get_input_schema`, `create_experiment`";
     assert_eq!(refusal.matches(way).count(), 1, "{refusal}");
     assert!(!refusal.contains("not enabled on this server"), "{refusal}");
     Ok(())

@@ -181,7 +181,10 @@ async fn a_cursor_leads_nowhere_but_on_in_its_own_statement() -> Outcome {
     let token = first["next_page_token"].as_str().ok_or("no token")?;
     let next = |id: &Value, token: &str| json!({ "statement_id": id, "page_token": token });
     let refusal = harness.refusal("get_sql_result", next(&other["statement_id"], token)).await?;
-    assert!(refusal.contains("does not belong to statement") && refusal.contains("the answer that it came from"), "{refusal}");
+    assert!(
+        refusal.contains("does not belong to statement") && refusal.contains("the answer that it came from"),
+        "{refusal}"
+    );
     let cursor: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token)?)?;
     for (field, value) in [
         ("p", json!("-1")),

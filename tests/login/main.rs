@@ -143,7 +143,10 @@ async fn a_profile_is_written_and_leads_to_its_login() -> Outcome {
     let host = person.workspace.url();
     let ended = person.log_in(&["--host", &host, "--profile", "dev", "--storage", "file"], "consent=yes").await?;
     let file = person.home.path().join(".databrickscfg");
-    assert!(ended.stdout.contains(&format!("Profile `dev` of `{}` now names this workspace.", file.display())), "{ended:?}");
+    assert!(
+        ended.stdout.contains(&format!("Profile `dev` of `{}` now names this workspace.", file.display())),
+        "{ended:?}"
+    );
     assert!(!ended.stdout.contains("A file, because"), "{ended:?}");
     assert_eq!(std::fs::read_to_string(&file)?, format!("[dev]\nhost = {host}\n"));
     private(&file)?;

@@ -479,9 +479,7 @@ impl Client {
         serde_json::from_slice(&answer.bytes).map_err(|error| {
             // The position only: the content is somebody's data.
             let (line, column) = (error.line(), error.column());
-            Error::answer(format!(
-                "the downloaded data is not the expected JSON (line {line}, column {column})"
-            ))
+            Error::answer(format!("the downloaded data is not the expected JSON (line {line}, column {column})"))
         })
     }
 }

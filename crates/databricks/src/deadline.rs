@@ -131,8 +131,10 @@ impl Deadline {
         if self.requests.fetch_add(1, Ordering::Relaxed) < MOST_REQUESTS || self.at.is_none() {
             return Ok(());
         }
-        let message = format!("the work did not finish within {MOST_REQUESTS} requests, the most that one call may \
-                               make");
+        let message = format!(
+            "the work did not finish within {MOST_REQUESTS} requests, the most that one call may \
+                               make"
+        );
         Err(Error::out_of_time(message, false).with_hint("ask for less at once, for example with a narrower filter"))
     }
 

@@ -65,8 +65,10 @@ pub(crate) async fn send(
                     Err(error) if !is_alone && is_gone(&error) => gone(&context_id),
                     Err(error) if !error.may_have_happened() => error.into(),
                     Err(error) => Error::from(error)
-                        .after(format!("the code was sent to cluster `{cluster_id}`, but it is not known whether it \
-                                        ran"))
+                        .after(format!(
+                            "the code was sent to cluster `{cluster_id}`, but it is not known whether it \
+                                        ran"
+                        ))
                         .with_outcome("see what it changed before you run it again"),
                     Ok(_) => Error::unclear("the answer names no command"),
                 })
@@ -111,13 +113,15 @@ async fn cancel(client: &Client, command: &Command) -> Result<(), databricks::Er
 async fn create(context: &Context, cluster_id: &str, language: &str) -> Result<String, Error> {
     // Sent once: a second request would make a second context, and the first would stay without anybody who knows it.
     let request = command_execution::Create::new().cluster_id(cluster_id).language(language);
-    let answer = context.client.send(request).await.map_err(|error| match error.message().contains("execution contexts") {
+    let answer = context.client.send(request).await.map_err(|error| {
+        match error.message().contains("execution contexts") {
         true => Error::from(error).with_hint(
             "a cluster holds 145 contexts, including those of open notebooks: end one of yours with a call that has \
              `context_id` and `keep_context: false`, or end all with `restart_cluster`",
         ),
         false if error.may_have_happened() => Error::from(error).with_outcome(CONTEXT_LEFT),
         false => error.into(),
+    }
     })?;
     let id = id_of(&answer).ok_or_else(|| Error::unclear("the answer names no context").with_outcome(CONTEXT_LEFT))?;
     let status = |answer: &Value| answer.get("status").and_then(Value::as_str).unwrap_or("Pending").to_owned();

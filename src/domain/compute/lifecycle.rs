@@ -115,7 +115,11 @@ pub(crate) fn answer(context: &Context, kind: ComputeKind, id: &str, started: &S
             let hint = if compute.phase == Phase::Stopping {
                 format!("it is still stopping and was not started; call `start_{}` again later", kind.word())
             } else {
-                format!("it is starting; keep waiting with `start_{}`, or stop it with `stop_{}`", kind.word(), kind.word())
+                format!(
+                    "it is starting; keep waiting with `start_{}`, or stop it with `stop_{}`",
+                    kind.word(),
+                    kind.word()
+                )
             };
             shape::put(&mut answer, "still_running", true);
             shape::put(&mut answer, "hint", hint);

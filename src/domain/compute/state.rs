@@ -116,8 +116,10 @@ impl ComputeKind {
         });
         Error::failed(format!("{word}{name} `{id}` is not running ({state}){why}")).with_hint(match self {
             Self::Cluster => "see what happened with `get_cluster_events`",
-            Self::Warehouse => "see it with `list_warehouses`; the field `health` says more, if you name it in \
-                                `fields`",
+            Self::Warehouse => {
+                "see it with `list_warehouses`; the field `health` says more, if you name it in \
+                                `fields`"
+            }
         })
     }
 }

@@ -48,8 +48,12 @@ pub(crate) fn still_running(run_id: i64, run: &Run) -> Value {
         shape::put(&mut answer, "tasks_done", format!("{done} of {}", tasks.len()));
     }
     shape::put(&mut answer, "still_running", true);
-    shape::put(&mut answer, "hint", "it is still running; pass `run_id` to `wait_for_run`, or stop it with \
-                                     `cancel_run`");
+    shape::put(
+        &mut answer,
+        "hint",
+        "it is still running; pass `run_id` to `wait_for_run`, or stop it with \
+                                     `cancel_run`",
+    );
     answer
 }
 

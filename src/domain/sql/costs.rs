@@ -87,8 +87,10 @@ pub(crate) async fn costs(context: &Context, subject: Subject, period: Period) -
         Outcome::Running(answer) => answer,
         Outcome::TooLarge(error) | Outcome::Unserved(error) => return Err(error),
     };
-    notes.push("`list_cost` is DBUs at list price: it is not the invoice, which has discounts, and for classic \
-                compute it leaves out the cloud's machines");
+    notes.push(
+        "`list_cost` is DBUs at list price: it is not the invoice, which has discounts, and for classic \
+                compute it leaves out the cloud's machines",
+    );
     notes.push(
         "usage covers all workspaces of the account and arrives hours late: `last_usage` is the newest that is counted",
     );

@@ -76,7 +76,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     }
     if words.count() > MOST_WORDS {
         let message = format!("`query` has {} words, and at most {MOST_WORDS} are allowed", words.count());
-        return Err(Error::failed(message).with_hint("give the few that occur in the names of the table or its columns"));
+        return Err(
+            Error::failed(message).with_hint("give the few that occur in the names of the table or its columns")
+        );
     }
     let cursor = match input.page_token.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,

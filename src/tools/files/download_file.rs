@@ -93,10 +93,10 @@ impl Announced {
         self.etag = self.etag.take().or_else(|| part.etag.clone());
         self.last_modified = self.last_modified.take().or_else(|| part.last_modified.clone());
         match self.total {
-            Some(total) if length == 0 && size < total => Err(Error::failed(format!(
-                "`{path}` has {total} bytes, but the service returned only {size} of them"
-            ))
-            .with_hint("try again; nothing was written to `local_path`")),
+            Some(total) if length == 0 && size < total => {
+                Err(Error::failed(format!("`{path}` has {total} bytes, but the service returned only {size} of them"))
+                    .with_hint("try again; nothing was written to `local_path`"))
+            }
             Some(total) if size + length > total => Err(Error::failed(format!(
                 "`{path}` has {total} bytes, but the service returned {} of them",
                 size + length

@@ -130,8 +130,12 @@ fn next_step(run: &Run, cause: Option<&Cause>) -> String {
                 .into();
         }
         "USER_CANCELED" | "CANCELED" => {
-            let again = if is_one_time { "run it again" } else { "rerun the tasks that did not finish with \
-                `repair_run`" };
+            let again = if is_one_time {
+                "run it again"
+            } else {
+                "rerun the tasks that did not finish with \
+                `repair_run`"
+            };
             return format!("somebody cancelled it; {again}, if it is still wanted");
         }
         "RUN_TIMEDOUT" | "TIMEDOUT" => {

@@ -96,7 +96,9 @@ async fn chosen(context: &Context, run_id: i64, parts: Vec<RunTask>, key: &str) 
         let hint = if hint.is_empty() { ";".to_owned() } else { hint };
         let known = if keys.is_empty() { "it has no tasks".to_owned() } else { keys.join(", ") };
         let message = format!("run {run_id} has no task `{key}`{hint} its tasks: {known}");
-        return Err(Error::failed(message).with_hint("give one of these as `task_key`, or leave it out for all of them"));
+        return Err(
+            Error::failed(message).with_hint("give one of these as `task_key`, or leave it out for all of them")
+        );
     };
     if let (true, Some(id)) = (task.for_each_task.is_some(), task.run_id) {
         let iterations = run::get(context, id, false).await?.iterations;

@@ -48,9 +48,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let before = run::get(&context, run_id, true).await?;
     if !run::is_over(&before) {
         let message = format!("run {run_id} is {}: only an ended run can be repaired", run::state(&before));
-        return Err(
-            Error::failed(message).with_hint("wait for it with `wait_for_run`, or stop it with `cancel_run`")
-        );
+        return Err(Error::failed(message).with_hint("wait for it with `wait_for_run`, or stop it with `cancel_run`"));
     }
     if input.rerun_tasks.is_empty()
         && run::succeeded(&before)

@@ -43,8 +43,12 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut answer = json!({ "statement_id": id, "state": now });
     if statement::is_open(&now) {
         shape::put(&mut answer, "still_running", true);
-        shape::put(&mut answer, "hint", "the cancellation was accepted but has not taken effect yet; see \
-                                         `get_sql_result`");
+        shape::put(
+            &mut answer,
+            "hint",
+            "the cancellation was accepted but has not taken effect yet; see \
+                                         `get_sql_result`",
+        );
     } else if now == StatementState::Succeeded {
         shape::put(&mut answer, "hint", "it ended before the cancellation reached it; its effects stay");
     }

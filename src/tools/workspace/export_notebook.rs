@@ -45,9 +45,10 @@ pub(crate) enum Format {
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let remote = Remote::parse(&input.path)?;
     let Remote::Workspace(path) = &remote else {
-        return Err(Error::failed(format!("`{}` is in a volume, where there are no notebooks", input.path))
-            .with_hint("list files with `list_volume_files`; read them with `read_volume_file`, or tables with \
-                        `execute_sql`"));
+        return Err(Error::failed(format!("`{}` is in a volume, where there are no notebooks", input.path)).with_hint(
+            "list files with `list_volume_files`; read them with `read_volume_file`, or tables with \
+                        `execute_sql`",
+        ));
     };
     let request = workspace::Export::new(path).format(request::word(input.format));
     let answer = context.client.send(request).await.map_err(too_large)?;

@@ -91,8 +91,8 @@ impl TokenRequest {
 
     fn new(method: Method, url: &str) -> Result<TokenRequest, Error> {
         // The URL is not repeated: some carry credentials.
-        let url =
-            Url::parse(url).map_err(|error| Error::configuration(format!("not a URL that can return a token: {error}")))?;
+        let url = Url::parse(url)
+            .map_err(|error| Error::configuration(format!("not a URL that can return a token: {error}")))?;
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         Ok(TokenRequest { method, url, headers, body: None, secrets: Vec::new(), patience: PATIENCE, retry: true })
     }
@@ -104,8 +104,10 @@ impl TokenRequest {
 
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Result<TokenRequest, Error> {
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            Error::configuration(format!("the value of the header `{name}` contains a line break or another control \
-                                          character"))
+            Error::configuration(format!(
+                "the value of the header `{name}` contains a line break or another control \
+                                          character"
+            ))
         })?;
         value.set_sensitive(true);
         self.headers.insert(name, value);

@@ -222,8 +222,9 @@ fn context(config: &Config) -> Result<Arc<Context>, Error> {
 }
 
 fn logins(environment: &Environment) -> Result<Logins, Error> {
-    Logins::of(environment)
-        .ok_or_else(|| Error::configuration("there is no home directory in which to store a login").with_hint("set HOME"))
+    Logins::of(environment).ok_or_else(|| {
+        Error::configuration("there is no home directory in which to store a login").with_hint("set HOME")
+    })
 }
 
 /// The host whose OAuth server has this name.

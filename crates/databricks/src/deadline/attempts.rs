@@ -91,7 +91,8 @@ impl Attempts {
     pub(super) fn out_of_time(&self, after: Duration) -> Error {
         let now = self.now();
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        let failure = record.failure.as_ref().map(|error| format!("; the previous attempt failed: {}", error.message()));
+        let failure =
+            record.failure.as_ref().map(|error| format!("; the previous attempt failed: {}", error.message()));
         let message =
             format!("the call ran out of time after {} s {now}{}", after.as_secs(), failure.unwrap_or_default());
         let is_open = record.stage == Stage::Answer || record.may_have_happened;

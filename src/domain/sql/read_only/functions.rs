@@ -100,8 +100,12 @@ pub(super) fn refusal(call: Call<'_>, constants: &Constants, user_functions: boo
     let folded: Vec<_> = folded.iter().map(String::as_str).collect();
     let name = match folded.as_slice() {
         [name] | ["builtin" | "ai", name] | ["system", "builtin" | "ai", name] => *name,
-        ["session", _] | ["system", ..] | [] => return Some(format!("`{shown}` is not known to be a function that \
-            only reads")),
+        ["session", _] | ["system", ..] | [] => {
+            return Some(format!(
+                "`{shown}` is not known to be a function that \
+            only reads"
+            ));
+        }
         [_, _] | [_, _, _] if user_functions => return None,
         [_, _] | [_, _, _] => {
             return Some(format!("`{shown}` is a user-defined function, and this server refuses those"));
@@ -140,9 +144,7 @@ pub(super) fn refusal(call: Call<'_>, constants: &Constants, user_functions: boo
             format!("`{shown}` is allowed with {OWN_PATHS}, written out, and with options that only say how to read")
         }
         Rule::Options { .. } => {
-            format!(
-                "`{shown}` is allowed with its options written out as a `map`, and only those that say how to read"
-            )
+            format!("`{shown}` is allowed with its options written out as a `map`, and only those that say how to read")
         }
         Rule::Document => format!("`{shown}` is allowed without `imageOutputPath` and with its options written out"),
         _ => format!("`{shown}` is allowed with a schema that is written out, and not with a schema registry"),

@@ -38,9 +38,7 @@ pub(super) fn resolve(tokens: Vec<Token>, constants: &Constants) -> Result<Vec<T
             _ => resolved.push(token.clone()),
         }
         if resolved.len() > MOST_TOKENS {
-            return Err(format!(
-                "with the names of its IDENTIFIER clauses it has more than {MOST_TOKENS} tokens"
-            ));
+            return Err(format!("with the names of its IDENTIFIER clauses it has more than {MOST_TOKENS} tokens"));
         }
     }
     Ok(resolved)
