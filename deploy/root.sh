@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the root directory of the image: `root.sh BINARY DIRECTORY`. The Containerfile runs it, and so does its test, which
+# Creates the root directory of the image: `root.sh BINARY DIRECTORY`. The Containerfile runs it, and so does its test, which
 # then runs the server in a chroot there.
 set -eu
 binary=$1
@@ -14,7 +14,7 @@ ldd "$binary" | grep -o '/[^ ]*' | sort -u | while read -r library; do
     cp --dereference "$library" "$root$library"
 done
 
-# Whom to trust in TLS, also behind a proxy with an authority of its own: mount another file over this one.
+# Certificate authorities for TLS. Behind a proxy with its own authority, mount another file over this one.
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 
 # A name for the user, and the order in which host names are looked up.

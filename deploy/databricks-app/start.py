@@ -1,7 +1,7 @@
 """Starts the server in a Databricks App: `start.py ARGUMENTS`.
 
-A file of an app has 10 MB at most, and the binary has more. So it lies in a volume. This takes it from there with the identity of the
-app, checks that it is the one that was deployed, and goes on as that program. It needs nothing but Python.
+A file of an app has at most 10 MB, and the binary is larger, so the binary is in a volume. This script downloads it with the identity
+of the app, checks that it is the one that was deployed, and replaces itself with it. It needs only Python.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def download(path, expected, directory):
                 digest.update(block)
                 file.write(block)
     if digest.hexdigest() != expected.lower():
-        sys.exit(f"start.py: {path} has the SHA-256 {digest.hexdigest()}, and {expected} was deployed")
+        sys.exit(f"start.py: {path} has the SHA-256 {digest.hexdigest()}, but {expected} was deployed")
     binary.chmod(0o500)
     return binary
 
