@@ -26,10 +26,11 @@ use crate::{print, root};
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
-    /// Record what the server can do as it is now, after reviewing the differences
+    /// Record what the server can do now, after you have reviewed the differences
     #[arg(long)]
     accept: bool,
-    /// Check also that the behavior tests, which ran before, made each composite call every operation that it uses
+    /// Also check that the behavior tests, which must have run before, made each composite call every operation that it
+    /// uses
     #[arg(long)]
     exercised: bool,
     /// Print the whole audit as JSON
@@ -53,7 +54,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tell what a change does to the surface, as Markdown for a pull request
+    /// Show what a change does to the surface, as Markdown for a pull request
     Diff(diff::Arguments),
 }
 

@@ -21,7 +21,7 @@ const END: &str = "<!-- end of toolsets -->";
 /// Write `docs/tools.md`, `docs/prompts.md` and the table of toolsets in the README
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Write nothing; fail if a file is not what it would be
+    /// Write nothing; fail if a file is out of date
     #[arg(long)]
     check: bool,
 }

@@ -15,26 +15,27 @@ pub(crate) struct Arguments {
     /// What to run; everything unless named
     #[arg(value_enum)]
     suites: Vec<Suite>,
-    /// The binary to drive (the one that lies beside this program)
+    /// The binary to drive (by default, the one next to this program)
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Suite {
-    /// The binary, by the official Python SDK of MCP and the MCP Inspector
+    /// The binary, with the official MCP Python SDK and the MCP Inspector
     Clients,
-    /// The server over HTTP, by these, the TypeScript SDKs of MCP, the conformance suite, and through nginx
+    /// The server over HTTP, with these, the MCP TypeScript SDKs, the conformance suite, and through nginx
     Http,
-    /// The sandbox, by the official Python SDK of Databricks and its SQL connector
+    /// The sandbox, with the official Databricks Python SDK and SQL connector
     Sdk,
-    /// The client beside that SDK, call by call on the wire
+    /// The client compared with that SDK, call by call on the wire
     Differential,
     /// The client against an MLflow server
     Mlflow,
     /// The page of `cargo xtask audit --html`, in Chromium
     Page,
-    /// What `deploy/` holds: the chart, the image's root directory, the systemd unit, nginx before replicas, the app
+    /// The content of `deploy/`: the chart, the image's root directory, the systemd unit, nginx in front of replicas,
+    /// the app
     Deploy,
 }
 

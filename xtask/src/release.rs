@@ -17,7 +17,7 @@ const END: &str = "<!-- end of figures -->";
 /// Build the release binary, without paths of this machine in it
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Build from nothing, and write how long it took and what came of it into the README
+    /// Build from nothing, and write the build time and the size of the binary into the README
     #[arg(long)]
     figures: bool,
 }

@@ -17,7 +17,7 @@ use super::surface::Surface;
 use super::tokens::Tokenizer;
 use crate::{print, root};
 
-/// Tell what a change does to the surface, as Markdown for a pull request
+/// Show what a change does to the surface, as Markdown for a pull request
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The git revision that the files here are compared with
