@@ -232,7 +232,7 @@ impl LocalPath {
     }
 
     fn exists(&self) -> Error {
-        Error::failed(format!("`{}` exists already", self.shown()))
+        Error::failed(format!("`{}` already exists", self.shown()))
             .with_hint("give the path of another local file, or `overwrite: true`")
     }
 

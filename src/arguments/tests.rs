@@ -140,7 +140,7 @@ fn one_of_two_arguments_is_given() {
     assert_eq!(told(json!({})), "text: missing; give either `text` or `vector`");
     assert_eq!(
         told(json!({ "text": "a", "vector": [1] })),
-        "vector: excludes `text`, which is given too; give one of them"
+        "vector: cannot be given together with `text`; give one of them"
     );
     assert_eq!(told(json!({ "text": [] })), "text: expected text, got a list");
 }

@@ -118,7 +118,7 @@ fn a_file_that_appears_meanwhile_is_not_replaced() {
     file.write(b"download").expect("written");
     fs::write(&path, "mine").expect("a file");
     let error = file.finish().expect_err("it exists").to_string();
-    assert!(error.contains("exists already"), "{error}");
+    assert!(error.contains("already exists"), "{error}");
     assert_eq!(fs::read_to_string(&path).expect("text"), "mine");
     let left = fs::read_dir(home.path().join("open")).expect("a directory").count();
     assert_eq!(left, 3, "a part is left");

@@ -35,7 +35,7 @@ fn text(registry: &Registry, named: usize, described: bool) -> String {
         text.push_str(&format!("\nToolsets: {}.", titles.join(", ")));
     }
     text.push_str(
-        "\nLists give `items`; where `truncated` is true, pass `next_page_token` as `page_token` for the rest. \
+        "\nLists return `items`; if `truncated` is true, pass `next_page_token` as `page_token` for the rest. \
          `fields` chooses the fields of a result. Identifiers may be numbers or text.",
     );
     text

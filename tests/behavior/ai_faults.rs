@@ -231,7 +231,7 @@ async fn each_failure_of_genie_says_what_to_do() -> Outcome {
         ("fail with TABLES_MISSING_EXCEPTION", &["TABLES_MISSING_EXCEPTION", "`search_tables`"]),
         ("fail with GENERIC_CHAT_COMPLETION_EXCEPTION", &["asked to fail", "ask again later"]),
         ("fail with CONTENT_FILTER_EXCEPTION", &["asked to fail", "in other words"]),
-        ("show me a missing table", &["SQL_EXECUTION_EXCEPTION", "its SQL: SELECT", "mend the SQL"]),
+        ("show me a missing table", &["SQL_EXECUTION_EXCEPTION", "its SQL: SELECT", "correct the SQL"]),
         ("please cancel this", &["is CANCELLED", "ask again"]),
     ] {
         let refusal = harness.refusal("ask_genie", json!({ "space_id": RETAIL, "question": question })).await?;

@@ -32,7 +32,7 @@ async fn a_file_goes_up_and_comes_back_the_same() -> Outcome {
     let refusal = harness.refusal("upload_file", json!({ "path": remote, "local_path": "data.bin" })).await?;
     assert!(refusal.contains("overwrite"), "{refusal}");
     let refusal = harness.refusal("download_file", json!({ "path": remote, "local_path": "back/data.bin" })).await?;
-    assert!(refusal.contains("exists already"), "{refusal}");
+    assert!(refusal.contains("already exists"), "{refusal}");
     harness.answer("upload_file", json!({ "path": remote, "content": "", "overwrite": true })).await?;
     let again = json!({ "path": remote, "local_path": "back/data.bin", "overwrite": true });
     assert_eq!(harness.answer("download_file", again).await?["size"], json!(0));

@@ -49,7 +49,7 @@ async fn all_rows_go_to_a_local_file_and_not_into_the_answer() -> Outcome {
     assert_eq!(answer["columns"][1]["name"], "status", "{answer}");
 
     let refusal = harness.refusal("execute_sql", call.clone()).await?;
-    assert!(refusal.contains("exists already") && refusal.contains("`overwrite: true`"), "{refusal}");
+    assert!(refusal.contains("already exists") && refusal.contains("`overwrite: true`"), "{refusal}");
     let mut again = call;
     again["overwrite"] = json!(true);
     again["row_limit"] = json!(3);
@@ -75,7 +75,7 @@ async fn json_lines_go_to_a_volume_with_every_digit() -> Outcome {
     assert_eq!(file["content"], expected);
     assert_eq!((&answer["sha256"], &answer["size"]), (&json!(sha256(expected.as_bytes())), &json!(expected.len())));
     let refusal = harness.refusal("execute_sql", call).await?;
-    assert!(refusal.contains("exists already"), "{refusal}");
+    assert!(refusal.contains("already exists"), "{refusal}");
     Ok(())
 }
 
@@ -111,7 +111,7 @@ async fn what_cannot_be_saved_is_told_before_anything_runs() -> Outcome {
     };
     let before = queries().await?;
     for (path, expected) in [
-        ("rows.parquet", "no Parquet"),
+        ("rows.parquet", "does not return Parquet"),
         ("rows", "`.csv`"),
         ("../rows.csv", "outside of"),
         ("/etc/rows.csv", "outside of"),

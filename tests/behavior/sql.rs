@@ -232,7 +232,7 @@ async fn a_statement_is_cancelled_by_its_id() -> Outcome {
     let id = json!({ "statement_id": sent["statement_id"] });
     assert_eq!(harness.answer("cancel_sql", id.clone()).await?["state"], "CANCELED");
     let again = harness.answer("cancel_sql", id.clone()).await?;
-    assert!(again["hint"].as_str().is_some_and(|hint| hint.contains("ended before")), "{again}");
+    assert!(again["hint"].as_str().is_some_and(|hint| hint.contains("already ended")), "{again}");
     let refusal = harness.refusal("get_sql_result", id).await?;
     assert!(refusal.contains("CANCELED"), "{refusal}");
     Ok(())

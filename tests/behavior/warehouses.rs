@@ -64,7 +64,7 @@ async fn a_warehouse_that_cannot_start_says_why() -> Outcome {
     failed?;
     let id = warehouse["warehouse_id"].as_str().ok_or("no id")?;
     let reason = "CLOUD_PROVIDER_LAUNCH_FAILURE (CLOUD_FAILURE)";
-    assert_says(&refusal?, &["warehouse doomed", id, "it is STOPPED", reason, WHY, "`list_warehouses`"]);
+    assert_says(&refusal?, &["warehouse doomed", id, "is not running (STOPPED)", reason, WHY, "`list_warehouses`"]);
 
     // While it has not given up, that is told too.
     harness.answer("start_warehouse", json!({ "warehouse_id": id, "wait": false })).await?;
@@ -88,7 +88,7 @@ async fn sql_on_a_warehouse_that_cannot_start_says_why() -> Outcome {
     let (refusal, failed) = tokio::join!(harness.refusal("execute_sql", statement(&warehouse, 45)), fail);
     failed?;
     let id = warehouse["warehouse_id"].as_str().ok_or("no id")?;
-    let expected = ["statement `", "is FAILED `TEMPORARILY_UNAVAILABLE`", "warehouse doomed", id, "it is STOPPED", WHY];
+    let expected = ["statement `", "is FAILED `TEMPORARILY_UNAVAILABLE`", "warehouse doomed", id, "is not running (STOPPED)", WHY];
     assert_says(&refusal?, &expected);
 
     let told = harness.answer("execute_sql", statement(&warehouse, 0)).await?;
@@ -129,7 +129,7 @@ async fn a_warehouse_that_somebody_stops_while_it_starts_is_told_to_be_stopped()
     };
     let (refusal, stopped) = tokio::join!(harness.refusal("start_warehouse", warehouse.clone()), stopped);
     stopped?;
-    assert_says(&refusal?, &["Reporting warehouse", STOPPED, "it is STOPPED: somebody stopped it"]);
+    assert_says(&refusal?, &["Reporting warehouse", STOPPED, "(STOPPED): somebody stopped it"]);
 
     let stopped = async {
         harness.until_sent().await?;
@@ -153,7 +153,7 @@ async fn a_query_whose_warehouse_is_stopped_under_it_says_so() -> Outcome {
     let query = json!({ "statement": "SELECT sandbox_sleep(3600)", "warehouse_id": RUNNING });
     let (refusal, stopped) = tokio::join!(harness.refusal("execute_sql", query), stopped);
     assert_eq!(stopped?["state"], "STOPPING");
-    assert_says(&refusal?, &["statement `", "was stopped", "warehouse Shared warehouse", "it is STOPPING: somebody"]);
+    assert_says(&refusal?, &["statement `", "was stopped", "warehouse Shared warehouse", "(STOPPING): somebody"]);
     Ok(())
 }
 
@@ -168,7 +168,7 @@ async fn a_warehouse_that_is_deleted_is_told_to_be_gone() -> Outcome {
     };
     let (refusal, deleted) = tokio::join!(harness.refusal("start_warehouse", warehouse.clone()), deleted);
     deleted?;
-    assert_says(&refusal?, &["Reporting warehouse", "it is DELETING", "`list_warehouses`"]);
+    assert_says(&refusal?, &["Reporting warehouse", "is not running (DELETING)", "`list_warehouses`"]);
     for state in ["DELETING", "DELETED"] {
         assert_says(&harness.refusal("start_warehouse", warehouse.clone()).await?, &[state, "`list_warehouses`"]);
         let told = harness.answer("stop_warehouse", warehouse.clone()).await?;
@@ -192,7 +192,7 @@ async fn a_warehouse_that_is_deleted_is_told_to_be_gone() -> Outcome {
     };
     let (refusal, deleted) = tokio::join!(harness.refusal("execute_sql", statement(&warehouse, 45)), deleted);
     deleted?;
-    assert_says(&refusal?, &["was deleted before", "warehouse Reporting warehouse", "it is DELETED"]);
+    assert_says(&refusal?, &["was deleted before", "warehouse Reporting warehouse", "is not running (DELETED)"]);
     Ok(())
 }
 
@@ -223,6 +223,6 @@ async fn a_cluster_that_somebody_terminates_while_it_starts_says_who() -> Outcom
     };
     let (refusal, terminated) = tokio::join!(harness.refusal("start_cluster", cluster.clone()), terminated);
     terminated?;
-    assert_says(&refusal?, &["ad-hoc-analysis", "it is TERMINATED: USER_REQUEST", "sandbox.user@example.test"]);
+    assert_says(&refusal?, &["ad-hoc-analysis", "(TERMINATED): USER_REQUEST", "sandbox.user@example.test"]);
     Ok(())
 }

@@ -65,10 +65,7 @@ pub(crate) async fn send(
                     Err(error) if !is_alone && is_gone(&error) => gone(&context_id),
                     Err(error) if !error.may_have_happened() => error.into(),
                     Err(error) => Error::from(error)
-                        .after(format!(
-                            "the code was sent to cluster `{cluster_id}`, but it is not known whether it \
-                                        ran"
-                        ))
+                        .after(format!("the code was sent to cluster `{cluster_id}`, and may have run"))
                         .with_outcome("see what it changed before you run it again"),
                     Ok(_) => Error::unclear("the answer names no command"),
                 })

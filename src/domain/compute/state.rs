@@ -234,10 +234,10 @@ mod tests {
         let why = "SUBNET_EXHAUSTED_FAILURE (CLIENT_ERROR) subnet: a; Clusters are failing to launch.; No addresses are left.";
         assert_eq!(starting.describe(), format!("STARTING ({why})"));
         let text = ComputeKind::Warehouse.failure("1", &starting).to_string();
-        assert!(text.contains(&format!("warehouse Reports `1` does not run, it is STARTING: {why}")), "{text}");
+        assert!(text.contains(&format!("warehouse Reports `1` is not running (STARTING): {why}")), "{text}");
         let stopped = warehouse("STOPPED", json!({ "status": "HEALTHY" }));
         assert_eq!((stopped.describe().as_str(), stopped.problem()), ("STOPPED", None));
         let text = ComputeKind::Warehouse.failure("1", &stopped).to_string();
-        assert!(text.contains("it is STOPPED: somebody stopped it"), "{text}");
+        assert!(text.contains("(STOPPED): somebody stopped it"), "{text}");
     }
 }
