@@ -165,10 +165,7 @@ async fn each_state_of_a_cluster_has_its_answer() -> Outcome {
         let harness = standing(state).await?;
         for tool in ["start_cluster", "restart_cluster"] {
             let refusal = harness.refusal(tool, now.clone()).await?;
-            assert!(
-                refusal.contains(state) && refusal.contains("`get_cluster_events`"),
-                "{refusal}"
-            );
+            assert!(refusal.contains(state) && refusal.contains("`get_cluster_events`"), "{refusal}");
         }
     }
     let harness = standing("TERMINATING").await?;

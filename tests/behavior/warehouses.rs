@@ -88,7 +88,8 @@ async fn sql_on_a_warehouse_that_cannot_start_says_why() -> Outcome {
     let (refusal, failed) = tokio::join!(harness.refusal("execute_sql", statement(&warehouse, 45)), fail);
     failed?;
     let id = warehouse["warehouse_id"].as_str().ok_or("no id")?;
-    let expected = ["statement `", "is FAILED `TEMPORARILY_UNAVAILABLE`", "warehouse doomed", id, "is not running (STOPPED)", WHY];
+    let expected =
+        ["statement `", "is FAILED `TEMPORARILY_UNAVAILABLE`", "warehouse doomed", id, "is not running (STOPPED)", WHY];
     assert_says(&refusal?, &expected);
 
     let told = harness.answer("execute_sql", statement(&warehouse, 0)).await?;
