@@ -31,7 +31,7 @@ fn index() -> &'static Index {
     INDEX.get_or_init(|| {
         let mut index = Index::default();
         for tool in all() {
-            let mut parts = vec![(tool.name, 3.0), (tool.title, 1.0), (tool.keywords, 0.7)];
+            let mut parts = vec![(tool.name, 3.0), (tool.title, 1.0), (tool.keywords, 1.0)];
             parts.extend(own_clauses(tool.description).map(|clause| (clause, 1.0)));
             let arguments = arguments(tool);
             parts.extend(arguments.iter().map(|argument| (argument.as_str(), 0.3)));
