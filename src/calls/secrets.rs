@@ -3,12 +3,18 @@
 use databricks::{Mask, Secret};
 use serde_json::{Map, Value};
 
+use super::record::EXECUTORS;
 use crate::arguments::is_same;
 use crate::definition::{Action, Source, ToolDefinition};
 
 /// How the names of settings end that hold secrets, such as the Spark setting `spark.hadoop.fs.s3a.secret.key`.
 const ENDINGS: [&str; 8] =
     ["password", "secret", "private_key", "secret_key", "account_key", "api_key", "access_token", "access_key"];
+
+/// Arguments that the server adds to the tools of operations.
+const SHARED: [&str; 4] = ["workspace", "fields", "limit", "page_token"];
+/// Arguments of the tools that call others.
+const OF_EXECUTORS: [&str; 4] = ["workspace", "operation", "arguments", "page_token"];
 
 /// Hides what the call gives as secret: arguments that the allowlist marks with `secret`, and settings whose names say so.
 /// Arguments count as the caller wrote them, since an error about them may quote them.
@@ -20,9 +26,32 @@ pub(crate) fn mask(definition: &ToolDefinition, arguments: &Map<String, Value>) 
     Mask::new(secrets)
 }
 
-/// Whether the value of an argument, or of a field, is secret by its name.
+/// Whether the value of an argument, or of a field, is secret by its name. Where a tool takes secrets, an argument that it does
+/// not know may be one under a wrong name.
 pub(super) fn is_hidden(definition: Option<&ToolDefinition>, name: &str) -> bool {
-    is_secret(name) || definition.is_some_and(|definition| is_marked(definition, name))
+    is_secret(name)
+        || definition
+            .is_some_and(|definition| is_marked(definition, name) || is_unknown_beside_secrets(definition, name))
+}
+
+/// Whether a tool that takes secrets does not know this argument.
+fn is_unknown_beside_secrets(definition: &ToolDefinition, name: &str) -> bool {
+    match &definition.action {
+        Action::Operation(plain) => {
+            let names = || {
+                plain.arguments.iter().filter_map(|argument| match argument.source {
+                    Source::Caller { name, secret, .. } => Some((name, secret)),
+                    _ => None,
+                })
+            };
+            let is_known = names().any(|(own, _)| own == name)
+                || SHARED.contains(&name)
+                || definition.argument_aliases.iter().any(|(alias, _)| *alias == name);
+            names().any(|(_, secret)| secret) && !is_known
+        }
+        // What an executor calls may take secrets.
+        Action::Composite(_) => definition.toolset == EXECUTORS && !OF_EXECUTORS.contains(&name),
+    }
 }
 
 /// Whether the allowlist says that an argument is secret.
@@ -59,6 +88,12 @@ fn collect(value: &Value, secret: bool, secrets: &mut Vec<Secret>) {
     match value {
         // A reference to a secret, `{{secrets/scope/key}}`, says where it is kept and nothing more.
         Value::String(text) if secret && !text.starts_with("{{secrets/") => secrets.push(text.as_str().into()),
+        // Some clients write lists and objects as JSON text.
+        Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
+            if let Ok(value @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str(text) {
+                collect(&value, secret, secrets);
+            }
+        }
         Value::Number(number) if secret => secrets.push(number.to_string().into()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, secret, secrets)),
         Value::Object(fields) => {
@@ -102,7 +137,15 @@ mod tests {
             "open *** *** {{secrets/prod/db}}"
         );
         let named = json!({ "parameters": [{ "name": "db_password", "value": "hunter2hunter2" }, { "name": "day", "value": "open" }] });
-        assert_eq!(hidden("execute_sql", named, "open hunter2hunter2"), "open ***");
+        assert_eq!(hidden("execute_sql", named.clone(), "open hunter2hunter2"), "open ***");
+        let written = json!({ "parameters": named["parameters"].to_string() });
+        assert_eq!(hidden("execute_sql", written, "open hunter2hunter2"), "open ***");
+        for wrong in ["strin_value", "value", "bytes"] {
+            let put = json!({ "scope": "prod-scope", wrong: "correct horse" });
+            assert_eq!(hidden("put_secret", put, "prod-scope: correct horse"), "prod-scope: ***");
+        }
+        let call = json!({ "operation": "put_secret", "args": { "string_value": "correct horse" } });
+        assert_eq!(hidden("call_write_operation", call, "put_secret: correct horse"), "put_secret: ***");
         assert_eq!(hidden("list_jobs", json!({ "page_token": "abcdefghij" }), "abcdefghij"), "abcdefghij");
     }
 }

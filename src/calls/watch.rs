@@ -244,9 +244,9 @@ async fn tables(request: &Outgoing<'_>, risk: Risk) -> Vec<(Risk, Named)> {
 /// catalog, or any.
 fn table(parts: Vec<String>) -> Named {
     let is = |part: Option<&String>, name: &str| part.is_some_and(|part| part.eq_ignore_ascii_case(name));
-    let (catalog, schema, name) = (parts.first(), parts.get(1), parts.get(2));
+    let (catalog, schema) = (parts.first(), parts.get(1));
     let is_of_metadata = is(schema, "information_schema");
-    let tells_of_others = is(schema, "query") || (is(schema, "access") && is(name, "audit"));
+    let tells_of_others = is(schema, "query") || is(schema, "access");
     match catalog {
         Some(catalog) if is(Some(catalog), "system") && (is_of_metadata || tells_of_others) => Named::Any,
         Some(catalog) if is_of_metadata => Named::Objects(vec![Object::of_parts(vec![catalog.clone()])]),

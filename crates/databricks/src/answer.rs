@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 
@@ -22,8 +23,19 @@ const SLOWEST_RATE: usize = 1024;
 const ROOM_WAIT: Duration = Duration::from_secs(10);
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
-/// A success longer than this is no error: errors are a few lines.
+/// A success longer than this is no error, unless it names the code of one: errors are a few lines.
 const LARGEST_ERROR: usize = 64 * 1024;
+/// So near to the beginning or the end of a long answer the code of an error stands.
+const NEAR_END: usize = 4 * 1024;
+/// The names of the field that holds the code of an error.
+const CODES: [&str; 2] = ["error_code", "errorCode"];
+
+/// An answer, of which only the code of an error is read.
+#[derive(Deserialize)]
+struct Coded {
+    #[serde(alias = "errorCode")]
+    error_code: Option<Value>,
+}
 
 /// What was asked, as far as it matters for the meaning of the answer.
 #[derive(Debug)]
@@ -108,13 +120,21 @@ impl Answer {
     /// Whether a success is an error all the same. What users store, which comes as text or bytes, may look like anything,
     /// and so may what the model of a serving endpoint answers.
     fn carries_error(&self, question: &Question) -> bool {
-        if !matches!(question.expected, Response::Json | Response::Empty)
-            || question.path.ends_with("/invocations")
-            || self.bytes.len() > LARGEST_ERROR
-        {
+        if !matches!(question.expected, Response::Json | Response::Empty) || question.path.ends_with("/invocations") {
             return false;
         }
-        serde_json::from_slice(&self.bytes).is_ok_and(|body: Map<String, Value>| is_error(&body))
+        if self.bytes.len() <= LARGEST_ERROR {
+            return serde_json::from_slice(&self.bytes).is_ok_and(|body: Map<String, Value>| is_error(&body));
+        }
+        // A long one is read only where the code stands near an end of it, and then without what it does not need.
+        let (head, tail) = (self.bytes.len().min(NEAR_END), self.bytes.len().saturating_sub(NEAR_END));
+        let names_code =
+            |end: &[u8]| CODES.iter().any(|code| end.windows(code.len()).any(|part| part == code.as_bytes()));
+        if ![self.bytes.get(..head), self.bytes.get(tail..)].into_iter().flatten().any(names_code) {
+            return false;
+        }
+        let code = serde_json::from_slice(&self.bytes).ok().and_then(|Coded { error_code }| error_code);
+        code.is_some_and(|code| is_error(&Map::from_iter([("error_code".to_owned(), code)])))
     }
 
     /// The API itself never redirects: what comes is the way to a login page, or the refusal of a private link.

@@ -23,7 +23,7 @@ use crate::encode::{Encoded, encode};
 use crate::error::Error;
 use crate::host::Host;
 use crate::mask::Mask;
-use crate::operation::{Body, Method, Operation, Response};
+use crate::operation::{Body, Method, Operation, PageStyle, Pagination, Response};
 use crate::queue::Closing;
 use crate::scope::Scope;
 use crate::transport::{Call, Transport};
@@ -393,7 +393,7 @@ impl Client {
                 content_bytes: bytes.filter(|_| operation.body == Body::Binary),
                 is_undoing: self.transport.is_ahead(),
             };
-            watch.before(&outgoing).await?;
+            self.transport.wait(watch.before(&outgoing)).await??;
         }
         drop(arguments);
         let call = Call::new(operation, encoded.repeatable);
@@ -517,14 +517,44 @@ fn payload(operation: &Operation, answer: Answer) -> Result<Payload, Error> {
     Ok(match operation.response {
         Response::Empty => Payload::Empty,
         Response::Json if answer.bytes.trim_ascii().is_empty() => Payload::Json(Map::new().into()),
-        Response::Json => Payload::Json(serde_json::from_slice(&answer.bytes).map_err(|error| {
-            // The position only: the answer may hold anything.
-            Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
-                .with_outcome(operation.method != Method::Get)
-        })?),
+        Response::Json => {
+            let open = operation.method != Method::Get;
+            let value: Value = serde_json::from_slice(&answer.bytes).map_err(|error| {
+                // The position only: the answer may hold anything.
+                Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
+                    .with_outcome(open)
+            })?;
+            match misshapen(operation, &value) {
+                Some(why) => return Err(Error::answer(why).with_outcome(open)),
+                None => Payload::Json(value),
+            }
+        }
         Response::Text => Payload::Text { media_type, text: String::from_utf8_lossy(&answer.bytes).into_owned() },
         Response::Binary => Payload::Binary { media_type, bytes: answer.bytes },
     })
+}
+
+/// What is wrong with the form of an answer: it is no object, or its list or its cursor is none. A success without what it
+/// is asked for would be told as an empty list, or as done.
+fn misshapen(operation: &Operation, answer: &Value) -> Option<String> {
+    let is_of_model = operation.path.ends_with("/invocations");
+    let pagination = operation.pagination.as_ref();
+    let (expected, fits) = match pagination {
+        Some(Pagination { items: None, .. }) => ("a list", answer.is_array()),
+        _ => ("an object", answer.is_object()),
+    };
+    if !fits && !is_of_model {
+        return Some(format!("the answer is not {expected}"));
+    }
+    let Pagination { items, response, style, .. } = pagination?;
+    let field = |name: &Option<&'static str>| {
+        Some((*name.as_ref()?, answer.get((*name)?)?)).filter(|(_, value)| !value.is_null())
+    };
+    if let Some((name, _)) = field(items).filter(|(_, value)| !value.is_array()) {
+        return Some(format!("`{name}` of the answer is not a list"));
+    }
+    let (name, _) = field(response).filter(|(_, value)| *style == PageStyle::Token && !value.is_string())?;
+    Some(format!("`{name}` of the answer is not text, so the rest of the list cannot be read"))
 }
 
 fn telling_headers(answer: &Answer) -> Map<String, Value> {

@@ -466,6 +466,11 @@ impl Transport {
         Ok(answer)
     }
 
+    /// Waits for something that comes before a request is made.
+    pub(crate) async fn wait<T>(&self, wait: impl Future<Output = T>) -> Result<T, Error> {
+        self.terms.wait(wait).await
+    }
+
     /// Tells what was replaced in an answer so that it could be read.
     fn note(&self, operation: &str, repairs: Vec<String>) {
         for repair in repairs {

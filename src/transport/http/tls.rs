@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::Error;
+use crate::text_file;
 use crate::transport::http::listen::AnyStream;
 use crate::transport::http::options::HttpOptions;
 use crate::transport::http::reload::Reloading;
@@ -60,12 +61,15 @@ fn read(paths: &[PathBuf]) -> Result<Arc<CertifiedKey>, Error> {
     let failed = |path: &PathBuf, error: &dyn std::fmt::Display| {
         Error::failed(format!("`{}` cannot be used for TLS: {error}", path.display()))
     };
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    // A pipe or a device, which a handshake would wait for, is no such file.
+    let text = |path: &PathBuf| text_file::read(path).map_err(|error| failed(path, &error));
+    let chain = text(certificate)?;
+    let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| failed(certificate, &error))?;
     if chain.is_empty() {
         return Err(failed(certificate, &"it has no certificate in PEM"));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
+    let private = PrivateKeyDer::from_pem_slice(text(key)?.as_bytes()).map_err(|error| failed(key, &error))?;
     let provider = rustls::crypto::ring::default_provider();
     let certified = CertifiedKey::from_der(chain, private, &provider);
     certified.map(Arc::new).map_err(|error| failed(key, &error))

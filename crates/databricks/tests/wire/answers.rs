@@ -27,7 +27,6 @@ async fn each_kind_of_answer_is_read() {
 async fn json_is_exact_and_may_be_absent() {
     for (body, expected) in [
         (r#"{"id":9007199254740993}"#, json!({"id": 9_007_199_254_740_993_u64})),
-        ("[1]", json!([1])),
         ("", json!({})),
         (" \n", json!({})),
     ] {
@@ -231,9 +230,48 @@ async fn an_error_in_a_success_is_an_error() {
         let arguments = Arguments::new().with(Location::Path, "file_path", "/f");
         workspace.client().unwrap().execute(&DOWNLOAD, arguments).await.unwrap();
     }
-    for body in [r#"{"error_code":"","message":"m"}"#, r#"{"error_code":null}"#, r#"{"jobs":[{"error_code":"X"}]}"#] {
+    let long = "m".repeat(100_000);
+    for body in [
+        format!(r#"{{"error_code":"INTERNAL_ERROR","message":"{long}"}}"#),
+        format!(r#"{{"message":"{long}","error_code":"INTERNAL_ERROR"}}"#),
+    ] {
+        let workspace = Workspace::always(200, &[], &body).await.unwrap();
+        for operation in [&LIST, &CREATE, &SILENT] {
+            let error = call(&workspace.client().unwrap(), operation).await.unwrap_err();
+            assert_eq!(error.error_code(), Some("INTERNAL_ERROR"));
+        }
+    }
+    let rows = format!(r#"{{"jobs":[{{"error_code":"X","name":"{long}"}}]}}"#);
+    for body in
+        [r#"{"error_code":"","message":"m"}"#, r#"{"error_code":null}"#, r#"{"jobs":[{"error_code":"X"}]}"#, &rows]
+    {
         let workspace = Workspace::always(200, &[], body).await.unwrap();
         call(&workspace.client().unwrap(), &LIST).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_is_no_success() {
+    for body in ["null", "1", "\"a\"", "[]", "[{}]", "true"] {
+        let workspace = Workspace::always(200, &[], body).await.unwrap();
+        for operation in [&LIST, &CREATE] {
+            let error = call(&workspace.client().unwrap(), operation).await.unwrap_err();
+            assert_eq!(error.message(), "the answer is not an object", "{body}");
+            assert_eq!(error.may_have_happened(), operation.id == CREATE.id, "{body}");
+        }
+    }
+    for (body, expected) in [
+        (r#"{"jobs":{"a":1}}"#, "`jobs` of the answer is not a list"),
+        (r#"{"jobs":[],"next_page_token":{"a":1}}"#, "`next_page_token` of the answer is not text"),
+        (r#"{"jobs":[],"next_page_token":7}"#, "`next_page_token` of the answer is not text"),
+    ] {
+        let workspace = Workspace::always(200, &[], body).await.unwrap();
+        let error = workspace.client().unwrap().page(&LIST, Arguments::new(), None).await.unwrap_err();
+        assert!(error.message().starts_with(expected), "{body}: {}", error.message());
+    }
+    for body in ["{}", "", r#"{"jobs":null,"next_page_token":null}"#] {
+        let workspace = Workspace::always(200, &[], body).await.unwrap();
+        workspace.client().unwrap().page(&LIST, Arguments::new(), None).await.unwrap();
     }
 }
 

@@ -59,12 +59,13 @@ impl Workspace {
     }
 
     /// The same answer to everything.
-    pub(crate) async fn always(status: u16, headers: &[(&str, &str)], body: &'static str) -> io::Result<Workspace> {
+    pub(crate) async fn always(status: u16, headers: &[(&str, &str)], body: &str) -> io::Result<Workspace> {
+        let body = body.to_owned();
         let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Workspace::start(move |_| {
             let builder = HttpResponse::builder().status(status);
             let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value));
-            builder.body(Body::from(body)).unwrap_or_default()
+            builder.body(Body::from(body.clone())).unwrap_or_default()
         })
         .await
     }
