@@ -70,7 +70,7 @@ pub(crate) struct Rules<'a> {
 
 /// The arguments with every value in the type that the schema names.
 pub(crate) fn check(
-    schema: &Value,
+    schema: &Map<String, Value>,
     rules: Rules<'_>,
     mut arguments: Map<String, Value>,
 ) -> Result<Map<String, Value>, Vec<Fault>> {
@@ -166,7 +166,7 @@ impl Checker<'_> {
     }
 
     /// `null` as text, for an argument that may be left out, is no text that anybody means.
-    fn nulls(&mut self, schema: &Value, given: &Map<String, Value>) {
+    fn nulls(&mut self, schema: &Map<String, Value>, given: &Map<String, Value>) {
         let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let is_text = |name: &str| {
             let property = schema.get("properties").and_then(|properties| properties.get(name));
@@ -179,7 +179,7 @@ impl Checker<'_> {
         }
     }
 
-    fn fields(&mut self, schema: &Value, given: Map<String, Value>, path: &str) -> Map<String, Value> {
+    fn fields(&mut self, schema: &Map<String, Value>, given: Map<String, Value>, path: &str) -> Map<String, Value> {
         let empty = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
         let mut checked = Map::new();
@@ -254,11 +254,14 @@ impl Checker<'_> {
             (_, value) => value,
         };
         match (type_of(schema), value) {
-            (Some("object"), Value::Object(fields)) => match schema.get("additionalProperties") {
-                Some(values) => self.map(values, fields, path),
-                None if schema.get("properties").is_some() => Value::Object(self.fields(schema, fields, path)),
-                None => Value::Object(fields),
-            },
+            (Some("object"), Value::Object(fields)) => {
+                let known = schema.as_object().filter(|schema| schema.contains_key("properties"));
+                match (schema.get("additionalProperties"), known) {
+                    (Some(values), _) => self.map(values, fields, path),
+                    (None, Some(schema)) => Value::Object(self.fields(schema, fields, path)),
+                    (None, None) => Value::Object(fields),
+                }
+            }
             // An object without properties stands for any JSON value of the API.
             (Some("object"), value) if is_any(schema) => value,
             (Some("array"), Value::Array(items)) => {

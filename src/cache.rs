@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use moka::Expiry;
@@ -23,7 +23,8 @@ const RUNS_ANYTHING: [&str; 6] = ["execute_statement", "execute", "run_now", "su
 /// What is kept of one workspace; cheap to clone.
 #[derive(Clone)]
 pub struct Cache {
-    pages: Moka<String, Arc<Kept>>,
+    /// Made when the first page comes: an empty one takes more memory than the rest of a caller who asks for no such lists.
+    pages: Arc<OnceLock<Moka<String, Arc<Kept>>>>,
     /// How long anything is kept at most; zero keeps nothing.
     most: Duration,
     /// How often something of a part of the API was changed, by its package; of all of it, by no name.
@@ -68,10 +69,16 @@ impl Default for Cache {
 impl Cache {
     /// Keeps anything for this time at most.
     pub fn new(most: Duration) -> Self {
-        let weight =
-            |key: &String, kept: &Arc<Kept>| kept.bytes.saturating_add(u32::try_from(key.len()).unwrap_or(u32::MAX));
-        let pages = Moka::builder().max_capacity(MOST_BYTES).weigher(weight).expire_after(OwnTime).build();
-        Self { pages, most, changes: Arc::default() }
+        Self { pages: Arc::default(), most, changes: Arc::default() }
+    }
+
+    fn pages(&self) -> &Moka<String, Arc<Kept>> {
+        self.pages.get_or_init(|| {
+            let weight = |key: &String, kept: &Arc<Kept>| {
+                kept.bytes.saturating_add(u32::try_from(key.len()).unwrap_or(u32::MAX))
+            };
+            Moka::builder().max_capacity(MOST_BYTES).weigher(weight).expire_after(OwnTime).build()
+        })
     }
 
     /// Another one that keeps for as long, for another caller.
@@ -101,7 +108,7 @@ impl Cache {
             return Ok((read.await?, true));
         }
         let key = format!("{} {key}", self.state_of(operation));
-        let entry = self.pages.entry(key).or_try_insert_with(read).await;
+        let entry = self.pages().entry(key).or_try_insert_with(read).await;
         // Who waited for the same page gets what is left of its error.
         let unshared =
             |error: Arc<Error>| Arc::try_unwrap(error).unwrap_or_else(|error| Error::failed(error.to_string()));

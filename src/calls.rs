@@ -28,6 +28,7 @@ use crate::definition::{Action, Risk};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::operation;
+use crate::policy::Policy;
 use crate::quoting;
 use crate::registry::{LiveRegistry, Registry, Tool};
 use crate::shape;
@@ -130,7 +131,6 @@ async fn in_workspace(
 }
 
 fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
-    let schema = Value::Object(tool.input_schema.as_ref().clone());
     let elsewhere = match tool.definition.action {
         Action::Operation(plain) => plain.elsewhere.map(|other| (plain.operation.parameters, other)),
         Action::Composite(_) => None,
@@ -142,7 +142,7 @@ fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Val
         only_reads: tool.definition.risk == Risk::Read,
         elsewhere,
     };
-    let mut checked = arguments::check(&schema, rules, arguments)
+    let mut checked = arguments::check(&tool.input_schema, rules, arguments)
         .map_err(|faults| Error::arguments(tool.definition.name, faults, tool.example()))?;
     quoting::unquote(&mut checked);
     Ok(checked)
@@ -188,6 +188,19 @@ fn sealed(context: &Context, tool: &Tool, mut answer: Value) -> Value {
         *token = seal.seal(token);
     }
     answer
+}
+
+/// What a call of this tool may do at the most, and why it is more than reading, where that shows by its arguments.
+pub(crate) async fn risk(tool: &Tool, policy: Policy, arguments: Map<String, Value>) -> (Risk, Option<Error>) {
+    let Action::Composite(composite) = tool.definition.action else { return (tool.risk, None) };
+    let Some(guard) = composite.guard.filter(|_| tool.definition.guards_itself()) else { return (tool.risk, None) };
+    // What is wrong with the arguments is answered by the call.
+    let Ok(mut arguments) = checked(tool, arguments) else { return (Risk::Read, None) };
+    arguments.remove(workspaces::ARGUMENT);
+    match guard(policy, arguments).await {
+        Ok(()) => (Risk::Read, None),
+        Err(error) => (tool.risk, Some(error)),
+    }
 }
 
 /// What a call of a tool that guards itself does at the least: it may do no more than read, unless it writes a file of this

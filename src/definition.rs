@@ -89,7 +89,7 @@ impl ToolDefinition {
     /// Whether the tool refuses by itself whatever does more than read, where only reading is allowed: the allowlist and
     /// the code must both say so.
     pub(crate) fn guards_itself(&self) -> bool {
-        matches!(self.action, Action::Composite(composite) if self.guarded && composite.guards_itself)
+        matches!(self.action, Action::Composite(composite) if self.guarded && composite.guard.is_some())
     }
 
     /// Whether it may be called under a policy.
@@ -147,13 +147,16 @@ pub enum Action {
 /// What a composite's function gives back.
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
 
+/// Refuses arguments with which a call of a tool that guards itself does more than read.
+pub(crate) type Guard = fn(Policy, Map<String, Value>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
 /// A tool written by hand.
 #[derive(Debug)]
 pub struct Composite {
     /// The schema of its input.
     pub(crate) schema: fn() -> Value,
-    /// Whether it asks the policy and refuses by itself whatever does more than read.
-    pub(crate) guards_itself: bool,
+    /// What tells calls that do no more than read from others, for one that asks the policy and refuses the others by itself.
+    pub(crate) guard: Option<Guard>,
     /// The arguments of which a call gives one, and no more.
     pub(crate) one_of: &'static [&'static str],
     /// Runs it with checked arguments.

@@ -72,7 +72,10 @@ impl LocalRoots {
     pub(crate) fn place(&self, path: &str) -> Result<LocalPath, Error> {
         let Some(first) = self.roots.first() else {
             return Err(Error::failed("this server may not touch local files")
-                .with_hint("restart it with `--local-root DIR`, a directory that tools may read from and write to"));
+                .with_hint(
+                    "whoever runs this server can open a directory of its machine with `--local-root DIR`, from which tools may \
+                     read and to which they may write",
+                ));
         };
         let given = Path::new(path);
         let below = |root: &Root| given.strip_prefix(&root.path).or_else(|_| given.strip_prefix(&root.given)).ok();
@@ -191,7 +194,7 @@ impl LocalPath {
     pub(crate) fn create(&self, overwrite: bool) -> Result<NewFile, Error> {
         if self.only_read {
             return Err(Error::failed(format!("this is a dry run, and the local `{}` is not written", self.shown()))
-                .with_hint("to write it, start the server without `--dry-run`"));
+                .with_hint("it is written once whoever runs this server starts it without `--dry-run`"));
         }
         let Some(name) = self.path.file_name() else {
             return Err(Error::failed(format!("`{}` is a directory", self.shown()))

@@ -40,8 +40,7 @@ impl Log {
     /// Begins to log what is at least as severe as the level.
     pub fn start(level: LevelFilter) -> Self {
         let log = Self::to(io::stderr());
-        // In detail rmcp logs whole messages, and the arguments of a call may hold a secret.
-        let filter = Targets::new().with_default(level).with_target("rmcp", level.min(LevelFilter::INFO));
+        let filter = Targets::new().with_default(level).with_target("rmcp", of_protocol(level));
         let writer = log.clone();
         let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
         tracing_subscriber::registry().with(lines).with(filter).init();
@@ -101,6 +100,16 @@ impl Log {
             };
             thread::sleep(PAUSE);
         }
+    }
+}
+
+/// What of rmcp is logged. It tells of each request four times that it has begun and ended, which is for those who look for a
+/// fault. In detail it logs whole messages, and the arguments of a call may hold a secret.
+fn of_protocol(level: LevelFilter) -> LevelFilter {
+    match level {
+        LevelFilter::TRACE | LevelFilter::DEBUG => LevelFilter::INFO,
+        LevelFilter::INFO => LevelFilter::WARN,
+        other => other,
     }
 }
 

@@ -10,7 +10,7 @@ mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -98,6 +98,8 @@ pub struct Registry {
     tools: BTreeMap<&'static str, Tool>,
     resources: Vec<&'static ResourceDefinition>,
     toolsets: Vec<&'static ToolsetDefinition>,
+    /// The tools that a narrowing took away.
+    withheld: BTreeSet<&'static str>,
     /// The tools that can be enabled here, where it is not all.
     limit: Option<BTreeSet<&'static str>>,
     /// Tools that may not be called in any way.
@@ -105,11 +107,28 @@ pub struct Registry {
     policy: Policy,
     workspaces: Vec<Access>,
     selection: Selection,
+    about: OnceLock<About>,
+}
+
+/// What a server says of itself by its tools. rmcp asks for it at each request over HTTP, and it takes longer than many calls.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// For the model.
+    pub(crate) instructions: String,
+    /// Whether there are any prompts.
+    pub(crate) has_prompts: bool,
+    /// Whether there is anything to complete.
+    pub(crate) has_completions: bool,
 }
 
 impl Registry {
     /// Applies a selection; an unknown name is an error with the nearest match.
     pub fn new(selection: &Selection) -> Result<Self, Error> {
+        Self::with(selection, &BTreeMap::new())
+    }
+
+    /// The same, which shares the schemas of tools that are known: all of them together are megabytes.
+    fn with(selection: &Selection, known: &BTreeMap<&'static str, Tool>) -> Result<Self, Error> {
         let toolsets = toolsets(selection)?;
         let several = if selection.workspaces.len() > 1 { selection.workspaces.as_slice() } else { &[] };
         // What no workspace allows is not there at all.
@@ -131,7 +150,10 @@ impl Registry {
             part.is_some_and(|part| *part == Part::Whole || tool.risk == Risk::Read) || included.contains(tool.name)
         };
         let is_allowed = |tool: &&'static ToolDefinition| !excluded.contains(tool.name) && tool.is_allowed(policy);
-        let new = |tool| Tool::new(tool, policy, several);
+        let new = |tool: &'static ToolDefinition| match known.get(tool.name) {
+            Some(known) => Tool { risk: tool.risk_under(policy), ..known.clone() },
+            None => Tool::new(tool, policy, several),
+        };
         let mut tools: BTreeMap<_, _> =
             TOOLS.iter().filter(is_selected).filter(is_allowed).map(|tool| (tool.name, new(tool))).collect();
         if tools.values().any(|tool| full_schema(tool.definition).is_some())
@@ -147,11 +169,13 @@ impl Registry {
             tools,
             resources,
             toolsets,
+            withheld: BTreeSet::new(),
             limit: None,
             excluded,
             policy,
             workspaces: several.to_vec(),
             selection: selection.clone(),
+            about: OnceLock::new(),
         })
     }
 
@@ -215,6 +239,11 @@ impl Registry {
         self.policy.dry_run
     }
 
+    /// What a server of it says of itself, found out once.
+    pub(crate) fn about(&self, find_out: impl FnOnce() -> About) -> &About {
+        self.about.get_or_init(find_out)
+    }
+
     /// What calls may do on this server.
     pub(crate) fn policy(&self) -> Policy {
         self.policy
@@ -241,8 +270,8 @@ impl Registry {
         let which = if name.is_some() { "workspace" } else { "the default workspace" };
         let message = format!("`{tool}` can change things, but {which} `{closed}` is read-only on this server");
         Err(Error::failed(message).refused_by(READ_ONLY).with_hint(format!(
-            "with `workspace` it can be called in {}; to allow it in `{closed}`, start the server without \
-             `--read-only-profile {closed}`",
+            "with `workspace` it can be called in {}; in `{closed}`, whoever runs this server can allow it by \
+             leaving out `--read-only-profile {closed}`",
             open.join(", ")
         )))
     }
@@ -260,18 +289,23 @@ impl Registry {
             if let Some(tool) = self.tools.get(known.name) {
                 return Ok(tool);
             }
+            let is_withheld = self.withheld.contains(known.name);
             let way = if self.policy.read_only && known.risk != Risk::Read {
-                "this server is read-only".to_owned()
+                let why = ", for you at least: so say the path or the headers of the request, or your rights";
+                format!("this server is read-only{}", if is_withheld { why } else { "" })
+            } else if is_withheld {
+                "the path or the headers of the request leave it out, or your rights do".to_owned()
             } else if self.has(ENABLING_TOOL) && !self.excluded.contains(known.name) {
                 format!("call `{}` with `{}`", ENABLING_TOOL, known.toolset)
             } else {
-                format!("start the server with `--toolsets {}` or `--tools {}`", known.toolset, known.name)
+                let (toolset, name) = (known.toolset, known.name);
+                format!("whoever runs this server can enable it with `--toolsets {toolset}` or `--tools {name}`")
             };
             return Err(Error::unknown_tool(format!("tool `{name}` exists but is not enabled; {way}")));
         }
         if REACHABLE.iter().any(|operation| operation.name == name) {
-            let hint = "start the server with `--toolsets reach` and call it with the `call_…_operation` tool for its \
-                        risk";
+            let hint = "call it with the `call_…_operation` tool for its risk; whoever runs this server can enable those \
+                        with `--toolsets reach`";
             return Err(Error::unknown_tool(format!("operation `{name}` has no tool of its own; {hint}")));
         }
         if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name || id.ends_with(&format!(".{name}"))) {

@@ -1,5 +1,6 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
+mod ceiling;
 mod changes;
 mod completions;
 pub mod instructions;
@@ -38,13 +39,16 @@ use crate::error::Error;
 use crate::images::Media;
 use crate::metrics::Metrics;
 use crate::progress::{Meter, Progress, Step};
-use crate::registry::{LiveRegistry, Registry, Tool};
+use crate::registry::{About, LiveRegistry, Registry, Tool};
 use crate::resources;
+use crate::server::ceiling::only_reading;
 use crate::server::instructions::instructions;
 use crate::server::turns::Turns;
 use crate::server::typing::Typing;
 use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::workspaces::Workspaces;
+
+pub(crate) use ceiling::Ceiling;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
 const DEFINITIONS_TTL_MS: u64 = 3_600_000;
@@ -137,12 +141,6 @@ impl Server {
         }
     }
 
-    /// The risk of a tool that is enabled, and whether it refuses by itself what is more than what is allowed.
-    pub(crate) fn risk(&self, tool: &str) -> Option<(Risk, bool)> {
-        let registry = self.registry.current();
-        registry.tool(tool).ok().map(|tool| (tool.risk, tool.definition.guards_itself()))
-    }
-
     /// The same, which counts here.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
@@ -214,35 +212,7 @@ impl Server {
         };
         if self.ceiling(request) == Risk::Read { only_reading(workspaces) } else { workspaces }
     }
-
-    /// The highest risk that the sender of a request may take.
-    fn ceiling(&self, request: &RequestContext<RoleServer>) -> Risk {
-        let parts = request.extensions.get::<http::request::Parts>();
-        let sent = parts.and_then(|parts| parts.extensions.get::<Ceiling>());
-        sent.map_or(self.ceiling, |Ceiling(ceiling)| self.ceiling.min(*ceiling))
-    }
-
-    /// The workspaces of a call of this tool. What is above the ceiling is refused by the name of its tool; one that guards
-    /// itself learns here that it must only read, as it cannot tell what writes from what destroys.
-    fn bounded(&self, workspaces: Workspaces, tool: &str, ceiling: Risk) -> Workspaces {
-        match self.registry.current().tool(tool) {
-            Ok(tool) if tool.risk > ceiling => only_reading(workspaces),
-            Ok(_) | Err(_) => workspaces,
-        }
-    }
 }
-
-/// The workspaces where nothing but reading is allowed.
-fn only_reading(workspaces: Workspaces) -> Workspaces {
-    workspaces.each(|mut context| {
-        context.policy.read_only = true;
-        context
-    })
-}
-
-/// The highest risk that the sender of a request may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ceiling(pub(crate) Risk);
 
 /// The workspaces as calls of one session see them.
 fn in_session(workspaces: &Workspaces) -> Workspaces {
@@ -275,14 +245,19 @@ impl ServerHandler for Server {
             false => capabilities.build(),
         };
         let registry = self.registry.current();
-        if completions::are_offered(&registry) {
+        let about = registry.about(|| About {
+            instructions: instructions(&registry),
+            has_prompts: registry.prompts().next().is_some(),
+            has_completions: completions::are_offered(&registry),
+        });
+        if about.has_completions {
             capabilities.completions = Some(serde_json::Map::new());
         }
-        if registry.prompts().next().is_some() {
+        if about.has_prompts {
             // The list never changes: what can be enabled counts from the beginning.
             capabilities.prompts = Some(PromptsCapability::default());
         }
-        let mut config = ServerConfig::new(capabilities).with_instructions(instructions(&registry));
+        let mut config = ServerConfig::new(capabilities).with_instructions(about.instructions.clone());
         config.server_info = server_info();
         if let Some(digest) = &self.digest {
             let text = format!("{}. What it exposes: sha256:{digest}", env!("CARGO_PKG_DESCRIPTION"));
@@ -298,6 +273,10 @@ impl ServerHandler for Server {
         mut asked: InitializeRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        // A request that is of the revision without a handshake cannot begin one.
+        if request.meta.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
+            return Err(no_method("initialize"));
+        }
         let result = self.negotiate_initialize(&asked)?;
         asked.protocol_version = result.protocol_version.clone();
         request.peer.set_peer_info(asked);

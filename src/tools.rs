@@ -6,26 +6,31 @@
 //! `src/domain`.
 
 /// The composite of an input type and an `async` function of `Context` and that input. One that
-/// is `guarded` in the allowlist says here too that it guards itself.
+/// is `guarded` in the allowlist has a guard here, by which it guards itself.
 macro_rules! composite {
-    ($input:ty, $run:path) => {
-        composite!($input, $run, guards_itself: false, one_of: [])
-    };
-    ($input:ty, $run:path, guards_itself: $guards_itself:literal) => {
-        composite!($input, $run, guards_itself: $guards_itself, one_of: [])
-    };
-    ($input:ty, $run:path, one_of: $one_of:tt) => {
-        composite!($input, $run, guards_itself: false, one_of: $one_of)
-    };
-    ($input:ty, $run:path, guards_itself: $guards_itself:literal, one_of: $one_of:tt) => {
+    (@ $input:ty, $run:path, $guard:expr, $one_of:tt) => {
         $crate::definition::Composite {
             schema: $crate::input::input_schema::<$input>,
-            guards_itself: $guards_itself,
+            guard: $guard,
             one_of: &$one_of,
             run: |context, arguments| {
                 Box::pin(async move { $run(context, $crate::input::input::<$input>(arguments)?).await })
             },
         }
+    };
+    ($input:ty, $run:path) => {
+        composite!(@ $input, $run, None, [])
+    };
+    ($input:ty, $run:path, guard: $guard:path) => {
+        composite!(@ $input, $run, {
+            let guard: $crate::definition::Guard = |policy, arguments| {
+                Box::pin(async move { $guard(policy, &$crate::input::input::<$input>(arguments)?).await })
+            };
+            Some(guard)
+        }, [])
+    };
+    ($input:ty, $run:path, one_of: $one_of:tt) => {
+        composite!(@ $input, $run, None, $one_of)
     };
 }
 

@@ -5,3 +5,4 @@ mod envelope;
 pub mod http;
 mod message;
 pub mod stdio;
+mod watched;

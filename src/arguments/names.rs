@@ -56,7 +56,7 @@ const TAILS: [&str; 3] = ["id", "name", "path"];
 
 /// Gives an argument that has to be there, and came under a name that can mean nothing else, its own name: `name` of a tool
 /// that takes `app_name`, `endpoint_name` of `query_endpoint`, `query` where there is `query_text`.
-pub(super) fn rename_obvious(schema: &Value, rules: Rules<'_>, arguments: &mut Map<String, Value>) {
+pub(super) fn rename_obvious(schema: &Map<String, Value>, rules: Rules<'_>, arguments: &mut Map<String, Value>) {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let wanted: Vec<_> = required.chain(rules.one_of.iter().copied()).collect();

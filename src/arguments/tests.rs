@@ -1,11 +1,15 @@
 //! What is accepted, what is refused, and with which messages.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::arguments::{Rules, check, example};
+use crate::arguments::{Fault, Rules, example};
 
 const NONE: Rules<'_> = Rules { tool: "get_job", aliases: &[], one_of: &[], only_reads: false, elsewhere: None };
 const RULES: Rules<'_> = Rules { aliases: &[("id", "job_id")], only_reads: false, elsewhere: None, ..NONE };
+
+fn check(schema: &Value, rules: Rules<'_>, arguments: Map<String, Value>) -> Result<Map<String, Value>, Vec<Fault>> {
+    super::check(schema.as_object().expect("an object"), rules, arguments)
+}
 
 fn schema() -> Value {
     json!({

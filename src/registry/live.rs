@@ -59,8 +59,9 @@ impl LiveRegistry {
         let tools: Vec<_> = grown.tools().filter(is_of).cloned().collect();
         if tools.is_empty() {
             let message = format!("this server allows none of the tools of `{toolset}`");
-            return Err(Error::failed(message)
-                .with_hint("it was started with `--read-only` or `--exclude-tools`, or you may use fewer toolsets"));
+            return Err(Error::failed(message).with_hint(
+                "whoever runs it has started it with `--read-only` or `--exclude-tools`, or you may use fewer toolsets",
+            ));
         }
         if grown.tools().count() > before {
             *current = Arc::new(grown);
@@ -82,11 +83,12 @@ impl Registry {
         // The name of a preset would be taken as well, and `all` would fill the context of any model.
         super::toolset(name)?;
         selection.toolsets.push(name.to_owned());
-        let mut grown = Self::new(&selection)?;
+        let mut grown = Self::with(&selection, &self.tools)?;
         if let Some(limit) = &self.limit {
             grown.tools.retain(|name, _| limit.contains(name));
             grown.limit = Some(limit.clone());
         }
+        grown.withheld.clone_from(&self.withheld);
         Ok(grown)
     }
 

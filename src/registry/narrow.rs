@@ -35,7 +35,7 @@ impl Registry {
         };
         let read_only = self.selection.read_only || narrowing.read_only;
         let selection = Selection { toolsets, tools, read_only, ..self.selection.clone() };
-        let mut narrowed = Self::new(&selection)?;
+        let mut narrowed = Self::with(&selection, &self.tools)?;
         // What is enabled later is of the same toolsets, too.
         if narrowing.toolsets.is_some() || narrowing.tools.is_some() {
             let named: BTreeSet<_> = narrowed.tools.keys().copied().collect();
@@ -47,6 +47,8 @@ impl Registry {
             narrowed.limit.clone_from(&self.limit);
         }
         narrowed.tools.retain(|name, _| self.tools.contains_key(name));
+        let taken = self.tools.keys().copied().filter(|name| !narrowed.tools.contains_key(name));
+        narrowed.withheld = taken.chain(self.withheld.iter().copied()).collect();
         let left: BTreeSet<_> = narrowed.tools.values().map(|tool| tool.definition.toolset).collect();
         let had = |name: &str| self.toolsets.iter().any(|toolset| toolset.name == name);
         narrowed.toolsets.retain(|toolset| left.contains(toolset.name) && had(toolset.name));

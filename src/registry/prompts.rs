@@ -47,8 +47,8 @@ impl Registry {
         let missing: Vec<_> = known.tools.iter().copied().filter(|tool| !callable.contains(tool)).collect();
         let ways = toolsets(&missing).join(",");
         Err(Error::bad_request(format!(
-            "prompt `{name}` needs tools that are not enabled: `{}`; start the server with `--toolsets {ways}` in \
-             addition, or with `--tools`",
+            "prompt `{name}` needs tools that are not enabled: `{}`; whoever runs this server can enable them with \
+             `--toolsets {ways}` in addition, or with `--tools`",
             missing.join("`, `"),
         )))
     }

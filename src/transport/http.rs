@@ -2,8 +2,8 @@
 //!
 //! A request passes, in this order: the limits of its connection (`listen`), the check of `Host` and `Origin` (`origin`), the
 //! proof of who calls (`auth`), what is left for that caller (`narrowing`, `tenants`), the bounds of its body (`body`, and
-//! `transport::message`, which answers what is no message), and the risk that the caller may take (here). rmcp has what is
-//! behind.
+//! `transport::message`, which answers what is no message), and the risk that the caller may take (here). What belongs
+//! to a session goes to `sessions`. rmcp has what is behind.
 
 mod auth;
 mod body;
@@ -11,16 +11,20 @@ mod grants;
 mod health;
 mod listen;
 mod narrowing;
+mod negotiation;
 mod options;
 mod origin;
 mod principal;
 mod problem;
 mod reload;
+mod sessions;
 mod sse;
 mod tenants;
 mod tls;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -29,10 +33,12 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use bytes::Bytes;
 use databricks::Secret;
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body::{Frame, SizeHint};
+use http_body_util::Full;
 use prometheus_client::metrics::gauge::Gauge;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
 use serde_json::{Value, json};
@@ -50,6 +56,7 @@ use crate::transport::http::listen::{Listener, Terms};
 use crate::transport::http::origin::Allowed;
 use crate::transport::http::principal::{Denied, Principal};
 use crate::transport::http::problem::Problem;
+use crate::transport::http::sessions::Introduction;
 use crate::transport::http::sse::Streams;
 use crate::transport::http::tenants::{Tenant, Tenants};
 use crate::transport::http::tls::Tls;
@@ -247,7 +254,7 @@ fn router(app: &Arc<App>, options: &HttpOptions) -> Router {
     if options.legacy_sse {
         router = router.merge(sse::router());
     }
-    router = router.fallback(nothing);
+    router = router.fallback(nothing).method_not_allowed_fallback(wrong_method);
     if let Some(cors) = app.allowed.cors() {
         router = router.layer(cors);
     }
@@ -268,6 +275,11 @@ async fn checked(State(app): State<Arc<App>>, request: Request, next: Next) -> R
 
 async fn nothing() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing here; MCP is on `/mcp`")
+}
+
+async fn wrong_method() -> Problem {
+    let message = "this is not done by this method; the `Allow` header names those that there are";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, message)
 }
 
 async fn metadata(State(app): State<Arc<App>>, uri: Uri) -> Response {
@@ -296,20 +308,22 @@ async fn answer(app: &App, mut parts: Parts, body: &mut Option<Body>) -> Result<
     let rest = parts.uri.path().strip_prefix("/mcp").unwrap_or_default();
     let Caller { principal, tenant } = app.caller(&parts, rest).await?;
     parts.extensions.insert(Ceiling(principal.grant.ceiling));
-    if parts.method != Method::POST {
-        let permit = (tenant.stream()?, Counted::new(&app.metrics.streams));
-        let in_session = parts.headers.contains_key(SESSION);
-        let is_delete = parts.method == Method::DELETE;
-        let was_there = is_delete && tenant.has_session(&parts.headers).await;
-        let mut response = tenant.answer(http::Request::from_parts(parts, Body::empty()), in_session).await;
-        // rmcp ends what was there and what was not, and the Python SDK takes "accepted" for a failure.
-        if is_delete && response.status() == StatusCode::ACCEPTED {
-            if !was_there {
-                return Err(Problem::new(StatusCode::NOT_FOUND, "no session has this `Mcp-Session-Id`"));
-            }
-            *response.status_mut() = StatusCode::NO_CONTENT;
+    let sessions = tenant.sessions();
+    let methods = negotiation::methods(&parts.headers, sessions.is_some(), app.allowed.has_origins());
+    if !methods.contains(parts.method.as_str()) || parts.method == Method::OPTIONS {
+        return Err(Problem::wrong_method(methods));
+    }
+    negotiation::check_content(&mut parts)?;
+    if let Some((sessions, _)) = sessions.filter(|_| parts.method != Method::POST) {
+        negotiation::check_revision(&parts.headers)?;
+        let place = (tenant.stream()?, Counted::new(&app.metrics.streams));
+        let session = sessions.of(&parts.headers, tenant.home())?;
+        if parts.method == Method::DELETE {
+            sessions.end(&session);
+            return Ok(StatusCode::NO_CONTENT.into_response());
         }
-        return Ok(held(response, (permit, tenant)));
+        let response = session.listen(&parts.headers);
+        return Ok(held(response, (place, tenant)));
     }
     app.check_draining()?;
     let body::Held { bytes, weight, share } = app.room.read(&parts.headers, body.take().unwrap_or_default()).await?;
@@ -327,11 +341,20 @@ async fn answer(app: &App, mut parts: Parts, body: &mut Option<Body>) -> Result<
         Received::Nothing => return Ok(StatusCode::ACCEPTED.into_response()),
     };
     let (id, kind) = (id(&message), Kind::of(&message));
-    admit(app, &principal, &tenant, &message).map_err(|problem| problem.of(id.clone()))?;
-    let in_session = parts.headers.contains_key(SESSION) || kind == Kind::Initialize;
-    if kind == Kind::Initialize {
-        tenant.room_for_session().await.map_err(|problem| problem.of(id.clone()))?;
-    }
+    admit(app, &principal, &tenant, &message).await.map_err(|problem| problem.of(id.clone()))?;
+    let is_stateless = negotiation::is_stateless(&parts.headers, &message)?;
+    let sessions =
+        sessions.filter(|_| !is_stateless && (kind == Kind::Initialize || parts.headers.contains_key(SESSION)));
+    let session = match sessions {
+        Some((sessions, most)) if kind == Kind::Initialize => {
+            sessions.make_room(most).map_err(|problem| problem.of(id.clone()))?;
+            None
+        }
+        Some((sessions, _)) => {
+            Some(sessions.of(&parts.headers, tenant.home()).map_err(|problem| problem.of(id.clone()))?)
+        }
+        None => None,
+    };
     let place = match kind {
         Kind::Stream => Some((tenant.stream(), &app.metrics.streams)),
         Kind::Call => Some((tenant.call(), &app.metrics.under_way)),
@@ -339,10 +362,19 @@ async fn answer(app: &App, mut parts: Parts, body: &mut Option<Body>) -> Result<
     };
     let place = place.map(|(place, gauge)| place.map(|place| (place, Counted::new(gauge))));
     let place = place.transpose().map_err(|problem| problem.of(id))?;
-    drop(message);
-    let request = http::Request::from_parts(parts, Full::new(bytes));
-    let response = tenant.answer(request, in_session).await;
-    Ok(held(response, (place, share, tenant)))
+    match (session, sessions, message) {
+        (Some(session), _, message) => session.take(message, parts, (place, share, tenant)),
+        (None, Some((sessions, most)), JsonRpcMessage::Request(request)) => {
+            let introduction = Introduction { request, bytes: bytes.len(), parts, most };
+            let (server, home) = (tenant.server().for_session(), tenant.home());
+            sessions.begin(server, home, introduction, (place, share)).await
+        }
+        (None, _, message) => {
+            drop(message);
+            let response = tenant.answer(http::Request::from_parts(parts, Full::new(bytes))).await;
+            Ok(held(response, (place, share, tenant)))
+        }
+    }
 }
 
 /// Who sends a request, and the server that serves them.
@@ -385,17 +417,23 @@ fn id(message: &ClientJsonRpcMessage) -> Option<Value> {
 }
 
 /// Refuses a call that is more than the caller may do.
-fn admit(app: &App, principal: &Principal, tenant: &Tenant, message: &ClientJsonRpcMessage) -> Result<(), Problem> {
+async fn admit(
+    app: &App,
+    principal: &Principal,
+    tenant: &Tenant,
+    message: &ClientJsonRpcMessage,
+) -> Result<(), Problem> {
     let JsonRpcMessage::Request(request) = message else { return Ok(()) };
     let ClientRequest::CallToolRequest(call) = &request.request else { return Ok(()) };
-    let Some((risk, guards_itself)) = tenant.server().risk(&call.params.name) else { return Ok(()) };
     let ceiling = principal.grant.ceiling;
-    // What refuses by itself whatever does more than reading is told to do so.
-    if risk <= ceiling || guards_itself {
-        return Ok(());
-    }
-    let reason =
-        format!("`{}` is {}, and you may call what is {} at most", call.params.name, risk.name(), ceiling.name());
+    let Some((risk, why)) = tenant.server().excess(&call.params, ceiling).await else { return Ok(()) };
+    let (name, risk_name, ceiling) = (&call.params.name, risk.name(), ceiling.name());
+    let reason = match why {
+        Some(why) => {
+            format!("this call of `{name}` can be {risk_name}, and you may call what is {ceiling} at most: {why}")
+        }
+        None => format!("`{name}` is {risk_name}, and you may call what is {ceiling} at most"),
+    };
     // Where the rules for this caller allow no more, another token would not help.
     let challenge = if risk <= principal.grant.attainable { app.auth.step_up(risk) } else { None };
     Err(Denied::Forbidden { reason, challenge }.into())
@@ -439,11 +477,32 @@ impl Drop for Counted {
 }
 
 /// The response, which holds something until its last byte is out or its client is gone.
-fn held<T: Send + Sync + 'static>(response: Response, what: T) -> Response {
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &what;
-            frame
-        }))
-    })
+fn held<T: Send + Unpin + 'static>(response: Response, what: T) -> Response {
+    response.map(|body| Body::new(Holding { body, _what: what }))
+}
+
+/// A body that holds something. What is known of its length stays known.
+struct Holding<T> {
+    body: Body,
+    _what: T,
+}
+
+impl<T: Unpin> http_body::Body for Holding<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -1,6 +1,8 @@
 //! One JSON-RPC message, or what is wrong with it.
 
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData};
+use rmcp::model::{
+    CancelledNotification, ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorCode, ErrorData, RequestId,
+};
 use serde_json::{Map, Value, json};
 
 use crate::transport::envelope::Envelope;
@@ -40,6 +42,12 @@ impl Refusal {
     /// The request is no request of JSON-RPC.
     pub(crate) fn invalid_request(id: Option<Value>, message: impl Into<String>) -> Self {
         Self { id, error: ErrorData::invalid_request(message.into(), None) }
+    }
+
+    /// Another request with its id is under way.
+    pub(crate) fn duplicate(id: &RequestId) -> Self {
+        let message = format!("a request with the id `{id}` is under way; give each request its own id");
+        Self::invalid_request(Some(json!(id)), message)
     }
 
     /// The answer as JSON. Without a readable `id` it has none.
@@ -176,6 +184,16 @@ fn fault(message: &Value) -> Option<ErrorData> {
 
 fn is_id(id: &Value) -> bool {
     id.is_string() || id.is_number()
+}
+
+/// The request that a notification says nobody wants an answer to any more.
+pub(crate) fn cancelled(message: &ClientJsonRpcMessage) -> Option<&RequestId> {
+    let ClientJsonRpcMessage::Notification(notification) = message else { return None };
+    let ClientNotification::CancelledNotification(CancelledNotification { params, .. }) = &notification.notification
+    else {
+        return None;
+    };
+    params.request_id.as_ref()
 }
 
 /// A value's type as a message names it.

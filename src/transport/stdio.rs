@@ -11,22 +11,16 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::io;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use rmcp::ErrorData;
 use rmcp::model::{
-    CancelledNotification, ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
-    JsonRpcRequest, ProtocolVersion, RequestId, ServerConfig, ServerJsonRpcMessage, ServerResult,
+    ClientJsonRpcMessage, ClientRequest, GetMeta, JsonRpcMessage, JsonRpcRequest, ProtocolVersion, RequestId,
+    ServerJsonRpcMessage, ServerResult,
 };
-use rmcp::service::{
-    NotificationContext, QuitReason, RequestContext, RoleServer, RxJsonRpcMessage, Service, TxJsonRpcMessage,
-    serve_directly,
-};
+use rmcp::service::{QuitReason, RoleServer, RxJsonRpcMessage, TxJsonRpcMessage, serve_directly};
 use rmcp::transport::Transport;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
@@ -43,6 +37,7 @@ use crate::transport::stdio::intake::{Intake, Load};
 use crate::transport::stdio::lines::{Line, Lines};
 use crate::transport::stdio::outbox::Outbox;
 use crate::transport::stdio::session::{Batch, Session};
+use crate::transport::watched::Watched;
 
 /// A longer line is refused. It has room for a notebook of 20 MB, whose line breaks and quotes are escaped.
 const MOST_LINE_BYTES: usize = 32 << 20;
@@ -75,7 +70,11 @@ pub fn open(
     let transport = Stdio { session: session.clone(), outbox: outbox.clone(), messages };
     // Without rmcp's handshake, which ends the server at any notification that comes first. It answers `initialize`
     // all the same: https://github.com/modelcontextprotocol/rust-sdk/issues/613 was the first case of this kind.
-    let running = serve_directly(Watched { server, session: session.clone() }, transport, None);
+    let ended = {
+        let session = session.clone();
+        move |id: &RequestId| session.ended(id)
+    };
+    let running = serve_directly(Watched { server, ended }, transport, None);
     // A task, as dropping it ends the calls one by one. The caller first sees to it that nothing starts any more.
     Connection { session, outbox, served: tokio::spawn(running.waiting()) }
 }
@@ -219,7 +218,7 @@ impl Reader {
         // Known from now on, so that it can be cancelled.
         let id = envelope.id.clone().and_then(|id| serde_json::from_value(id).ok());
         if let Some(id) = id.as_ref().filter(|id| !self.session.begin(id, None)) {
-            return self.refuse(&duplicate(id), None);
+            return self.refuse(&Refusal::duplicate(id), None);
         }
         let (reader, line) = (Arc::clone(self), line.to_vec());
         tokio::spawn(async move {
@@ -274,7 +273,7 @@ impl Reader {
                     Some(refusal) => self.refuse(&refusal, batch),
                 },
                 message => {
-                    if let Some(id) = cancelled(&message)
+                    if let Some(id) = message::cancelled(&message)
                         && let Some(other) = self.session.cancelled(id)
                     {
                         self.without_answer(Some(&other));
@@ -306,7 +305,7 @@ impl Reader {
                 None,
             ));
         }
-        (!self.session.begin(id, batch)).then(|| duplicate(id))
+        (!self.session.begin(id, batch)).then(|| Refusal::duplicate(id))
     }
 
     /// Passes a request on, once it has a slot. Those that need none are answered at once.
@@ -374,62 +373,9 @@ impl Reader {
     }
 }
 
-fn duplicate(id: &RequestId) -> Refusal {
-    let message = format!("a request with the id `{id}` is under way; give each request its own id");
-    Refusal { id: Some(json!(id)), error: ErrorData::invalid_request(message, None) }
-}
-
-fn cancelled(message: &ClientJsonRpcMessage) -> Option<&RequestId> {
-    let JsonRpcMessage::Notification(notification) = message else { return None };
-    let ClientNotification::CancelledNotification(CancelledNotification { params, .. }) = &notification.notification
-    else {
-        return None;
-    };
-    params.request_id.as_ref()
-}
-
 fn too_long(bytes: usize) -> String {
     format!(
         "the message has {bytes} bytes, and at most {MOST_LINE_BYTES} are taken; pass a large file by `local_path` \
          instead of `content` (the server's `--local-root` allows it)"
     )
-}
-
-/// The server, whose session learns when a handler has ended.
-struct Watched {
-    server: Server,
-    session: Session,
-}
-
-impl Service<RoleServer> for Watched {
-    async fn handle_request(
-        &self,
-        request: ClientRequest,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ServerResult, ErrorData> {
-        let id = context.id.clone();
-        // rmcp answers nothing where a handler panics, and the id would never be free again.
-        let handled = AssertUnwindSafe(Service::handle_request(&self.server, request, context)).catch_unwind().await;
-        self.session.ended(&id);
-        handled.unwrap_or_else(|_| {
-            tracing::error!(id = %id, "a request ended in a fault of this server");
-            Err(ErrorData::internal_error("a fault of this server ended the request; please report it", None))
-        })
-    }
-
-    async fn handle_notification(
-        &self,
-        notification: ClientNotification,
-        context: NotificationContext<RoleServer>,
-    ) -> Result<(), ErrorData> {
-        Service::handle_notification(&self.server, notification, context).await
-    }
-
-    fn get_info(&self) -> ServerConfig {
-        Service::get_info(&self.server)
-    }
-
-    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        Service::supported_protocol_versions(&self.server)
-    }
 }

@@ -204,7 +204,10 @@ async fn read_only_sql_lets_queries_pass_and_nothing_else() -> Outcome {
     assert_eq!(answer["rows"], json!([[1]]));
     let write = json!({ "statement": "WITH s AS (SELECT 'x') INSERT INTO main.default.greetings SELECT * FROM s" });
     let refusal = harness.refusal("execute_sql", write).await?;
-    assert!(refusal.contains("only queries are allowed") && refusal.contains("this workspace read-only"), "{refusal}");
+    assert!(
+        refusal.contains("only queries are allowed") && refusal.contains("this workspace is read-only"),
+        "{refusal}"
+    );
     let open = Harness::default().await?;
     let refusal = open.refusal("execute_sql", json!({ "statement": "DROP TABLE t", "read_only": true })).await?;
     assert!(refusal.contains("only queries are allowed") && refusal.contains("`read_only` is set"), "{refusal}");

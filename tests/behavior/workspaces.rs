@@ -123,8 +123,8 @@ async fn a_read_only_workspace_refuses_writes_and_says_the_way_out() -> Outcome 
     assert_eq!(
         refusal,
         "`delete_job` can change things, but workspace `prod` is read-only on this server\n\
-         hint: with `workspace` it can be called in `dev`; to allow it in `prod`, start the server without \
-         `--read-only-profile prod`"
+         hint: with `workspace` it can be called in `dev`; in `prod`, whoever runs this server can allow it by leaving \
+         out `--read-only-profile prod`"
     );
     let write = json!({ "statement": "CREATE TABLE main.default.t AS SELECT 1 AS a", "workspace": "prod" });
     let refusal = harness.refusal("execute_sql", write.clone()).await?;

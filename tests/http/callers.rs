@@ -142,15 +142,15 @@ async fn nothing_of_one_caller_is_of_use_to_another() -> Outcome {
     let house = House::open(&keys.arguments()).await?;
     let begun = house.post(initialize()).bearer_auth("anna-key").send().await?;
     let session = begun.headers()["mcp-session-id"].clone();
-    let in_session = |key: &'static str| {
-        house.post(call(1, "list_jobs", json!({}))).header("mcp-session-id", &session).bearer_auth(key).send()
+    let in_session = |id: u64, key: &'static str| {
+        house.post(call(id, "list_jobs", json!({}))).header("mcp-session-id", &session).bearer_auth(key).send()
     };
     assert_eq!(
-        (in_session("anna-key").await?.status().as_u16(), in_session("ben-key").await?.status().as_u16()),
+        (in_session(1, "anna-key").await?.status().as_u16(), in_session(2, "ben-key").await?.status().as_u16()),
         (200, 404)
     );
     house.http.delete(house.url("/mcp")).header("mcp-session-id", &session).bearer_auth("ben-key").send().await?;
-    assert_eq!(in_session("anna-key").await?.status(), 200, "nobody else ends it");
+    assert_eq!(in_session(3, "anna-key").await?.status(), 200, "nobody else ends it");
     let page =
         |key: &'static str, arguments: Value| house.post(call(1, "list_jobs", arguments)).bearer_auth(key).send();
     let first = structured(page("anna-key", json!({ "limit": 2 })).await?).await?;

@@ -3,7 +3,9 @@
 
 mod attacks;
 mod callers;
+mod errors;
 mod house;
 mod process;
 mod protocol;
+mod sessions;
 mod sse;

@@ -55,6 +55,78 @@ impl Process {
     }
 }
 
+/// Whoever runs a server for many reads what each call came to, and not how it was done.
+#[tokio::test]
+async fn a_call_is_one_line_of_the_log() -> Outcome {
+    let process =
+        Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--log-level", "info"])).await?;
+    let client = client()?;
+    let post = |body: Value| {
+        let post = client.post(&process.url).header("content-type", "application/json").body(body.to_string());
+        post.header("accept", "application/json, text/event-stream")
+    };
+    let begun = post(crate::house::initialize()).send().await?;
+    let session = begun.headers()["mcp-session-id"].clone();
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    post(initialized).header("mcp-session-id", &session).send().await?;
+    for id in 1..=3 {
+        let modern = crate::house::modern(id, "tools/call", json!({ "name": "list_jobs", "arguments": {} }));
+        let modern = post(modern).header("mcp-protocol-version", "2026-07-28");
+        let modern = modern.header("mcp-method", "tools/call").header("mcp-name", "list_jobs");
+        for sent in [modern, post(call(id, "list_jobs", json!({}))).header("mcp-session-id", &session)] {
+            assert!(sent.send().await?.text().await?.contains("structuredContent"));
+        }
+    }
+    client.delete(&process.url).header("mcp-session-id", &session).send().await?;
+    process.signal()?;
+    let (_, said) = process.ended().await?;
+    let lines: Vec<_> = said.lines().filter(|line| line.contains(" INFO ") || line.contains(" WARN ")).collect();
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("called tool=\"list_jobs\"") || line.contains("list_jobs")).count(),
+        6
+    );
+    assert!(lines.len() <= 6 + 3, "{said}");
+    Ok(())
+}
+
+/// The memory of a session of which nothing comes is what was said at its beginning.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_stream_takes_little_memory() -> Outcome {
+    const STREAMS: usize = 300;
+    let most = STREAMS.to_string();
+    let process =
+        Process::open(command(&["http", "--sandbox", "--listen", "127.0.0.1:0", "--max-streams", &most])).await?;
+    let client = client()?;
+    let id = process.child.id().ok_or("it has ended")?;
+    let resident = || -> Result<usize, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no size")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    let open = async || -> Result<reqwest::Response, Failure> {
+        let post = client.post(&process.url).header("content-type", "application/json");
+        let begun = post.body(crate::house::initialize().to_string()).send().await?;
+        let session = begun.headers()["mcp-session-id"].clone();
+        begun.text().await?;
+        let get = client.get(&process.url).header("accept", "text/event-stream");
+        let stream = get.header("mcp-session-id", &session).send().await?;
+        assert_eq!(stream.status(), 200);
+        Ok(stream)
+    };
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(open().await?);
+    }
+    let before = resident()?;
+    while streams.len() < STREAMS {
+        streams.push(open().await?);
+    }
+    let each = (resident()? - before) / (STREAMS - 20);
+    assert!(each < 60, "{each} KiB for each");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_socket_file_is_for_its_owner_and_goes_with_the_server() -> Outcome {
     let folder = tempfile::tempdir()?;

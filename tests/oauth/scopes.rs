@@ -148,6 +148,51 @@ async fn a_token_that_may_write_can_read_with_sql_too() -> Outcome {
     Ok(())
 }
 
+/// The risk of SQL shows by its statement alone.
+#[tokio::test]
+async fn a_statement_that_needs_more_asks_for_more_scopes() -> Outcome {
+    let issuer = Issuer::start(Key::p256()?).await?;
+    let house = House::of(&issuer, &[]).await?;
+    let all =
+        format!("resource_metadata=\"{METADATA}\", scope=\"databricks.read databricks.write databricks.destructive\"");
+    let select = json!({"statement": "SELECT 1"});
+    let saved = json!({"statement": "SELECT 1", "save_to": "/Volumes/main/default/files/one.csv"});
+    for (arguments, is_more) in [
+        (json!({"statement": "CREATE SCHEMA main.made"}), true),
+        (json!({"statement": " drop table main.default.t ", "read_only": null}), true),
+        (json!({"statement": "this is no SQL"}), true),
+        (saved, true),
+        (select, false),
+        // What is wrong with these is said by the call.
+        (json!({"statement": "DROP TABLE main.default.t", "read_only": true}), false),
+        (json!({"statement": "DROP TABLE main.default.t", "timeout_seconds": "soon"}), false),
+        (json!({}), false),
+    ] {
+        for scope in ["databricks.read", "databricks.write"] {
+            let answer = house.call(&issuer.token(scope)?, "execute_sql", arguments.clone()).await?;
+            let told = format!("{scope} {arguments}: {answer:?}");
+            assert_eq!(answer.status, if is_more { 403 } else { 200 }, "{told}");
+            assert_eq!(answer.challenge().contains("error=\"insufficient_scope\""), is_more, "{told}");
+            assert!(!is_more || (answer.challenge().ends_with(&all) && answer.json()["id"] == 7), "{told}");
+        }
+    }
+    // Where another token does not help, none is asked for.
+    let closed = house
+        .send(
+            "POST /mcp/readonly",
+            &[
+                &format!("Authorization: Bearer {}", issuer.token("databricks.read")?),
+                "MCP-Protocol-Version: 2025-11-25",
+            ],
+            &json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params":
+                {"name": "execute_sql", "arguments": {"statement": "DROP TABLE main.default.t"}}})
+            .to_string(),
+        )
+        .await?;
+    assert!(closed.status == 200 && closed.json()["result"]["isError"] == true, "{closed:?}");
+    Ok(())
+}
+
 /// Clients send the next request, with a token, on the connection of the first.
 #[tokio::test]
 async fn a_refusal_leaves_the_connection_open() -> Outcome {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 
-use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_error, is_html};
+use crate::error::{Error, PRIVATE_LINK_CODE, Refusal, is_error, is_html, may_be_error};
 use crate::mask::Mask;
 use crate::operation::Response;
 use crate::repair::{Repaired, repair};
@@ -124,7 +124,8 @@ impl Answer {
             return false;
         }
         if self.bytes.len() <= LARGEST_ERROR {
-            return serde_json::from_slice(&self.bytes).is_ok_and(|body: Map<String, Value>| is_error(&body));
+            return may_be_error(&self.bytes)
+                && serde_json::from_slice(&self.bytes).is_ok_and(|body: Map<String, Value>| is_error(&body));
         }
         // A long one is read only where the code stands near an end of it, and then without what it does not need.
         let (head, tail) = (self.bytes.len().min(NEAR_END), self.bytes.len().saturating_sub(NEAR_END));

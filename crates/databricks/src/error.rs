@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) use body::{Refusal, is_error, is_html, plain_text};
+pub(crate) use body::{Refusal, is_error, is_html, may_be_error, plain_text};
 use class::Class;
 pub(crate) use class::PRIVATE_LINK_CODE;
 pub(crate) use repeat::Repeat;

@@ -14,10 +14,10 @@ use crate::domain::sql::statement::{self, Export, Outcome, StatementRequest};
 use crate::domain::sql::warehouse;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
-use crate::policy::READ_ONLY;
+use crate::policy::{Policy, READ_ONLY};
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run, guards_itself: true);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, guard: only_reads);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -61,16 +61,33 @@ struct Parameter {
     r#type: Option<String>,
 }
 
-async fn run(context: Context, input: Input) -> Result<Value, Error> {
-    let parameters: Vec<_> = input.parameters.into_iter().map(Parameter::plain).collect();
-    let circumstances = Circumstances {
-        parameters: parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value.clone())).collect(),
+/// Refuses what does more than read. What is told to refuse it by itself needs no other refusal.
+async fn only_reads(policy: Policy, input: &Input) -> Result<(), Error> {
+    if input.read_only {
+        return Ok(());
+    }
+    read_only::check(&input.statement, circumstances(policy, input)).await?;
+    match input.save_to.as_ref().filter(|path| !path.is_empty()) {
+        Some(_) => Err(Error::failed("`save_to` writes a file")),
+        None => Ok(()),
+    }
+}
+
+/// What decides about the statement besides its text.
+fn circumstances(policy: Policy, input: &Input) -> Circumstances {
+    Circumstances {
+        parameters: input.parameters.iter().map(|parameter| (parameter.marker(), parameter.value.clone())).collect(),
         catalog: input.catalog.clone(),
-        no_user_functions: context.policy.no_user_functions,
-    };
+        no_user_functions: policy.no_user_functions,
+    }
+}
+
+async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    let circumstances = circumstances(context.policy, &input);
+    let parameters: Vec<_> = input.parameters.into_iter().map(Parameter::plain).collect();
     if context.policy.read_only || input.read_only {
         let way_out = match context.policy.read_only {
-            true => "this server was started with this workspace read-only; nothing was run",
+            true => "this workspace is read-only on this server, at least for you; nothing was run",
             false => "nothing was run, because `read_only` is set",
         };
         read_only::check(&input.statement, circumstances.clone()).await.map_err(|error| {
@@ -134,13 +151,13 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
 }
 
 impl Parameter {
+    /// Markers are often named as they are written.
+    fn marker(&self) -> String {
+        self.name.strip_prefix(':').unwrap_or(&self.name).to_owned()
+    }
+
     fn plain(self) -> StatementParameterListItem {
-        StatementParameterListItem {
-            // Markers are often named as they are written.
-            name: self.name.strip_prefix(':').map_or(self.name.clone(), str::to_owned),
-            value: self.value,
-            type_: self.r#type,
-        }
+        StatementParameterListItem { name: self.marker(), value: self.value, type_: self.r#type }
     }
 }
 

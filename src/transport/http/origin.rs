@@ -90,6 +90,11 @@ impl Allowed {
         })
     }
 
+    /// Whether there are any.
+    pub(crate) fn has_origins(&self) -> bool {
+        !self.origins.is_empty()
+    }
+
     /// Refuses a request that a page of a foreign site may have sent.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let forbidden = |message: String| Err(Problem::new(StatusCode::FORBIDDEN, message));

@@ -1,7 +1,7 @@
 //! Answers that say what is wrong with a request.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use rmcp::model::{ErrorCode, ErrorData};
 use serde_json::Value;
@@ -20,17 +20,25 @@ pub(crate) struct Problem {
     refusal: Box<Refusal>,
     challenge: Option<String>,
     retry_after: Option<u64>,
+    /// The methods that are taken.
+    allow: Option<&'static str>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let refusal = Refusal { id: None, error: ErrorData::new(REFUSED, message.into(), None) };
-        Self { status, refusal: Box::new(refusal), challenge: None, retry_after: None }
+        Self { status, refusal: Box::new(refusal), challenge: None, retry_after: None, allow: None }
     }
 
     /// The message is not one of JSON-RPC, or not one that is taken.
     pub(crate) fn refused(refusal: Refusal) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, refusal: Box::new(refusal), challenge: None, retry_after: None }
+        Self { refusal: Box::new(refusal), ..Self::new(StatusCode::BAD_REQUEST, "") }
+    }
+
+    /// There is something, but not by this method.
+    pub(crate) fn wrong_method(methods: &'static str) -> Self {
+        let message = format!("this is not done by this method; there are `{}`", methods.replace(", ", "`, `"));
+        Self { allow: Some(methods), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message) }
     }
 
     /// Too much at once: it may be sent again after so many seconds.
@@ -66,6 +74,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());

@@ -137,7 +137,7 @@ async fn sent(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Result<
     if let Received::Message(message) = message::read(&held.bytes, held.weight)
         && let JsonRpcMessage::Request(_) = &*message
     {
-        super::admit(app, &principal, &stream.tenant, &message)?;
+        super::admit(app, &principal, &stream.tenant, &message).await?;
     }
     // A line break stands between the parts of JSON only; inside of a text it is escaped.
     let line: Vec<u8> =

@@ -3,14 +3,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use databricks::{CallerToken, OnBehalf, Secret};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use rmcp::transport::streamable_http_server::SessionManager as _;
-use rmcp::transport::streamable_http_server::session::SessionId;
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use http::StatusCode;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,13 +16,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::Error;
-use crate::registry::Narrowing;
+use crate::registry::{Narrowing, Registry};
 use crate::seal::SigningKeys;
-use crate::server::{SESSION, Server};
+use crate::server::Server;
 use crate::transport::http::auth::hash;
+use crate::transport::http::negotiation::worded;
 use crate::transport::http::options::{CallAs, HttpOptions};
 use crate::transport::http::principal::Principal;
 use crate::transport::http::problem::Problem;
+use crate::transport::http::sessions::{Home, Sessions};
 
 /// So many callers are known at once. One takes some 100 kB.
 const MOST: usize = 10_000;
@@ -32,8 +32,6 @@ const MOST: usize = 10_000;
 const MOST_NARROWINGS: usize = 16;
 /// A caller who has been idle for so long makes room for another.
 const IDLE: Duration = Duration::from_secs(60);
-/// A session ends when its client has sent nothing for so long. Editors keep theirs open for a working day.
-const SESSION_IDLE: Duration = Duration::from_secs(8 * 3_600);
 /// How often an open stream shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -47,7 +45,11 @@ pub(crate) struct Tenants {
     max_streams: usize,
     max_body_bytes: usize,
     keys: SigningKeys,
+    /// The number of the next server.
+    next: AtomicU64,
     known: Mutex<HashMap<Key, Account>>,
+    /// The tools of those who do not have all.
+    shared: Mutex<HashMap<Vec<Narrowing>, Weak<Registry>>>,
 }
 
 /// What tells callers apart.
@@ -70,15 +72,14 @@ struct Account {
 struct Limits {
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
-    /// When each session was used last.
-    sessions: Arc<Mutex<HashMap<SessionId, Instant>>>,
+    sessions: Arc<Sessions>,
 }
 
 /// The server of one caller.
 pub(crate) struct Tenant {
     server: Server,
-    manager: Arc<LocalSessionManager>,
-    with_sessions: Option<StreamableHttpService<Server, LocalSessionManager>>,
+    home: Home,
+    has_sessions: bool,
     stateless: StreamableHttpService<Server, NeverSessionManager>,
     limits: Limits,
     max_streams: usize,
@@ -108,7 +109,9 @@ impl Tenants {
             max_calls: options.max_calls as usize,
             max_streams: options.max_streams as usize,
             max_body_bytes,
+            next: AtomicU64::default(),
             known: Mutex::default(),
+            shared: Mutex::default(),
         })
     }
 
@@ -165,6 +168,25 @@ impl Tenants {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The tools that are left. Callers with the same share them.
+    fn registry(&self, narrowings: &[Narrowing]) -> Result<Arc<Registry>, Error> {
+        let mut registry = self.template.registry();
+        let narrowings: Vec<_> = narrowings.iter().filter(|narrowing| !narrowing.is_none()).cloned().collect();
+        if narrowings.is_empty() {
+            return Ok(registry);
+        }
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registry) = shared.get(&narrowings).and_then(Weak::upgrade) {
+            return Ok(registry);
+        }
+        for narrowing in &narrowings {
+            registry = Arc::new(registry.narrowed(narrowing)?);
+        }
+        shared.retain(|_, registry| registry.strong_count() > 0);
+        shared.insert(narrowings, Arc::downgrade(&registry));
+        Ok(registry)
+    }
+
     fn tenant(
         &self,
         principal: &Principal,
@@ -172,10 +194,7 @@ impl Tenants {
         token: Option<Secret>,
         limits: &Limits,
     ) -> Result<Tenant, Error> {
-        let mut registry = self.template.registry();
-        for narrowing in narrowings.iter().filter(|narrowing| !narrowing.is_none()) {
-            registry = Arc::new(registry.narrowed(narrowing)?);
-        }
+        let registry = self.registry(narrowings)?;
         let token = token.map(CallerToken::new);
         let on_behalf = token.clone().map(|token| match self.call_as {
             CallAs::Exchange => OnBehalf::Exchange(token),
@@ -198,35 +217,24 @@ impl Tenants {
             }
         });
         let server = self.template.for_caller(registry, workspaces, self.max_calls);
-        let mut manager = LocalSessionManager::default();
-        let mut sessions = SessionConfig::default();
-        sessions.keep_alive = Some(SESSION_IDLE);
-        manager.session_config = sessions;
-        let manager = Arc::new(manager);
-        let config = |with_sessions: bool| {
-            StreamableHttpServerConfig::default()
-                .with_legacy_session_mode(with_sessions)
-                .with_json_response(true)
-                .with_sse_keep_alive(Some(KEEP_ALIVE))
-                .with_max_request_body_bytes(self.max_body_bytes)
-                // Both are checked before, for every path.
-                .disable_allowed_hosts()
-                .disable_allowed_origins()
-        };
-        let for_session = server.clone();
-        let with_sessions = self.sessions.then(|| {
-            StreamableHttpService::new(move || Ok(for_session.for_session()), Arc::clone(&manager), config(true))
-        });
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_sse_keep_alive(Some(KEEP_ALIVE))
+            .with_max_request_body_bytes(self.max_body_bytes)
+            // Both are checked before, for every path.
+            .disable_allowed_hosts()
+            .disable_allowed_origins();
         let for_request = server.clone();
         let stateless = StreamableHttpService::new(
             move || Ok(for_request.clone()),
             Arc::new(NeverSessionManager::default()),
-            config(false),
+            config,
         );
         Ok(Tenant {
             server,
-            manager,
-            with_sessions,
+            home: self.next.fetch_add(1, Ordering::Relaxed),
+            has_sessions: self.sessions,
             stateless,
             limits: limits.clone(),
             max_streams: self.max_streams,
@@ -259,73 +267,23 @@ impl Tenant {
         })
     }
 
-    /// Makes room for one more session, if need be in place of the one that has been idle for longest.
-    pub(crate) async fn room_for_session(&self) -> Result<(), Problem> {
-        let open: Vec<SessionId> = self.manager.sessions.read().await.keys().cloned().collect();
-        let oldest = {
-            let mut used = self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those of the caller's other servers go when they have been idle for as long as a session may be.
-            used.retain(|id, used| open.contains(id) || used.elapsed() < SESSION_IDLE);
-            if used.len() < self.max_streams {
-                return Ok(());
-            }
-            let idle = used.iter().filter(|(id, used)| open.contains(id) && used.elapsed() >= IDLE);
-            idle.min_by_key(|(_, used)| **used).map(|(id, _)| id.clone())
-        };
-        let Some(oldest) = oldest else {
-            let message = "you have as many sessions as this server allows; end one with DELETE first";
-            return Err(Problem::later(StatusCode::TOO_MANY_REQUESTS, message, 10));
-        };
-        if let Err(error) = self.manager.close_session(&oldest).await {
-            tracing::debug!(%error, "an idle session was not closed");
-        }
-        self.forget_session(&oldest);
-        Ok(())
+    /// The sessions of its caller, and how many there may be, unless there are none.
+    pub(crate) fn sessions(&self) -> Option<(&Sessions, usize)> {
+        self.has_sessions.then_some((&*self.limits.sessions, self.max_streams))
     }
 
-    fn forget_session(&self, id: &SessionId) {
-        self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    /// What tells its sessions from those of the caller's other servers.
+    pub(crate) fn home(&self) -> Home {
+        self.home
     }
 
-    /// Whether a request names a session that is open.
-    pub(crate) async fn has_session(&self, headers: &HeaderMap) -> bool {
-        match headers.get(SESSION).and_then(|id| id.to_str().ok()) {
-            Some(id) => self.manager.sessions.read().await.contains_key(id),
-            None => false,
-        }
-    }
-
-    /// A request came in a session, or began it.
-    fn use_session(&self, id: Option<&HeaderValue>) {
-        if let Some(id) = id.and_then(|id| id.to_str().ok()) {
-            let mut used = self.limits.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            used.insert(id.to_owned().into(), Instant::now());
-        }
-    }
-
-    /// Answers a request of the protocol: `in_session` where it begins a session or belongs to one.
-    pub(crate) async fn answer<B>(&self, request: http::Request<B>, in_session: bool) -> axum::response::Response
+    /// Answers a request that belongs to no session.
+    pub(crate) async fn answer<B>(&self, request: http::Request<B>) -> axum::response::Response
     where
         B: http_body::Body + Send + 'static,
         B::Error: fmt::Display,
     {
-        let response = match &self.with_sessions {
-            Some(service) if in_session => {
-                let session = request.headers().get(SESSION).cloned();
-                let ends = request.method() == Method::DELETE;
-                let response = service.handle(request).await;
-                match session.as_ref().and_then(|id| id.to_str().ok()).filter(|_| ends) {
-                    Some(id) => self.forget_session(&id.to_owned().into()),
-                    None if response.status().is_success() => {
-                        self.use_session(response.headers().get(SESSION).or(session.as_ref()));
-                    }
-                    None => {}
-                }
-                response
-            }
-            Some(_) | None => self.stateless.handle(request).await,
-        };
-        response.map(axum::body::Body::new)
+        worded(self.stateless.handle(request).await).await
     }
 
     fn use_again(&self, token: Option<Secret>) {
@@ -341,8 +299,7 @@ impl Tenant {
 
     /// Whether it is being used.
     fn is_used(self: &Arc<Self>) -> bool {
-        let has_sessions = self.manager.sessions.try_read().map_or(true, |sessions| !sessions.is_empty());
-        has_sessions || Arc::strong_count(self) > 1
+        self.limits.sessions.has_any(self.home) || Arc::strong_count(self) > 1
     }
 
     /// Whether it was used lately, or is being used.

@@ -160,6 +160,15 @@ pub(crate) fn is_error(object: &Map<String, Value>) -> bool {
     is_code(object.get("error_code")) || is_code(object.get("errorCode")) || (names_error() && has_nothing_else())
 }
 
+/// Whether an object of this text can be one that [`is_error`], by the names of its fields: most successes need not be read
+/// for it.
+pub(crate) fn may_be_error(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return true };
+    let has = |name: &str| text.contains(name);
+    // A name can be written by escapes.
+    has("\"error") || (has("\"code\"") && has("\"message\"")) || has("\\u")
+}
+
 /// Text or number as text. Real authentication failures carry `"error_code": 403`.
 fn scalar(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {

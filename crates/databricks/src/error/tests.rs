@@ -275,3 +275,21 @@ fn a_page_of_scripts_takes_no_long_time() {
     let long = format!("<html><pre>first</pre>{}", "x".repeat(100_000));
     assert_eq!(answer(500, &long).message(), "first");
 }
+
+#[test]
+fn what_may_be_an_error_shows_by_names() {
+    for (text, may_be) in [
+        (r#"{"error_code":"X"}"#, true),
+        (r#"{"errorCode":1}"#, true),
+        (r#"{"error":{"type":"x"}}"#, true),
+        (r#"{"code":5,"message":"m"}"#, true),
+        (r#"{"\u0065rror":"x"}"#, true),
+        (r#"{"clusters":[{"code":"x","state_message":"error"}],"has_more":false}"#, false),
+        ("{}", false),
+    ] {
+        assert_eq!(super::may_be_error(text.as_bytes()), may_be, "{text}");
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).expect("an object");
+        assert!(may_be || !super::is_error(&object), "{text}");
+    }
+    assert!(super::may_be_error(b"\xff"));
+}
