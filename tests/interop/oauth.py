@@ -1,9 +1,9 @@
-"""The official Python SDK logs in to the server over HTTP by OAuth, in both eras of the protocol.
+"""The official SDKs of Python and TypeScript log in to the server over HTTP by OAuth, in both eras of the protocol.
 
     python3 tests/interop/oauth.py target/release/databricks-mcp-server
 
-Its own client finds the authorization server from the first 401, registers, gets a code with PKCE and a token, calls, and asks
-for more scopes when a 403 tells it to. A line per check, then the sum. Exit code 0: all passed; 1: not; 77: this machine lacks
+Their own clients find the authorization server from the first 401, register, get a code with PKCE and a token, call, and ask
+for more scopes when a 403 tells them to. A line per check, then the sum. Exit code 0: all passed; 1: not; 77: this machine lacks
 what it takes, and why.
 """
 
@@ -21,6 +21,8 @@ if __name__ == "__main__":
     except environment.Missing as missing:
         sys.exit(skipped(missing))
 
+import json
+import shutil
 import socket
 import subprocess
 import time
@@ -39,7 +41,9 @@ from issuer import SCOPES, Issuer
 
 ERAS = {"legacy": "legacy", "modern": "2026-07-28"}
 REDIRECT = "http://127.0.0.1:9/callback"
+TYPESCRIPT = ("client-legacy", "client-auto", "client-modern", "sdk")
 START_SECONDS = 30
+SCHEMA = {"statement": "CREATE SCHEMA main.made"}
 JOB = {"name": "nightly", "tasks": [{"task_key": "a", "notebook_task": {"notebook_path": "/a"}}]}
 
 
@@ -50,7 +54,7 @@ def serving(binary, issuer):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     url = f"http://{address}/mcp"
-    arguments = ["http", "--sandbox", "--log-level", "off", "--toolsets", "jobs", "--listen", address]
+    arguments = ["http", "--sandbox", "--log-level", "off", "--toolsets", "jobs,sql", "--listen", address]
     arguments += ["--auth", "oauth", "--oauth-issuer", issuer.url, "--public-url", url]
     process = subprocess.Popen([binary, *arguments], stderr=subprocess.DEVNULL)
     try:
@@ -145,15 +149,47 @@ async def check_flow(report, binary, era):
                 answer = await client.call_tool("list_jobs", {})
                 expect("nightly" in str(answer.structured_content), f"the job is not there: {brief(answer)}")
                 expect(len(issuer.events("token")) == 2, "a token was asked for without need")
-        with report.check(f"{era}: every request for a token named the server"):
-            for name in ("authorize", "token"):
-                resources = {fields["resource"] for fields in issuer.events(name)}
-                expect(resources == {url}, f"the resources are {resources}")
-            expect(not issuer.events("refused"), f"refused: {issuer.events('refused')}")
+        with report.check(f"{era}: step-up by what a statement does"):
+            before = len(scopes(issuer))
+            async with connected(url, ERAS[era], Store()) as client:
+                answer = await client.call_tool("execute_sql", {"statement": "SELECT 1 AS one"})
+                expect(answer.structured_content["rows"] == [[1]], f"SELECT 1 gave {brief(answer)}")
+                expect(scopes(issuer)[before:] == [{"databricks.read"}], f"the scopes are {scopes(issuer)[before:]}")
+                answer = await client.call_tool("execute_sql", SCHEMA)
+                expect(not answer.is_error, f"refused: {brief(answer)}")
+                expect(scopes(issuer)[-1] == set(SCOPES), f"the scopes are {scopes(issuer)}")
+        check_resources(report, issuer, url, era)
         with report.check(f"{era}: a narrowed path has the same tokens"):
             async with connected(f"{url}/readonly", ERAS[era], Store()) as client:
                 names = {tool.name for tool in (await client.list_tools()).tools}
                 expect("list_jobs" in names and "create_job" not in names, f"the tools are {sorted(names)}")
+    issuer.close()
+
+
+def check_resources(report, issuer, url, name):
+    with report.check(f"{name}: every request for a token named the server"):
+        for event in ("authorize", "token"):
+            resources = {fields["resource"] for fields in issuer.events(event)}
+            expect(resources == {url}, f"the resources are {resources}")
+        expect(not issuer.events("refused"), f"refused: {issuer.events('refused')}")
+
+
+async def check_typescript(report, binary, name):
+    issuer = Issuer()
+    script = shutil.copy(environment.HERE / "logins.mjs", environment.NODE)
+    with serving(binary, issuer) as url:
+        done = await anyio.run_process([environment.node(), script, name, url], check=False)
+        told = [json.loads(line) for line in done.stdout.decode().splitlines()]
+        for one in told:
+            with report.check(f"typescript {one['name']}"):
+                expect("failure" not in one, one.get("failure"))
+        with report.check(f"typescript {name}: one registration, three tokens, each with more scopes"):
+            said = brief(done.stderr.decode().strip(), 1_500)
+            expect(done.returncode == 0 and told, f"exit code {done.returncode} after {len(told)} checks: {said}")
+            expect(len(issuer.events("register")) == 1, "the client has not registered once")
+            expected = [set(SCOPES[: count + 1]) for count in range(len(SCOPES))]
+            expect(scopes(issuer) == expected, f"the scopes are {scopes(issuer)}")
+        check_resources(report, issuer, url, f"typescript {name}")
     issuer.close()
 
 
@@ -188,10 +224,16 @@ async def check_refused(report, binary, era):
 
 async def main(binary):
     report = Report()
+    try:
+        environment.node()
+    except environment.Missing as missing:
+        return skipped(missing)
     for era in ERAS:
         await check_flow(report, binary, era)
         await check_registered(report, binary, era)
         await check_refused(report, binary, era)
+    for name in TYPESCRIPT:
+        await check_typescript(report, binary, name)
     return report.close()
 
 
