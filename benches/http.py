@@ -1,16 +1,23 @@
 """How fast the server is over HTTP, and what idle clients cost: `http.py BINARY`. Figures of a debug binary mean nothing.
+With `--write docs/http.md` they are put there, with the date.
 
 Calls of `list_clusters` of one caller by many connections, beside the same requests to the workspace without the server,
 and beside requests that ask nothing, which is as fast as this program can send. Then how long a fast call takes while
-others wait, and the memory of open streams. Nothing is asserted: machines differ. Each measure is a line of JSON. All of it
-is on loopback, and ends.
+others wait, and the memory of open streams and of callers. Nothing is asserted: machines differ. Each measure is a line of JSON.
+Where other programs run beside it, `cpu_us`, the time of a processor that each request took, says more than how many there
+were. All of it is on loopback, and ends.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
+import os
+import re
 import sys
+import tempfile
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +31,8 @@ from service import Service, keys, workspace  # noqa: E402
 CONNECTIONS = (32, 256)
 # Those who wait while another calls.
 CALLERS = 10
+TICKS = os.sysconf("SC_CLK_TCK")
+FIGURES = []
 END_OF_HEAD = b"\r\n\r\n"
 END_OF_CHUNKS = b"0\r\n\r\n"
 META = {
@@ -122,8 +131,18 @@ async def measure(sent, url, connections, seconds):
 def told(name, took, seconds, **more):
     took = sorted(took)
     at = lambda part: round(took[min(len(took) - 1, int(len(took) * part))] * 1_000, 2)
-    line = {"measure": name, **more, "per_second": round(len(took) / seconds), "p50_ms": at(0.5), "p99_ms": at(0.99)}
+    say({"measure": name, **more, "per_second": round(len(took) / seconds), "p50_ms": at(0.5), "p99_ms": at(0.99)})
+
+
+def say(line):
+    FIGURES.append(line)
     print(json.dumps(line), flush=True)
+
+
+def processor_seconds(pid):
+    """What a process has had of the processors."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def resident_kib(pid):
@@ -146,7 +165,11 @@ async def speed(service, place, seconds):
     for connections in CONNECTIONS:
         for name, (sent, url) in kinds.items():
             await measure(sent, url, connections, 0.5)
-            told(name, await measure(sent, url, connections, seconds), seconds, connections=connections)
+            before = (processor_seconds(service.process.pid), time.process_time())
+            took = await measure(sent, url, connections, seconds)
+            after = (processor_seconds(service.process.pid), time.process_time())
+            server, here = (round((end - start) / len(took) * 1_000_000) for start, end in zip(before, after))
+            told(name, took, seconds, connections=connections, cpu_us=server, generator_cpu_us=here)
 
 
 async def begin(url):
@@ -171,8 +194,8 @@ async def idle(service, streams):
     before = resident_kib(service.process.pid)
     held = [await begin(service.url) for _ in range(streams)]
     await asyncio.sleep(2)
-    line = {"measure": "idle streams", "streams": len(held), "before_kib": before}
-    print(json.dumps({**line, "more_kib": resident_kib(service.process.pid) - before}), flush=True)
+    more = resident_kib(service.process.pid) - before
+    say({"measure": "idle streams", "streams": len(held), "before_kib": before, "more_kib": more})
     for _, writer in held:
         writer.close()
 
@@ -195,9 +218,70 @@ async def beside(service, place, made, waits, seconds):
         writer.close()
 
 
+async def callers(arguments, place, entry, name):
+    """The memory of so many callers, each of whom has called once."""
+    made = [f"key of caller {number}" for number in range(arguments.callers)]
+    lines = ["keys:"]
+    for number, key in enumerate(made):
+        lines.append(f"- {{ name: c{number}, sha256: {hashlib.sha256(key.encode()).hexdigest()}{entry} }}")
+    unlimited = {**place.environment, "DATABRICKS_RATE_LIMIT": "0"}
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "keys.yaml"
+        path.write_text("\n".join(lines) + "\n")
+        with Service(arguments.binary, *place.options, "--auth", "bearer", "--keys", str(path), env=unlimited) as service:
+            before, parts = resident_kib(service.process.pid), urlsplit(service.url)
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            for key in made:
+                writer.write(call(service.url, "list_clusters", {}, f"Authorization: Bearer {key}"))
+                answer = b""
+                while not is_whole(answer):
+                    answer += await reader.read(1 << 16)
+                if not answer.startswith(b"HTTP/1.1 200"):
+                    raise RuntimeError(f"answered with {answer}")
+            more = resident_kib(service.process.pid) - before
+            say({"measure": name, "callers": len(made), "before_kib": before, "more_kib": more})
+            writer.close()
+
+
+def table():
+    """The figures as Markdown."""
+    lines = ["| measured | with | result |", "|---|---|---|"]
+    for line in FIGURES:
+        name, more = line["measure"], {key: value for key, value in line.items() if key != "measure"}
+        shown = {
+            "connections": "{} connections",
+            "waits": "{} others that wait",
+            "streams": "{} streams",
+            "callers": "{} callers",
+            "per_second": "{:,} a second",
+            "p50_ms": "median {} ms",
+            "p99_ms": "99 of 100 within {} ms",
+            "cpu_us": "{} µs of a processor each",
+            "generator_cpu_us": "{} µs for the generator",
+            "more_kib": "{:,} KiB more",
+            "before_kib": "{:,} KiB before",
+        }
+        texts = {key: shown[key].format(value) for key, value in more.items()}
+        given = [texts.pop(key) for key in ("connections", "waits", "streams", "callers") if key in texts]
+        lines.append(f"| {name} | {', '.join(given)} | {', '.join(texts.values())} |")
+    return "\n".join(lines)
+
+
+def write(path):
+    """Puts the figures between the two marks of a file."""
+    load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
+    day = datetime.now(timezone.utc).date().isoformat()
+    told = f"On {day}, with {os.cpu_count()} processors that clients, server and workspace share; load {load}.\n\n{table()}"
+    marks = re.compile(r"(<!-- figures -->\n).*(<!-- end of figures -->)", re.DOTALL)
+    text = path.read_text()
+    if not marks.search(text):
+        raise SystemExit(f"{path} has no place for figures")
+    path.write_text(marks.sub(lambda found: f"{found[1]}{told}\n{found[2]}", text))
+
+
 async def run(arguments):
-    callers = {f"caller{number}": () for number in range(1 + CALLERS)}
-    with workspace(arguments.binary, clock="real") as place, keys(arguments.binary, **callers) as (path, made):
+    waiting = {f"caller{number}": () for number in range(1 + CALLERS)}
+    with workspace(arguments.binary, clock="real") as place, keys(arguments.binary, **waiting) as (path, made):
         # The limit that spares a real workspace would be all that is measured.
         unlimited = {**place.environment, "DATABRICKS_RATE_LIMIT": "0"}
         start = lambda *more: Service(arguments.binary, *place.options, *more, env=unlimited)
@@ -207,6 +291,10 @@ async def run(arguments):
             await beside(service, place, made, arguments.waits, arguments.seconds)
         with start("--max-streams", str(arguments.streams)) as service:
             await idle(service, arguments.streams)
+        await callers(arguments, place, "", "callers")
+        await callers(arguments, place, ", read_only: true", "callers who may only read")
+    if arguments.write:
+        write(arguments.write)
 
 
 if __name__ == "__main__":
@@ -215,4 +303,6 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--waits", type=int, default=500)
+    parser.add_argument("--callers", type=int, default=10_000)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the figures into this file, too")
     asyncio.run(run(parser.parse_args()))
