@@ -17,6 +17,7 @@ mod operation;
 mod prompts;
 mod reachable;
 mod read;
+mod undocumented;
 mod verify;
 
 pub use prompts::{Prompt, PromptArgument, PromptMessage};

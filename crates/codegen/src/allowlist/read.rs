@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Allowlist, Decided, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset, cross_checks,
-    operation, prompts, reachable, verify,
+    operation, prompts, reachable, undocumented, verify,
 };
-use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
+use crate::api::{Api, Operation};
 use crate::audit::digest;
 use crate::nearest::did_you_mean;
 use crate::yaml::{Key, Mapping, Node, Position, Problem};
@@ -236,59 +236,9 @@ impl<'a> Reader<'a> {
         self.decide(key.text, decision)
     }
 
-    /// An operation that the specs lack. Nothing checks what such a one is given, so it may only read.
     fn undocumented(&mut self, key: Key, node: Node) -> Result<(), Problem> {
-        if self.api.operations.contains_key(&key.text) {
-            let message = format!("the specs have `{}` now: remove this entry", key.text);
-            return Err(key.position.problem(message));
-        }
-        if self.allowlist.undocumented.contains_key(&key.text) {
-            return Err(key.position.problem(format!("`{}` stands under `undocumented` twice", key.text)));
-        }
-        let mut entry = node.mapping("`reason`, `method`, `path` and `query`")?;
-        entry.string("reason")?;
-        let method = entry.require("method")?;
-        let (position, method) = (method.position.clone(), method.string()?);
-        if method != "GET" {
-            return Err(position.problem("an operation without a spec may only read: its `method` is `GET`"));
-        }
-        let path = entry.string("path")?;
-        let query = entry.take("query").map(|node| node.mapping("parameters: `required` or `optional`")).transpose()?;
-        let mut parameters = Vec::new();
-        for (name, node) in query.map(Mapping::into_entries).unwrap_or_default() {
-            let position = node.position.clone();
-            let required = match node.string()?.as_str() {
-                "required" => true,
-                "optional" => false,
-                other => return Err(position.problem(format!("`{other}` is neither `required` nor `optional`"))),
-            };
-            parameters.push(Parameter {
-                name: name.text,
-                location: Location::Query,
-                required,
-                schema: Schema::Any,
-                multi_segment: false,
-                resource_name: None,
-                flatten: false,
-                auto_uuid: false,
-                from_config: false,
-                preset: None,
-            });
-        }
-        entry.finish()?;
-        let operation = Operation {
-            id: key.text.clone(),
-            method,
-            path,
-            parameters,
-            body: Body::None,
-            response: Response::Json(Schema::Any),
-            pagination: None,
-            workspace_routing: true,
-            accounts: false,
-            deprecated: false,
-        };
-        self.allowlist.undocumented.insert(key.text, operation);
+        let operation = undocumented::read(self.api, &self.allowlist, key, node)?;
+        self.allowlist.undocumented.insert(operation.id.clone(), operation);
         Ok(())
     }
 

@@ -118,7 +118,7 @@ pub fn reads(api: &Api, allowlist: &Allowlist) -> Vec<Reads> {
         }));
     }
     for tool in allowlist.tools.values().filter(|tool| tool.operation.is_none() && tool.risk == Risk::Read) {
-        let mut used = tool.uses.iter().filter_map(|id| Some((id, against_reading(api.operations.get(id)?)?)));
+        let mut used = tool.uses.iter().filter_map(|id| Some((id, against_reading(allowlist.operation(api, id)?)?)));
         let evidence = used.next().map(|(id, evidence)| format!("it uses `{id}`, where {evidence}"));
         reads.extend(evidence.map(|evidence| Reads {
             name: tool.name.clone(),
