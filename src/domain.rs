@@ -13,4 +13,5 @@ pub(crate) mod request;
 pub(crate) mod runs;
 pub(crate) mod sql;
 pub(crate) mod text;
+pub(crate) mod traces;
 pub(crate) mod wait;

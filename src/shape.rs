@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub(crate) const CHARACTERS_PER_TOKEN: usize = 3;
 
 pub(crate) use fields::Fields;
-pub(crate) use fit::{fit, fit_around_page, fit_row};
+pub(crate) use fit::{fit, fit_around_page, fit_parts, fit_row};
 pub(crate) use part::part;
 
 /// How much one answer may hold.

@@ -32,6 +32,22 @@ pub(crate) fn fit_row(row: &mut Value, budget: Budget) -> Vec<String> {
     })
 }
 
+/// Cuts parts of an answer until they take no more than this room together, the small ones last, and says how many were
+/// cut: for an answer that tells of it in its own words.
+pub(crate) fn fit_parts<'a>(parts: impl IntoIterator<Item = &'a mut Value>, room: usize) -> usize {
+    let mut parts: Vec<_> = parts.into_iter().map(|part| (String::new(), part)).collect();
+    parts.sort_by_cached_key(|(_, part)| size(part, room).unwrap_or(usize::MAX));
+    let (mut left, mut waiting, mut cut) = (room, parts.len(), 0);
+    for (path, part) in parts {
+        let mut notices = Vec::new();
+        shrink(part, left.checked_div(waiting).unwrap_or_default(), &path, &mut notices);
+        cut += usize::from(!notices.is_empty());
+        left = left.saturating_sub(size(part, left).unwrap_or(left));
+        waiting -= 1;
+    }
+    cut
+}
+
 /// The parts of an answer that a cursor or an offset continues.
 const PAGES: [&str; 3] = ["items", "rows", "content"];
 /// What an answer says that has such a part.

@@ -121,3 +121,14 @@ fn a_row_keeps_all_its_cells() {
     assert_eq!((row.as_array().map(Vec::len), cuts.len()), (Some(200), 200));
     assert!(row.to_string().chars().count() <= 9_000);
 }
+
+#[test]
+fn parts_share_room_and_the_small_ones_stay_whole() {
+    let mut parts = [json!("x".repeat(5_000)), json!({ "a": 1 }), json!(vec![json!({ "b": "y".repeat(50) }); 200])];
+    let cut = super::fit_parts(parts.iter_mut(), 1_000);
+    assert_eq!((cut, &parts[1]), (2, &json!({ "a": 1 })));
+    let sizes: Vec<_> = parts.iter().map(|part| part.to_string().chars().count()).collect();
+    assert!(sizes.iter().sum::<usize>() <= 1_000 && sizes.iter().sum::<usize>() > 900, "{sizes:?}");
+    assert_eq!(super::fit_parts(parts.iter_mut(), 1_000), 0);
+    assert_eq!(super::fit_parts([], 0), 0);
+}

@@ -51,6 +51,7 @@ mod sql_chunks;
 mod sql_results;
 mod stopping;
 mod times;
+mod traces;
 mod twist;
 mod unsure;
 mod uses;

@@ -68,6 +68,28 @@ async fn mlflow() -> Outcome {
     Ok(())
 }
 
+/// Somebody asks why the support agent failed.
+#[tokio::test]
+async fn traces() -> Outcome {
+    let story = Story::begin().await?;
+    let listed = story.then("list_experiments", json!({ "filter": "name LIKE '%support%'" })).await?;
+    let experiment = listed["items"][0]["experiment_id"].clone();
+    let asked = json!({ "experiment_ids": [experiment], "filter": "trace.status = 'ERROR'" });
+    let failed = story.then("search_traces", asked).await?;
+    let trace = &failed["items"][0];
+    assert_eq!((&failed["returned"], &trace["state"]), (&json!(1), &json!("ERROR")), "{failed}");
+    let read = story.then("get_trace", json!({ "trace_id": trace["trace_id"] })).await?;
+    let steps = read["spans"].as_array().into_iter().flatten();
+    let broken = steps.filter(|span| span["error"].is_string()).max_by_key(|span| span["depth"].as_u64());
+    let broken = broken.ok_or("no step failed")?;
+    assert_eq!(
+        (&broken["name"], &broken["inputs"]),
+        (&json!("lookup_order"), &json!({ "order_id": 1_234_567 })),
+        "{read}"
+    );
+    story.refused("get_trace", json!({ "trace_id": "tr-1" }), "not found").await
+}
+
 #[tokio::test]
 async fn models() -> Outcome {
     let story = Story::begin().await?;

@@ -1,7 +1,7 @@
 """Lets the client drive a real MLflow server, which nobody here has written: `mlflow_server.py BINARY`.
 
-MLflow's own server speaks the part of the API that Databricks has from it: experiments, runs and the model registry,
-with real paging, real errors and real refusals.
+MLflow's own server speaks the part of the API that Databricks has from it: experiments, runs, traces and the model
+registry, with real paging, real errors and real refusals.
 """
 
 import os
@@ -20,7 +20,8 @@ for further in ("interop", "differential"):
     sys.path.insert(0, str(HERE.parent / further))
 
 import environment  # noqa: E402
-from clients import Ours, caller  # noqa: E402
+import traces  # noqa: E402
+from clients import Ours, binary, caller  # noqa: E402
 from report import Report, brief, expect, skipped  # noqa: E402
 
 environment.HERE = HERE
@@ -84,6 +85,7 @@ def main():
             client = Client(caller(), url)
             for part in (experiments, pages_of_experiments, runs, metrics, pages_of_runs, registry, errors):
                 part(report, client)
+            traces.check(report, python, binary(), url, directory)
             with report.check("a server that is gone is told as unreachable"):
                 stop()
                 gone = {"query": {"experiment_id": "0"}}

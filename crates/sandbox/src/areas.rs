@@ -86,6 +86,7 @@ pub(crate) fn routes() -> Vec<Route> {
         lineage::ROUTES,
         metastores::ROUTES,
         mlflow::ROUTES,
+        mlflow::traces::ROUTES,
         models::ROUTES,
         monitors::ROUTES,
         objects::ROUTES,

@@ -11,6 +11,7 @@ mod retail;
 mod schedule;
 mod securables;
 mod taxi;
+mod tracing;
 
 pub use document::Seed;
 
@@ -38,6 +39,7 @@ pub(crate) fn fill(workspace: &Workspace, samples: bool) -> Result<(), String> {
     schedule::fill(workspace);
     people::fill(workspace);
     learning::fill(workspace)?;
+    tracing::fill(workspace).map_err(|error| format!("{error:?}"))?;
     insight::fill(workspace).map_err(|error| format!("{error:?}"))?;
     // Last, so that what was there before keeps its ids.
     securables::forecast(workspace)?;

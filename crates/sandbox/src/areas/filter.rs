@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
-/// What a condition looks at: `metrics`, `params`, `tags` or `attributes`, and the name in it.
+/// What a condition looks at: `metrics`, `params`, `tags`, `metadata` or `attributes`, and the name in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) scope: &'static str,
@@ -86,7 +86,8 @@ fn key(word: &str) -> Option<Key> {
         "metric" | "metrics" => "metrics",
         "param" | "params" | "parameter" | "parameters" => "params",
         "tag" | "tags" => "tags",
-        "attribute" | "attributes" | "attr" | "run" => "attributes",
+        "attribute" | "attributes" | "attr" | "run" | "trace" => "attributes",
+        "metadata" | "request_metadata" => "metadata",
         _ => return None,
     };
     (!name.is_empty()).then(|| Key { scope, name: name.to_owned() })

@@ -1,4 +1,4 @@
-//! MLflow: experiments and their runs, and the model registry of the workspace.
+//! MLflow: experiments with their runs and traces, and the model registry of the workspace.
 //!
 //! Derived: the texts of refusals. Their codes are those that MLflow documents: what is there already is a 400 here.
 
@@ -8,6 +8,7 @@ mod logged;
 pub(crate) mod registry;
 mod reviews;
 pub(crate) mod runs;
+pub(crate) mod traces;
 
 use serde_json::{Value, json};
 

@@ -90,6 +90,41 @@ pub(crate) const ROUTES: &[Route] = &[
     },
     Route {
         method: "POST",
+        template: "/api/3.0/mlflow/traces/search",
+        reason: "the Python client of MLflow searches traces with it",
+    },
+    Route {
+        method: "GET",
+        template: "/api/3.0/mlflow/traces/{trace_id}",
+        reason: "the Python client of MLflow reads a trace with it",
+    },
+    Route {
+        method: "POST",
+        template: "/api/4.0/mlflow/traces/search-long-running",
+        reason: "the Python client of MLflow begins a search for traces with it",
+    },
+    Route {
+        method: "GET",
+        template: "/api/4.0/mlflow/traces/search/operations/{name}",
+        reason: "the Python client of MLflow asks for what such a search found with it",
+    },
+    Route {
+        method: "GET",
+        template: "/api/4.0/mlflow/traces/{location}/batchGet",
+        reason: "the Python client of MLflow reads traces in Unity Catalog with it",
+    },
+    Route {
+        method: "GET",
+        template: "/api/2.0/mlflow/traces/{request_id}/credentials-for-data-download",
+        reason: "the Python client of MLflow downloads spans from the link that it gives",
+    },
+    Route {
+        method: "GET",
+        template: "/sandbox-storage/traces/{link}",
+        reason: "stands for the cloud storage that links to spans lead to",
+    },
+    Route {
+        method: "POST",
         template: "/serving-endpoints/{name}/invocations",
         reason: "models take any body; clients query serving endpoints with it",
     },

@@ -30,5 +30,6 @@ mod seeds;
 mod semantics;
 mod sql;
 mod statements;
+mod traces;
 mod unity;
 mod warehouses;
