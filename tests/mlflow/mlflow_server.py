@@ -123,6 +123,9 @@ def server(python, directory):
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
         child.wait()
+        # They end a moment later than their parent, and take connections until then.
+        while is_listening(port):
+            time.sleep(0.05)
 
     url = f"http://127.0.0.1:{port}"
     try:
@@ -135,6 +138,14 @@ def server(python, directory):
         yield url, stop
     finally:
         stop()
+
+
+def is_listening(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def is_up(url):

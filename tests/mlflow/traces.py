@@ -1,4 +1,4 @@
-"""Traces: logged to MLflow's own server by its own client and read by our tools, and those of the sandbox read by the client.
+"""Traces: those of MLflow's own client, read by our tools, and those of the sandbox, read by that client.
 
 The first shows that the tools understand what MLflow writes, the second that the sandbox has the paths and the forms of
 Databricks, as the client knows them.
@@ -101,7 +101,8 @@ def searches(tools, logged):
     ids = [trace["id"] for trace in logged["traces"] if trace["state"] == "ERROR"]
     expect([trace["trace_id"] for trace in failed] == ids, brief(failed))
     filter = "tags.team = 'shop' AND trace.timestamp_ms > 0"
-    oldest = tools("search_traces", experiment_ids=[logged["name"]], filter=filter, order_by=["timestamp_ms ASC"])["items"]
+    asked = {"experiment_ids": [logged["name"]], "filter": filter, "order_by": ["timestamp_ms ASC"]}
+    oldest = tools("search_traces", **asked)["items"]
     expect(oldest[0]["trace_id"] == logged["traces"][0]["id"], brief(oldest))
     told = tools.refused("search_traces", experiment_ids=[logged["name"]], filter="no filter at all")
     expect("INVALID_PARAMETER_VALUE" in told, told)
@@ -164,8 +165,10 @@ def in_sandbox(read):
     names = [span["name"] for span in read["whole"]["spans"]]
     expect(names == ["support_agent", "plan", "search_articles", "answer"], names)
     expect(read["whole"]["tokens"]["total_tokens"] == 469, read["whole"]["tokens"])
-    expect(read["whole"]["assessments"] == {"helpful": True, "expected_facts": ["30 days"], "groundedness": "yes"}, read)
-    expect([trace["id"] for trace in read["tables"]] == ["trace:/main.ml/5e1ec7ed0000000000000000000000b4"], read["tables"])
+    expected = {"helpful": True, "expected_facts": ["30 days"], "groundedness": "yes"}
+    expect(read["whole"]["assessments"] == expected, read["whole"])
+    ids = [trace["id"] for trace in read["tables"]]
+    expect(ids == ["trace:/main.ml/5e1ec7ed0000000000000000000000b4"], ids)
     expect([span["name"] for span in read["of_table"]["spans"]] == names, brief(read["of_table"]))
     same = [[{**span, "span_id": None} for span in read[one]["spans"]] for one in ("whole", "of_table")]
     expect(same[0] == same[1], f"{brief(same[0])} and not {brief(same[1])}")

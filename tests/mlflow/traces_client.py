@@ -1,8 +1,9 @@
-"""What the Python client of MLflow does with traces: `traces_client.py log|read …`. The last line that it prints is JSON."""
+"""What the Python client of MLflow does with traces: `traces_client.py log|read …`; its last line is JSON."""
 
 import json
 import os
 import sys
+import time
 
 import mlflow
 from mlflow.entities import AssessmentSource, SpanType
@@ -67,6 +68,8 @@ def deep():
 
 
 def short(number):
+    # Traces of one millisecond have no order.
+    time.sleep(0.01)
     with mlflow.start_span(name=f"short {number}") as root:
         root.set_inputs({"number": number})
     return root.trace_id

@@ -208,10 +208,10 @@ mod tests {
     #[test]
     fn a_trace_is_told_in_short() {
         let info = json!({
-            "trace_id": "tr-1", "trace_location": { "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": "7" } },
-            "request_preview": "x".repeat(400), "response_preview": "\"done\"", "request_time": "2026-03-02T10:00:00.250Z",
-            "execution_duration": "1.250s", "state": "OK",
-            "trace_metadata": { "mlflow.trace.tokenUsage": "{\"input_tokens\": 5, \"output_tokens\": 7, \"total_tokens\": 12}",
+            "trace_id": "tr-1", "trace_location": { "mlflow_experiment": { "experiment_id": "7" } },
+            "request_preview": "x".repeat(400), "response_preview": "\"done\"",
+            "request_time": "2026-03-02T10:00:00.250Z", "execution_duration": "1.250s", "state": "OK",
+            "trace_metadata": { "mlflow.trace.tokenUsage": "{\"input_tokens\": 5, \"output_tokens\": 7}",
                 "mlflow.trace.session": "s-1", "mlflow.trace.sizeBytes": "9", "release": "4" },
             "tags": { "mlflow.traceName": "agent", "team": "shop" },
             "assessments": [
@@ -227,8 +227,8 @@ mod tests {
         assert_eq!(
             rest,
             json!({
-                "trace_id": "tr-1", "name": "agent", "experiment_id": "7", "request_time": "2026-03-02T10:00:00Z", "state": "OK",
-                "duration_ms": 1250, "tokens": { "input": 5, "output": 7, "total": 12 }, "session": "s-1",
+                "trace_id": "tr-1", "name": "agent", "experiment_id": "7", "request_time": "2026-03-02T10:00:00Z",
+                "state": "OK", "duration_ms": 1250, "tokens": { "input": 5, "output": 7 }, "session": "s-1",
                 "tags": { "team": "shop" }, "response": "\"done\"", "assessments": { "helpful": true, "answer": [1] },
             })
         );
@@ -249,8 +249,8 @@ mod tests {
         assert_eq!(
             row(&info),
             json!({
-                "trace_id": "trace:/main.traces/ab", "name": "agent", "request_time": "2026-03-02T09:00:00Z", "duration_ms": 5,
-                "user": "rosa", "tags": { "team": "shop" },
+                "trace_id": "trace:/main.traces/ab", "name": "agent", "request_time": "2026-03-02T09:00:00Z",
+                "duration_ms": 5, "user": "rosa", "tags": { "team": "shop" },
             })
         );
         assert_eq!(row(&json!({})), json!({ "trace_id": "" }));

@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn ids_in_unity_catalog_tell_where_they_are() {
-        let info = json!({ "trace_location": { "uc_table_prefix": { "catalog_name": "c", "schema_name": "s", "table_prefix": "p" } } });
+        let tables = json!({ "catalog_name": "c", "schema_name": "s", "table_prefix": "p" });
+        let info = json!({ "trace_location": { "uc_table_prefix": tables } });
         let location = location(&info).expect("a location");
         assert_eq!(location, "c.s.p");
         assert_eq!(split(&id_in(&location, "ab12")), Some(("c.s.p", "ab12")));

@@ -1,5 +1,5 @@
-//! A search for traces, page by page. Databricks has a search of its own, which knows experiments and tables; where it is
-//! missing, as in open source MLflow, the older one is asked, which knows experiments only.
+//! A search for traces, page by page. Databricks has a search of its own, which knows experiments and tables; where
+//! it is missing, as in open source MLflow, the older one is asked, which knows experiments only.
 
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ impl Wanted {
             Err(error) if knows_no_experiments(&error) || is_missing_endpoint(&error) => {
                 if self.places.iter().any(|place| matches!(place, Place::Catalog { .. })) {
                     return Err(error.with_hint(
-                        "this workspace cannot search traces in Unity Catalog together with others: name experiments only, \
-                         or one schema",
+                        "this workspace cannot search traces in Unity Catalog together with others: name experiments \
+                         only, or one schema",
                     ));
                 }
                 self.older(context, token).await?

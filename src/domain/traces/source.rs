@@ -1,5 +1,5 @@
-//! Where one trace comes from. What Databricks has is asked first; a 404 of a path, not of a trace, says that this is open
-//! source MLflow, which keeps spans in its own database.
+//! Where one trace comes from. What Databricks has is asked first; a 404 of a path, not of a trace, says that this is
+//! open source MLflow, which keeps spans in its own database.
 
 use databricks::Request;
 use databricks::requests::mlflow_traces::{BatchGet, Get, GetDataLink, GetInfo};
@@ -132,8 +132,8 @@ fn volume(address: &str) -> Option<&str> {
     Some(address.strip_prefix("dbfs:").unwrap_or(address)).filter(|path| path.starts_with("/Volumes/"))
 }
 
-/// Whether the host does not know the path, which is another 404 than that of a trace or an experiment. A plain server says
-/// so with a page.
+/// Whether the host does not know the path, which is another 404 than that of a trace or an experiment. A plain
+/// server says so with a page.
 pub(super) fn is_missing_endpoint(error: &Error) -> bool {
     let is_missing = |error: &databricks::Error| match error.error_code() {
         Some("ENDPOINT_NOT_FOUND") => true,

@@ -115,8 +115,8 @@ impl Span {
     }
 }
 
-/// Spans in the order of the tree: each before its children, and these in the order in which they began; with the depth of
-/// each. One whose parent is not there is at the top.
+/// Spans in the order of the tree: each before its children, and these in the order in which they began; with the
+/// depth of each. One whose parent is not there is at the top.
 pub(crate) fn tree(spans: &[Span]) -> Vec<(usize, &Span)> {
     let known: BTreeSet<_> = spans.iter().map(|span| span.id.as_str()).collect();
     let mut children: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
@@ -159,8 +159,8 @@ pub(crate) struct Told {
     pub(crate) cut: usize,
 }
 
-/// As many of the spans as have room with a little of what they took and gave; then the room that is left goes to what is
-/// long. `detailed` adds what else is known of the first one.
+/// As many of the spans as have room with a little of what they took and gave; then the room that is left goes to
+/// what is long. `detailed` adds what else is known of the first one.
 pub(crate) fn tell(spans: &[(usize, &Span)], origin: i64, detailed: bool, room: usize) -> Told {
     let mut left = room;
     let mut taken: Vec<(Value, Vec<(&str, Value)>)> = Vec::new();

@@ -22,11 +22,11 @@ const PAGE: usize = 100;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// Experiments by id or name, from `list_experiments`, e.g. `["/Users/me@example.com/agent"]`; or a Unity Catalog schema of
-    /// traces, `["main.traces"]`.
+    /// Experiments by id or name, from `list_experiments`, e.g. `["/Users/me@example.com/agent"]`; or a Unity Catalog
+    /// schema of traces, `["main.traces"]`.
     experiment_ids: Vec<String>,
-    /// SQL-like condition, e.g. `trace.status = 'ERROR' AND trace.execution_time_ms > 5000 AND tags.team = 'shop'`; also
-    /// `trace.timestamp_ms`, `trace.name`, `metadata.…`, `feedback.…`.
+    /// SQL-like condition, e.g. `trace.status = 'ERROR' AND trace.execution_time_ms > 5000 AND tags.team = 'shop'`;
+    /// also `trace.timestamp_ms`, `trace.name`, `metadata.…`, `feedback.…`.
     filter: Option<String>,
     /// Order, e.g. `["execution_time_ms DESC"]`; the newest first if unset.
     #[serde(default)]

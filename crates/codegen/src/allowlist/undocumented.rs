@@ -4,8 +4,8 @@ use super::Allowlist;
 use crate::api::{Api, Body, Location, Operation, Parameter, Response, Schema};
 use crate::yaml::{Key, Mapping, Node, Problem};
 
-/// Reads an operation that the specs lack. Nothing checks what such a one is given, so it may only read: a POST says why
-/// it does.
+/// Reads an operation that the specs lack. Nothing checks what such a one is given, so it may only read: a POST says
+/// why it does.
 pub(super) fn read(api: &Api, allowlist: &Allowlist, key: Key, node: Node) -> Result<Operation, Problem> {
     if api.operations.contains_key(&key.text) {
         let message = format!("the specs have `{}` now: remove this entry", key.text);

@@ -19,3 +19,4 @@ mod requests;
 mod schema;
 mod spec;
 mod types;
+mod undocumented;

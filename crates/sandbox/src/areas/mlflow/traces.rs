@@ -1,8 +1,8 @@
-//! Traces: found by a search that may take a while, and read with their spans, which are in a file of the artifacts or in
-//! tables of Unity Catalog.
+//! Traces: found by a search that may take a while, and read with their spans, which are in a file of the artifacts
+//! or in tables of Unity Catalog.
 //!
-//! Derived: these routes are in no spec; they are those that the Python client of MLflow calls. Traces are seeded only. A
-//! search of tables is done when it is asked about for the first time, one of experiments at once.
+//! Derived: these routes are in no spec; they are those that the Python client of MLflow calls. Traces are seeded
+//! only. A search of tables is done when it is asked about for the first time, one of experiments at once.
 
 use serde_json::{Map, Value, json};
 
