@@ -36,7 +36,7 @@ use crate::workspaces::{self, Access, Workspaces};
 
 /// What an answer says that the sandbox made up.
 const MADE_UP: &str =
-    "the sandbox keeps nothing of this kind: it made this answer up by the API's schema, and stored nothing";
+    "the sandbox has no state of this kind: it made up this answer from the API's schema, and stored nothing";
 /// How long the requests of a call may take that does not wait for work: less than common clients wait.
 const USUAL_TIME: Duration = Duration::from_secs(45);
 /// How much longer than its wait the requests of a call may take: those before the wait, and those that fetch the result.

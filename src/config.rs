@@ -358,12 +358,12 @@ mod tests {
     #[test]
     fn what_could_be_mistaken_is_refused() {
         for (arguments, expected) in [
-            ("--read-only-profile prod", "is none of the profiles that are served\nhint: to serve it as well, add"),
+            ("--read-only-profile prod", "is not one of the profiles that are served\nhint: to serve it as well, add"),
             ("--profile dev --profile prod --read-only-profile prd", "did you mean `prod`?"),
-            ("--profile dev --profile prod --read-only-profile PROD", "is none of the profiles"),
+            ("--profile dev --profile prod --read-only-profile PROD", "is not one of the profiles"),
             ("--profile dev --profile prod --host acme.test", "`--host` is for one workspace, and there are 2"),
             ("--profile dev --profile prod --warehouse-id 1", "set `warehouse_id` in each profile"),
-            ("--profile dev --profile Dev", "the same name but for its case"),
+            ("--profile dev --profile Dev", "the same name except for its case"),
         ] {
             let error = served(arguments);
             assert!(error.as_ref().is_err_and(|text| text.contains(expected)), "{arguments}: {error:?}");

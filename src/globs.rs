@@ -74,7 +74,7 @@ mod tests {
         let braces = |count: usize| format!("{}a{}", "{".repeat(count), "}".repeat(count));
         for (pattern, expected) in [
             (braces(100_000), "too long"),
-            (braces(400), "braces within each other"),
+            (braces(400), "braces nested"),
             ("{a,".repeat(300) + "b" + &"}".repeat(300), "too long"),
             ("[a".to_owned(), "is not a glob"),
             ("[!a]".repeat(250), ""),

@@ -289,7 +289,7 @@ mod tests {
              `table`: missing; give table, e.g. `samples.retail.orders`"
         );
         let long = faults("debug_run", json!({ "run": "1".repeat(1_001) }), &[]);
-        assert!(long.contains("`run`: 1001 characters; at most 1000 are taken"), "{long}");
+        assert!(long.contains("`run`: 1001 characters; at most 1000 are allowed"), "{long}");
         assert!(faults("debug_run", json!({ "run": ["1"] }), &[]).contains("`run`: expected text"));
         assert!(faults("find_idle_compute", json!({ "a": "b" }), &[]).contains("it takes none"));
         let text = faults("find_idle_compute", json!({ "workspace": "prd" }), &["dev", "prod"]);

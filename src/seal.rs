@@ -139,6 +139,6 @@ mod tests {
         let wrong = file("# none\n").expect_err("none");
         assert!(wrong.contains("there are none"), "{wrong}");
         let wrong = file(&format!("{old}\nsecret\n")).expect_err("no key");
-        assert!(wrong.contains("line 2 is no key") && !wrong.contains("secret\n"), "{wrong}");
+        assert!(wrong.contains("line 2 is not a key") && !wrong.contains("secret\n"), "{wrong}");
     }
 }

@@ -254,7 +254,7 @@ mod tests {
         let approved = approval(surface("--toolsets jobs"));
         let edited = approved.replacen("\"destructive\"", "\"read\"", 1);
         for (text, words) in
-            [(edited.as_str(), "it was changed after it was written"), ("{}", "is no approval"), ("", "is no approval")]
+            [(edited.as_str(), "it was changed after it was written"), ("{}", "is not an approval"), ("", "is not an approval")]
         {
             let refusal = surface("--toolsets jobs").check(text).expect_err(words).to_string();
             assert!(refusal.contains(words), "{refusal}");

@@ -30,7 +30,7 @@ impl Reach {
         {
             fields.insert(
                 "needs".to_owned(),
-                "an account: its host and its id in the configuration of the server".into(),
+                "an account: its host and id in the server's configuration".into(),
             );
         }
         if with_schema && let Some(fields) = shown.as_object_mut() {

@@ -276,7 +276,7 @@ mod tests {
         let silent = std::future::pending::<Result<usize, Error>>;
         let error = watch(&context, "work", &mut wait, silent, look).await.expect_err("nothing to show");
         assert_eq!(started.elapsed(), GRACE);
-        assert!(error.to_string().contains("how work stands"), "{error}");
+        assert!(error.to_string().contains("the state of work in time"), "{error}");
     }
 
     /// A success whose end is missing.

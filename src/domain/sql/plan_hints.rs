@@ -252,7 +252,7 @@ mod tests {
         assert!(found("CartesianProduct (3)").contains("cross join"));
         assert!(found("BroadcastNestedLoopJoin Inner").contains("nested loop"));
         assert!(found("BatchEvalPython [f(x)]").contains("python"));
-        assert!(found("Scan parquet t\nPartitionFilters: []\nPushedFilters: []").contains("read whole"));
+        assert!(found("Scan parquet t\nPartitionFilters: []\nPushedFilters: []").contains("whole tables are read"));
         assert_eq!(found("Scan parquet t\nPushedFilters: [IsNotNull(x)]"), "nothing stands out");
         assert_eq!(found("Scan parquet t"), "nothing stands out");
     }

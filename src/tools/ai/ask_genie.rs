@@ -209,8 +209,8 @@ mod tests {
             (&["BLOCK_MULTIPLE_EXECUTIONS_EXCEPTION"], "wait for it"),
             (&["LOCAL_CONTEXT_EXCEEDED_EXCEPTION", "EXCEEDED_MAX_TOKEN_LENGTH_EXCEPTION"], "new conversation"),
             (&["GENERATED_SQL_QUERY_TOO_LONG_EXCEPTION", "TOO_MANY_TABLES_EXCEPTION"], "new conversation"),
-            (&["REPLY_PROCESS_TIMEOUT_EXCEPTION", "RETRYABLE_PROCESSING_EXCEPTION"], "in a while"),
-            (&["GENERIC_CHAT_COMPLETION_EXCEPTION", "NO_DEPLOYMENTS_AVAILABLE_TO_WORKSPACE"], "in a while"),
+            (&["REPLY_PROCESS_TIMEOUT_EXCEPTION", "RETRYABLE_PROCESSING_EXCEPTION"], "later"),
+            (&["GENERIC_CHAT_COMPLETION_EXCEPTION", "NO_DEPLOYMENTS_AVAILABLE_TO_WORKSPACE"], "later"),
             (&["TOO_MANY_CERTIFIED_ANSWERS_EXCEPTION", "UNKNOWN_AI_MODEL"], "its owner"),
             (&["CONTENT_FILTER_EXCEPTION", "A_NEW_ONE", ""], "in other words"),
         ] {
@@ -218,7 +218,7 @@ mod tests {
                 assert!(words(kind).contains(expected), "{kind}: {}", words(kind));
             }
         }
-        assert!(advice("SQL_EXECUTION_EXCEPTION", false, true).contains("mend the SQL"));
+        assert!(advice("SQL_EXECUTION_EXCEPTION", false, true).contains("correct the SQL"));
         assert!(advice("", true, false).contains("somebody cancelled it"));
     }
 }

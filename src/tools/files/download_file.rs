@@ -163,11 +163,11 @@ mod tests {
             assert!(error.contains("16 of them had fewer than 65536 bytes, the last 100"), "{error}");
         }
         for (second, expected) in [
-            (part(8, 0, None, ""), "12 bytes, and the service gave no more than 8"),
-            (part(8, 8, None, ""), "the service gave 16"),
+            (part(8, 0, None, ""), "12 bytes, but the service returned only 8"),
+            (part(8, 8, None, ""), "the service returned 16"),
             (part(8, 4, Some(13), "a"), "changed while it was read"),
             (part(8, 4, Some(12), "b"), "changed while it was read"),
-            (part(0, 8, Some(12), "a"), "from 0 on, where those from 8 on"),
+            (part(0, 8, Some(12), "a"), "from 0 on, but those from 8 on"),
         ] {
             let error = ends(&[first(), second]).expect_err(expected);
             assert!(error.contains(expected), "{error}");

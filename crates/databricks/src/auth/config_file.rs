@@ -275,7 +275,7 @@ mod tests {
                 "[p]\nhost = x\n[q]\n[p]\nhost = y\n",
                 "p",
                 vec![
-                    "line 4 of `cfg`: the profile `p` began in line 1 and goes on here",
+                    "line 4 of `cfg`: the profile `p` began in line 1 and continues here",
                     "line 5 of `cfg`: this key is set twice in its profile, and this value counts",
                 ],
             ),

@@ -433,7 +433,7 @@ async fn no_chain_ends_the_server() {
                 .await
                 .expect("no panic");
             let error = checked.map_or_else(|error| error.to_string(), |()| String::new());
-            let told = ["words and signs", "bytes", "queries and joins"].iter().any(|bound| error.contains(bound));
+            let told = ["tokens", "bytes", "queries and joins"].iter().any(|bound| error.contains(bound));
             assert_eq!(told, is_too_long, "{count} times {link:?}: {error}");
         }
     }
@@ -473,7 +473,7 @@ async fn a_long_value_is_not_multiplied() {
     let many = |count| format!("SELECT * FROM IDENTIFIER(:p){}", ",IDENTIFIER(:p)".repeat(count));
     assert!(super::check(&many(10_000), short.clone()).await.is_ok());
     let refusal = super::check(&many(17_000), short).await.expect_err("a refusal").to_string();
-    assert!(refusal.contains("words and signs"), "{refusal}");
+    assert!(refusal.contains("tokens, and at most"), "{refusal}");
 }
 
 /// What a chain begins with, and what repeats.

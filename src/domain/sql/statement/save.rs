@@ -230,7 +230,7 @@ mod tests {
             assert!(error.contains("`.csv`"), "{error}");
         }
         let error = Form::of("rows.parquet").expect_err("no Parquet").to_string();
-        assert!(error.contains("no Parquet") && error.contains("CREATE TABLE"), "{error}");
+        assert!(error.contains("does not return Parquet") && error.contains("CREATE TABLE"), "{error}");
     }
 
     #[test]
