@@ -45,6 +45,7 @@ mod quoting;
 mod random;
 mod readers;
 pub mod registry;
+mod reload;
 pub mod resources;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/risk.rs"]

@@ -2,7 +2,7 @@
 //! received one can use it, it cannot be changed, and it is valid for a day. Nothing is stored, so that any replica
 //! with the same keys opens what another has sealed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +12,7 @@ use ring::hmac;
 
 use crate::error::Error;
 use crate::random::{self, KEY_BYTES};
+use crate::reload::Reloading;
 
 /// How long a seal holds.
 const LIFE: Duration = Duration::from_secs(24 * 3_600);
@@ -20,7 +21,13 @@ const SEPARATOR: char = '~';
 
 /// The keys of a server, or of several that share them: the first seals, and all open.
 #[derive(Debug, Clone)]
-pub struct SigningKeys(Arc<[hmac::Key]>);
+pub struct SigningKeys(Origin);
+
+#[derive(Debug, Clone)]
+enum Origin {
+    Own(Arc<[hmac::Key]>),
+    File(Arc<Reloading<Vec<hmac::Key>>>),
+}
 
 impl SigningKeys {
     /// A key of this process, which nobody else has.
@@ -28,14 +35,20 @@ impl SigningKeys {
     /// # Errors
     /// When the system gives no random bytes.
     pub fn random() -> Result<Self, Error> {
-        Ok(Self(Arc::new([hmac::Key::new(hmac::HMAC_SHA256, &random::key("seals")?)])))
+        Ok(Self(Origin::Own(Arc::new([hmac::Key::new(hmac::HMAC_SHA256, &random::key("seals")?)]))))
     }
 
-    /// The keys of a file: one on each line, 32 bytes in base64, the newest first. Lines that begin with `#` are comments.
+    /// The keys of a file: one on each line, 32 bytes in base64, the newest first. Lines that begin with `#` are comments. It is
+    /// read again when it changes; where that fails, the keys before hold on.
     ///
     /// # Errors
     /// When it cannot be read, has no key, or has a line that is none; a line is named by its number, never repeated.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        Ok(Self(Origin::File(Arc::new(Reloading::open(&[path], Self::of_file)?))))
+    }
+
+    fn of_file(paths: &[PathBuf]) -> Result<Vec<hmac::Key>, Error> {
+        let [path] = paths else { return Err(Error::failed("signing keys are in one file")) };
         let failed = |reason: &str| {
             Error::failed(format!("the signing keys in `{}`: {reason}", path.display()))
                 .with_hint("a line is 32 random bytes in base64, such as `openssl rand -base64 32` prints")
@@ -50,7 +63,15 @@ impl SigningKeys {
             let bytes = bytes.ok_or_else(|| failed(&format!("line {} is not a key", index + 1)))?;
             keys.push(hmac::Key::new(hmac::HMAC_SHA256, &bytes));
         }
-        if keys.is_empty() { Err(failed("there are none")) } else { Ok(Self(keys.into())) }
+        if keys.is_empty() { Err(failed("there are none")) } else { Ok(keys) }
+    }
+
+    /// Does something with the keys as they are now.
+    fn with<T>(&self, work: impl FnOnce(&[hmac::Key]) -> T) -> T {
+        match &self.0 {
+            Origin::Own(keys) => work(keys),
+            Origin::File(file) => work(&file.current()),
+        }
     }
 
     /// The seal of a caller.
@@ -75,7 +96,8 @@ impl Seal {
     fn seal_until(&self, text: &str, end: u64) -> String {
         let signed = format!("{text}{SEPARATOR}{end}");
         // There is always a first key.
-        let tag = self.keys.0.first().map(|key| hmac::sign(key, &self.message(&signed)));
+        let message = self.message(&signed);
+        let tag = self.keys.with(|keys| keys.first().map(|key| hmac::sign(key, &message)));
         let tag = tag.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default();
         format!("{signed}{SEPARATOR}{tag}")
     }
@@ -85,7 +107,9 @@ impl Seal {
         let (signed, tag) = sealed.rsplit_once(SEPARATOR)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
         let message = self.message(signed);
-        self.keys.0.iter().find(|key| hmac::verify(key, &message, &tag).is_ok())?;
+        if !self.keys.with(|keys| keys.iter().any(|key| hmac::verify(key, &message, &tag).is_ok())) {
+            return None;
+        }
         let (text, end) = signed.rsplit_once(SEPARATOR)?;
         (end.parse::<u64>().ok()? > seconds()).then_some(text)
     }
@@ -122,6 +146,28 @@ mod tests {
             assert_eq!(anna.open(&changed), None, "{changed}");
         }
         assert_eq!(keys.of("annan").open(&keys.of("anna").seal("n")), None);
+    }
+
+    #[test]
+    fn a_changed_file_holds_and_a_bad_one_changes_nothing() {
+        let key = |letter: &str| format!("{}=\n", letter.repeat(42) + "A");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let write = |text: &str| std::fs::write(file.path(), text).expect("written");
+        write(&key("B"));
+        let shared = SigningKeys::read(file.path()).expect("a key").of("anna");
+        let before = shared.seal("x");
+        // Of another length, so that it is seen whatever the clock of the file system tells.
+        let changed = |text: &str| {
+            write(text);
+            std::thread::sleep(crate::reload::LOOK);
+        };
+        changed("# broken\nno key\n");
+        assert_eq!(shared.open(&before), Some("x"), "the keys before hold on");
+        changed(&(key("C") + &key("B")));
+        let after = shared.seal("x");
+        assert_eq!(shared.open(&before), Some("x"), "the old key opens");
+        changed(&key("C"));
+        assert_eq!((shared.open(&before), shared.open(&after)), (None, Some("x")), "and then it is gone");
     }
 
     #[test]

@@ -14,9 +14,9 @@ mod narrowing;
 mod negotiation;
 mod options;
 mod origin;
+mod preface;
 mod principal;
 mod problem;
-mod reload;
 mod sessions;
 mod sse;
 mod tenants;
@@ -64,7 +64,7 @@ use crate::transport::message::{self, Received, Refusal};
 use crate::workspaces::Workspaces;
 
 pub(crate) use auth::hash;
-pub use options::{Address, AuthMode, CallAs, HttpOptions};
+pub use options::{Address, AuthMode, CallAs, HttpOptions, SocketMode};
 
 /// How many connections the port of the metrics takes.
 const METRICS_CONNECTIONS: usize = 64;
@@ -177,7 +177,7 @@ pub async fn open(options: &HttpOptions, template: Server) -> Result<Service, Er
         under_way,
         readiness: Readiness::default(),
     });
-    let listener = Listener::open(&options.listen).await?;
+    let listener = Listener::open(&options.listen, options.socket_mode).await?;
     let address = listener.address();
     let closing = CancellationToken::new();
     let terms =
@@ -185,7 +185,7 @@ pub async fn open(options: &HttpOptions, template: Server) -> Result<Service, Er
     let is_tls = tls.is_some();
     let mut served = vec![tokio::spawn(listen::serve(listener, tls, router(&app, options), terms.clone()))];
     if let Some(address) = options.metrics_listen {
-        let listener = Listener::open(&Address::Tcp(address)).await?;
+        let listener = Listener::open(&Address::Tcp(address), options.socket_mode).await?;
         // Probes are answered however many callers are connected.
         let terms = Terms { connections: Arc::new(Semaphore::new(METRICS_CONNECTIONS)), ..terms };
         served.push(tokio::spawn(listen::serve(listener, None, health::router(&app), terms)));

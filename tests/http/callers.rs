@@ -9,25 +9,25 @@ use serde_json::{Value, json};
 use crate::house::{Failure, House, Outcome, answer, call, initialize, request, structured, until};
 
 /// A file of keys, and what reads it.
-struct Keys {
+pub(crate) struct Keys {
     _folder: tempfile::TempDir,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// SHA-256 of `anna-key`, `ben-key` and `cora-key`, as `sha256sum` gives them.
-const ANNA: &str = "c2ee7195c6e40b50ba61576394dd66f870e592e2333947c51c39cc11bd332f7a";
+pub(crate) const ANNA: &str = "c2ee7195c6e40b50ba61576394dd66f870e592e2333947c51c39cc11bd332f7a";
 const BEN: &str = "4bb8ce95dd3ed1fa07d76324a29481a578d7039c30d8e78a4b974b68808e1212";
 const CORA: &str = "b787c834fdce7650136fa52ed72c1fd17d09a1375002cfcccb27d5c9453927e8";
 
 impl Keys {
-    fn new(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(text: &str) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("keys.yaml");
         std::fs::write(&path, text)?;
         Ok(Self { _folder: folder, path })
     }
 
-    fn arguments(&self) -> String {
+    pub(crate) fn arguments(&self) -> String {
         format!("--auth bearer --keys {}", self.path.display())
     }
 }

@@ -12,17 +12,18 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-use crate::house::{Failure, Outcome, PATIENCE, call, client, until};
+use crate::callers::{ANNA, Keys};
+use crate::house::{Failure, Outcome, PATIENCE, answer, call, client, until};
 
 /// A server process.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     stderr: Lines<BufReader<ChildStderr>>,
     /// What it says about where it listens.
-    url: String,
+    pub(crate) url: String,
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_databricks-mcp-server"));
     command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true);
@@ -30,7 +31,7 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 impl Process {
-    async fn open(mut command: Command) -> Result<Self, Failure> {
+    pub(crate) async fn open(mut command: Command) -> Result<Self, Failure> {
         let mut child = command.spawn()?;
         let mut stderr = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
         let line = timeout(PATIENCE, stderr.next_line()).await??.ok_or("it ended without a word")?;
@@ -39,13 +40,13 @@ impl Process {
         Ok(Self { child, stderr, url })
     }
 
-    fn signal(&self) -> Outcome {
+    pub(crate) fn signal(&self) -> Outcome {
         let id = self.child.id().ok_or("it has ended")?;
         assert!(std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status()?.success());
         Ok(())
     }
 
-    async fn ended(mut self) -> Result<(ExitStatus, String), Failure> {
+    pub(crate) async fn ended(mut self) -> Result<(ExitStatus, String), Failure> {
         let mut said = String::new();
         while let Some(line) = timeout(PATIENCE, self.stderr.next_line()).await?? {
             said.push_str(&line);
@@ -151,8 +152,24 @@ async fn a_socket_file_is_for_its_owner_and_goes_with_the_server() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_socket_file_lets_in_whom_its_mode_names() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("mcp.sock");
+    let listen = format!("unix:{}", path.display());
+    let process = Process::open(command(&["http", "--sandbox", "--listen", &listen, "--socket-mode", "660"])).await?;
+    assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o660);
+    process.signal()?;
+    assert!(process.ended().await?.0.success());
+    let mut odd = command(&["http", "--sandbox", "--listen", &listen]);
+    let output = odd.env("DATABRICKS_MCP_SOCKET_MODE", "777").output().await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("give 600, 660 or 666"), "{said}");
+    Ok(())
+}
+
 /// Writes a certificate for `localhost` and its key, and gives the certificate.
-fn certify(folder: &Path) -> Result<reqwest::Certificate, Failure> {
+pub(crate) fn certify(folder: &Path) -> Result<reqwest::Certificate, Failure> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?;
     std::fs::write(folder.join("cert.pem"), made.cert.pem())?;
@@ -268,5 +285,44 @@ async fn a_new_key_opens_the_server() -> Outcome {
         })
     };
     assert_eq!((post(key)?.await?.status().as_u16(), post("dbmcp_other")?.await?.status().as_u16()), (200, 401));
+    Ok(())
+}
+
+#[tokio::test]
+async fn signing_keys_are_read_again_and_a_bad_file_keeps_those_before() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (path, keys) =
+        (folder.path().join("signing-keys"), Keys::new(&format!("keys: [{{ name: anna, sha256: {ANNA} }}]\n"))?);
+    let line = |letter: &str| format!("{}=\n", letter.repeat(42) + "A");
+    std::fs::write(&path, line("B"))?;
+    let (signing, auth) = (path.display().to_string(), keys.arguments());
+    let options = ["http", "--sandbox", "--listen", "127.0.0.1:0", "--signing-keys", &signing];
+    let arguments: Vec<_> = options.into_iter().chain(auth.split_whitespace()).collect();
+    let process = Process::open(command(&arguments)).await?;
+    let page = |arguments: Value| {
+        let request = client().map(|client| client.post(&process.url).bearer_auth("anna-key"));
+        let body = call(1, "list_jobs", arguments).to_string();
+        async {
+            let request = request?.header("content-type", "application/json");
+            answer(request.header("accept", "application/json, text/event-stream").body(body).send().await?).await
+        }
+    };
+    let first = page(json!({ "limit": 1 })).await?;
+    let token = first["result"]["structuredContent"]["next_page_token"].clone();
+    let next = || page(json!({ "limit": 1, "page_token": token }));
+    let opens = || async { Ok::<_, Failure>(next().await?["result"]["isError"] == false) };
+    std::fs::write(&path, "no key\n")?;
+    // Longer than it takes until somebody looks.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    assert!(opens().await?, "the keys before hold on");
+    std::fs::write(&path, line("C") + &line("B"))?;
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    assert!(opens().await?, "the old key opens beside the new one");
+    std::fs::write(&path, line("C"))?;
+    until("the old key is gone", || async { Ok(!opens().await?) }).await?;
+    process.signal()?;
+    let (status, said) = process.ended().await?;
+    assert!(status.success() && said.contains("what they said before holds on"), "{said}");
+    assert!(said.contains("line 1 is no key"), "{said}");
     Ok(())
 }

@@ -3,6 +3,8 @@
 use futures_util::StreamExt as _;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::house::{House, Outcome, answer, call, initialize, messages, modern, request, structured, until};
 
@@ -236,5 +238,26 @@ async fn what_the_server_counts_is_readable() -> Outcome {
     let refused = house.post(request(1, "tools/list", json!({}))).send().await?;
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_knows_of_http_2_needs_no_tls_for_it() -> Outcome {
+    let house = House::open("").await?;
+    let knowing = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build()?;
+    let post = house.post(call(1, "list_jobs", json!({}))).build()?;
+    let answered = knowing.execute(post).await?;
+    assert_eq!((answered.status().as_u16(), answered.version()), (200, reqwest::Version::HTTP_2));
+    assert_eq!(answer(answered).await?["result"]["isError"], false);
+    let foreign = knowing.get(house.url("/healthz")).header("origin", "https://evil.test").send().await?;
+    assert_eq!(foreign.status(), 403, "it is checked as everybody is");
+    assert_eq!(house.http.get(house.url("/healthz")).send().await?.version(), reqwest::Version::HTTP_11);
+    // Connections on which too little has come to tell do not keep the server from ending.
+    let address = house.base.trim_start_matches("http://");
+    let (_silent, mut half) = (TcpStream::connect(address).await?, TcpStream::connect(address).await?);
+    half.write_all(b"PRI * HT").await?;
+    drop(knowing);
+    let limit = std::time::Duration::from_secs(10);
+    tokio::time::timeout(limit, house.service.finish(limit * 6)).await?;
     Ok(())
 }

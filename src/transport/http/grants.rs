@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::registry::{Narrowing, Registry};
+use crate::reload::Reloading;
 use crate::risk::Risk;
 use crate::transport::http::principal::Denied;
-use crate::transport::http::reload::Reloading;
 use crate::yaml::{self, Mapping, Node, Problem};
 
 const RISKS: [Risk; 3] = [Risk::Read, Risk::Write, Risk::Destructive];

@@ -19,10 +19,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::transport::http::options::Address;
+use crate::transport::http::options::{Address, SocketMode};
+use crate::transport::http::preface;
 use crate::transport::http::tls::Tls;
 
-/// The head of a request, and the greeting of TLS, come within this time, also after the request before.
+/// The head of a request, the greeting of TLS, and the first bytes without TLS come within this time, also after the request before.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// The head of a request has so many bytes, and so many fields.
 const MOST_HEAD_BYTES: usize = 64 << 10;
@@ -52,15 +53,18 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Opens an address.
-    pub(crate) async fn open(address: &Address) -> Result<Self, Error> {
+    /// Opens an address; the mode is that of a socket file.
+    pub(crate) async fn open(address: &Address, mode: SocketMode) -> Result<Self, Error> {
         let failed = |error: &dyn std::fmt::Display| Error::failed(format!("cannot listen on `{address}`: {error}"));
         match address {
             Address::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await.map_err(|error| failed(&error))?)),
             #[cfg(unix)]
-            Address::Unix(path) => open_socket(path).map_err(|error| failed(&error)),
+            Address::Unix(path) => open_socket(path, mode).map_err(|error| failed(&error)),
             #[cfg(not(unix))]
-            Address::Unix(_) => Err(failed(&"this system has no socket files")),
+            Address::Unix(_) => {
+                let _ = mode;
+                Err(failed(&"this system has no socket files"))
+            }
         }
     }
 
@@ -74,9 +78,9 @@ impl Listener {
     }
 }
 
-/// A socket file that only its owner can use. One that a server has left behind is replaced.
+/// A socket file that those can use whom the mode names. One that a server has left behind is replaced.
 #[cfg(unix)]
-fn open_socket(path: &Path) -> io::Result<Listener> {
+fn open_socket(path: &Path, mode: SocketMode) -> io::Result<Listener> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     if std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
         match std::os::unix::net::UnixStream::connect(path) {
@@ -86,7 +90,7 @@ fn open_socket(path: &Path) -> io::Result<Listener> {
     }
     let listener = UnixListener::bind(path)?;
     let file = SocketFile(path.to_path_buf());
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode.bits()))?;
     Ok(Listener::Unix(listener, file))
 }
 
@@ -118,16 +122,19 @@ pub(crate) async fn serve(listener: Listener, tls: Option<Arc<Tls>>, router: Rou
             }
         };
         let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
+        let closing = terms.closing.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            match tls {
-                None => plain(stream, router, watcher).await,
-                Some(tls) => match timeout(HEAD_TIME, tls.accept(stream)).await {
-                    Ok(Ok((stream, true))) => multiplexed(stream, router, watcher).await,
-                    Ok(Ok((stream, false))) => plain(stream, router, watcher).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "TLS was not agreed on"),
-                    Err(_) => tracing::debug!("TLS was not agreed on in time"),
-                },
+            let begun = tokio::select! {
+                begun = timeout(HEAD_TIME, begun(stream, tls)) => begun,
+                // There is no request yet that would have to be answered.
+                () = closing.cancelled() => return,
+            };
+            match begun {
+                Ok(Ok((stream, true))) => multiplexed(stream, router, watcher).await,
+                Ok(Ok((stream, false))) => plain(stream, router, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a connection was not begun"),
+                Err(_) => tracing::debug!("a connection was not begun in time"),
             }
         });
     }
@@ -150,6 +157,17 @@ async fn accept(listener: &Listener) -> io::Result<AnyStream> {
         }
         #[cfg(unix)]
         Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+    }
+}
+
+/// The stream of a connection on which something has come, and whether it speaks HTTP/2: agreed on by TLS, or said at once.
+async fn begun(stream: AnyStream, tls: Option<Arc<Tls>>) -> io::Result<(AnyStream, bool)> {
+    match tls {
+        Some(tls) => tls.accept(stream).await,
+        None => {
+            let (stream, is_http_2) = preface::heard(stream).await?;
+            Ok((Box::new(stream), is_http_2))
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub struct HttpOptions {
     /// Address and port, or `unix:PATH` for a socket file. Other machines can reach the server only with `--auth`
     #[arg(long, env = "DATABRICKS_MCP_LISTEN", default_value_t = Address::default(), value_name = "ADDRESS")]
     pub listen: Address,
+    /// Who may use the socket file of `--listen unix:PATH`: 600 its owner, 660 its group too, 666 everybody on this machine
+    #[arg(long, env = "DATABRICKS_MCP_SOCKET_MODE", default_value_t = SocketMode::default(), value_name = "MODE")]
+    pub socket_mode: SocketMode,
     /// The URL by which clients reach the server, e.g. `https://mcp.acme.test/mcp`; tokens must be made out for it
     #[arg(long, env = "DATABRICKS_MCP_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -149,6 +152,43 @@ impl FromStr for Address {
     }
 }
 
+/// The mode of a socket file: who may connect to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketMode(u32);
+
+impl SocketMode {
+    /// The bits of its permissions.
+    pub(crate) fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for SocketMode {
+    fn default() -> Self {
+        Self(0o600)
+    }
+}
+
+impl std::fmt::Display for SocketMode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:o}", self.0)
+    }
+}
+
+impl FromStr for SocketMode {
+    type Err = String;
+
+    /// To connect takes the right to write, which goes with that to read. All else means nothing on a socket, so it is a mistake.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().trim_start_matches('0') {
+            "600" => Ok(Self(0o600)),
+            "660" => Ok(Self(0o660)),
+            "666" => Ok(Self(0o666)),
+            _ => Err(format!("`{text}` is no mode of a socket file: give 600, 660 or 666")),
+        }
+    }
+}
+
 /// How callers prove who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AuthMode {
@@ -179,7 +219,7 @@ pub enum CallAs {
 mod tests {
     use clap::Args as _;
 
-    use super::{Address, HttpOptions};
+    use super::{Address, HttpOptions, SocketMode};
 
     #[test]
     fn the_documentation_has_every_flag_with_its_variable_and_default() {
@@ -211,6 +251,17 @@ mod tests {
                 let row = format!("| `{}` |", value.get_name());
                 assert!(page.contains(&row), "no table of docs/http.md has a row for `{}`", value.get_name());
             }
+        }
+    }
+
+    #[test]
+    fn a_socket_file_has_a_mode_that_means_something() {
+        for mode in ["600", "660", "666"] {
+            assert_eq!(mode.parse::<SocketMode>().map(|mode| mode.to_string()).as_deref(), Ok(mode));
+        }
+        assert_eq!("0660".parse::<SocketMode>().map(SocketMode::bits), Ok(0o660));
+        for odd in ["", "0", "777", "755", "640", "606", "400", "4660", "rw", "660 x", "0x1b0"] {
+            assert!(odd.parse::<SocketMode>().is_err(), "{odd}");
         }
     }
 

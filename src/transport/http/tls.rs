@@ -11,10 +11,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::error::Error;
+use crate::reload::Reloading;
 use crate::text_file;
 use crate::transport::http::listen::AnyStream;
 use crate::transport::http::options::HttpOptions;
-use crate::transport::http::reload::Reloading;
 
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";

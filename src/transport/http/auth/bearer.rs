@@ -12,12 +12,12 @@ use subtle::ConstantTimeEq as _;
 use crate::digest::Sha256Hex;
 use crate::error::Error;
 use crate::registry::Narrowing;
+use crate::reload::Reloading;
 use crate::risk::Risk;
 use crate::transport::http::auth::bearer_token;
 use crate::transport::http::grants::{Grants, Subject};
 use crate::transport::http::options::HttpOptions;
 use crate::transport::http::principal::{Denied, Grant, Principal};
-use crate::transport::http::reload::Reloading;
 
 /// The keys of a file, which is read again when it changes.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::error::Error;
 
 /// How often it is looked whether a file has changed.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// What some files say. Where they change and cannot be read, what they said before holds on.
 pub(crate) struct Reloading<T> {
