@@ -3,6 +3,7 @@
 mod arguments;
 mod auth;
 mod doctor;
+mod health;
 mod http;
 mod json;
 mod prompts;
@@ -56,6 +57,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Keys(KeysCommand::New { name }) => http::new_key(&name),
         Command::Doctor { sql, json: as_json } => {
             let report = doctor::examine(&options, sql).await?;
+        Command::Health(options) => return health::ask(&options).await,
             print(&if as_json { json(&report.to_json())? } else { report.to_string() })?;
             return Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }

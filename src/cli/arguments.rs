@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::health::HealthOptions;
 use crate::config::Options;
 use crate::transport::http::HttpOptions;
 
@@ -26,6 +27,8 @@ pub enum Command {
     Serve,
     /// Serve MCP over HTTP, to many callers at once
     Http(Box<HttpOptions>),
+    /// Ask a server that runs over HTTP whether it is alive or ready: the exit code is 0 or 1
+    Health(Box<HealthOptions>),
     /// Create keys for `http --auth bearer`
     #[command(subcommand)]
     Keys(KeysCommand),

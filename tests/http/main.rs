@@ -4,6 +4,7 @@
 mod attacks;
 mod callers;
 mod errors;
+mod health;
 mod house;
 mod process;
 mod protocol;

@@ -151,3 +151,4 @@ pub use secret::Secret;
 pub use user_agent::UserAgent;
 pub use watch::{Outgoing, Verdict, Watch};
 pub use weight::weight;
+pub use tls::client_config as tls_client_config;

@@ -18,7 +18,11 @@ use rustls_platform_verifier::Verifier;
 
 use crate::error::Error;
 
-pub(crate) fn client_config() -> Result<ClientConfig, Error> {
+/// How a client of this process speaks TLS, and whom it trusts.
+///
+/// # Errors
+/// When what the environment names cannot be used.
+pub fn client_config() -> Result<ClientConfig, Error> {
     if let Some(path) = std::env::var_os("SSL_CERT_FILE") {
         check_file(Path::new(&path))?;
     }
