@@ -6,6 +6,8 @@ mod dependencies;
 mod docs;
 mod format;
 mod git;
+#[cfg(unix)]
+mod image;
 mod interop;
 mod release;
 mod specs;
@@ -39,6 +41,9 @@ enum Chore {
     Docs(docs::Arguments),
     /// Format the code, `src/tools/` and `src/readers/` too, which `cargo fmt` alone does not find
     Format(format::Arguments),
+    /// Write an OCI image of the server, without a container engine
+    #[cfg(unix)]
+    Image(image::Arguments),
     /// Drive the real binary with real MCP clients
     Interop(interop::Arguments),
     /// Build the release binary, without paths of this machine in it
@@ -70,6 +75,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Chore::Dependencies => dependencies::run(),
         Chore::Docs(arguments) => docs::run(&arguments),
         Chore::Format(arguments) => format::run(&arguments),
+        #[cfg(unix)]
+        Chore::Image(arguments) => image::run(&arguments),
         Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Release(arguments) => release::run(&arguments),
         Chore::Specs(command) => specs::run(&command),

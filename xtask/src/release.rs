@@ -31,10 +31,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let (started, before) = (Instant::now(), processor_seconds());
     build(&target)?;
-    let binary = target.join("release").join(BINARY).with_extension(std::env::consts::EXE_EXTENSION);
+    let binary = binary(&target);
     let content = std::fs::read(&binary).with_context(|| format!("cannot read `{}`", binary.display()))?;
-    let named = paths().into_iter().find(|path| contains(&content, path.as_os_str().as_encoded_bytes()));
-    if let Some(path) = named {
+    if let Some(path) = named(&content) {
         print(&format!("`{}` holds the path `{}` of this machine\n", binary.display(), path.display()))?;
         return Ok(ExitCode::from(1));
     }
@@ -50,6 +49,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         print(&format!("{}\n", binary.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The release binary, built now and without paths of this machine in it.
+#[cfg(unix)]
+pub(crate) fn built() -> Result<PathBuf> {
+    let target = root().join("target");
+    build(&target)?;
+    let binary = binary(&target);
+    let content = std::fs::read(&binary).with_context(|| format!("cannot read `{}`", binary.display()))?;
+    match named(&content) {
+        Some(path) => bail!("`{}` holds the path `{}` of this machine", binary.display(), path.display()),
+        None => Ok(binary),
+    }
+}
+
+fn binary(target: &Path) -> PathBuf {
+    target.join("release").join(BINARY).with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+/// A path of this machine that a binary holds.
+fn named(content: &[u8]) -> Option<PathBuf> {
+    paths().into_iter().find(|path| contains(content, path.as_os_str().as_encoded_bytes()))
 }
 
 fn build(target: &Path) -> Result<()> {
