@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Map, Value};
 
 pub use arguments::Cli;
@@ -43,6 +44,8 @@ use crate::workspaces::Workspaces;
 const UNDO_TIME: Duration = Duration::from_secs(10);
 /// How long the end waits for a reader of an audit log on stderr.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
+/// How long the end waits for the collector of traces.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 /// A person waits so long for a part of a list or of a resource.
 const LONGEST_ANSWER: Duration = Duration::from_secs(45);
 /// Arguments from stdin may be as long as a message of the protocol.
@@ -54,10 +57,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&options).await,
         Command::Http(http) => http::serve(&options, &http).await,
+        Command::Health(options) => return health::ask(&options).await,
         Command::Keys(KeysCommand::New { name }) => http::new_key(&name),
         Command::Doctor { sql, json: as_json } => {
             let report = doctor::examine(&options, sql).await?;
-        Command::Health(options) => return health::ask(&options).await,
             print(&if as_json { json(&report.to_json())? } else { report.to_string() })?;
             return Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -88,7 +91,8 @@ async fn serve(options: &Options) -> Result<(), Error> {
     let policy = opened.workspaces.first().policy_file.as_deref();
     let digest = surface::checked(&registry, options, policy)?;
     greet(&registry, &opened.workspaces);
-    let server = Server::new(registry, opened.workspaces.clone()).with_digest(digest);
+    let traces = options.traces(Counter::default())?;
+    let server = Server::new(registry, opened.workspaces.clone()).with_digest(digest).with_traces(traces.clone());
     let stop = server.stop();
     // From before the first call on.
     let asked = shutdown::requested();
@@ -102,6 +106,7 @@ async fn serve(options: &Options) -> Result<(), Error> {
     // Calls go on until they are told, however the server has ended.
     stop.cancel();
     tokio::join!(undo(&opened.workspaces), connection.finish());
+    traces.finish(LAST_SPANS).await;
     opened.workspaces.finish_audit(LAST_RECORDS);
     ended
 }

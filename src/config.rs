@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::TypedValueParser;
 use databricks::{Attribute, Config, Environment, Settings};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::error::Error;
 use crate::nearest::did_you_mean;
 use crate::registry::Selection;
+use crate::traces::Traces;
 use crate::workspaces::Access;
 
 /// What a variable says of these holds for one workspace, so it is not taken for several at once.
@@ -141,6 +143,9 @@ pub struct Options {
     #[arg(long, global = true, help_heading = "Logs", env = "DATABRICKS_MCP_AUDIT_LOG", value_name = "FILE",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub audit_log: Option<PathBuf>,
+    /// Send traces to an OpenTelemetry collector over OTLP, at OTEL_EXPORTER_OTLP_ENDPOINT (`serve` and `http`)
+    #[arg(long, global = true, help_heading = "Logs", env = "DATABRICKS_MCP_OTLP", value_parser = clap::builder::FalseyValueParser::new())]
+    pub otlp: bool,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(
         long,
@@ -243,6 +248,11 @@ impl Options {
         let given = flags.into_iter().filter_map(|(attribute, value)| Some((attribute, value?.trim())));
         let given = given.filter(|(_, value)| !value.is_empty());
         given.fold(Settings::default(), |settings, (attribute, value)| settings.with(attribute, value))
+    }
+
+    /// Where spans go; `dropped` counts those that do not get there.
+    pub(crate) fn traces(&self, dropped: Counter) -> Result<Traces, Error> {
+        if self.otlp { Traces::open(&Environment::system(), dropped) } else { Ok(Traces::default()) }
     }
 
     fn environment(&self) -> Environment {

@@ -57,6 +57,7 @@ pub mod shape;
 pub mod surface;
 mod text_file;
 pub mod tools;
+pub mod traces;
 pub mod transport;
 mod uri;
 pub mod workspaces;

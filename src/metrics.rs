@@ -28,6 +28,8 @@ pub struct Metrics {
     pub(crate) under_way: Gauge,
     /// Streams that stay open.
     pub(crate) streams: Gauge,
+    /// Spans that the collector has not got.
+    pub(crate) spans_dropped: Counter,
 }
 
 /// How a call of a tool ended.
@@ -96,6 +98,7 @@ impl Metrics {
             seconds,
         );
         all.register("workspace_retries", "Requests to workspaces that were repeated", self.retries.clone());
+        all.register("spans_dropped", "Spans that the collector of traces has not got", self.spans_dropped.clone());
         let mut written = String::new();
         match text::encode(&mut written, &all) {
             Ok(()) => written,

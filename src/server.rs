@@ -6,6 +6,8 @@ mod completions;
 pub mod instructions;
 mod parameters;
 pub mod prompts;
+mod reports;
+mod spans;
 mod turns;
 mod typing;
 
@@ -19,33 +21,32 @@ use rmcp::model::{
     ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
     GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, PromptsCapability, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
-    ServerConfig, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
+    PromptsCapability, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+    ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool,
+    ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::Caller;
 use crate::calls;
 use crate::context::Context;
-use crate::controls;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::images::Media;
 use crate::metrics::Metrics;
-use crate::progress::{Meter, Progress, Step};
 use crate::registry::{About, LiveRegistry, Registry, Tool};
 use crate::resources;
 use crate::server::ceiling::only_reading;
 use crate::server::instructions::instructions;
+use crate::server::reports::reporting;
+use crate::server::spans::ended;
 use crate::server::turns::Turns;
 use crate::server::typing::Typing;
 use crate::shape::CHARACTERS_PER_TOKEN;
+use crate::traces::Traces;
 use crate::workspaces::Workspaces;
 
 pub(crate) use ceiling::Ceiling;
@@ -54,8 +55,6 @@ pub(crate) use ceiling::Ceiling;
 const DEFINITIONS_TTL_MS: u64 = 3_600_000;
 /// What exists in a workspace changes at any time.
 const LISTING_TTL_MS: u64 = 10_000;
-/// How long the result may wait for a report. A client that has closed its side takes none, but may take the result.
-const REPORT_TIME: Duration = Duration::from_secs(1);
 /// How long the requests for a resource, or for a list of them, may take: less than common clients wait.
 const RESOURCE_TIME: Duration = Duration::from_secs(25);
 /// The header that names a session over HTTP.
@@ -77,6 +76,8 @@ pub struct Server {
     under_way: TaskTracker,
     /// What is counted.
     metrics: Metrics,
+    /// Where spans go.
+    traces: Traces,
     /// Whether all clients see the same definitions.
     is_for_all: bool,
     /// The highest risk that whoever it serves may take.
@@ -97,6 +98,7 @@ impl Server {
             input_ended: CancellationToken::new(),
             under_way: TaskTracker::new(),
             metrics: Metrics::default(),
+            traces: Traces::default(),
             is_for_all: true,
             ceiling: Risk::Destructive,
             digest: None,
@@ -145,6 +147,12 @@ impl Server {
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// The same, whose spans go there.
+    #[must_use]
+    pub fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// The calls under way, here and in all servers that are like this one.
@@ -317,7 +325,8 @@ impl ServerHandler for Server {
         let changes = self.registry.changes();
         let media = Media::default();
         let closing = Closing::at(self.input_ended.clone());
-        let workspaces = self.bounded(self.workspaces(&request), &call.name, self.ceiling(&request));
+        let (span, workspaces) = self.traced_call(&call.name, self.workspaces(&request), &request);
+        let workspaces = self.bounded(workspaces, &call.name, self.ceiling(&request));
         let workspaces = self.closing(workspaces.with_media(&media), &call.name, &closing);
         let _call = (workspaces.first().cleanup.call(), self.under_way.token());
         let arguments = call.arguments.unwrap_or_default();
@@ -342,6 +351,7 @@ impl ServerHandler for Server {
         let result = match outcome {
             Ok(value) => {
                 tracing::info!(tool = %call.name, milliseconds, "called");
+                span.succeeded();
                 let mut result = CallToolResult::structured(value);
                 let text = result.content.first().and_then(|block| block.as_text());
                 self.count(&call.name, "ok", started.elapsed(), text.map_or(0, |block| block.text.len()));
@@ -353,6 +363,7 @@ impl ServerHandler for Server {
                 tracing::info!(tool = %call.name, milliseconds, %error, "failed");
                 let outcome = if error.rule().is_some() { "refused" } else { "error" };
                 self.count(&call.name, outcome, started.elapsed(), 0);
+                span.failed(if request.ct.is_cancelled() { "cancelled" } else { outcome }, error.kind());
                 if error.is_protocol_error() {
                     return Err(ErrorData::invalid_params(error.to_string(), None));
                 }
@@ -392,12 +403,13 @@ impl ServerHandler for Server {
         request: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = page.and_then(|page| page.cursor);
-        let listed = reporting(&request, self.workspaces(&request), async |workspaces| {
+        let (span, workspaces) = self.traced("resources/list", None, &request);
+        let listed = reporting(&request, workspaces, async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
             Box::pin(resources::list(&self.registry.current(), &workspaces, cursor.as_deref())).await
         });
-        let (listed, next) = listed.await.map_err(protocol_error)?;
+        let (listed, next) = ended(&span, listed.await).map_err(protocol_error)?;
         let resources = listed.into_iter().map(|listed| {
             Resource::new(listed.uri, listed.name).with_title(listed.title).with_mime_type(listed.mime_type)
         });
@@ -437,13 +449,14 @@ impl ServerHandler for Server {
         read: ReadResourceRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents = reporting(&request, self.workspaces(&request), async |workspaces| {
+        let (span, workspaces) = self.traced("resources/read", None, &request);
+        let contents = reporting(&request, workspaces, async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
             Box::pin(resources::read(&self.registry.current(), &workspaces, &read.uri)).await
         });
         let contents = tokio::select! {
-            contents = contents => contents.map_err(|error| {
+            contents = contents => ended(&span, contents).map_err(|error| {
                 let is_not_found = error.is_not_found();
                 let mut error = protocol_error(error);
                 error.data = is_not_found.then(|| json!({ "uri": without_tokens(&read.uri) }));
@@ -485,51 +498,6 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(without_tokens(&fault).into_owned(), None));
         }
         Err(no_method(&request.method))
-    }
-}
-
-/// The outcome of `work`, whose progress is sent to a client that asked for it. The work goes on while a report is on its
-/// way, and all reports go out before the result.
-async fn reporting<T>(
-    request: &RequestContext<RoleServer>,
-    workspaces: Workspaces,
-    work: impl AsyncFnOnce(Workspaces) -> T,
-) -> T {
-    let Some(token) = request.meta.get_progress_token() else { return work(workspaces).await };
-    let (progress, steps) = Progress::listened();
-    let workspaces = workspaces.each(|context| Context { progress: progress.clone(), ..context });
-    let is_over = CancellationToken::new();
-    let outcome = async {
-        let outcome = work(workspaces).await;
-        is_over.cancel();
-        outcome
-    };
-    tokio::join!(outcome, relay(request, token, steps, &is_over)).0
-}
-
-/// Sends a progress notification for each step, with the state in its message, until the call is over.
-async fn relay(
-    request: &RequestContext<RoleServer>,
-    token: ProgressToken,
-    mut steps: UnboundedReceiver<Step>,
-    is_over: &CancellationToken,
-) {
-    let mut meter = Meter::default();
-    loop {
-        let step = tokio::select! {
-            biased;
-            Some(step) = steps.recv() => step,
-            () = is_over.cancelled() => return,
-        };
-        let (done, total) = meter.next(&step);
-        let mut progress = ProgressNotificationParam::new(token.clone(), done);
-        progress.total = total;
-        progress.message = Some(controls::on_one_line(&step.state));
-        match timeout(REPORT_TIME, request.peer.notify_progress(progress)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "progress was not sent"),
-            Err(_) => return tracing::debug!("progress is no longer sent, because nobody reads it"),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::cli::terminal::{note, print};
-use crate::cli::{LAST_RECORDS, UNDO_TIME, shutdown, surface, undo};
+use crate::cli::{LAST_RECORDS, LAST_SPANS, UNDO_TIME, shutdown, surface, undo};
 use crate::config::Options;
 use crate::connect::Opened;
 use crate::error::Error;
@@ -26,7 +26,9 @@ pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), E
     let opened = Opened::observed(options, Some(Arc::new(metrics.clone()))).await?;
     let policy = opened.workspaces.first().policy_file.as_deref();
     let digest = surface::checked(&registry, options, policy)?;
-    let template = Server::new(registry, opened.workspaces.clone()).with_digest(digest).with_metrics(metrics);
+    let traces = options.traces(metrics.spans_dropped.clone())?;
+    let template = Server::new(registry, opened.workspaces.clone()).with_digest(digest);
+    let template = template.with_metrics(metrics).with_traces(traces.clone());
     let stop = template.stop();
     // From before the first call on.
     let asked = shutdown::requested();
@@ -42,6 +44,7 @@ pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), E
     opened.workspaces.close();
     stop.cancel();
     tokio::join!(undo(&opened.workspaces), service.finish(UNDO_TIME));
+    traces.finish(LAST_SPANS).await;
     opened.workspaces.finish_audit(LAST_RECORDS);
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::{Server, meta, no_method, protocol_error};
 use crate::completions::{Completion, Place, Question};
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::server::spans::ended;
 
 /// Whether there is anything whose values could be offered.
 pub(super) fn are_offered(registry: &Registry) -> bool {
@@ -32,7 +33,7 @@ impl Server {
         let chosen = asked.context.and_then(|context| context.arguments).unwrap_or_default();
         let ArgumentInfo { name: argument, value: typed, .. } = &asked.argument;
         let question = Question::new(&registry, place, argument, typed, &chosen).map_err(protocol_error)?;
-        let workspaces = self.workspaces(request);
+        let (span, workspaces) = self.traced("completion/complete", None, request);
         let caller = &workspaces.first().caller;
         let field = format!("{:?} {:?} {:?} {name} {argument}", caller.principal, caller.client, caller.session);
         let superseded = self.typing.begin(field, question.list());
@@ -41,7 +42,7 @@ impl Server {
             Ok::<_, Error>(Box::pin(question.answer(&registry, &workspaces)).await)
         };
         let found = tokio::select! {
-            found = answer => found.map_err(protocol_error)?,
+            found = answer => ended(&span, found).map_err(protocol_error)?,
             // Nobody waits for it any more.
             () = superseded.cancelled() => Completion::default(),
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),

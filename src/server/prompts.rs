@@ -6,10 +6,12 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 
-use super::{DEFINITIONS_TTL_MS, RESOURCE_TIME, Server, meta, no_method, protocol_error, refuse_cursor, reporting};
+use super::{DEFINITIONS_TTL_MS, RESOURCE_TIME, Server, meta, no_method, protocol_error, refuse_cursor};
 use crate::definition::PromptDefinition;
 use crate::prompts::{self, Message};
 use crate::registry::Registry;
+use crate::server::reports::reporting;
+use crate::server::spans::ended;
 use crate::workspaces::ARGUMENT;
 
 impl Server {
@@ -44,13 +46,14 @@ impl Server {
             return Err(no_method("prompts/get"));
         }
         let prompt = registry.prompt(&asked.name).map_err(protocol_error)?;
-        let composed = reporting(request, self.workspaces(request), async |workspaces| {
+        let (span, workspaces) = self.traced("prompts/get", Some(prompt.name), request);
+        let composed = reporting(request, workspaces, async |workspaces| {
             let workspaces = workspaces.each(|context| context.within(RESOURCE_TIME));
             let _turn = self.turns.take().await?;
             Box::pin(prompts::compose(&registry, &workspaces, prompt, asked.arguments.unwrap_or_default())).await
         });
         let composed = tokio::select! {
-            composed = composed => composed.map_err(protocol_error)?,
+            composed = composed => ended(&span, composed).map_err(protocol_error)?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
         let mut result = GetPromptResult::new(messages(composed)).with_description(prompt.description);

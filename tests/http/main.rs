@@ -10,3 +10,4 @@ mod process;
 mod protocol;
 mod sessions;
 mod sse;
+mod traces;

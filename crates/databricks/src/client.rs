@@ -26,6 +26,7 @@ use crate::mask::Mask;
 use crate::operation::{Body, Method, Operation, PageStyle, Pagination, Response};
 use crate::queue::Closing;
 use crate::scope::Scope;
+use crate::trace::Trace;
 use crate::transport::{Call, Transport};
 use crate::watch::{Outgoing, Watch};
 use crate::weight::Form;
@@ -178,6 +179,12 @@ impl Client {
     /// are watched as well, and a new watch takes the place of an older one. See [`Watch`].
     pub fn watched(&self, watch: Arc<dyn Watch>) -> Client {
         Client { transport: self.transport.watched(watch) }
+    }
+
+    /// The same client, each of whose requests to an operation is followed to its end. Clients made from it are traced as
+    /// well, and a new trace takes the place of an older one. See [`Trace`].
+    pub fn traced(&self, trace: Arc<dyn Trace>) -> Client {
+        Client { transport: self.transport.traced(trace) }
     }
 
     /// The origin of the workspace, for example `https://acme.test`; empty when none is set.

@@ -33,6 +33,7 @@ use crate::retry::RetryPolicy;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::tls;
+use crate::trace::{self, Beginning, Trace};
 use crate::user_agent::UserAgent;
 use crate::watch::Watch;
 use crate::weight::Form;
@@ -53,6 +54,7 @@ pub(crate) struct Transport {
     deadline: Option<Deadline>,
     scope: Option<Scope>,
     watch: Option<Arc<dyn Watch>>,
+    trace: Option<Arc<dyn Trace>>,
 }
 
 struct Shared {
@@ -90,6 +92,9 @@ pub(crate) struct Call {
     pub(crate) is_of_account: bool,
     /// What a success carries; a web page instead of JSON is a login page.
     pub(crate) response: Response,
+    /// The method and the path of the operation, for traces.
+    pub(crate) method: &'static str,
+    pub(crate) template: &'static str,
     /// Overrides the configured retry budget.
     pub(crate) retry_budget: Option<Duration>,
     /// Overrides the configured idle timeout.
@@ -107,6 +112,8 @@ impl Call {
             workspace_routing: operation.workspace_routing,
             is_of_account: operation.is_of_account(),
             response: operation.response,
+            method: operation.method.as_str(),
+            template: operation.path,
             retry_budget: None,
             idle_timeout: None,
             held_open: false,
@@ -131,6 +138,7 @@ impl Transport {
             deadline: None,
             scope: None,
             watch: None,
+            trace: None,
             shared: Arc::new(Shared::new(workspace_id.transpose()?, authenticator, Arc::new(config), http)),
         })
     }
@@ -220,6 +228,11 @@ impl Transport {
         Transport { watch: Some(watch), ..self.clone() }
     }
 
+    /// The same transport, whose requests are traced.
+    pub(crate) fn traced(&self, trace: Arc<dyn Trace>) -> Transport {
+        Transport { trace: Some(trace), ..self.clone() }
+    }
+
     pub(crate) fn watch(&self) -> Option<&Arc<dyn Watch>> {
         self.watch.as_ref()
     }
@@ -295,15 +308,27 @@ impl Transport {
     /// Dropping the future aborts the attempt under way and makes no other. Where the terms are to be called off, the
     /// attempt that is on the wire is the last.
     /// The content, if any, is its body, and is read while it is sent.
-    pub(crate) async fn send(&self, request: Request, content: Option<&Content>, call: Call) -> Result<Answer, Error> {
+    pub(crate) async fn send(
+        &self,
+        mut request: Request,
+        content: Option<&Content>,
+        call: Call,
+    ) -> Result<Answer, Error> {
         let changes = changes(&request);
-        let attempts = &Attempts::new(call.operation);
+        let host = self.known_host().map(Host::as_str).unwrap_or_default();
+        let Call { operation, method, template, .. } = call;
+        let span = self.trace.as_ref().map(|trace| trace.begin(&Beginning { operation, method, template, host }));
+        if let Some(span) = &span {
+            trace::send_along(&**span, request.headers_mut());
+        }
+        let attempts = &Attempts::new(operation).traced(span);
         // On the heap: the futures of callers nest deeply enough.
         let work = Box::pin(self.send_until_answered(request, content, call, attempts));
         let outcome = self.limit(attempts, work).await;
+        attempts.ended(outcome.as_ref().map(|answer| answer.status.as_u16()));
         outcome.map_err(|error| {
             let may_have_happened = error.may_have_happened() && changes;
-            error.with_outcome(may_have_happened).in_operation(call.operation)
+            error.with_outcome(may_have_happened).in_operation(operation)
         })
     }
 
@@ -365,6 +390,7 @@ impl Transport {
             if let Some(observer) = &self.shared.config.observer {
                 observer.attempted(number, status, start.elapsed());
             }
+            attempts.attempted(number, status);
             tracing::debug!(
                 operation = call.operation,
                 attempt = number,

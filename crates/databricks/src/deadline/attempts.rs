@@ -4,12 +4,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::trace::Span;
 
 /// The attempts of one request so far, and what it waits for now.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     name: &'static str,
     record: Mutex<Record>,
+    /// What follows the request, where it is traced.
+    span: Option<Box<dyn Span>>,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +38,26 @@ enum Stage {
 impl Attempts {
     /// The attempts of a request for an operation.
     pub(crate) fn new(name: &'static str) -> Attempts {
-        Attempts { name, record: Mutex::default() }
+        Attempts { name, record: Mutex::default(), span: None }
+    }
+
+    /// The same, which are told to what follows the request.
+    pub(crate) fn traced(self, span: Option<Box<dyn Span>>) -> Attempts {
+        Attempts { span, ..self }
+    }
+
+    /// An attempt was answered, or has failed before.
+    pub(crate) fn attempted(&self, number: u32, status: Option<u16>) {
+        if let Some(span) = &self.span {
+            span.attempted(number, status);
+        }
+    }
+
+    /// The request has ended.
+    pub(crate) fn ended(&self, outcome: Result<u16, &Error>) {
+        if let Some(span) = &self.span {
+            span.ended(outcome);
+        }
     }
 
     /// The name of the operation.
