@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::{Deliveries, Environment};
+use http::Uri;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -68,6 +69,8 @@ impl Traces {
             Error::failed(format!("traces cannot be sent to the collector of {variable}: {error}"))
         };
         let deliveries = Deliveries::to(&address).map_err(|error| failed(&error))?;
+        // The exporter would repeat it.
+        address.parse::<Uri>().map_err(|_| failed(&"the address has characters that none has"))?;
         if !deliveries.is_private() {
             tracing::warn!("traces go over the network as clear text, as {variable} begins with `http://`");
         }
@@ -175,6 +178,7 @@ mod tests {
         for wrong in [
             &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector-secret:4318")][..],
             &[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://secret")][..],
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:secret@c.test/\u{e9} x")][..],
         ] {
             let error = open(wrong).expect_err("refused");
             assert!(error.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && !error.contains("secret"), "{error}");
