@@ -323,6 +323,6 @@ async fn signing_keys_are_read_again_and_a_bad_file_keeps_those_before() -> Outc
     process.signal()?;
     let (status, said) = process.ended().await?;
     assert!(status.success() && said.contains("what they said before holds on"), "{said}");
-    assert!(said.contains("line 1 is no key"), "{said}");
+    assert!(said.contains("line 1 is not a key"), "{said}");
     Ok(())
 }
