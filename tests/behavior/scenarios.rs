@@ -346,9 +346,9 @@ async fn governance() -> Outcome {
     let listed = story.then("list_abac_policies", on.clone()).await?;
     assert!(item(&listed, "name", "hide_mail").is_some(), "{listed}");
     let mut below = json!({ "on_securable_type": "TABLE", "on_securable_fullname": "samples.retail.orders" });
-    assert_eq!(story.then("list_abac_policies", below.clone()).await?["returned"], 0);
-    below["include_inherited"] = json!(true);
-    assert_eq!(story.then("list_abac_policies", below).await?["returned"], 1);
+    assert_eq!(story.then("list_abac_policies", below.clone()).await?["returned"], 1);
+    below["include_inherited"] = json!(false);
+    assert_eq!(story.then("list_abac_policies", below).await?["returned"], 0);
     let mut gone = on.clone();
     gone["policy_name"] = json!("hide_mail");
     story.then("delete_abac_policy", gone).await?;
