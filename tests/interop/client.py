@@ -11,7 +11,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import environment
-from report import Failed, Report, brief, expect, skipped
+from report import Failed, Report, Under, brief, expect, skipped
 
 if __name__ == "__main__":
     try:
@@ -28,11 +28,13 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 
 import paging
+import person
 import pipe
 import prompts
 import scenarios
 import waiting
 from caller import Caller, Stopped
+from service import workspace
 
 MODERN = "2026-07-28"
 ERAS = {"legacy": "legacy", "modern": MODERN}
@@ -43,12 +45,14 @@ MOST_CHARACTERS_OF_INSTRUCTIONS = 2_048
 TIMEOUT_SECONDS = 60
 
 
-def connect(binary, mode, *options):
-    """A client of a new server, which has a sandbox of its own; it keeps no answers."""
+def connect(binary, mode, *options, asks=person.Person()):
+    """A client of a new server with a sandbox of its own; it keeps no answers, and its person confirms whatever it asks."""
     clock = () if "--sandbox-clock" in options else ("--sandbox-clock", "fast")
     arguments = ["--sandbox", "--log-level", "off", *clock, *options]
     parameters = StdioServerParameters(command=binary, args=arguments)
-    return Client(parameters, mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=None)
+    return Client(
+        parameters, mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=None, elicitation_callback=asks
+    )
 
 
 async def check_era(report, binary, era):
@@ -74,6 +78,8 @@ async def check_era(report, binary, era):
                 expect(tools, "no tool is known")
                 expect(not left, f"no successful call of {', '.join(left)}; see tests/interop/scenarios.py")
             await check_errors(report, client, era)
+    with report.check(f"{era}: a person confirms"), workspace(binary) as place:
+        await person.check(Under(report, era), lambda asks: beside(binary, ERAS[era], place, asks))
     with report.check(f"{era}: session with a slow workspace"):
         slow = ("--toolsets", "compute,compute_admin,sql,pipelines", "--sandbox-clock", "real")
         async with connect(binary, ERAS[era], *slow) as client:
@@ -81,6 +87,14 @@ async def check_era(report, binary, era):
     with report.check(f"{era}: session with small answers"):
         async with connect(binary, ERAS[era], "--max-result-tokens", "500") as client:
             await paging.check_cuts(report, Caller(report, f"{era}, small answers", client))
+
+
+def beside(binary, mode, place, asks):
+    """A client of a new server of a workspace that is there."""
+    arguments = [*place.options, "--log-level", "off"]
+    parameters = StdioServerParameters(command=binary, args=arguments, env=place.environment)
+    seconds = TIMEOUT_SECONDS
+    return Client(parameters, mode=mode, read_timeout_seconds=seconds, cache=None, elicitation_callback=asks)
 
 
 def check_identity(client, era):

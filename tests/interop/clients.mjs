@@ -12,10 +12,19 @@ const [name, url, key] = process.argv.slice(2);
 const init = key ? { requestInit: { headers: { Authorization: `Bearer ${key}` } } } : {};
 const who = { name: "interop", version: "1" };
 
+// What the person was asked, and what they answer.
+const asked = [];
+let says = "accept";
+
 /** A client of the package with both eras. */
 async function client(versionNegotiation) {
   const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
-  const made = new Client(who, versionNegotiation && { versionNegotiation });
+  const capabilities = { elicitation: { form: {} } };
+  const made = new Client(who, { capabilities, ...(versionNegotiation && { versionNegotiation }) });
+  made.setRequestHandler("elicitation/create", async ({ params }) => {
+    asked.push(params.message);
+    return says === "accept" ? { action: says, content: { confirm: true } } : { action: says };
+  });
   await made.connect(new StreamableHTTPClientTransport(new URL(url), init));
   const call = (params, options) => made.callTool(params, options);
   return { made, call, version: () => made.getNegotiatedProtocolVersion() };
@@ -128,6 +137,22 @@ await check("progress grows, and comes before the result", async () => {
   const answer = await call({ name: "run_job_now", arguments: { job_id: job.job_id, wait: true } }, options);
   assert(!answer.isError, JSON.stringify(answer));
   assert(heard.length > 1 && heard.every((value, index) => index === 0 || value > heard[index - 1]), `${heard}`);
+});
+await check("a person confirms, or the call is refused", async () => {
+  const { structuredContent: job } = await call({ name: "create_job", arguments: { name: `asked by ${name}`, tasks: [] } });
+  const erase = { name: "delete_job", arguments: { job_id: job.job_id } };
+  asked.length = 0;
+  says = "decline";
+  const refused = await call(erase);
+  // The client before that one is not told how to ask.
+  const words = name.startsWith("client") ? "declined" : "`elicitation`";
+  assert(refused.isError && refused.content[0].text.includes(words), JSON.stringify(refused));
+  says = "accept";
+  if (name.startsWith("client")) {
+    const done = await call(erase);
+    assert(!done.isError && asked.length === 2, JSON.stringify([done, asked]));
+    assert(asked.every((text) => text.includes(`Delete job \`asked by ${name}\`?`)), JSON.stringify(asked));
+  }
 });
 await check("a call that is given up is cancelled in the workspace", () => {
   const giveUp = new AbortController();

@@ -125,7 +125,9 @@ class Session:
 async def check_every_tool(report, inspector, binary):
     """Every default tool is called with success, and every resource template read."""
     with sandbox(binary) as (host, token):
-        server = ["env", f"DATABRICKS_TOKEN={token}", binary, "--host", host, "--log-level", "off"]
+        # The Inspector's command line has nobody to ask.
+        options = ("--host", host, "--log-level", "off", "--confirm", "never")
+        server = ["env", f"DATABRICKS_TOKEN={token}", binary, *options]
         call = Caller(report, "inspector", Session(inspector, server))
         known = scenarios.Known()
         for area in scenarios.AREAS:

@@ -11,7 +11,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import environment
-from report import Failed, Report, brief, expect, skipped
+from report import Failed, Report, Under, brief, expect, skipped
 
 if __name__ == "__main__":
     try:
@@ -34,6 +34,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 import client as stdio
+import person
 import scenarios
 import waiting
 from caller import Caller
@@ -55,21 +56,12 @@ INITIALIZE = {
 }
 
 
-class Under:
-    """A report whose checks are named after what they are part of."""
-
-    def __init__(self, report, name):
-        self.report, self.name = report, name
-
-    def check(self, name):
-        return self.report.check(f"{self.name}: {name}")
-
-
-def connect(url, mode, key=None):
-    """A Python client, which keeps no answers."""
+def connect(url, mode, key=None, asks=person.Person()):
+    """A Python client, which keeps no answers. Its person confirms whatever it asks."""
     http = create_mcp_http_client(headers={"Authorization": f"Bearer {key}"} if key else None)
     transport = streamable_http_client(url, http_client=http)
-    return Client(transport, mode=mode, read_timeout_seconds=stdio.TIMEOUT_SECONDS, cache=None)
+    seconds = stdio.TIMEOUT_SECONDS
+    return Client(transport, mode=mode, read_timeout_seconds=seconds, cache=None, elicitation_callback=asks)
 
 
 async def check_python(report, binary, name):
@@ -89,6 +81,7 @@ async def check_python(report, binary, name):
             await stdio.check_resources(report, client, era, known)
             await waiting.check(report, call, known)
             await stdio.check_errors(report, client, era)
+        await person.check(report, lambda asks: connect(service.url, mode, asks=asks))
 
 
 async def check_typescript(report, service, place, path, key, names):

@@ -20,6 +20,7 @@ if __name__ == "__main__":
         sys.exit(skipped(missing))
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,6 +38,7 @@ import anyio
 import anyio.to_thread
 
 from over_http import MODES, connect
+from person import Person
 from service import Service, get, keys, until, workspace
 
 REPLICAS = 3
@@ -204,6 +208,66 @@ async def check_tokens(report, services, stranger, proxy, made):
         expect(found == wanted and len(wanted) >= 7, f"the pages have {found}, not {wanted}")
 
 
+def answered(url, key, body):
+    """The answer to a request of the revision without a handshake."""
+    headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    headers |= {"Authorization": f"Bearer {key}", "MCP-Protocol-Version": "2026-07-28"}
+    headers |= {"Mcp-Method": "tools/call", "Mcp-Name": body["params"]["name"]}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+
+
+def deleting(job, **more):
+    """A call that a person has to confirm, of a client that can ask."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}},
+        "io.modelcontextprotocol/clientInfo": {"name": "interop", "version": "1"},
+    }
+    params = {"name": "delete_job", "arguments": {"job_id": job}, "_meta": meta, **more}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+async def check_consent(report, services, stranger, proxy, made):
+    """What a person is asked by one server, they answer to another."""
+    writer, other = made["writer"], made["other"]
+    job = lambda name: called(proxy.url, writer, "create_job", name=name, tasks=[])
+    with report.check("a question of one server is answered through another, once, and by nobody else"):
+        first = (await job("asked about"))["job_id"]
+        asked = answered(services[0].url, writer, deleting(first))["result"]
+        expect(asked["resultType"] == "input_required", f"answered with {brief(asked)}")
+        text = asked["inputRequests"]["confirm"]["params"]["message"]
+        expect("`asked about`" in text, f"asked was {text}")
+        person = {"confirm": {"action": "accept", "content": {"confirm": True}}}
+        confirmed = deleting(first, requestState=asked["requestState"], inputResponses=person)
+        for service, key, who in ((services[1], other, "another caller"), (stranger, writer, "another server")):
+            refused = answered(service.url, key, confirmed)
+            expect(refused.get("error", {}).get("code") == -32602, f"{who} got {brief(refused)}")
+        done = answered(services[1].url, writer, confirmed)["result"]
+        expect(not done["isError"], f"answered with {brief(done)}")
+        again = answered(services[1].url, writer, confirmed)["result"]
+        expect(again["isError"] and "used before" in str(again), f"answered with {brief(again)}")
+    for name in ("auto", "modern"):
+        with report.check(f"{name}: a client asks its person through nginx, and the server that is answered is another"):
+            second = (await job("through nginx"))["job_id"]
+            asks = Person("accept")
+            before = len(proxy.answered())
+            async with connect(proxy.url, MODES[name][0], writer, asks) as client:
+                answer = await client.call_tool("delete_job", {"job_id": second})
+            expect(not answer.is_error and len(asks.asked) == 1, f"asked were {asks.asked}, answered {answer}")
+            servers = [server for method, _, server in proxy.answered()[before:] if method == "POST"]
+            expect(len(set(servers[-2:])) == 2, f"both were sent to {servers}")
+    with report.check("legacy: without a session nobody can be asked, and the way out is told"):
+        third = (await job("kept"))["job_id"]
+        async with connect(proxy.url, MODES["legacy"][0], writer) as client:
+            answer = await client.call_tool("delete_job", {"job_id": third})
+        expect(answer.is_error and "in a session" in answer.content[0].text, f"answered with {answer}")
+
+
 async def check_streams(report, proxy, place, key):
     async with anyio.create_task_group() as group:
         for name in MODES:
@@ -287,6 +351,7 @@ async def check(report, binary, program):
             key = made["writer"]
             await check_turns(report, proxy, key)
             await check_tokens(report, services, stranger, proxy, made)
+            await check_consent(report, services, stranger, proxy, made)
             slow = {"path": NOTEBOOK, "content": SLOW, "language": "PYTHON", "format": "SOURCE"}
             await called(proxy.url, key, "import_notebook", **slow)
             await check_streams(report, proxy, place, key)

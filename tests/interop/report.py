@@ -63,3 +63,13 @@ def skipped(error: Missing):
     """Says why the checks cannot run here; the exit code of the script."""
     print(f"SKIP {error}", file=sys.stderr, flush=True)
     return SKIPPED
+
+
+class Under:
+    """A report whose checks are named after what they are part of."""
+
+    def __init__(self, report, name):
+        self.report, self.name = report, name
+
+    def check(self, name):
+        return self.report.check(f"{self.name}: {name}")
