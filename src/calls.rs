@@ -16,6 +16,7 @@ use databricks::{Deadline, Mask, Scope, Watch};
 use serde_json::{Map, Value};
 
 use reach::Reach;
+use watch::asks::Asking;
 use watch::{CallWatch, Watched};
 
 use crate::arguments::{self, Rules};
@@ -56,7 +57,15 @@ pub async fn call(
     let record = record::of_tool(&registries.registry, workspaces, name, &arguments).await;
     let _guard = record.guard();
     let workspaces = &workspaces.each(|context| Context { record: record.clone(), ..context });
-    let outcome = answer(&registries, workspaces, name, arguments).await.map(|mut answer| {
+    let consent = &workspaces.first().consent;
+    if let Some(word) = consent.answer().word() {
+        record.tell("confirmation", word);
+    }
+    let outcome = match consent.check() {
+        Ok(()) => answer(&registries, workspaces, name, arguments).await,
+        Err(error) => Err(error),
+    };
+    let outcome = outcome.map(|mut answer| {
         let left_out = controls::strip(&mut answer);
         if left_out > 0 {
             shape::advise(&mut answer, &format!("{left_out} control characters, which can hide text, were removed"));
@@ -66,6 +75,10 @@ pub async fn call(
     match &outcome {
         Ok(answer) if record.log().is_some() => record.end(&End::Answer(answer.to_string().len())),
         Ok(_) => {}
+        Err(error) if error.asks().is_some() => {
+            record.tell("confirmation", "asked");
+            record.end(&End::Asked);
+        }
         Err(error) => record.end(&End::Error(error)),
     }
     outcome
@@ -263,6 +276,13 @@ async fn run(
         // What one call of such a tool does is seen at its requests.
         decided: if definition.guards_itself() { least_risk(&arguments) } else { tool.risk },
         mask: mask.clone(),
+        asking: (tool.risk != Risk::Read).then(|| Asking {
+            consent: context.consent.clone(),
+            definition,
+            risk: Asking::risk(definition, tool.risk, &given, advice::takes(tool, "overwrite")),
+            given: given.clone(),
+            too_long: arguments.keys().filter(|name| !given.contains_key(*name)).cloned().collect(),
+        }),
     };
     let watch = Arc::new(CallWatch::new(watch, &context.client));
     watch.begin(calls_others)?;
@@ -296,6 +316,9 @@ async fn run(
         let cuts = shape::fit(&mut answer, context.budget);
         shape::notice(&mut answer, cuts, "the rest would be sent as given");
         return Ok(answer);
+    }
+    if let Some(unconfirmed) = watch.unconfirmed() {
+        return Err(unconfirmed.masked(&mask.clone().and(&context.client.mask())));
     }
     let answer = match (answer, watch.refused_by()) {
         (Err(error), Some(rule)) => Err(error.refused_by(rule)),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod auth;
+mod consent;
 mod doctor;
 mod health;
 mod http;
@@ -30,6 +31,7 @@ use crate::cli::json::pretty;
 use crate::cli::terminal::{note, print};
 use crate::config::Options;
 use crate::connect::{self, Opened};
+use crate::consent::Consent;
 use crate::context::Context;
 use crate::controls;
 use crate::error::Error;
@@ -69,7 +71,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
             let registry = Registry::new(&options.selection()?)?;
             print(&json(&describe(registry.tool(&name)?))?)
         }
-        Command::Call { name, arguments } => call(&options, &name, &arguments).await,
+        Command::Call { name, arguments, yes } => call(&options, &name, &arguments, yes).await,
         Command::Resources(ResourcesCommand::List) => list_resources(&options).await,
         Command::Resources(ResourcesCommand::Read { uri }) => {
             let registry = Registry::new(&options.selection()?)?;
@@ -159,7 +161,7 @@ fn list_tools(registry: &Registry, as_json: bool) -> Result<(), Error> {
     Ok(())
 }
 
-async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Error> {
+async fn call(options: &Options, name: &str, arguments: &str, yes: bool) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
     registry.tool(name)?;
     let registry = Arc::new(registry.into());
@@ -175,8 +177,13 @@ async fn call(options: &Options, name: &str, arguments: &str) -> Result<(), Erro
     let caller = Caller { client, ..Caller::default() };
     let workspaces =
         opened.workspaces.each(|context| Context { progress: progress.clone(), caller: caller.clone(), ..context });
+    let called = async |consent: Consent| {
+        let workspaces = workspaces.each(|context| Context { consent: consent.clone(), ..context });
+        calls::call(&registry, &workspaces, name, arguments.clone()).await
+    };
+    let consent = opened.workspaces.first().consent.clone();
     let answer = tokio::select! {
-        answer = waiting::reporting(calls::call(&registry, &workspaces, name, arguments), steps) => answer,
+        answer = waiting::reporting(consent::asking(consent, yes, called), steps) => answer,
         asked = shutdown::requested() => asked.and(Err(Error::failed("the call was cancelled"))),
     };
     undo(&opened.workspaces).await;

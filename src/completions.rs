@@ -267,6 +267,7 @@ async fn read(
         risk: Risk::Read,
         decided: Risk::Read,
         mask: Mask::default(),
+        asking: None,
     };
     record.tell("operation", listing.operation);
     let watch = Arc::new(CallWatch::new(watch, &context.client));

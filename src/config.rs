@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser;
 use databricks::{Attribute, Config, Environment, Settings};
 use prometheus_client::metrics::counter::Counter;
 
+use crate::consent::{self, Choice, Terms};
 use crate::error::Error;
 use crate::nearest::did_you_mean;
 use crate::registry::Selection;
@@ -110,6 +111,22 @@ pub struct Options {
     /// Send nothing that changes anything: such calls return the requests that they would send
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_DRY_RUN", value_parser = clap::builder::FalseyValueParser::new())]
     pub dry_run: bool,
+    /// What a person has to confirm, through the client: `destructive` calls, every `write`, or `never`. If the client cannot
+    /// ask, these calls are refused; without this flag, only those that take most with them (`docs/confirm.md`)
+    #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_CONFIRM", value_name = "WHAT",
+          default_value = "", hide_default_value = true, value_parser = consent::choice)]
+    pub confirm: Choice,
+    /// Names whose change a person always has to confirm, such as `prod*,main.*,/Shared/prod`: catalogs, schemas, tables,
+    /// jobs, and paths of the workspace
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Tools",
+        env = "DATABRICKS_MCP_PROTECT",
+        value_delimiter = ',',
+        value_name = "GLOBS"
+    )]
+    pub protect: Vec<String>,
     /// Start only if the server exposes exactly what this file of `audit --json` says
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_APPROVED", value_name = "FILE",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
@@ -167,6 +184,16 @@ impl Options {
     /// The policy file; an empty variable sets none.
     pub fn policy(&self) -> Option<&Path> {
         self.policy.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// The patterns of what is protected.
+    pub fn protected(&self) -> Vec<String> {
+        names(&self.protect)
+    }
+
+    /// What a person has to confirm.
+    pub fn terms(&self) -> Result<Terms, Error> {
+        Terms::new(self.confirm, &self.protected())
     }
 
     /// The file of the audit log; an empty variable sets none.

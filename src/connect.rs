@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::audit::AuditLog;
 use crate::cache::Cache;
 use crate::config::Options;
+use crate::consent::Consent;
 use crate::context::Context;
 use crate::error::Error;
 use crate::local::LocalRoots;
@@ -91,6 +92,7 @@ impl Opened {
             // The server starts, as reads go on without; the log has told it already.
             tracing::warn!(%error, "the audit log is not written");
         }
+        let consent = Consent::under(options.terms()?);
         let (mut workspaces, mut sandboxes): (Option<Workspaces>, _) = (None, Vec::new());
         for access in options.workspaces()? {
             let (mut config, sandbox) = config(options, &access).await?;
@@ -111,6 +113,7 @@ impl Opened {
                 policy_file: policy_file.clone(),
                 local: local.clone(),
                 audit: audit.clone(),
+                consent: consent.clone(),
                 cache: Cache::new(Duration::from_secs(u64::from(options.cache_ttl))),
                 ..context
             };

@@ -12,6 +12,7 @@ use crate::audit::{AuditLog, Record};
 use crate::cache::Cache;
 use crate::caller::Caller;
 use crate::cleanup::Cleanup;
+use crate::consent::Consent;
 use crate::directory::{Directory, Empty};
 use crate::error::Error;
 use crate::images::Media;
@@ -48,6 +49,8 @@ pub struct Context {
     pub record: Record,
     /// Who calls.
     pub caller: Caller,
+    /// What a person has to confirm, and whether one has.
+    pub consent: Consent,
     /// The seal on what the caller keeps; `None` where there is one caller only.
     pub seal: Option<Seal>,
     /// Lists that change slowly, for completions.
@@ -75,6 +78,7 @@ impl Context {
             audit: None,
             record: Record::default(),
             caller: Caller::default(),
+            consent: Consent::default(),
             seal: None,
             cache: Cache::default(),
             identity: Arc::default(),

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::policy::Policy;
 
 pub use crate::completes::Completes;
+pub use crate::confirm::Confirm;
 pub use crate::risk::Risk;
 
 /// A named group of tools.
@@ -67,6 +68,8 @@ pub struct ToolDefinition {
     pub open_world: bool,
     /// Whether the tool stays where only reading is allowed, as it refuses by itself whatever does more.
     pub guarded: bool,
+    /// When a person is asked before a call changes something; `None` where the risk decides.
+    pub confirm: Option<Confirm>,
     /// Other names of its arguments, which calls may use and no schema shows: other name and name.
     pub argument_aliases: &'static [(&'static str, &'static str)],
     /// What shows whether it did its work, for a tool that changes something.

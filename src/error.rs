@@ -38,6 +38,8 @@ enum Kind {
     Unclear(String),
     UnknownTool(String),
     UnknownResource(String),
+    /// A person has to answer this question before the call is made.
+    Question(String),
     /// A request of the protocol that asks for what is not there, or leaves out what it needs.
     BadRequest(String),
     BadCursor,
@@ -71,6 +73,11 @@ impl Error {
 
     pub(crate) fn unknown_resource(message: impl Into<String>) -> Self {
         Kind::UnknownResource(message.into()).into()
+    }
+
+    /// The call needs the consent of a person, who is to be asked this.
+    pub(crate) fn question(text: impl Into<String>) -> Self {
+        Kind::Question(text.into()).into()
     }
 
     /// The request names what this server does not have, or lacks what it needs; `message` says what to do.
@@ -161,6 +168,7 @@ impl Error {
             }),
             Kind::Failed(_) => "failed",
             Kind::Unclear(_) => "unclear",
+            Kind::Question(_) => "question",
             Kind::UnknownTool(_) => "unknown tool",
             Kind::UnknownResource(_) => "unknown resource",
             Kind::BadRequest(_) => "bad request",
@@ -178,6 +186,14 @@ impl Error {
     pub fn api(&self) -> Option<&databricks::Error> {
         match &self.kind {
             Kind::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The question that a person is to be asked, without the secrets of the call.
+    pub(crate) fn asks(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Question(text) => Some(without_tokens(&self.mask.text(text)).into_owned()),
             _ => None,
         }
     }
@@ -200,6 +216,7 @@ impl Error {
             Kind::Unclear(_) => true,
             Kind::Arguments(_)
             | Kind::Failed(_)
+            | Kind::Question(_)
             | Kind::UnknownTool(_)
             | Kind::UnknownResource(_)
             | Kind::BadRequest(_)
@@ -261,6 +278,7 @@ impl Error {
             | Kind::UnknownTool(message)
             | Kind::UnknownResource(message)
             | Kind::BadRequest(message) => message.clone(),
+            Kind::Question(_) => "a person has to confirm this call first; nothing was sent".to_owned(),
             Kind::BadCursor => "`cursor` was not issued by this server; start again without it".to_owned(),
         }
     }

@@ -15,7 +15,11 @@ pub mod cli;
 mod completes;
 pub mod completions;
 pub mod config;
+/// The same file as in the generator.
+#[path = "../crates/codegen/src/confirm.rs"]
+mod confirm;
 mod connect;
+pub mod consent;
 pub mod context;
 mod controls;
 mod cursor;

@@ -64,6 +64,7 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
         risk: Risk::Read,
         decided: Risk::Read,
         mask: Mask::default(),
+        asking: None,
     };
     let watch = Arc::new(CallWatch::new(watch, &context.client));
     let begun = watch.begin(false);

@@ -1,5 +1,5 @@
 //! Seals values that a client keeps for the server, such as the place where a list continues: only the caller who
-//! received one can use it, it cannot be changed, and it is valid for a day. Nothing is stored, so that any replica
+//! received one can use it, it cannot be changed, and it is valid for a time. Nothing is stored, so that any replica
 //! with the same keys opens what another has sealed.
 
 use std::path::{Path, PathBuf};
@@ -80,6 +80,15 @@ impl SigningKeys {
     }
 }
 
+/// Why a seal is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// It is not this caller's, not of these keys, for something else, or was changed.
+    Foreign,
+    /// It holds no more.
+    Late,
+}
+
 /// The seal of one caller.
 #[derive(Debug, Clone)]
 pub struct Seal {
@@ -88,15 +97,20 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// A text with its seal.
+    /// The place where a list goes on, with its seal.
     pub(crate) fn seal(&self, text: &str) -> String {
-        self.seal_until(text, seconds() + LIFE.as_secs())
+        self.seal_until("", text, seconds() + LIFE.as_secs())
     }
 
-    fn seal_until(&self, text: &str, end: u64) -> String {
+    /// A text for something else, with a seal that holds for so long.
+    pub(crate) fn seal_for(&self, purpose: &str, text: &str, life: Duration) -> String {
+        self.seal_until(purpose, text, seconds() + life.as_secs())
+    }
+
+    fn seal_until(&self, purpose: &str, text: &str, end: u64) -> String {
         let signed = format!("{text}{SEPARATOR}{end}");
         // There is always a first key.
-        let message = self.message(&signed);
+        let message = self.message(purpose, &signed);
         let tag = self.keys.with(|keys| keys.first().map(|key| hmac::sign(key, &message)));
         let tag = tag.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default();
         format!("{signed}{SEPARATOR}{tag}")
@@ -104,19 +118,33 @@ impl Seal {
 
     /// The text of a seal that is this caller's and still holds.
     pub(crate) fn open<'a>(&self, sealed: &'a str) -> Option<&'a str> {
-        let (signed, tag) = sealed.rsplit_once(SEPARATOR)?;
-        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        let message = self.message(signed);
-        if !self.keys.with(|keys| keys.iter().any(|key| hmac::verify(key, &message, &tag).is_ok())) {
-            return None;
-        }
-        let (text, end) = signed.rsplit_once(SEPARATOR)?;
-        (end.parse::<u64>().ok()? > seconds()).then_some(text)
+        self.open_for("", sealed).ok()
     }
 
-    /// What is signed: the length of the first part keeps the two apart.
-    fn message(&self, signed: &str) -> Vec<u8> {
-        let mut message = (self.principal.len() as u64).to_be_bytes().to_vec();
+    /// The same of what was sealed for something else.
+    pub(crate) fn open_for<'a>(&self, purpose: &str, sealed: &'a str) -> Result<&'a str, Broken> {
+        let signed = self.signed(purpose, sealed).ok_or(Broken::Foreign)?;
+        let (text, end) = signed.rsplit_once(SEPARATOR).ok_or(Broken::Foreign)?;
+        let end = end.parse::<u64>().map_err(|_| Broken::Foreign)?;
+        if end > seconds() { Ok(text) } else { Err(Broken::Late) }
+    }
+
+    fn signed<'a>(&self, purpose: &str, sealed: &'a str) -> Option<&'a str> {
+        let (signed, tag) = sealed.rsplit_once(SEPARATOR)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        let message = self.message(purpose, signed);
+        self.keys.with(|keys| keys.iter().any(|key| hmac::verify(key, &message, &tag).is_ok())).then_some(signed)
+    }
+
+    /// What is signed: the length of the first part keeps the two apart. A purpose stands behind a byte that no length
+    /// begins with.
+    fn message(&self, purpose: &str, signed: &str) -> Vec<u8> {
+        let mut message = Vec::new();
+        if !purpose.is_empty() {
+            message.push(0xff);
+            message.extend_from_slice(purpose.as_bytes());
+        }
+        message.extend_from_slice(&(self.principal.len() as u64).to_be_bytes());
         message.extend_from_slice(self.principal.as_bytes());
         message.extend_from_slice(signed.as_bytes());
         message
@@ -141,7 +169,10 @@ mod tests {
         assert_eq!(anna.open(&sealed), Some("next~page.x"));
         assert_eq!(ben.open(&sealed), None);
         assert_eq!(SigningKeys::random().expect("keys").of("anna").open(&sealed), None);
-        assert_eq!(anna.open(&anna.seal_until("next", seconds())), None, "it is over");
+        assert_eq!(anna.open(&anna.seal_until("", "next", seconds())), None, "it is over");
+        let other = anna.seal_for("other", "next", super::LIFE);
+        assert_eq!((anna.open(&other), anna.open_for("other", &other)), (None, Ok("next")));
+        assert_eq!(anna.open_for("other", &sealed), Err(super::Broken::Foreign));
         for changed in [sealed.replacen("next", "text", 1), format!("{sealed}A"), "next".to_owned(), String::new()] {
             assert_eq!(anna.open(&changed), None, "{changed}");
         }

@@ -1,5 +1,7 @@
 //! The MCP server: the protocol's requests answered from the registry, for both eras from one handler.
 
+mod asking;
+mod calling;
 mod ceiling;
 mod changes;
 mod completions;
@@ -12,18 +14,17 @@ mod turns;
 mod typing;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use databricks::{Closing, without_tokens};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    ContentBlock, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    PromptsCapability, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
-    ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool as McpTool,
-    ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
+    CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, PromptsCapability, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
+    ServerConfig, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
@@ -31,14 +32,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::caller::Caller;
-use crate::calls;
+use crate::consent::Questions;
 use crate::context::Context;
 use crate::definition::Risk;
 use crate::error::Error;
-use crate::images::Media;
 use crate::metrics::Metrics;
 use crate::registry::{About, LiveRegistry, Registry, Tool};
 use crate::resources;
+use crate::seal::{Seal, SigningKeys};
 use crate::server::ceiling::only_reading;
 use crate::server::instructions::instructions;
 use crate::server::reports::reporting;
@@ -84,6 +85,8 @@ pub struct Server {
     ceiling: Risk,
     /// The SHA-256 of what is exposed.
     digest: Option<Arc<str>>,
+    /// The questions to a person that are open.
+    questions: Questions,
 }
 
 impl Server {
@@ -102,6 +105,8 @@ impl Server {
             is_for_all: true,
             ceiling: Risk::Destructive,
             digest: None,
+            // One caller, whom nobody else can be taken for.
+            questions: Questions::default().of(SigningKeys::random().ok().map(|keys| keys.of(""))),
         }
     }
 
@@ -120,14 +125,16 @@ impl Server {
         &self.workspaces
     }
 
-    /// A server like this one for a caller: of this registry, with workspaces of its own, and with turns for so many calls.
-    pub(crate) fn for_caller(&self, registry: Arc<Registry>, workspaces: Workspaces, calls: usize) -> Self {
+    /// A server like this one for a caller: of this registry, with workspaces and a seal of its own, and with turns for so many
+    /// calls.
+    pub(crate) fn for_caller(&self, registry: Arc<Registry>, workspaces: Workspaces, calls: usize, seal: Seal) -> Self {
         Self {
             registry: Arc::new(registry.into()),
             workspaces,
             turns: Turns::of(calls),
             typing: Typing::default(),
             is_for_all: false,
+            questions: self.questions.of(Some(seal)),
             ..self.clone()
         }
     }
@@ -321,56 +328,7 @@ impl ServerHandler for Server {
         call: CallToolRequestParams,
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let started = Instant::now();
-        let changes = self.registry.changes();
-        let media = Media::default();
-        let closing = Closing::at(self.input_ended.clone());
-        let (span, workspaces) = self.traced_call(&call.name, self.workspaces(&request), &request);
-        let workspaces = self.bounded(workspaces, &call.name, self.ceiling(&request));
-        let workspaces = self.closing(workspaces.with_media(&media), &call.name, &closing);
-        let _call = (workspaces.first().cleanup.call(), self.under_way.token());
-        let arguments = call.arguments.unwrap_or_default();
-        let outcome = reporting(&request, workspaces, async |workspaces| {
-            // Dropping the call undoes what it started.
-            tokio::select! {
-                biased;
-                () = request.ct.cancelled() => Err(Error::failed("the call was cancelled")),
-                () = self.stop.cancelled() => Err(Error::failed("the server is stopping")),
-                outcome = async {
-                    let _turn = closing.wait(self.turns.take()).await?;
-                    // On the heap, as the next two: rmcp keeps the futures of all requests on its stack.
-                    Box::pin(calls::call(&self.registry, &workspaces, &call.name, arguments)).await
-                } => outcome,
-            }
-        });
-        let outcome = outcome.await;
-        let milliseconds = started.elapsed().as_millis();
-        if changes.has_changed().unwrap_or_default() {
-            changes::tell(&request).await;
-        }
-        let result = match outcome {
-            Ok(value) => {
-                tracing::info!(tool = %call.name, milliseconds, "called");
-                span.succeeded();
-                let mut result = CallToolResult::structured(value);
-                let text = result.content.first().and_then(|block| block.as_text());
-                self.count(&call.name, "ok", started.elapsed(), text.map_or(0, |block| block.text.len()));
-                let images = media.take().into_iter();
-                result.content.extend(images.map(|image| ContentBlock::image(image.base64, image.mime_type)));
-                result
-            }
-            Err(error) => {
-                tracing::info!(tool = %call.name, milliseconds, %error, "failed");
-                let outcome = if error.rule().is_some() { "refused" } else { "error" };
-                self.count(&call.name, outcome, started.elapsed(), 0);
-                span.failed(if request.ct.is_cancelled() { "cancelled" } else { outcome }, error.kind());
-                if error.is_protocol_error() {
-                    return Err(ErrorData::invalid_params(error.to_string(), None));
-                }
-                CallToolResult::error(vec![ContentBlock::text(error.to_string())])
-            }
-        };
-        Ok(result.with_meta(meta(&request)).into())
+        self.called(call, request).await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {

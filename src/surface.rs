@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Options;
+use crate::consent::Level;
 use crate::definition::{Action, ToolDefinition};
 use crate::digest::Sha256Hex;
 use crate::error::Error;
@@ -42,6 +43,10 @@ pub struct Allowed {
     pub no_user_functions: bool,
     /// What would change something is shown and not sent.
     pub dry_run: bool,
+    /// What a person has to confirm: `destructive`, `write`, `never`, or `marked` where nothing is said.
+    pub confirm: String,
+    /// Names whose change a person has to confirm.
+    pub protect: Vec<String>,
     /// SHA-256 of the policy file.
     pub policy: Option<String>,
     /// Tools may read and write files of the machine, within directories.
@@ -56,6 +61,9 @@ pub struct Allowed {
 pub struct Exposed {
     /// `read`, `write` or `destructive`, as it is under these options.
     pub risk: String,
+    /// When a person has to confirm it, where the risk does not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
     /// Whether clients see it from the start.
     pub listed: bool,
     /// Method and path of each request that it can make.
@@ -80,6 +88,7 @@ impl Surface {
         let tools = registry.callable().map(|found| {
             let exposed = Exposed {
                 risk: found.risk.name().to_owned(),
+                confirm: found.definition.confirm.map(|confirm| confirm.name().to_owned()),
                 listed: found.is_listed,
                 requests: requests(found.definition),
                 definition: definition(found.definition),
@@ -98,6 +107,8 @@ impl Surface {
                 read_only: registry.is_read_only(),
                 no_user_functions: options.no_user_functions,
                 dry_run: options.dry_run,
+                confirm: options.confirm.0.map_or("marked", Level::name).to_owned(),
+                protect: options.protected(),
                 policy: policy.map(|policy| policy.digest().to_owned()),
                 local_files: !options.local_roots().is_empty(),
                 workspaces: workspaces.collect(),
@@ -239,6 +250,8 @@ mod tests {
             ("--toolsets jobs --read-only", "`options.read_only`: false was approved, and it is true"),
             ("--toolsets jobs --no-user-functions", "`options.no_user_functions`"),
             ("--toolsets jobs --dry-run", "`options.dry_run`"),
+            ("--toolsets jobs --confirm never", "`options.confirm`: \"marked\" was approved, and it is \"never\""),
+            ("--toolsets jobs --protect prod*", "`options.protect`"),
             ("--toolsets jobs --local-root /", "`options.local_files`"),
             ("--toolsets jobs --profile a --profile b", "`options.workspaces.a` was not approved"),
             ("--toolsets jobs,reach", "more"),
@@ -253,9 +266,11 @@ mod tests {
     fn an_approval_cannot_be_edited() {
         let approved = approval(surface("--toolsets jobs"));
         let edited = approved.replacen("\"destructive\"", "\"read\"", 1);
-        for (text, words) in
-            [(edited.as_str(), "it was changed after it was written"), ("{}", "is not an approval"), ("", "is not an approval")]
-        {
+        for (text, words) in [
+            (edited.as_str(), "it was changed after it was written"),
+            ("{}", "is not an approval"),
+            ("", "is not an approval"),
+        ] {
             let refusal = surface("--toolsets jobs").check(text).expect_err(words).to_string();
             assert!(refusal.contains(words), "{refusal}");
         }

@@ -35,6 +35,8 @@ struct State {
 pub(crate) enum End<'a> {
     /// With an answer of so many bytes.
     Answer(usize),
+    /// With a question to a person: nothing was changed.
+    Asked,
     /// With an error.
     Error(&'a Error),
     /// It was given up.
@@ -102,6 +104,7 @@ impl Record {
             let (outcome, error, bytes, refusal) = match end {
                 End::Answer(bytes) => ("ok", None, *bytes, None),
                 End::Error(error) => ("error", Some(error.kind()), error.to_string().len(), error.rule()),
+                End::Asked => ("asked", None, 0, None),
                 End::Cancelled => ("cancelled", None, 0, None),
             };
             let decision = if refusal.is_some() { "refused" } else { "allowed" };

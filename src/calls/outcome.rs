@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use databricks::{Arguments, Cursor, Location};
+use databricks::{Arguments, Client, Cursor, Location};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
@@ -90,35 +90,40 @@ fn words(verify: &Verify, idempotent: bool, seen: &Seen) -> String {
 }
 
 async fn see(context: &Context, look: &Look, given: &Map<String, Value>, began: Instant) -> Result<Seen, Error> {
-    let mut request = Arguments::new().with_retry_budget(RETRY_BUDGET);
-    for (location, wire, template) in look.bind {
-        match filled(template, given) {
-            Some(value) => request.insert(*location, *wire, value),
-            // An optional filter is left out; without the place in the path there is nothing to ask for.
-            None if *location == Location::Path => return Ok(Seen::Unclear(String::new())),
-            None => {}
-        }
-    }
-    let found = match look.items {
-        Some(items) => listed(context, look, items, request, given).await?,
-        None => object(context, look, request).await?,
-    };
+    let Some(found) = find(&context.client, look, given).await? else { return Ok(Seen::Unclear(String::new())) };
     // By the clock of the workspace, which has made the times of its objects.
     let now = context.client.service_time().and_then(|now| Timestamp::try_from(now).ok());
     let earliest = now.and_then(|now| now.checked_sub(began.elapsed().saturating_add(SKEW)).ok());
     Ok(judge(look, found, earliest))
 }
 
+/// The objects that a look finds; `None` where the arguments do not say where to look.
+pub(super) async fn find(client: &Client, look: &Look, given: &Map<String, Value>) -> Result<Option<Found>, Error> {
+    let mut request = Arguments::new().with_retry_budget(RETRY_BUDGET);
+    for (location, wire, template) in look.bind {
+        match filled(template, given) {
+            Some(value) => request.insert(*location, *wire, value),
+            // An optional filter is left out; without the place in the path there is nothing to ask for.
+            None if *location == Location::Path => return Ok(None),
+            None => {}
+        }
+    }
+    match look.items {
+        Some(items) => listed(client, look, items, request, given).await.map(Some),
+        None => object(client, look, request).await.map(Some),
+    }
+}
+
 /// What a look has found.
 #[derive(Debug, Default)]
-struct Found {
-    objects: Vec<Value>,
+pub(super) struct Found {
+    pub(super) objects: Vec<Value>,
     /// Whether there is more than was read.
     is_cut: bool,
 }
 
-async fn object(context: &Context, look: &Look, request: Arguments) -> Result<Found, Error> {
-    let object = match context.client.execute(look.operation, request).await {
+async fn object(client: &Client, look: &Look, request: Arguments) -> Result<Found, Error> {
+    let object = match client.execute(look.operation, request).await {
         Ok(object) => Some(object.into_json().unwrap_or_default()),
         Err(error) if error.is_not_found() => None,
         Err(error) => return Err(error.into()),
@@ -127,7 +132,7 @@ async fn object(context: &Context, look: &Look, request: Arguments) -> Result<Fo
 }
 
 async fn listed(
-    context: &Context,
+    client: &Client,
     look: &Look,
     items: &str,
     request: Arguments,
@@ -146,10 +151,10 @@ async fn listed(
     let mut cursor: Option<Cursor> = None;
     for _ in 0..MOST_PAGES {
         let (page, next) = if look.operation.pagination.is_some() {
-            let page = context.client.page(look.operation, request.clone(), cursor.as_ref()).await?;
+            let page = client.page(look.operation, request.clone(), cursor.as_ref()).await?;
             (page.items, page.next)
         } else {
-            let answer = context.client.execute(look.operation, request.clone()).await?.into_json().unwrap_or_default();
+            let answer = client.execute(look.operation, request.clone()).await?.into_json().unwrap_or_default();
             (shape::at(&answer, items).and_then(Value::as_array).cloned().unwrap_or_default(), None)
         };
         found.objects.extend(page.into_iter().filter(is_wanted));

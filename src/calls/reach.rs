@@ -28,10 +28,7 @@ impl Reach {
             && plain.operation.is_of_account()
             && let Some(fields) = shown.as_object_mut()
         {
-            fields.insert(
-                "needs".to_owned(),
-                "an account: its host and id in the server's configuration".into(),
-            );
+            fields.insert("needs".to_owned(), "an account: its host and id in the server's configuration".into());
         }
         if with_schema && let Some(fields) = shown.as_object_mut() {
             // Without the properties that stand in the lists of tools for those that only the API knows.

@@ -1,12 +1,17 @@
 //! The watch over the requests of one call: it lets through what the policy allows, holds back what a dry run must not
 //! send, and records the ids of requests.
 
+pub(crate) mod asks;
+mod facts;
+mod question;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use databricks::{Client, Error, Location, Mask, Method, Operation, Outgoing, Verdict, Watch};
 use serde_json::{Value, json};
 
+use self::asks::Asking;
 use super::names::Names;
 use crate::audit::Record;
 use crate::domain::sql::read_only::{self, Circumstances};
@@ -40,6 +45,8 @@ pub(crate) struct Watched {
     pub(crate) decided: Risk,
     /// The secrets among its arguments.
     pub(crate) mask: Mask,
+    /// Who has consented to it; `None` for what only reads.
+    pub(crate) asking: Option<Asking>,
 }
 
 /// Sees every request of one call.
@@ -56,14 +63,19 @@ pub(crate) struct CallWatch {
     refused_by: Mutex<Option<String>>,
     /// Whether the call has run a statement that the policy allowed.
     has_run: AtomicBool,
+    /// Whether the call has changed something that nobody had to confirm.
+    has_changed: AtomicBool,
+    /// What ends the call, as nobody has confirmed it.
+    unconfirmed: Mutex<Option<crate::error::Error>>,
 }
 
 impl CallWatch {
     /// Watches a call that is made with this client.
     pub(crate) fn new(of: Watched, client: &Client) -> Self {
         let host = client.host().rsplit('/').next().unwrap_or_default().to_owned();
-        let (held, refused_by, has_run) = Default::default();
-        Self { of, client: client.clone(), names: Names::default(), host, held, refused_by, has_run }
+        let (held, refused_by, has_run, has_changed, unconfirmed) = Default::default();
+        let (client, names) = (client.clone(), Names::default());
+        Self { of, client, names, host, held, refused_by, has_run, has_changed, unconfirmed }
     }
 
     /// Asks the policy whether the call may begin; `calls_others` says that others are asked about by themselves.
@@ -271,7 +283,7 @@ impl Watch for CallWatch {
             if request.is_undoing && !is_read {
                 self.of.record.undo(request.operation.id);
             }
-            if self.of.file.is_none() && !self.of.policy.dry_run {
+            if self.of.file.is_none() && !self.of.policy.dry_run && !self.may_ask() {
                 return Ok(());
             }
             let risk = self.risk_of(request).await;
@@ -283,7 +295,7 @@ impl Watch for CallWatch {
                 self.held.lock().unwrap_or_else(PoisonError::into_inner).push(self.shown(request));
                 return Err(Error::held_back("this is a dry run: nothing was sent"));
             }
-            Ok(())
+            if request.is_undoing { Ok(()) } else { self.confirm(request, risk).await }
         })
     }
 

@@ -42,6 +42,9 @@ pub enum Command {
         /// Its arguments as a JSON object; `-` reads them from stdin, so that no process list shows a secret
         #[arg(default_value = "{}")]
         arguments: String,
+        /// Ask nobody to confirm the call
+        #[arg(long)]
+        yes: bool,
     },
     /// List or read resources
     #[command(subcommand)]

@@ -51,6 +51,11 @@ fn text(surface: &Surface) -> Result<String, Error> {
         format!("read-only                {}", yes(options.read_only)),
         format!("people's SQL functions   {}", yes(!options.no_user_functions)),
         format!("dry run                  {}", yes(options.dry_run)),
+        format!("confirmed by a person    {}", options.confirm),
+        format!(
+            "protected names          {}",
+            if options.protect.is_empty() { "none".to_owned() } else { options.protect.join(", ") }
+        ),
         format!(
             "policy                   {}",
             options.policy.as_ref().map_or("none".to_owned(), |digest| format!("sha256:{digest}"))
@@ -80,5 +85,6 @@ fn text(surface: &Surface) -> Result<String, Error> {
 }
 
 fn line(name: &str, tool: &Exposed, width: usize) -> String {
-    format!("{name:width$}  {:11}  {}", tool.risk, tool.requests.join(", "))
+    let confirm = tool.confirm.as_ref().map(|confirm| format!(" (confirm {confirm})")).unwrap_or_default();
+    format!("{name:width$}  {:11}  {}{confirm}", tool.risk, tool.requests.join(", "))
 }

@@ -14,6 +14,7 @@ mod cancelling;
 mod code;
 mod completions;
 mod compute_shapes;
+mod consent;
 mod data;
 mod data_edges;
 mod diagnosis;

@@ -55,6 +55,15 @@ impl House {
     }
 
     pub(crate) async fn beside(arguments: &str, sandbox: &Arc<Sandbox>) -> Result<Self, Failure> {
+        Self::of(arguments, sandbox, |_| {}).await
+    }
+
+    /// A service whose context differs.
+    pub(crate) async fn of(
+        arguments: &str,
+        sandbox: &Arc<Sandbox>,
+        change: impl FnOnce(&mut Context),
+    ) -> Result<Self, Failure> {
         let listen = ["--listen", "127.0.0.1:0"].into_iter().filter(|_| !arguments.contains("--listen"));
         let arguments = ["http"].into_iter().chain(listen).chain(arguments.split_whitespace());
         let options = Cli::try_parse_from(arguments)?.options;
@@ -62,6 +71,7 @@ impl House {
         config.limits.requests_per_second = None;
         let mut context = Context::new(databricks::Client::new(config)?, Budget::tokens(6_000), None);
         context.cache = Cache::new(Duration::from_secs(60));
+        change(&mut context);
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
         let service = http::open(&options, Server::new(Registry::new(&selection)?, context)).await?;
         let base = service.url().trim_end_matches("/mcp").to_owned();

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod callers;
+mod consent;
 mod errors;
 mod health;
 mod house;

@@ -208,3 +208,25 @@ async fn a_policy_bounds_the_bytes_of_an_answer() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_command_without_a_terminal_asks_nobody() -> Outcome {
+    let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    let drop = json!({ "statement": "DROP TABLE main.default.greetings" }).to_string();
+    let call = |more: &'static [&'static str]| {
+        let command: Vec<_> = ["call", "execute_sql", &drop].into_iter().chain(more.iter().copied()).collect();
+        binary_of(&sandbox, &command).output()
+    };
+    let refused = call(&[]).await?;
+    let text = String::from_utf8(refused.stderr)?;
+    assert!(!refused.status.success() && text.contains("drops a table") && text.contains("add `--yes`"), "{text}");
+    let firm = call(&["--confirm", "write", "--protect", "main.*"]).await?;
+    assert!(String::from_utf8(firm.stderr)?.contains("is protected (`--protect main.*`)"));
+    assert!(call(&["--yes", "--protect", "main.*"]).await?.status.success());
+    let wrong = call(&["--confirm", "always"]).await?;
+    assert!(String::from_utf8(wrong.stderr)?.contains("expected `destructive`, `write` or `never`"));
+    // A variable that nobody has filled in says nothing.
+    let mut quiet = binary_of(&sandbox, &["call", "list_jobs"]);
+    assert!(quiet.env("DATABRICKS_MCP_CONFIRM", "").env("DATABRICKS_MCP_PROTECT", "").output().await?.status.success());
+    Ok(())
+}

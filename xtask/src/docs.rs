@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use codegen::allowlist::{PromptMessage, Tool, Toolset};
+use codegen::allowlist::{Confirm, PromptMessage, Tool, Toolset};
 use codegen::{Allowlist, Api};
 
 use crate::{print, root};
@@ -105,14 +105,15 @@ fn toolsets(api: &Api, allowlist: &Allowlist) -> Result<String> {
 
 /// A table for each toolset, from the allowlist alone: the same facts that the server is built from.
 fn tools(allowlist: &Allowlist) -> Result<String> {
-    let mut text = String::from("# Tools and resources\n\nWritten by `cargo xtask docs` from `allowlist/`.\n");
+    let mut text = String::from(TOOLS_HEAD);
     for toolset in sorted(allowlist) {
         let default = if toolset.default { ", in the default profile" } else { "" };
         writeln!(text, "\n## {} (`{}`{default})\n\n{}\n", toolset.title, toolset.name, toolset.description)?;
         writeln!(text, "| tool | risk | what it does |\n|---|---|---|")?;
         for tool in tools_of(allowlist, toolset) {
             let first = first_sentence(&tool.description).replace('|', "\\|");
-            writeln!(text, "| `{}` | {} | {first} |", tool.name, tool.risk.name())?;
+            let asks = asks(tool.confirm);
+            writeln!(text, "| `{}` | {}{asks} | {first} |", tool.name, tool.risk.name())?;
         }
     }
     writeln!(text, "\n## Resources\n\n| resource | what it is |\n|---|---|")?;
@@ -125,10 +126,21 @@ fn tools(allowlist: &Allowlist) -> Result<String> {
     for (id, decision) in &allowlist.decisions {
         if let Some(reachable) = &decision.reachable {
             let summary = reachable.summary.replace('|', "\\|");
-            writeln!(text, "| `{id}` | {} | {summary} |", reachable.risk.name())?;
+            let asks = asks(reachable.confirm);
+            writeln!(text, "| `{id}` | {}{asks} | {summary} |", reachable.risk.name())?;
         }
     }
     Ok(text)
+}
+
+/// What is said of when a tool asks a person.
+fn asks(confirm: Option<Confirm>) -> &'static str {
+    match confirm {
+        None => "",
+        Some(Confirm::Always) => ", always asks",
+        Some(Confirm::SqlWrites) => ", asks by statement",
+        Some(Confirm::Never) => ", never asks",
+    }
 }
 
 /// A section for each prompt.
@@ -165,6 +177,13 @@ fn prompts(allowlist: &Allowlist) -> Result<String> {
     }
     Ok(text)
 }
+
+const TOOLS_HEAD: &str = "# Tools and resources
+
+Written by `cargo xtask docs` from `allowlist/`.
+
+What `always asks`, a person has to confirm ([confirm.md](confirm.md)); of the rest, what is destructive is confirmed where the client can ask.
+";
 
 const PROMPTS_HEAD: &str = "# Prompts
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::api::{Api, Location, Operation, Pagination};
+pub use crate::confirm::Confirm;
 use crate::nearest::did_you_mean;
 pub use crate::risk::Risk;
 use crate::yaml::{self, Position, Problem};
@@ -118,6 +119,8 @@ pub struct Reachable {
     pub risk: Risk,
     /// One sentence: what a call does.
     pub summary: String,
+    /// When a person is asked before a call; `None` where the risk decides.
+    pub confirm: Option<Confirm>,
     /// What is sent, and what comes back: everything that the specs say.
     pub call: OperationTool,
 }
@@ -154,6 +157,8 @@ pub struct Tool {
     pub open_world: bool,
     /// A composite that, where only reading is allowed, refuses by itself whatever does more.
     pub guarded: bool,
+    /// When a person is asked before a call changes something; `None` where the risk decides.
+    pub confirm: Option<Confirm>,
     /// Other names of its arguments, which clients may use and no schema shows: other name to name.
     pub argument_aliases: BTreeMap<String, String>,
     /// What shows whether it did its work, for a tool that changes something.

@@ -13,6 +13,7 @@ pub mod allowlist;
 pub mod api;
 pub mod audit;
 pub mod completes;
+mod confirm;
 pub mod emit;
 mod examples;
 pub mod lint;

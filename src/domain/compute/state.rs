@@ -221,7 +221,10 @@ mod tests {
             "termination_reason": { "code": "CLOUD_PROVIDER_LAUNCH_FAILURE", "type": "CLOUD_FAILURE", "parameters": { "zone": "a" } },
         }));
         let text = ComputeKind::Cluster.failure("1", &compute).to_string();
-        assert!(text.contains("(TERMINATED): CLOUD_PROVIDER_LAUNCH_FAILURE (CLOUD_FAILURE) zone: a; No more"), "{text}");
+        assert!(
+            text.contains("(TERMINATED): CLOUD_PROVIDER_LAUNCH_FAILURE (CLOUD_FAILURE) zone: a; No more"),
+            "{text}"
+        );
         assert!(text.contains("`get_cluster_events`"), "{text}");
 
         let warehouse =

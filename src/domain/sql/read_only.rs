@@ -9,6 +9,7 @@
 //! [storage](names). Views pass: what they may do is decided by who may make them, and by the grants on them.
 
 mod constants;
+mod destroys;
 mod dialect;
 mod functions;
 mod identifiers;
@@ -34,6 +35,7 @@ use query::{Allowed, Refusal};
 use unquote::{Plain, Unclear};
 use words::{is_word, starts_with};
 
+pub(crate) use destroys::{Destroys, Target, destroys, mentioned};
 pub(crate) use tables::tables;
 
 /// Bytes of a statement without its comments and the contents of its strings. A token takes much more memory than its
@@ -139,20 +141,7 @@ fn in_all_readings(
     circumstances: &Circumstances,
     judge: impl Fn(&[Token], &Constants) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let usual = unquote::plain(sql, unquote::Reading::default());
-    let usual = usual.map_err(|unclear| Refusal::Unclear(unclear.reason().to_owned()))?;
-    let mut readings = vec![];
-    if usual.has_readings {
-        for (ends_comments, quotes_names) in [(true, false), (false, true), (true, true)] {
-            match unquote::plain(sql, unquote::Reading { ends_comments, quotes_names }) {
-                Ok(plain) => readings.push(plain),
-                // Nothing runs in this reading.
-                Err(Unclear::Unreadable(_)) => {}
-                Err(Unclear::Ambiguous(why)) => return Err(Refusal::Unclear(why.to_owned())),
-            }
-        }
-    }
-    for Plain { text, strings, .. } in [usual].into_iter().chain(readings) {
+    for Plain { text, strings, .. } in readings(sql).map_err(Refusal::Unclear)? {
         let constants = Constants::new(strings, &circumstances.parameters);
         let tokens = tokens(&text).map_err(Refusal::Unclear)?;
         let tokens = identifiers::resolve(tokens, &constants).map_err(Refusal::Denied)?;
@@ -162,6 +151,24 @@ fn in_all_readings(
         judge(statement(&tokens).ok_or(Refusal::Several)?, &constants)?;
     }
     Ok(())
+}
+
+/// A statement in each of its readings, the usual one first; or why it has none.
+fn readings(sql: &str) -> Result<Vec<Plain>, String> {
+    let usual = unquote::plain(sql, unquote::Reading::default()).map_err(|unclear| unclear.reason().to_owned())?;
+    let has_readings = usual.has_readings;
+    let mut readings = vec![usual];
+    if has_readings {
+        for (ends_comments, quotes_names) in [(true, false), (false, true), (true, true)] {
+            match unquote::plain(sql, unquote::Reading { ends_comments, quotes_names }) {
+                Ok(plain) => readings.push(plain),
+                // Nothing runs in this reading.
+                Err(Unclear::Unreadable(_)) => {}
+                Err(Unclear::Ambiguous(why)) => return Err(why.to_owned()),
+            }
+        }
+    }
+    Ok(readings)
 }
 
 /// The words and signs of a plain statement, or why nobody can be sure of them.

@@ -216,7 +216,8 @@ impl Tenants {
                 ..context
             }
         });
-        let server = self.template.for_caller(registry, workspaces, self.max_calls);
+        let seal = self.keys.of(&principal.id);
+        let server = self.template.for_caller(registry, workspaces, self.max_calls, seal);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)

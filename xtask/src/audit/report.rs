@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use codegen::allowlist::{Decision, Prompt, PromptMessage, Risk, Source, Tool};
+use codegen::allowlist::{Confirm, Decision, Prompt, PromptMessage, Risk, Source, Tool};
 use codegen::api::{Body, Location, Operation as ApiOperation, Response, Schema};
 use codegen::audit::type_name;
 use codegen::schema;
@@ -71,6 +71,9 @@ pub(super) struct ToolReport {
     pub(super) risk: &'static str,
     pub(super) default: bool,
     pub(super) guarded: bool,
+    /// When a person is asked, where the risk does not decide it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) confirm: Option<&'static str>,
     pub(super) annotations: Value,
     pub(super) aliases: Vec<String>,
     pub(super) operations: Vec<String>,
@@ -219,6 +222,7 @@ fn tool(surface: &Surface, tokenizer: &Tokenizer, tool: &Tool) -> ToolReport {
         risk: tool.risk.name(),
         default: surface.allowlist.toolsets.get(&tool.toolset).is_some_and(|toolset| toolset.default),
         guarded: tool.guarded,
+        confirm: tool.confirm.map(Confirm::name),
         annotations: shown.and_then(|shown| shown.get("annotations")).cloned().unwrap_or_default(),
         aliases: tool.aliases.clone(),
         operations: tool.uses.clone(),

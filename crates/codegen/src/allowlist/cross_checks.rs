@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::read::changes;
-use super::{Allowlist, Risk, Tool, verify};
+use super::{Allowlist, Confirm, Risk, Tool, verify};
 use crate::api::Api;
 use crate::nearest::did_you_mean;
 use crate::yaml::{Position, Problem};
+
+/// The operation that runs a SQL statement.
+const STATEMENT: &str = "sql.statement_execution.execute_statement";
 
 /// Every mistake; `lists` are the resources that lists name, and where.
 pub(super) fn check(allowlist: &Allowlist, api: &Api, lists: &[(Position, String)]) -> Vec<Problem> {
@@ -55,6 +58,19 @@ fn composites(allowlist: &Allowlist, api: &Api) -> Vec<Problem> {
     for tool in allowlist.tools.values().filter(|tool| !tool.open_world && !tool.uses.is_empty()) {
         let message = format!("`{}` uses operations of the workspace: it reaches out of this server", tool.name);
         problems.push(tool.position.problem(message));
+    }
+    // Without a statement, nothing would ever be asked.
+    let by_statement = |confirm: Option<Confirm>| confirm == Some(Confirm::SqlWrites);
+    for tool in allowlist.tools.values().filter(|tool| by_statement(tool.confirm)) {
+        if !tool.uses.iter().any(|id| id == STATEMENT) {
+            let message = format!("`{}` does not use `{STATEMENT}`: it has no statement to ask about", tool.name);
+            problems.push(tool.position.problem(message));
+        }
+    }
+    for (id, decision) in &allowlist.decisions {
+        if id != STATEMENT && decision.reachable.as_ref().is_some_and(|reachable| by_statement(reachable.confirm)) {
+            problems.push(decision.position.problem(format!("`{id}` runs no statement to ask about")));
+        }
     }
     for tool in allowlist.tools.values().filter(|tool| tool.operation.is_none() && tool.risk == Risk::Read) {
         let used = tool.uses.iter().filter_map(|id| allowlist.operation(api, id));

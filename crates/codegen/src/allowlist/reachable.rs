@@ -17,6 +17,7 @@ pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Rea
         return Ok(None);
     }
     let risk = read::risk(entry, "reach", Some(source))?;
+    let confirm = read::confirm(entry, risk)?;
     let node = entry.require("summary")?;
     let position = node.position.clone();
     let summary = node.text("summary")?.trim().to_owned();
@@ -45,7 +46,7 @@ pub(super) fn read(source: &Operation, entry: &mut Mapping) -> Result<Option<Rea
         lists: None,
         cache: None,
     };
-    Ok(Some(Reachable { risk, summary, call }))
+    Ok(Some(Reachable { risk, summary, confirm, call }))
 }
 
 fn check(summary: &str, position: &Position) -> Result<(), Problem> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Allowlist, Decided, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset, cross_checks,
-    operation, prompts, reachable, undocumented, verify,
+    Allowlist, Confirm, Decided, Decision, OperationTool, Preset, Problems, Resource, Risk, Tool, Toolset,
+    cross_checks, operation, prompts, reachable, undocumented, verify,
 };
 use crate::api::{Api, Operation};
 use crate::audit::digest;
@@ -252,9 +252,11 @@ impl<'a> Reader<'a> {
         let (filters, elsewhere) = (entry.take("filters"), entry.optional_string("elsewhere"));
         let (shown_by, cache) = (entry.take("verify"), entry.take("cache"));
         let (aliases, keywords) = (entry.strings("alias"), entry.optional_string("keywords"));
+        let confirm = entry.take("confirm");
         // A misspelt key is named before anything is missed because of it.
         entry.finish()?;
         let risk = risk?;
+        let confirm = confirm.map(|node| self::asks(node, risk)).transpose()?;
         let result = operation::shape(self.api, source, result)?;
         let (arguments, argument_aliases) = operation::arguments(self.api, source, &result, &position, params)?;
         let filters = operation::filters(self.api, source, &result, &arguments, filters)?;
@@ -278,6 +280,7 @@ impl<'a> Reader<'a> {
             risk,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: false,
+            confirm,
             open_world: true,
             because: None,
             decided: None,
@@ -298,8 +301,10 @@ impl<'a> Reader<'a> {
         let keywords = entry.optional_string("keywords");
         let (because, decided) = (entry.optional_string("because"), decided(&mut entry));
         let (shown_by, used) = (entry.take("verify"), entry.take("uses"));
+        let confirm = entry.take("confirm");
         entry.finish()?;
         let risk = risk?;
+        let confirm = confirm.map(|node| self::asks(node, risk)).transpose()?;
         let mut uses = Vec::new();
         for node in used.map(|node| node.sequence("a list of operation ids")).transpose()?.unwrap_or_default() {
             let position = node.position.clone();
@@ -320,6 +325,7 @@ impl<'a> Reader<'a> {
             description: description?,
             idempotent: idempotent?.unwrap_or(risk == Risk::Read),
             guarded: guarded?,
+            confirm,
             open_world: open_world?,
             because: because?,
             decided: decided?,
@@ -431,6 +437,25 @@ fn insert<T>(
     }
     map.insert(name, value);
     Ok(())
+}
+
+/// `confirm` of an entry that `risk` stands in, too.
+pub(super) fn confirm(entry: &mut Mapping, risk: Risk) -> Result<Option<Confirm>, Problem> {
+    entry.take("confirm").map(|node| asks(node, risk)).transpose()
+}
+
+/// When a person is asked.
+fn asks(node: Node, risk: Risk) -> Result<Confirm, Problem> {
+    let position = node.position.clone();
+    let word = node.string()?;
+    let known = Confirm::ALL.into_iter().find(|confirm| confirm.name() == word).ok_or_else(|| {
+        let known: Vec<_> = Confirm::ALL.into_iter().map(Confirm::name).collect();
+        position.problem(format!("`confirm: {word}` is unknown; there are `{}`", known.join("`, `")))
+    })?;
+    match risk {
+        Risk::Read => Err(position.problem("what only reads asks nobody: remove `confirm`")),
+        Risk::Write | Risk::Destructive => Ok(known),
+    }
 }
 
 /// `decided` of an entry.

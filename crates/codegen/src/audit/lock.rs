@@ -98,6 +98,7 @@ pub fn tool_lines(api: &Api, tool: &Tool) -> Vec<String> {
     if tool.guarded {
         lines.push("guarded: stays where only reading is allowed".to_owned());
     }
+    lines.extend(tool.confirm.iter().map(|confirm| format!("confirm {}", confirm.name())));
     lines.extend(tool.aliases.iter().map(|alias| format!("alias {alias}")));
     let kind = if tool.operation.is_some() { "operation" } else { "uses" };
     lines.extend(tool.uses.iter().map(|id| format!("{kind} {id}")));
@@ -284,7 +285,8 @@ fn callers(operation: &Operation, decision: &Decision, allowlist: &Allowlist) ->
     };
     lines.extend(allowlist.tools.values().filter(looks).map(|tool| format!("read look of {}", tool.name)));
     if let Some(reachable) = &decision.reachable {
-        lines.push(format!("{} reachable", reachable.risk.name()));
+        let confirm: String = reachable.confirm.iter().map(|confirm| format!(", confirm {}", confirm.name())).collect();
+        lines.push(format!("{} reachable{confirm}", reachable.risk.name()));
         let callers = reachable.call.arguments.iter().filter_map(|argument| match &argument.source {
             Source::Caller(input) => Some(input),
             Source::Fixed(_) | Source::Uuid => None,

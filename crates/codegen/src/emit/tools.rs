@@ -11,8 +11,8 @@ use super::names;
 use super::operations::{location, option};
 use super::prompts::prompt;
 use crate::allowlist::{
-    self, Allowlist, Argument, Decision, Encoding, Filter, Lists, Look, OperationTool, Preset, Reachable, Resource,
-    Risk, Shape, Source, Tool, Verify,
+    self, Allowlist, Argument, Confirm, Decision, Encoding, Filter, Lists, Look, OperationTool, Preset, Reachable,
+    Resource, Risk, Shape, Source, Tool, Verify,
 };
 use crate::api::{Api, Operation, Property, Response, Schema};
 use crate::examples;
@@ -106,7 +106,7 @@ pub fn definitions(api: &Api, allowlist: &Allowlist) -> Result<Vec<Value>> {
 
 /// An operation that executors reach, as if it were a tool of its id.
 fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
-    let Reachable { risk, summary, call } = reachable;
+    let Reachable { risk, summary, confirm, call } = reachable;
     Tool {
         name: id.to_owned(),
         aliases: Vec::new(),
@@ -118,6 +118,7 @@ fn executed(id: &str, decision: &Decision, reachable: &Reachable) -> Tool {
         risk: *risk,
         idempotent: *risk == Risk::Read,
         guarded: false,
+        confirm: *confirm,
         open_world: true,
         because: None,
         decided: None,
@@ -153,6 +154,12 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
         Risk::Write => quote!(Risk::Write),
         Risk::Destructive => quote!(Risk::Destructive),
     };
+    let confirm = match tool.confirm {
+        None => quote!(None),
+        Some(Confirm::Never) => quote!(Some(Confirm::Never)),
+        Some(Confirm::SqlWrites) => quote!(Some(Confirm::SqlWrites)),
+        Some(Confirm::Always) => quote!(Some(Confirm::Always)),
+    };
     let argument_aliases = tool.argument_aliases.iter().map(|(other, name)| quote!((#other, #name)));
     let action = match &tool.operation {
         Some(plain) => {
@@ -184,6 +191,7 @@ fn tool(api: &Api, allowlist: &Allowlist, tool: &Tool) -> Result<TokenStream> {
             risk: #risk,
             idempotent: #idempotent,
             guarded: #guarded,
+            confirm: #confirm,
             open_world: #open_world,
             argument_aliases: &[#(#argument_aliases),*],
             verify: #verify,

@@ -28,14 +28,14 @@ const JOBS: &str = r##"
 
 /// The mistakes of a toolset `jobs`, one line each.
 #[track_caller]
-fn check(yaml: &str, expected: &str) {
+pub(crate) fn check(yaml: &str, expected: &str) {
     let mistakes = toolset(&api(JOBS), yaml).expect_err("a mistake");
     assert_eq!(mistakes, dedent(expected));
 }
 
 /// The mistake of the tool `list_jobs` with `part` in its entry, which begins at 3:5.
 #[track_caller]
-fn check_entry(part: &str, expected: &str) {
+pub(crate) fn check_entry(part: &str, expected: &str) {
     let yaml = format!(
         "operations:\n  jobs.jobs.list:\n    {part}\n    tool: list_jobs\n    risk: read\n    title: List jobs\n    \
          description: Jobs.\n  jobs.jobs.get: {{ resource: {{ {JOB_RESOURCE} }} }}"
@@ -59,9 +59,9 @@ fn unknown_keys() {
         defaut: true
         ",
         "
-        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, because, decided, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, cache, alias, keywords
+        allowlist/jobs.yaml:2:78: unknown key `parms`; did you mean `params`?; keys here: exclude, typed, reach, because, decided, resource, tool, risk, title, description, idempotent, params, result, lists, filters, elsewhere, verify, cache, alias, keywords, confirm
         allowlist/jobs.yaml:3:23: unknown key `tol`; did you mean `tool`?; keys here: exclude, typed, reach, because, decided, resource, tool
-        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, open_world, alias, params, keywords, because, decided, verify, uses
+        allowlist/jobs.yaml:5:64: unknown key `toolset`; keys here: risk, title, description, idempotent, guarded, open_world, alias, params, keywords, because, decided, verify, uses, confirm
         allowlist/jobs.yaml:7:5: `reason` is missing
         allowlist/jobs.yaml:8:1: unknown key `defaut`; did you mean `default`?; keys here: toolset, title, description, default, decided, operations, undocumented, composites, exclude
         ",

@@ -318,6 +318,11 @@ fn each_change_of_a_decision_is_a_line() {
     );
     check(
         "make_job: { risk: write",
+        "make_job: { confirm: always, risk: write",
+        &["tool make_job: is   confirm always"],
+    );
+    check(
+        "make_job: { risk: write",
         "make_job: { idempotent: true, risk: write",
         &[
             "tool make_job: was  annotations readOnly=false destructive=false idempotent=false openWorld=true",

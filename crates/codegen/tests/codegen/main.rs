@@ -10,6 +10,7 @@
 
 mod allowlist;
 mod audit;
+mod confirm;
 mod drift;
 mod emit;
 mod lint;

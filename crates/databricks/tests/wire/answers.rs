@@ -25,11 +25,9 @@ async fn each_kind_of_answer_is_read() {
 
 #[tokio::test]
 async fn json_is_exact_and_may_be_absent() {
-    for (body, expected) in [
-        (r#"{"id":9007199254740993}"#, json!({"id": 9_007_199_254_740_993_u64})),
-        ("", json!({})),
-        (" \n", json!({})),
-    ] {
+    for (body, expected) in
+        [(r#"{"id":9007199254740993}"#, json!({"id": 9_007_199_254_740_993_u64})), ("", json!({})), (" \n", json!({}))]
+    {
         let workspace = Workspace::always(200, &[], body).await.unwrap();
         let answer = call(&workspace.client().unwrap(), &LIST).await.unwrap();
         assert_eq!(answer, Payload::Json(expected), "{body}");

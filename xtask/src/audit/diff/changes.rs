@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use codegen::allowlist::{Decided, Tool};
+use codegen::allowlist::{Confirm, Decided, Decision, Tool};
 use codegen::audit;
 use serde_json::Value;
 
@@ -148,6 +148,12 @@ fn operations(old: &Surface, new: &Surface) -> Vec<Raised> {
         {
             what.push(format!("risk {} → {}", before.name(), now.name()));
         }
+        let reachable = |decision: &Decision| decision.reachable.as_ref().map(|reachable| asks(reachable.confirm));
+        if let (Some(before), Some(now)) = (old.allowlist.decisions.get(id).and_then(reachable), reachable(decision))
+            && now < before
+        {
+            what.push(format!("confirm {} → {}", before.1, now.1));
+        }
         if what.is_empty() {
             continue;
         }
@@ -184,6 +190,9 @@ fn tools<'a>(new: &Surface, before: impl Fn(&str) -> Option<&'a Tool>) -> Vec<Ra
                 if tool.risk < earlier.risk {
                     what.push(format!("risk {} → {}", earlier.risk.name(), tool.risk.name()));
                 }
+                if asks(tool.confirm) < asks(earlier.confirm) {
+                    what.push(format!("confirm {} → {}", asks(earlier.confirm).1, asks(tool.confirm).1));
+                }
                 if tool.guarded && !earlier.guarded {
                     what.push("stays where only reading is allowed".to_owned());
                 }
@@ -195,6 +204,18 @@ fn tools<'a>(new: &Surface, before: impl Fn(&str) -> Option<&'a Tool>) -> Vec<Ra
         }
     }
     raised
+}
+
+/// How much a tool asks for, and the word for it. Where the allowlist says nothing, it asks by its risk, of those who can
+/// be asked.
+fn asks(confirm: Option<Confirm>) -> (u8, &'static str) {
+    let order = match confirm {
+        Some(Confirm::Never) => 0,
+        Some(Confirm::SqlWrites) => 1,
+        None => 2,
+        Some(Confirm::Always) => 3,
+    };
+    (order, confirm.map_or("by risk", Confirm::name))
 }
 
 /// Toolsets that are in the default profile and were not.
@@ -219,6 +240,7 @@ fn clauses(old: &Surface, new: &Surface, before: &Tool, now: &Tool) -> Vec<Strin
     };
     compare("name", &before.name, &now.name);
     compare("risk", before.risk.name(), now.risk.name());
+    compare("confirm", asks(before.confirm).1, asks(now.confirm).1);
     compare("toolset", &before.toolset, &now.toolset);
     compare("title", &before.title, &now.title);
     compare("description", before.description.trim(), now.description.trim());

@@ -186,6 +186,12 @@ fn a_lower_risk_and_a_wider_profile_need_a_decision() {
     let (text, is_decided) = change("description: Jobs.\n", &format!("description: Jobs.\ndefault: true\n{note}\n"));
     assert!(is_decided && text.contains("## Raised, and decided (3)"), "{text}");
     assert!(text.contains("| tokens of the default profile | 0 | "), "{text}");
+    let (text, is_decided) = change("risk: destructive\n", "risk: destructive\n    confirm: never\n");
+    assert!(!is_decided && text.contains("- **create\\_job**: confirm by risk → never\n"), "{text}");
+    let (text, is_decided) = change("reach: destructive,", "reach: destructive, confirm: never,");
+    assert!(!is_decided && text.contains("- **jobs.jobs.reset**: confirm by risk → never\n"), "{text}");
+    let (_, is_decided) = change("risk: destructive\n", "risk: destructive\n    confirm: always\n");
+    assert!(is_decided);
     // The other way, nobody is asked.
     let (text, is_decided) = change("reach: destructive", "reach: destructive, secret: []");
     assert!(is_decided, "{text}");

@@ -176,7 +176,7 @@ function toolDetail(tool) {
   return element("div", { className: "facts" },
     element("div", { className: "wide" }, paragraph(tool.description),
       tool.because && paragraph(`Classed as read because: ${tool.because}`),
-      element("div", { className: "tags" }, ...hints.map(([key, value]) => tag(`${key.replace("Hint", "")}: ${value}`)), tool.guarded && tag("guards itself"))),
+      element("div", { className: "tags" }, ...hints.map(([key, value]) => tag(`${key.replace("Hint", "")}: ${value}`)), tool.guarded && tag("guards itself"), tool.confirm && tag(`asks: ${tool.confirm}`))),
     list("Operations", tool.operations), list("Other names", tool.aliases), list("Hidden parameters", tool.hidden),
     list("Fixed values", tool.fixed.map(([name, value]) => `${name} = ${value}`)), list("Arguments cut by depth", tool.cut));
 }
