@@ -29,7 +29,8 @@ impl Server {
     /// A server of every toolset, after the handshake.
     pub(super) async fn start(host: &Host) -> Result<Self, Failure> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_databricks-mcp-server"));
-        command.args(["--toolsets", "all"]).env_clear().kill_on_drop(true);
+        // Its client has nobody to ask.
+        command.args(["--toolsets", "all", "--confirm", "never"]).env_clear().kill_on_drop(true);
         command.env("DATABRICKS_HOST", &host.url).env("DATABRICKS_TOKEN", "token");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut stderr = child.stderr.take().ok_or("no stderr")?;
