@@ -284,7 +284,7 @@ fn what_may_be_an_error_shows_by_names() {
         (r#"{"error":{"type":"x"}}"#, true),
         (r#"{"code":5,"message":"m"}"#, true),
         (r#"{"\u0065rror":"x"}"#, true),
-        (r#"{"clusters":[{"code":"x","state_message":"error"}],"has_more":false}"#, false),
+        (r#"{"clusters":[{"code":"x","state_message":"an error"}],"has_more":false}"#, false),
         ("{}", false),
     ] {
         assert_eq!(super::may_be_error(text.as_bytes()), may_be, "{text}");
