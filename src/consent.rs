@@ -263,7 +263,11 @@ impl Consent {
     /// How long a question is open, in words.
     fn minutes(&self) -> String {
         let seconds = self.terms.open.as_secs();
-        if seconds % 60 == 0 && seconds > 60 { format!("{} minutes", seconds / 60) } else { format!("{seconds} s") }
+        if seconds.is_multiple_of(60) && seconds > 60 {
+            format!("{} minutes", seconds / 60)
+        } else {
+            format!("{seconds} s")
+        }
     }
 }
 

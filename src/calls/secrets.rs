@@ -13,8 +13,6 @@ const ENDINGS: [&str; 8] =
 
 /// Arguments that the server adds to the tools of operations.
 const SHARED: [&str; 4] = ["workspace", "fields", "limit", "page_token"];
-/// Arguments of the tools that call others.
-const OF_EXECUTORS: [&str; 4] = ["workspace", "operation", "arguments", "page_token"];
 
 /// Hides what the call gives as secret: arguments that the allowlist marks with `secret`, and settings whose names say so.
 /// Arguments count as the caller wrote them, since an error about them may quote them.
@@ -50,7 +48,10 @@ fn is_unknown_beside_secrets(definition: &ToolDefinition, name: &str) -> bool {
             names().any(|(_, secret)| secret) && !is_known
         }
         // What an executor calls may take secrets.
-        Action::Composite(_) => definition.toolset == EXECUTORS && !OF_EXECUTORS.contains(&name),
+        Action::Composite(composite) => {
+            let takes = |schema: Value| schema.pointer(&format!("/properties/{}", name.replace('/', "~1"))).is_some();
+            definition.toolset == EXECUTORS && !SHARED.contains(&name) && !takes((composite.schema)())
+        }
     }
 }
 
@@ -144,6 +145,8 @@ mod tests {
             let put = json!({ "scope": "prod-scope", wrong: "correct horse" });
             assert_eq!(hidden("put_secret", put, "prod-scope: correct horse"), "prod-scope: ***");
         }
+        let search = json!({ "query": "run_notebook", "describe": true });
+        assert_eq!(hidden("search_operations", search, "run_notebook"), "run_notebook");
         let call = json!({ "operation": "put_secret", "args": { "string_value": "correct horse" } });
         assert_eq!(hidden("call_write_operation", call, "put_secret: correct horse"), "put_secret: ***");
         assert_eq!(hidden("list_jobs", json!({ "page_token": "abcdefghij" }), "abcdefghij"), "abcdefghij");

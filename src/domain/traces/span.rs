@@ -131,8 +131,7 @@ pub(crate) fn tree(spans: &[Span]) -> Vec<(usize, &Span)> {
     let mut open: Vec<_> = children.remove(&None).unwrap_or_default().into_iter().rev().map(|span| (0, span)).collect();
     // Spans in a circle hang on nothing, and are told after all others.
     let mut lost = spans.iter();
-    loop {
-        let Some((depth, span)) = open.pop().or_else(|| lost.next().map(|span| (0, span))) else { break };
+    while let Some((depth, span)) = open.pop().or_else(|| lost.next().map(|span| (0, span))) {
         if !told.insert(std::ptr::from_ref(span)) {
             continue;
         }
