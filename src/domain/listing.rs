@@ -35,7 +35,7 @@ impl Gathered {
     /// an item that was cut.
     pub(crate) fn answer(self, unknown: Option<String>, more: &str, alone: &str) -> Value {
         let returned = self.items.len();
-        let mut answer = json!({ "items": self.items, "returned": returned, "truncated": self.next.is_some() });
+        let mut answer = json!({ "items": self.items, "returned": returned, "truncated": self.next.is_some() || self.stopped.is_some() });
         for advice in unknown.into_iter().chain(self.stopped) {
             shape::advise(&mut answer, &advice);
         }
@@ -104,7 +104,7 @@ where
         {
             gathered.next = None;
             gathered.stopped =
-                Some("the list ends here, because the workspace named a page for the second time".to_owned());
+                Some("the list may lack items: the workspace named a page for the second time".to_owned());
             return Ok(gathered);
         }
         let is_enough = limit.map_or(!gathered.items.is_empty(), |limit| gathered.items.len() >= limit);

@@ -31,6 +31,14 @@ async fn without_a_warehouse_the_facts_of_a_table_stay() -> Outcome {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_table_is_no_table() -> Outcome {
+    let harness = Harness::scripted(move |request, _| request.starts_with(TABLE).then(|| json!({}))).await?;
+    let refusal = harness.refusal("get_table_schema", json!({ "full_name": ORDERS })).await?;
+    assert!(refusal.contains("neither the name nor the columns"), "{refusal}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn names_may_be_quoted_and_hold_what_quotes_allow() -> Outcome {
     let harness = Harness::default().await?;
     let answer = harness.answer("get_table_schema", json!({ "full_name": "`samples`.`retail`.`orders`" })).await?;

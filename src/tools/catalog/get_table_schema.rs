@@ -27,6 +27,9 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     table_name::check(&input.full_name)?;
     let request = tables::Get::new(&input.full_name).include_browse(true).include_delta_metadata(true);
     let table = context.send(request).await?;
+    if !["full_name", "name", "columns"].iter().any(|field| table.get(*field).is_some_and(|value| !value.is_null())) {
+        return Err(Error::unclear("the answer of the workspace has neither the name nor the columns of a table"));
+    }
     let mut answer = describe(&table, &input.full_name);
     if input.contents.is_asked_for() {
         table_contents::add(&context, &mut answer, &table, &input.full_name, &input.contents).await;
