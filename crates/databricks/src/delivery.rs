@@ -7,16 +7,15 @@ use reqwest::Url;
 use tokio::time::timeout;
 
 use crate::answer::Answer;
+use crate::elsewhere;
 use crate::error::Error;
 use crate::host::is_loopback;
-use crate::tls;
 use crate::weight::Form;
 
 /// What is answered to a delivery is a few words.
 const LARGEST: usize = 64 * 1024;
 /// How long a delivery may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The way to one place. No redirect is followed, so that headers with a credential go nowhere else.
 ///
@@ -46,18 +45,7 @@ impl Deliveries {
             return Err(Error::configuration("the address begins neither with `https://` nor with `http://`"));
         }
         let is_local = is_loopback(&url);
-        let mut http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config()?)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_PATIENCE);
-        if is_local {
-            // A proxy could not reach what runs on this machine.
-            http = http.no_proxy();
-        }
-        let http = http
-            .build()
-            .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))?;
-        Ok(Deliveries { http, is_private: is_local || url.scheme() == "https" })
+        Ok(Deliveries { http: elsewhere::client(is_local)?, is_private: is_local || url.scheme() == "https" })
     }
 
     /// Whether nobody on the network can read along.

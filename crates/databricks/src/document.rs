@@ -8,16 +8,15 @@ use reqwest::{Request, Url};
 use tokio::time::timeout;
 
 use crate::answer::Answer;
+use crate::elsewhere;
 use crate::error::Error;
 use crate::host::is_loopback;
-use crate::tls;
 use crate::weight::Form;
 
 /// Such a document has some kilobytes.
 const LARGEST: usize = 512 * 1024;
 /// How long a provider may take, from the first byte sent to the last that comes.
 const PATIENCE: Duration = Duration::from_secs(10);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The way to the documents of one provider. Nothing secret is sent.
 ///
@@ -49,18 +48,7 @@ impl Documents {
         if url.scheme() != "https" && !is_local {
             return Err(Error::configuration(format!("`{provider}` is neither `https` nor on this machine")));
         }
-        let mut http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config()?)
-            // One that leads elsewhere would let another host say whom to trust.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_PATIENCE);
-        if is_local {
-            http = http.no_proxy();
-        }
-        let http = http
-            .build()
-            .map_err(|error| Error::configuration(format!("cannot set up the HTTP client: {}", error.without_url())))?;
-        Ok(Documents { http, is_local })
+        Ok(Documents { http: elsewhere::client(is_local)?, is_local })
     }
 
     /// The bytes of a document.

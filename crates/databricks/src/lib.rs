@@ -101,6 +101,7 @@ mod deadline;
 mod delivery;
 mod departure;
 mod document;
+mod elsewhere;
 mod encode;
 mod error;
 mod host;
