@@ -113,7 +113,7 @@ async fn in_workspace(
     let registry = &registries.registry;
     if registry.workspaces().is_empty() {
         let arguments = checked(tool, arguments)?;
-        return run(registries, workspaces.first(), tool, arguments, mask).await;
+        return Box::pin(run(registries, workspaces.first(), tool, arguments, mask)).await;
     }
     let asked = workspaces::named(&arguments);
     let Some(access) = registry.workspace(tool, asked.as_deref())? else {
@@ -129,7 +129,7 @@ async fn in_workspace(
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
             let policy = context.policy.and(access.policy());
-            run(registries, &Context { policy, ..context.clone() }, tool, arguments, mask).await
+            Box::pin(run(registries, &Context { policy, ..context.clone() }, tool, arguments, mask)).await
         }
         (_, Err(error)) => Err(error),
         (None, _) => Err(Error::failed("this server has no access to the workspace")),
@@ -301,7 +301,7 @@ async fn run(
         Forgetting { cache: &context.cache, operations }
     });
     let answer = match definition.action {
-        Action::Operation(plain) => operation::run(context, plain, definition.risk, arguments).await,
+        Action::Operation(plain) => Box::pin(operation::run(context, plain, definition.risk, arguments)).await,
         Action::Composite(composite) => {
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context =

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use databricks::requests::catalog::tables;
-use databricks::{Mask, Request as _, Watch};
+use databricks::{Mask, Projection, Request as _, Watch};
 use serde_json::Value;
 
 use self::listing::{Asked, Candidate, Listing};
@@ -304,7 +304,8 @@ async fn page_of(
             if let Some(limit) = &plain.limit {
                 request.insert(limit.location, limit.wire, limit.page_size);
             }
-            operation::page_of(context, plain, request, &Cursor { page, ..Cursor::default() }).await
+            let cursor = Cursor { page, ..Cursor::default() };
+            operation::page_of(context, plain, request, (&cursor, Projection::whole())).await
         }
         // The tables of a schema, which are the only ones that no plain tool lists.
         Action::Composite(_) => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::TypedValueParser;
-use databricks::{Attribute, Config, Environment, Settings};
+use databricks::{Attribute, Config, Environment, Limits, Settings};
 use prometheus_client::metrics::counter::Counter;
 
 use crate::consent::{self, Choice, Terms};
@@ -139,6 +139,10 @@ pub struct Options {
     #[arg(long, global = true, help_heading = "Tools", env = "DATABRICKS_MCP_CACHE_TTL", default_value_t = CACHE_SECONDS,
           value_name = "SECONDS", value_parser = cache_seconds)]
     pub cache_ttl: u32,
+    /// Most requests to a workspace under way at once; it limits them by rate, not by their number
+    #[arg(long, global = true, help_heading = "Workspace", env = "DATABRICKS_MCP_MAX_REQUESTS", default_value_t = Limits::AT_ONCE,
+          value_name = "N", value_parser = at_once)]
+    pub max_requests: u32,
     /// A directory of this machine in which tools may read and write files (repeatable); without it they cannot
     #[arg(long = "local-root", global = true, help_heading = "Tools", env = "DATABRICKS_MCP_LOCAL_ROOT", value_name = "DIR",
           value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
@@ -253,7 +257,9 @@ impl Options {
     /// How to reach a workspace of [`Options::workspaces`]: flags, then the environment, then the profile. Nothing is
     /// contacted; a missing host or credential shows when it is needed.
     pub fn client_config(&self, workspace: &Access) -> Result<Config, Error> {
-        Ok(Config::resolve(self.settings(workspace), self.environment())?)
+        let config = Config::resolve(self.settings(workspace), self.environment())?;
+        let concurrency = usize::try_from(self.max_requests).unwrap_or(usize::MAX);
+        Ok(Config { limits: Limits { concurrency, ..config.limits }, ..config })
     }
 
     /// The workspace of a command that is about one.
@@ -311,6 +317,11 @@ impl Options {
 /// A budget of tokens.
 fn result_tokens(text: &str) -> Result<u32, String> {
     number(text, RESULT_TOKENS, 500..=25_000)
+}
+
+/// A number of requests.
+fn at_once(text: &str) -> Result<u32, String> {
+    number(text, Limits::AT_ONCE, 1..=1_000)
 }
 
 /// A time to live.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use databricks::{Arguments, Location, Payload};
+use databricks::{Arguments, Location, Payload, Projection};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::time;
@@ -17,6 +17,8 @@ use crate::domain::listing::gather;
 use crate::error::Error;
 use crate::shape::{self, Fields};
 
+/// The token for the rest of an object that comes in parts.
+const NEXT: &str = "next_page_token";
 /// So many fields are named that an answer lacks.
 const MOST_SHOWN: usize = 3;
 
@@ -32,7 +34,8 @@ pub(crate) async fn run(
         return list(context, tool, risk, arguments, fields).await;
     }
     let request = request(tool.arguments, arguments)?.idempotent(risk == Risk::Read);
-    let answer = context.client.execute(tool.operation, request).await;
+    let besides = tool.told.iter().chain(tool.result.decode).copied().chain([NEXT]);
+    let answer = context.client.execute_reading(tool.operation, request, &fields.reading(besides)).await;
     let mut value = match answer.map_err(|error| in_words_of_caller(tool, error))? {
         Payload::Empty => json!({}),
         Payload::Json(value) => value,
@@ -55,7 +58,7 @@ pub(crate) async fn run(
     }
     if let Some(next) = next {
         shape::put(&mut value, "truncated", true);
-        shape::put(&mut value, "next_page_token", next);
+        shape::put(&mut value, NEXT, next);
         shape::advise(&mut value, "there is more: pass `page_token`");
     }
     Ok(value)
@@ -83,7 +86,7 @@ fn in_words_of_caller(tool: &OperationTool, error: databricks::Error) -> Error {
 /// The token for the rest of an object that comes in parts, whatever fields are asked for.
 fn next_page(tool: &OperationTool, value: &Value) -> Option<String> {
     let takes_token = |argument: &Argument| matches!(argument.source, Source::Caller { name: "page_token", .. });
-    let token = value.get("next_page_token").and_then(Value::as_str).filter(|token| !token.is_empty())?;
+    let token = value.get(NEXT).and_then(Value::as_str).filter(|token| !token.is_empty())?;
     tool.arguments.iter().any(takes_token).then(|| token.to_owned())
 }
 
@@ -166,13 +169,16 @@ async fn list(
         request.insert(limit.location, limit.wire, page_size);
     }
     let as_of = Mutex::new(None);
+    // The fields of all filters, so that a page that is kept does for calls with others.
+    let looked_at = tool.filters.iter().map(|filter| filter.field).chain(tool.result.decode.iter().copied());
+    let reading = fields.reading(looked_at);
     let read = |page: Option<String>| {
         let (request, cursor) = (request.clone(), Cursor { page, ..Cursor::default() });
-        let as_of = &as_of;
+        let (as_of, reading) = (&as_of, reading.clone());
         async move {
             match tool.cache {
-                Some(time_to_live) => kept_page_of(context, tool, request, &cursor, time_to_live, as_of).await,
-                None => page_of(context, tool, request, &cursor).await,
+                Some(time_to_live) => kept_page_of(context, tool, request, (&cursor, reading), time_to_live, as_of).await,
+                None => page_of(context, tool, request, (&cursor, reading)).await,
             }
         }
     };
@@ -199,15 +205,15 @@ async fn kept_page_of(
     context: &Context,
     tool: &'static OperationTool,
     request: Arguments,
-    cursor: &Cursor,
+    (cursor, reading): (&Cursor, Projection),
     time_to_live: Duration,
     as_of: &Mutex<Option<SystemTime>>,
 ) -> Result<(Vec<Value>, Option<String>), Error> {
     let places = [Location::Path, Location::Query, Location::Body].map(|place| json!(request.values(place)));
     let principal = context.caller.principal.as_deref().unwrap_or_default();
     let id = tool.operation.id;
-    let key = format!("{principal:?} {id} {} {:?}", json!(places), cursor.page);
-    let read = page_of(context, tool, request, cursor);
+    let key = format!("{principal:?} {id} {} {:?} {}", json!(places), cursor.page, reading.is_whole());
+    let read = page_of(context, tool, request, (cursor, reading));
     let (kept, is_fresh) = context.cache.page(id, &key, time_to_live, Box::pin(read)).await?;
     if !is_fresh {
         context.record.tell("cached", true);
@@ -223,27 +229,31 @@ fn keeps(filter: &Filter, item: &Value) -> bool {
     value.is_some_and(|value| filter.values.contains(&value))
 }
 
-/// One page of the API's list, and the API's cursor of the next as text.
+/// One page of the API's list, as far as it is read of each item, and the API's cursor of the next as text.
 pub(crate) async fn page_of(
     context: &Context,
     tool: &'static OperationTool,
     request: Arguments,
-    cursor: &Cursor,
+    (cursor, reading): (&Cursor, Projection),
 ) -> Result<(Vec<Value>, Option<String>), Error> {
     let position = match &cursor.page {
         Some(text) => Some(serde_json::from_str::<databricks::Cursor>(text).map_err(|_| Error::bad_page_token())?),
         None => None,
     };
     if tool.operation.pagination.is_some() {
-        let page = context.client.page(tool.operation, request, position.as_ref()).await;
+        let page = context.client.page_reading(tool.operation, request, position.as_ref(), reading).await;
         let page = page.map_err(|error| in_words_of_caller(tool, error))?;
         let next = page.next.map(|next| serde_json::to_string(&next).unwrap_or_default());
         return Ok((page.items, next));
     }
-    let answer = context.client.execute(tool.operation, request).await?;
-    let Payload::Json(answer) = answer else { return Ok((Vec::new(), None)) };
-    let items = tool.result.items.and_then(|items| shape::at(&answer, items));
-    Ok((items.and_then(Value::as_array).cloned().unwrap_or_default(), None))
+    let items = tool.result.items.unwrap_or_default();
+    let reading = items.rsplit('.').fold(reading, |reading, name| reading.in_list(Some(name)));
+    let answer = context.client.execute_reading(tool.operation, request, &reading).await?;
+    let Payload::Json(mut answer) = answer else { return Ok((Vec::new(), None)) };
+    match shape::at_mut(&mut answer, items).map(Value::take) {
+        Some(Value::Array(items)) => Ok((items, None)),
+        Some(_) | None => Ok((Vec::new(), None)),
+    }
 }
 
 /// An operation that answers nothing still tells the caller that the workspace took the request; what follows may take its

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use databricks::{Mask, Payload, Watch};
+use databricks::{Mask, Payload, Projection, Watch};
 use serde_json::{Map, Value};
 
 use crate::audit::End;
@@ -248,7 +248,7 @@ async fn list_in(
     while let Some((tool, of, resource)) = lists.get(cursor.list) {
         let fixed = tool.arguments.iter().filter(|argument| !is_from_caller(argument));
         let request = operation::request(fixed, Map::new())?.idempotent(true);
-        let next = match operation::page_of(context, tool, request, &cursor).await {
+        let next = match operation::page_of(context, tool, request, (&cursor, Projection::whole())).await {
             Ok((items, next)) => {
                 listed.extend(items.iter().filter_map(|item| one(of, resource, item)));
                 next

@@ -8,13 +8,14 @@ mod units;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use databricks::Projection;
+use serde_json::Value;
 
 /// How many characters of JSON a token stands for: identifiers, digits and punctuation make more tokens than prose does.
 pub(crate) const CHARACTERS_PER_TOKEN: usize = 3;
 
 pub(crate) use fields::Fields;
-pub(crate) use fit::{fit, fit_around_page, fit_parts, fit_row};
+pub(crate) use fit::{fit, fit_around_page, fit_parts, fit_row, size};
 pub(crate) use part::part;
 
 /// How much one answer may hold.
@@ -56,37 +57,20 @@ pub(crate) struct Page {
     pub(crate) cuts: Vec<String>,
 }
 
-/// Only the given dotted paths of a value, through lists too; everything where `*` is among them.
-pub(crate) fn keep(value: &Value, paths: &[&str]) -> Value {
-    if paths.is_empty() || paths.contains(&"*") {
-        return value.clone();
-    }
-    match value {
-        Value::Array(items) => items.iter().map(|item| keep(item, paths)).collect(),
-        Value::Object(fields) => {
-            let mut kept = Map::new();
-            for (name, field) in fields {
-                let deeper: Vec<&str> =
-                    paths.iter().filter_map(|path| path.strip_prefix(name.as_str())?.strip_prefix('.')).collect();
-                if paths.contains(&name.as_str()) {
-                    kept.insert(name.clone(), field.clone());
-                } else if !deeper.is_empty() {
-                    let field = keep(field, &deeper);
-                    let is_empty = field.as_object().is_some_and(Map::is_empty);
-                    if !is_empty {
-                        kept.insert(name.clone(), field);
-                    }
-                }
-            }
-            Value::Object(kept)
-        }
-        scalar => scalar.clone(),
-    }
+/// Only the fields at these dotted paths, through lists too.
+pub(crate) fn keep(mut value: Value, paths: &[&'static str]) -> Value {
+    Projection::of(paths.iter().copied()).cut(&mut value);
+    value
 }
 
 /// The field at a dotted path.
 pub(crate) fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     value.pointer(&pointer(path))
+}
+
+/// The same, to be changed.
+pub(crate) fn at_mut<'a>(value: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    value.pointer_mut(&pointer(path))
 }
 
 fn pointer(path: &str) -> String {
@@ -96,7 +80,7 @@ fn pointer(path: &str) -> String {
 /// Turns base64 fields into text. What is no base64 or no text stays as it is.
 pub(crate) fn decode(value: &mut Value, paths: &[&str]) {
     for path in paths {
-        let Some(field) = value.pointer_mut(&pointer(path)) else { continue };
+        let Some(field) = at_mut(value, path) else { continue };
         let bytes = field.as_str().and_then(|text| STANDARD.decode(text).ok());
         if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
             *field = Value::String(text);
@@ -134,7 +118,7 @@ pub(crate) fn fill(
     let mut left = room.characters;
     for mut item in items {
         // Each item is followed by a comma or the end of the list.
-        let Some(size) = fit::size(&item, left.saturating_sub(1)) else {
+        let Some(size) = size(&item, left.saturating_sub(1)) else {
             if page.items.is_empty() {
                 page.cuts = cut(&mut item, room);
                 page.items.push(item);

@@ -267,6 +267,11 @@ fn table(parts: Vec<String>) -> Named {
 }
 
 impl Watch for CallWatch {
+    fn sees(&self, operation: &'static Operation) -> bool {
+        let (Some(file), Some(listed)) = (&self.of.file, listed(operation.id)) else { return false };
+        file.rules().asks_about(listed.kind)
+    }
+
     fn answered(&self, operation: &'static Operation, answer: &mut Value) {
         let (Some(file), Some(listed)) = (&self.of.file, listed(operation.id)) else { return };
         let rules = file.rules();

@@ -84,8 +84,9 @@ where
             }
             seen += 1;
             let Some(mut item) = show(item) else { continue };
-            let size = item.to_string().chars().count() + 1;
-            if used + size > budget.characters {
+            let room = budget.characters.saturating_sub(used);
+            // Each item is followed by a comma or the end of the list.
+            let Some(size) = room.checked_sub(1).and_then(|room| shape::size(&item, room)) else {
                 let is_first = gathered.items.is_empty();
                 if is_first {
                     gathered.cuts = shape::fit(&mut item, budget);
@@ -94,8 +95,8 @@ where
                 let taken = index + usize::from(is_first);
                 gathered.next = if taken < length { here(taken) } else { following(&cursor, length, next) };
                 return Ok(gathered);
-            }
-            used += size;
+            };
+            used += size + 1;
             gathered.items.push(item);
         }
         gathered.next = following(&cursor, length, next);

@@ -1,10 +1,11 @@
 //! Which fields of an answer a model gets: the usual ones, or those that the caller names.
 
+use databricks::Projection;
 use serde_json::Value;
 
 use crate::arguments::meant;
 use crate::error::Error;
-use crate::shape::{exact, keep, units};
+use crate::shape::{exact, units};
 
 /// Each name is looked for in every item.
 const MOST_NAMED: usize = 100;
@@ -20,8 +21,10 @@ const MOST_SHOWN: usize = 20;
 pub(crate) struct Fields {
     /// Paths that the caller names; their numbers stay as the API gives them.
     named: Vec<String>,
-    /// Paths that are shown.
-    shown: Vec<String>,
+    /// What is shown, by the names of a readable answer and those of the API.
+    shown: Projection,
+    /// The paths of the usual fields.
+    usual: &'static [&'static str],
     /// Paths of the caller that nothing had so far.
     missing: Vec<String>,
     /// Paths that there are.
@@ -31,16 +34,28 @@ pub(crate) struct Fields {
 
 impl Fields {
     /// The fields that the caller names, or the usual ones where there are none; no usual ones are all.
-    pub(crate) fn new(usual: &[&str], named: Vec<String>) -> Result<Self, Error> {
+    pub(crate) fn new(usual: &'static [&'static str], named: Vec<String>) -> Result<Self, Error> {
         if named.len() > MOST_NAMED {
             let message = format!("`fields` has {} names, and at most {MOST_NAMED} are allowed", named.len());
             return Err(Error::failed(message).with_hint("pass `[\"*\"]` for all fields"));
         }
-        let usual = || usual.iter().flat_map(|path| [(*path).to_owned(), units::readable_path(path)]);
-        let mut shown: Vec<String> = if named.is_empty() { usual().collect() } else { named.clone() };
-        shown.dedup();
+        let readable = || usual.iter().flat_map(|path| [(*path).to_owned(), units::readable_path(path)]);
+        let paths: Vec<String> = if named.is_empty() { readable().collect() } else { named.clone() };
+        let shown = match paths.is_empty() {
+            true => Projection::whole(),
+            false => Projection::of(paths.iter().map(String::as_str)),
+        };
         let missing = named.iter().filter(|path| *path != "*").cloned().collect();
-        Ok(Self { known: usual().collect(), named, shown, missing, seen: 0 })
+        Ok(Self { known: readable().collect(), named, shown, usual, missing, seen: 0 })
+    }
+
+    /// What has to be read of an object to show it, with the fields that are looked at besides. Where the caller names
+    /// fields it is everything: only then it shows which other names there are.
+    pub(crate) fn reading(&self, besides: impl IntoIterator<Item = &'static str>) -> Projection {
+        if self.is_chosen() || self.usual.is_empty() {
+            return Projection::whole();
+        }
+        Projection::of(self.usual.iter().copied().chain(besides))
     }
 
     /// Whether the caller names this field, or all.
@@ -54,8 +69,8 @@ impl Fields {
     }
 
     /// An object of the API as it is shown.
-    pub(crate) fn of(&mut self, object: Value) -> Value {
-        let object = units::readable(object, &self.named);
+    pub(crate) fn of(&mut self, mut object: Value) -> Value {
+        units::make_readable(&mut object, &self.named);
         if !self.missing.is_empty() {
             self.missing.retain(|path| !has(&object, path));
             if self.seen < MOST_SEEN {
@@ -63,8 +78,7 @@ impl Fields {
             }
         }
         self.seen += 1;
-        let shown: Vec<&str> = self.shown.iter().map(String::as_str).collect();
-        let mut object = keep(&object, &shown);
+        self.shown.cut(&mut object);
         exact(&mut object);
         object
     }

@@ -90,7 +90,7 @@ fn fit_with(
 
 /// How many characters a value takes as compact JSON; `None` if more than `most`. A large value costs no more to
 /// measure than what is within the limit.
-pub(super) fn size(value: &Value, most: usize) -> Option<usize> {
+pub(crate) fn size(value: &Value, most: usize) -> Option<usize> {
     let mut meter = Meter { most, used: 0 };
     serde_json::to_writer(&mut meter, value).ok().map(|()| meter.used)
 }

@@ -3,7 +3,7 @@
 //! The API counts times in milliseconds since 1970, durations in milliseconds without saying so, and attempts from
 //! zero. The names of its fields say which is which, in the same way in every service.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Milliseconds since 1970 of all times from 1973 to 5138. No duration in milliseconds is as long.
 const TIMES: std::ops::Range<i64> = 100_000_000_000..100_000_000_000_000;
@@ -11,9 +11,9 @@ const TIMES: std::ops::Range<i64> = 100_000_000_000..100_000_000_000_000;
 /// The last words of fields that hold times.
 const TIME_WORDS: [&str; 6] = ["time", "timestamp", "at", "modified", "date", "created"];
 
-/// The answer with readable numbers. Fields at the paths in `raw` stay as the API gives them.
-pub(super) fn readable(value: Value, raw: &[String]) -> Value {
-    walk(value, "", raw)
+/// Makes the numbers of an answer readable. Fields at the paths in `raw` stay as the API gives them.
+pub(super) fn make_readable(value: &mut Value, raw: &[String]) {
+    walk(value, "", raw);
 }
 
 /// The name of a field in a readable answer, for the last name of a dotted path.
@@ -28,28 +28,41 @@ pub(super) fn readable_path(path: &str) -> String {
     join(parent, &name)
 }
 
-fn walk(value: Value, path: &str, raw: &[String]) -> Value {
+fn walk(value: &mut Value, path: &str, raw: &[String]) {
     match value {
-        Value::Array(items) => items.into_iter().map(|item| walk(item, path, raw)).collect(),
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, path, raw)),
         Value::Object(fields) => {
-            let mut shown = Map::with_capacity(fields.len());
-            for (name, field) in fields {
-                let path = join(path, &name);
-                if raw.contains(&path) {
-                    shown.insert(name, field);
-                } else if let Some((name, field)) = one(name, field, &path, raw) {
-                    shown.insert(name, field);
+            // Paths are needed for the comparison only.
+            let path_of = |name: &str| if raw.is_empty() { String::new() } else { join(path, name) };
+            for (name, field) in fields.iter_mut() {
+                let path = path_of(name);
+                if !raw.contains(&path) {
+                    walk(field, &path, raw);
                 }
             }
-            Value::Object(shown)
+            // Most objects keep all their names.
+            if fields.iter().any(|(name, field)| is_odd(name, field)) {
+                let read = std::mem::take(fields).into_iter();
+                *fields = read
+                    .filter_map(|(name, field)| match is_odd(&name, &field) && !raw.contains(&path_of(&name)) {
+                        true => one(name, field),
+                        false => Some((name, field)),
+                    })
+                    .collect();
+            }
         }
-        scalar => scalar,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
+/// Whether a field may have another name or value in a readable answer.
+fn is_odd(name: &str, field: &Value) -> bool {
+    whole(field).is_some() && (is_time(name) || is_duration(name) || name == "attempt_number")
+}
+
 /// One field under its readable name; a time that has not come yet is left out.
-fn one(name: String, field: Value, path: &str, raw: &[String]) -> Option<(String, Value)> {
-    let Some(number) = whole(&field) else { return Some((name, walk(field, path, raw))) };
+fn one(name: String, field: Value) -> Option<(String, Value)> {
+    let Some(number) = whole(&field) else { return Some((name, field)) };
     if is_time(&name) {
         if TIMES.contains(&number) {
             return Some((plain(&name).to_owned(), super::time(number)?));
@@ -60,10 +73,7 @@ fn one(name: String, field: Value, path: &str, raw: &[String]) -> Option<(String
     if is_duration(&name) {
         return Some((format!("{name}_ms"), field));
     }
-    if name == "attempt_number" {
-        return Some(("attempt".to_owned(), number.saturating_add(1).into()));
-    }
-    Some((name, field))
+    Some(("attempt".to_owned(), number.saturating_add(1).into()))
 }
 
 /// A whole number, or an int64 that came as text.
@@ -96,11 +106,11 @@ fn join(parent: &str, name: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{readable, readable_path};
+    use super::{make_readable, readable_path};
 
     #[test]
     fn numbers_say_what_they_mean() {
-        let raw = json!({
+        let raw_value = || json!({
             "created_time": 1_772_258_400_000_i64,
             "query_start_time_ms": "1772258400000",
             "end_time": 0,
@@ -119,9 +129,13 @@ mod tests {
             "update_time": "2026-02-28T06:00:00Z",
             "size": 1_772_258_400_000_i64,
         });
-        assert_eq!(readable(raw.clone(), &[]), shown);
-        let named = ["tasks.start_time", "run_duration"].map(str::to_owned);
-        let half = readable(raw, &named);
+        let readable = |raw: &[&str]| {
+            let mut value = raw_value();
+            make_readable(&mut value, &raw.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
+            value
+        };
+        assert_eq!(readable(&[]), shown);
+        let half = readable(&["tasks.start_time", "run_duration"]);
         assert_eq!((&half["run_duration"], &half["tasks"][0]["attempt"]), (&json!(5_000), &json!(2)));
         assert_eq!(half["tasks"][0]["start_time"], 1_772_258_400_000_i64);
     }

@@ -24,7 +24,9 @@ impl<F: Fn(&RequestId) + Send + Sync + 'static> Service<RoleServer> for Watched<
     ) -> Result<ServerResult, ErrorData> {
         let id = context.id.clone();
         // rmcp answers nothing where a handler panics, and the request would be under way for ever.
-        let handled = AssertUnwindSafe(Service::handle_request(&self.server, request, context)).catch_unwind().await;
+        // On the heap, as rmcp moves the futures of its requests about.
+        let handled = Box::pin(Service::handle_request(&self.server, request, context));
+        let handled = AssertUnwindSafe(handled).catch_unwind().await;
         (self.ended)(&id);
         handled.unwrap_or_else(|_| {
             tracing::error!(id = %id, "a request ended in a fault of this server");

@@ -1,6 +1,8 @@
 //! Chores of this repository that are too slow, too surprising or too rare for a build script: `cargo xtask <chore>`.
 
 mod audit;
+#[cfg(unix)]
+mod bench;
 mod ci;
 mod dependencies;
 mod docs;
@@ -33,6 +35,9 @@ struct Arguments {
 enum Chore {
     /// Check the allowlist against the specs: what is exposed, excluded, undecided or changed
     Audit(audit::Arguments),
+    /// Measure the server over stdio beside the same requests without it
+    #[cfg(unix)]
+    Bench(bench::Arguments),
     /// Run every check that a change must pass
     Ci(ci::Arguments),
     /// Check the licenses of what the binary is built from, and known vulnerabilities
@@ -48,6 +53,9 @@ enum Chore {
     Interop(interop::Arguments),
     /// Build the release binary, without paths of this machine in it
     Release(release::Arguments),
+    /// Call the server for a long time, and see that it holds no more at the end
+    #[cfg(unix)]
+    Soak(bench::SoakArguments),
     /// Import the API's description, or compare two imports
     #[command(subcommand)]
     Specs(specs::Command),
@@ -71,6 +79,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.chore {
         Chore::Audit(arguments) => audit::run(&arguments),
+        #[cfg(unix)]
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Ci(arguments) => ci::run(&arguments),
         Chore::Dependencies => dependencies::run(),
         Chore::Docs(arguments) => docs::run(&arguments),
@@ -79,6 +89,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Chore::Image(arguments) => image::run(&arguments),
         Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Release(arguments) => release::run(&arguments),
+        #[cfg(unix)]
+        Chore::Soak(arguments) => bench::soak(&arguments),
         Chore::Specs(command) => specs::run(&command),
         Chore::Update(arguments) => update::run(&arguments),
     }

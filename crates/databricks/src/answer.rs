@@ -21,6 +21,8 @@ const ERROR_BYTES: usize = 64 * 1024;
 const SLOWEST_RATE: usize = 1024;
 /// How long an answer waits for room. It holds what it has meanwhile, so that answers could wait for each other.
 const ROOM_WAIT: Duration = Duration::from_secs(10);
+/// So many bytes are set aside for an answer before they have come.
+const MOST_EXPECTED: usize = 256 * 1024;
 /// A web page is recognised by this many of its first bytes.
 const START_BYTES: usize = 512;
 /// A success longer than this is no error, unless it names the code of one: errors are a few lines.
@@ -67,7 +69,9 @@ impl Answer {
     ) -> Result<Answer, Error> {
         let status = response.status();
         let limit = if status.is_success() { limit } else { ERROR_BYTES };
-        let (mut bytes, mut scale, mut room) = (BytesMut::new(), Scale::new(form), Room::default());
+        let expected = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let mut bytes = BytesMut::with_capacity(expected.min(limit).min(MOST_EXPECTED));
+        let (mut scale, mut room) = (Scale::new(form), Room::default());
         let start = Instant::now();
         while let Some(chunk) =
             timeout(idle, response.chunk()).await.map_err(|_| Error::timed_out(idle))?.map_err(Error::http)?
@@ -92,11 +96,11 @@ impl Answer {
         Ok(Answer { status, headers, bytes: bytes.freeze(), _room: room })
     }
 
-    /// Replaces what makes a JSON answer invalid, and tells what that was.
-    pub(crate) fn repair(&mut self) -> Vec<String> {
-        let Some(Repaired { bytes, notes }) = repair(&self.bytes) else { return Vec::new() };
+    /// Replaces what makes a JSON answer invalid, and tells what that was; `None` where there is nothing to replace.
+    pub(crate) fn repair(&mut self) -> Option<Vec<String>> {
+        let Repaired { bytes, notes } = repair(&self.bytes)?;
         self.bytes = bytes.into();
-        notes
+        Some(notes)
     }
 
     /// Lets a success pass and makes an error of everything else. `mask` takes credentials out of foreign text.

@@ -1,6 +1,7 @@
 //! The client: a configured transport and the executor of the operation table.
 
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,6 +25,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::mask::Mask;
 use crate::operation::{Body, Method, Operation, PageStyle, Pagination, Response};
+use crate::projection::Projection;
 use crate::queue::Closing;
 use crate::scope::Scope;
 use crate::trace::Trace;
@@ -251,7 +253,35 @@ impl Client {
     /// When host or credentials are not set, a value is missing or does not fit its place, no answer comes, or the
     /// service answers with an error.
     pub async fn execute(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
-        self.call(operation, arguments).await.map_err(|error| error.in_operation(operation.id))
+        self.execute_reading(operation, arguments, &Projection::whole()).await
+    }
+
+    /// As [`Client::execute`], but of an answer in JSON only what somebody will look at is read. A [`Watch`] that wants to
+    /// see all of an answer makes it whole.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Location, Projection, operations};
+    ///
+    /// let arguments = Arguments::new().with(Location::Path, "full_name", "main.default");
+    /// let schema = client.execute_reading(&operations::CATALOG_SCHEMAS_GET, arguments, &Projection::of(["name"])).await?;
+    /// assert_eq!(schema.into_json(), Some(serde_json::json!({ "name": "default" })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::execute`].
+    pub async fn execute_reading(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        projection: &Projection,
+    ) -> Result<Payload, Error> {
+        self.call(operation, arguments, projection).await.map_err(|error| error.in_operation(operation.id))
     }
 
     /// Sends a request, see [`requests`](crate::requests).
@@ -259,8 +289,21 @@ impl Client {
     /// # Errors
     /// As [`Client::execute`], and when the answer does not have the expected shape.
     pub async fn send<R: crate::Request>(&self, request: R) -> Result<R::Answer, Error> {
-        let payload = self.execute(R::OPERATION, request.into_arguments()).await?;
-        R::read(payload).map_err(|error| error.in_operation(R::OPERATION.id))
+        let answer = async {
+            let operation = R::OPERATION;
+            let answer = self.ask(operation, request.into_arguments(), HeaderMap::new(), None).await?;
+            // Only an object is: a list can be read into a type that has only fields with a default.
+            let is_object = answer.bytes.trim_ascii_start().first() == Some(&b'{');
+            if is_object
+                && !self.is_seen(operation)
+                && let Some(read) = R::parse(&answer.bytes)
+            {
+                return Ok(read);
+            }
+            // Says also what is wrong with an answer that is not as expected.
+            R::read(self.seen(operation, answer, &Projection::whole())?)
+        };
+        answer.await.map_err(|error| error.in_operation(R::OPERATION.id))
     }
 
     /// As [`Client::execute`], with one header of the answer, where it came.
@@ -290,15 +333,20 @@ impl Client {
     ) -> Result<(Payload, Option<String>), Error> {
         let told = |answer: Answer| {
             let header = answer.headers.get(header).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            Ok((payload(operation, answer)?, header))
+            Ok((self.payload(operation, answer, &Projection::whole())?, header))
         };
         let answer = self.ask(operation, arguments, HeaderMap::new(), None).await;
         answer.and_then(told).map_err(|error| error.in_operation(operation.id))
     }
 
     /// Calls an operation that answers with JSON.
-    pub(crate) async fn json(&self, operation: &'static Operation, arguments: Arguments) -> Result<Value, Error> {
-        match self.execute(operation, arguments).await? {
+    pub(crate) async fn json(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        projection: &Projection,
+    ) -> Result<Value, Error> {
+        match self.execute_reading(operation, arguments, projection).await? {
             Payload::Json(answer) => Ok(answer),
             Payload::Empty | Payload::Text { .. } | Payload::Binary { .. } => {
                 Err(Error::answer("the answer is not JSON").in_operation(operation.id))
@@ -336,7 +384,8 @@ impl Client {
     ) -> Result<Payload, Error> {
         let arguments = arguments.with_bytes(Bytes::new());
         let answer = self.ask(operation, arguments, HeaderMap::new(), Some(content)).await;
-        answer.and_then(|answer| payload(operation, answer)).map_err(|error| error.in_operation(operation.id))
+        let read = |answer| self.payload(operation, answer, &Projection::whole());
+        answer.and_then(read).map_err(|error| error.in_operation(operation.id))
     }
 
     /// Reads a part of a file: the bytes of `range`, counted from 0, its end excluded. `unmodified_since`, the time
@@ -377,7 +426,18 @@ impl Client {
         answer.and_then(Part::read).map_err(|error| error.in_operation(operation.id))
     }
 
-    async fn ask(
+    /// On the heap: callers move their futures about, and would move this one with them.
+    fn ask<'a>(
+        &'a self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        headers: HeaderMap,
+        content: Option<&'a Content>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>> {
+        Box::pin(self.send_and_watch(operation, arguments, headers, content))
+    }
+
+    async fn send_and_watch(
         &self,
         operation: &'static Operation,
         arguments: Arguments,
@@ -415,16 +475,63 @@ impl Client {
         answer
     }
 
-    async fn call(&self, operation: &'static Operation, arguments: Arguments) -> Result<Payload, Error> {
+    async fn call(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        projection: &Projection,
+    ) -> Result<Payload, Error> {
         let answer = self.ask(operation, arguments, HeaderMap::new(), None).await?;
+        self.seen(operation, answer, projection)
+    }
+
+    /// Whether the watch sees what an operation answers.
+    fn is_seen(&self, operation: &'static Operation) -> bool {
+        self.transport.watch().is_some_and(|watch| watch.sees(operation))
+    }
+
+    /// What an answer carries, once the watch has seen it.
+    fn seen(
+        &self,
+        operation: &'static Operation,
+        answer: Answer,
+        projection: &Projection,
+    ) -> Result<Payload, Error> {
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }
-        let mut payload = payload(operation, answer)?;
+        if !self.is_seen(operation) {
+            return self.payload(operation, answer, projection);
+        }
+        let mut payload = self.payload(operation, answer, &Projection::whole())?;
         if let (Some(watch), Payload::Json(answer)) = (self.transport.watch(), &mut payload) {
             watch.answered(operation, answer);
         }
         Ok(payload)
+    }
+
+    /// What an answer carries, as far as it is read.
+    fn payload(&self, operation: &Operation, mut answer: Answer, projection: &Projection) -> Result<Payload, Error> {
+        let media_type = answer.media_type();
+        Ok(match operation.response {
+            Response::Empty => Payload::Empty,
+            Response::Json if answer.bytes.trim_ascii().is_empty() => Payload::Json(Map::new().into()),
+            Response::Json => {
+                let open = operation.method != Method::Get;
+                let read = self.transport.read(operation.id, &mut answer, |text| projection.read(text));
+                let value = read.map_err(|error| {
+                    // The position only: the answer may hold anything.
+                    Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
+                        .with_outcome(open)
+                })?;
+                match misshapen(operation, &value) {
+                    Some(why) => return Err(Error::answer(why).with_outcome(open)),
+                    None => Payload::Json(value),
+                }
+            }
+            Response::Text => Payload::Text { media_type, text: String::from_utf8_lossy(&answer.bytes).into_owned() },
+            Response::Binary => Payload::Binary { media_type, bytes: answer.bytes },
+        })
     }
 
     /// Downloads what a presigned URL of an answer points to, such as a chunk of a SQL result. No credentials are
@@ -482,8 +589,8 @@ impl Client {
         url: &str,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<T, Error> {
-        let answer = self.transport.fetch_presigned(url, headers, Form::Json).await?;
-        serde_json::from_slice(&answer.bytes).map_err(|error| {
+        let mut answer = self.transport.fetch_presigned(url, headers, Form::Json).await?;
+        self.transport.read("download", &mut answer, |text| serde_json::from_slice(text)).map_err(|error| {
             // The position only: the content is somebody's data.
             let (line, column) = (error.line(), error.column());
             Error::answer(format!("the downloaded data is not the expected JSON (line {line}, column {column})"))
@@ -517,28 +624,6 @@ fn request(operation: &Operation, host: &Host, encoded: Encoded) -> Result<Reque
         *request.body_mut() = Some(body.into());
     }
     Ok(request)
-}
-
-fn payload(operation: &Operation, answer: Answer) -> Result<Payload, Error> {
-    let media_type = answer.media_type();
-    Ok(match operation.response {
-        Response::Empty => Payload::Empty,
-        Response::Json if answer.bytes.trim_ascii().is_empty() => Payload::Json(Map::new().into()),
-        Response::Json => {
-            let open = operation.method != Method::Get;
-            let value: Value = serde_json::from_slice(&answer.bytes).map_err(|error| {
-                // The position only: the answer may hold anything.
-                Error::answer(format!("the answer is not JSON (line {}, column {})", error.line(), error.column()))
-                    .with_outcome(open)
-            })?;
-            match misshapen(operation, &value) {
-                Some(why) => return Err(Error::answer(why).with_outcome(open)),
-                None => Payload::Json(value),
-            }
-        }
-        Response::Text => Payload::Text { media_type, text: String::from_utf8_lossy(&answer.bytes).into_owned() },
-        Response::Binary => Payload::Binary { media_type, bytes: answer.bytes },
-    })
 }
 
 /// What is wrong with the form of an answer: it is no object, or its list or its cursor is none. A success without what it

@@ -20,16 +20,22 @@ use crate::departure::Terms;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Requests under way at the same time; at least one. Those that the service holds open until its work is done are
-    /// not among them, of which there may be eight times as many.
+    /// not among them, of which there may be four times as many.
     pub concurrency: usize,
     /// Requests started per second, a short burst aside; `None` for no limit.
     pub requests_per_second: Option<u32>,
 }
 
+impl Limits {
+    /// How many requests may be under way by default. The service limits their rate, and answers beyond it wait for room in
+    /// memory; so this bounds only the connections of HTTP/1.1, and is more than a client has calls at once.
+    pub const AT_ONCE: u32 = 64;
+}
+
 impl Default for Limits {
-    /// Eight at once and fifteen a second, as the official Go SDK.
+    /// Sixty-four at once, and fifteen a second, as the official Go SDK.
     fn default() -> Limits {
-        Limits { concurrency: 8, requests_per_second: Some(15) }
+        Limits { concurrency: Limits::AT_ONCE as usize, requests_per_second: Some(15) }
     }
 }
 
@@ -45,7 +51,7 @@ pub(crate) struct Gate {
 }
 
 /// How many more requests there may be that the service holds open.
-const HELD_OPEN: usize = 8;
+const HELD_OPEN: usize = 4;
 
 /// A leaky bucket, kept as the time at which it will be empty.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::error::Error;
 use crate::operation::{Operation, PageStyle, Pagination};
+use crate::projection::Projection;
 
 pub use listing::{Bookmark, Listing};
 
@@ -41,8 +42,37 @@ impl Client {
         arguments: Arguments,
         cursor: Option<&Cursor>,
     ) -> Result<Page, Error> {
+        self.page_reading(operation, arguments, cursor, Projection::whole()).await
+    }
+
+    /// As [`Client::page`], but of each item only what somebody will look at is read.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sandbox = databricks_sandbox::Sandbox::start(databricks_sandbox::Options::default()).await?;
+    /// # let client = databricks::Client::new(databricks::Config::new(sandbox.url(), sandbox.token())?)?;
+    /// use databricks::{Arguments, Projection, operations};
+    ///
+    /// let names = Projection::of(["name"]);
+    /// let page = client.page_reading(&operations::CATALOG_CATALOGS_LIST, Arguments::new(), None, names).await?;
+    /// assert!(page.items.iter().all(|catalog| catalog.as_object().is_some_and(|fields| fields.len() == 1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::page`].
+    pub async fn page_reading(
+        &self,
+        operation: &'static Operation,
+        arguments: Arguments,
+        cursor: Option<&Cursor>,
+        items: Projection,
+    ) -> Result<Page, Error> {
         let current = cursor.cloned().or_else(|| Cursor::given(operation, &arguments));
-        let answer = self.page_answer(operation, arguments, cursor).await?;
+        let list = operation.pagination.and_then(|pagination| pagination.items);
+        let answer = self.page_answer(operation, arguments, cursor, &items.in_list(list)).await?;
         Ok(Page::read(operation, current.as_ref(), answer))
     }
 
@@ -52,13 +82,14 @@ impl Client {
         operation: &'static Operation,
         arguments: Arguments,
         cursor: Option<&Cursor>,
+        projection: &Projection,
     ) -> Result<Value, Error> {
         let arguments = match cursor {
             Some(cursor) => cursor.apply(operation, arguments),
             None => arguments,
         };
         // A list is a question, also where it is asked with POST.
-        self.json(operation, arguments.idempotent(true)).await
+        self.json(operation, arguments.idempotent(true), projection).await
     }
 
     /// All items of an operation that lists, from page to page. Nothing is sent before the first page is asked for.

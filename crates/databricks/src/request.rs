@@ -30,6 +30,11 @@ pub trait Request: Sized + Send {
     /// When it does not have the expected shape.
     fn read(payload: Payload) -> Result<Self::Answer, Error>;
 
+    /// Reads an answer in JSON at once, where it has a type and is as expected. What is wrong with it, [`Request::read`] tells.
+    fn parse(_text: &[u8]) -> Option<Self::Answer> {
+        None
+    }
+
     /// Sets a value where there is one.
     ///
     /// ```

@@ -376,7 +376,7 @@ impl Transport {
         (number, renewed): (u32, &AtomicBool),
     ) -> Result<Answer, Error> {
         loop {
-            let ready = self.terms.wait(self.prepare(request, content, call, attempts)).await??;
+            let ready = self.terms.wait(Box::pin(self.prepare(request, content, call, attempts))).await??;
             let Ready { request, chosen, proof, slot } = ready;
             let start = Instant::now();
             let sent = sensitive(request.headers());
@@ -384,7 +384,8 @@ impl Transport {
             let form = if call.response == Response::Json { Form::Json } else { Form::Bytes };
             let idle = call.idle_timeout.unwrap_or(self.shared.config.idle_timeout);
             let exchange = Exchange { response: call.response, form, sent, idle };
-            let result = self.attempt(request, attempts, exchange).await;
+            // On the heap, as what repeats it is moved about.
+            let result = Box::pin(self.attempt(request, attempts, exchange)).await;
             drop(slot);
             let status = result.as_ref().map_or_else(Error::status, |answer| Some(answer.status.as_u16()));
             if let Some(observer) = &self.shared.config.observer {
@@ -482,10 +483,7 @@ impl Transport {
         };
         let raw = self.terms.exchange(request, exchange).await;
         under_way.end();
-        let mut answer = raw?.judge(&question, &sent.and(&self.shared.authenticator.mask()))?;
-        if form == Form::Json {
-            self.note(attempts.name(), answer.repair());
-        }
+        let answer = raw?.judge(&question, &sent.and(&self.shared.authenticator.mask()))?;
         if let Some(deadline) = self.deadline.as_ref().filter(|_| answer.headers.contains_key(MADE_UP_HEADER)) {
             deadline.note_made_up();
         }
@@ -497,14 +495,25 @@ impl Transport {
         self.terms.wait(wait).await
     }
 
-    /// Tells what was replaced in an answer so that it could be read.
-    fn note(&self, operation: &str, repairs: Vec<String>) {
+    /// Reads an answer in JSON. Where that fails, what makes it invalid is replaced and told.
+    pub(crate) fn read<T>(
+        &self,
+        operation: &str,
+        answer: &mut Answer,
+        read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, serde_json::Error> {
+        let error = match read(&answer.bytes) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let Some(repairs) = answer.repair() else { return Err(error) };
         for repair in repairs {
             tracing::warn!(operation, repair, "a part of an answer was not valid JSON and was replaced");
             if let Some(deadline) = &self.deadline {
                 deadline.note(repair);
             }
         }
+        read(&answer.bytes)
     }
 }
 

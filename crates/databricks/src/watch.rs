@@ -41,6 +41,12 @@ pub trait Watch: fmt::Debug + Send + Sync {
     /// Hears that a request was answered, with a success or an error, and under which id.
     fn after(&self, request_id: Option<&str>);
 
+    /// Whether [`Watch::answered`] wants to see what an operation answers. Of an answer that nobody sees, only what the
+    /// caller will look at is read.
+    fn sees(&self, _operation: &'static Operation) -> bool {
+        false
+    }
+
     /// Sees an answer in JSON before anybody else does, and may leave something of it out.
     fn answered(&self, _operation: &'static Operation, _answer: &mut Value) {}
 }

@@ -3,6 +3,7 @@
 //! An answer is weighed while it arrives, before anything is parsed, so that one bound holds for whatever parses it. A
 //! second bound, over all answers of the process, makes answers wait for each other.
 
+use memchr::memchr2;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::Error;
@@ -52,28 +53,38 @@ impl Scale {
         if self.form == Form::Bytes {
             return;
         }
-        for byte in part {
-            if self.is_in_text {
-                match byte {
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => self.is_in_text = false,
-                    _ => {}
+        let mut rest = part;
+        while let Some((first, after)) = rest.split_first() {
+            rest = match (self.is_in_text, self.is_escaped) {
+                (true, true) => {
+                    self.is_escaped = false;
+                    after
                 }
-                continue;
-            }
-            let grown = match byte {
-                b'"' => {
-                    self.is_in_text = true;
-                    continue;
+                // Most of what comes is text, of which only its end matters.
+                (true, false) => match memchr2(b'"', b'\\', rest) {
+                    Some(at) => {
+                        self.is_escaped = rest.get(at) == Some(&b'\\');
+                        self.is_in_text = self.is_escaped;
+                        rest.get(at + 1..).unwrap_or_default()
+                    }
+                    None => return,
+                },
+                (false, _) => {
+                    let grown = match first {
+                        b'"' => {
+                            self.is_in_text = true;
+                            0
+                        }
+                        // One more value: after each of these.
+                        b',' | b'[' => VALUE,
+                        b':' => FIELD,
+                        b'{' => VALUE + OBJECT,
+                        _ => 0,
+                    };
+                    self.bytes = self.bytes.saturating_add(grown);
+                    after
                 }
-                // One more value: after each of these.
-                b',' | b'[' => VALUE,
-                b':' => FIELD,
-                b'{' => VALUE + OBJECT,
-                _ => continue,
             };
-            self.bytes = self.bytes.saturating_add(grown);
         }
     }
 

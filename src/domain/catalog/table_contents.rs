@@ -129,10 +129,11 @@ async fn rows(context: &Context, warehouse: &Warehouse, name: &str, limit: u32, 
         Outcome::TooLarge(error) | Outcome::Unserved(error) => return Err(error),
     };
     let paths = ["rows", "returned", "truncated", "hint", "next_page_token", "statement_id"];
-    let mut kept = shape::keep(&sample, &paths);
     let names = request::array(&sample, "columns").iter().filter_map(|column| column.get("name").cloned());
-    shape::put(&mut kept, "columns", names.collect::<Vec<_>>());
-    if sample.get("truncated") == Some(&Value::Bool(false))
+    let names: Vec<_> = names.collect();
+    let mut kept = shape::keep(sample, &paths);
+    shape::put(&mut kept, "columns", names);
+    if kept.get("truncated") == Some(&Value::Bool(false))
         && let Some(fields) = kept.as_object_mut()
     {
         fields.remove("truncated");

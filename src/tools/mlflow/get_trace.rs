@@ -36,7 +36,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let mut answer = info::whole(&info);
     // What was asked for by id, and what follows a page, need not be told again.
     if input.span_id.is_some() || skip > 0 {
-        answer = shape::keep(&answer, &["trace_id", "state"]);
+        answer = shape::keep(answer, &["trace_id", "state"]);
     }
     let spans = match spans {
         Ok(spans) => spans,

@@ -88,7 +88,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     .map_err(|error| upload_file::exists(error.into(), input.overwrite))?;
     let object = upload_file::object(&context, path).await;
     let object = object.map_err(|error| error.after(format!("`{path}` was imported, but cannot be read yet")))?;
-    let mut answer = shape::keep(&object, &["path", "object_type", "language", "object_id"]);
+    let mut answer = shape::keep(object.clone(), &["path", "object_type", "language", "object_id"]);
     if let Some(path) = object.get("path").and_then(Value::as_str) {
         shape::put(&mut answer, "url", format!("{}/#workspace{path}", context.client.host()));
     }

@@ -133,6 +133,14 @@ fn request(api: &Api, operation: &Operation, method: &str, typed: Option<&TypedO
         (Response::Json(_), None) => (quote!(Value), quote!(json)),
         (Response::Text(_) | Response::Binary(_), _) => (quote!(Payload), quote!(whole)),
     };
+    let parse = matches!(operation.response, Response::Json(_)) && typed.is_some_and(|typed| typed.answer.is_some());
+    let parse = parse.then(|| {
+        quote! {
+            fn parse(text: &[u8]) -> Option<Self::Answer> {
+                serde_json::from_slice(text).ok()
+            }
+        }
+    });
     let text = format!("`{}`: `{} {}`.", operation.id, operation.method, operation.path);
     let text = if operation.body == Body::Binary { format!("{text} Its body are bytes.") } else { text };
     Ok(quote! {
@@ -166,6 +174,8 @@ fn request(api: &Api, operation: &Operation, method: &str, typed: Option<&TypedO
             fn read(payload: Payload) -> Result<Self::Answer, Error> {
                 #read(payload)
             }
+
+            #parse
         }
     })
 }

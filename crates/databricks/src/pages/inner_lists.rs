@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::operation::{Location, Operation};
 use crate::operations;
+use crate::projection::Projection;
 
 /// An operation whose answer has further pages of its inner lists.
 struct InPages {
@@ -47,7 +48,7 @@ pub(super) async fn whole(
     operation: &'static Operation,
     arguments: Arguments,
 ) -> Result<Value, Error> {
-    let mut object = client.json(operation, arguments.clone()).await?;
+    let mut object = client.json(operation, arguments.clone(), &Projection::whole()).await?;
     let Some(kind) = IN_PAGES.iter().find(|kind| kind.operation == operation.id) else { return Ok(object) };
     let filled = kind.instead.filter(|pointer| list(&object, pointer).is_some_and(|list| !list.is_empty()));
     let mut tokens = Vec::new();
@@ -57,7 +58,7 @@ pub(super) async fn whole(
             return Err(Error::answer(message).in_operation(operation.id));
         }
         let arguments = arguments.clone().with(Location::Query, "page_token", token.as_str());
-        let mut page = client.json(operation, arguments).await?;
+        let mut page = client.json(operation, arguments, &Projection::whole()).await?;
         for (index, pointer) in kind.lists.iter().enumerate() {
             let pointer = if index == 0 { filled.unwrap_or(pointer) } else { pointer };
             extend(&mut object, &mut page, pointer);

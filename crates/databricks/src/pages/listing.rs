@@ -11,6 +11,7 @@ use crate::arguments::Arguments;
 use crate::client::Client;
 use crate::error::Error;
 use crate::operation::{Operation, PageStyle};
+use crate::projection::Projection;
 
 /// So many pages without an item may follow each other. A filter that meets little gives some; a service that gives
 /// nothing else would keep its caller for ever.
@@ -218,7 +219,8 @@ impl Listing {
             let object = client.whole(operation, self.arguments.clone()).await?;
             return Ok((vec![object], None));
         }
-        let answer = client.page_answer(operation, self.arguments.clone(), bookmark.page.as_ref()).await?;
+        let whole = Projection::whole();
+        let answer = client.page_answer(operation, self.arguments.clone(), bookmark.page.as_ref(), &whole).await?;
         let next = Cursor::named(operation, bookmark.page.as_ref(), &answer);
         let mut items = Page::read(operation, None, answer).items;
         inner_lists::complete(client, operation, &self.arguments, &mut items).await?;

@@ -56,7 +56,7 @@ impl Transport {
             request.headers_mut().insert(USER_AGENT, self.user_agent.header(None));
             let (sent, idle) = (signature(url), self.shared.config.idle_timeout);
             let exchange = Exchange { response: Response::Binary, form, sent, idle };
-            self.attempt(request, attempts, exchange).await.inspect_err(|error| attempts.failed(error))
+            Box::pin(self.attempt(request, attempts, exchange)).await.inspect_err(|error| attempts.failed(error))
         };
         let fetched = async {
             self.count()?;
