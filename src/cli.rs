@@ -90,11 +90,12 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
 async fn serve(options: &Options) -> Result<(), Error> {
     let registry = Registry::new(&options.selection()?)?;
     let opened = Opened::open(options).await?;
-    let policy = opened.workspaces.first().policy_file.as_deref();
-    let digest = surface::checked(&registry, options, policy)?;
     greet(&registry, &opened.workspaces);
     let traces = options.traces(Counter::default())?;
-    let server = Server::new(registry, opened.workspaces.clone()).with_digest(digest).with_traces(traces.clone());
+    let server = Server::new(registry, opened.workspaces.clone()).with_traces(traces.clone());
+    let policy = opened.workspaces.first().policy_file.clone();
+    let digest = surface::checked(server.registry(), options, policy)?;
+    let server = server.with_digest(digest);
     let stop = server.stop();
     // From before the first call on.
     let asked = shutdown::requested();

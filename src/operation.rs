@@ -177,7 +177,9 @@ async fn list(
         let (as_of, reading) = (&as_of, reading.clone());
         async move {
             match tool.cache {
-                Some(time_to_live) => kept_page_of(context, tool, request, (&cursor, reading), time_to_live, as_of).await,
+                Some(time_to_live) => {
+                    kept_page_of(context, tool, request, (&cursor, reading), time_to_live, as_of).await
+                }
                 None => page_of(context, tool, request, (&cursor, reading)).await,
             }
         }

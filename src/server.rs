@@ -47,6 +47,7 @@ use crate::server::spans::ended;
 use crate::server::turns::Turns;
 use crate::server::typing::Typing;
 use crate::shape::CHARACTERS_PER_TOKEN;
+use crate::surface::Digest;
 use crate::traces::Traces;
 use crate::workspaces::Workspaces;
 
@@ -84,7 +85,7 @@ pub struct Server {
     /// The highest risk that whoever it serves may take.
     ceiling: Risk,
     /// The SHA-256 of what is exposed.
-    digest: Option<Arc<str>>,
+    digest: Option<Arc<Digest>>,
     /// The questions to a person that are open.
     questions: Questions,
 }
@@ -180,8 +181,8 @@ impl Server {
 
     /// The same, which tells clients the digest of what it exposes.
     #[must_use]
-    pub fn with_digest(self, digest: String) -> Self {
-        Self { digest: Some(digest.into()), ..self }
+    pub fn with_digest(self, digest: Arc<Digest>) -> Self {
+        Self { digest: Some(digest), ..self }
     }
 
     /// Cancels every call, those to come too, as their client would.
@@ -274,7 +275,7 @@ impl ServerHandler for Server {
         }
         let mut config = ServerConfig::new(capabilities).with_instructions(about.instructions.clone());
         config.server_info = server_info();
-        if let Some(digest) = &self.digest {
+        if let Some(digest) = self.digest.as_ref().and_then(|digest| digest.as_ref().as_ref()) {
             let text = format!("{}. What it exposes: sha256:{digest}", env!("CARGO_PKG_DESCRIPTION"));
             config.server_info = config.server_info.with_description(text);
         }

@@ -55,6 +55,8 @@ pub(crate) struct Page {
     pub(crate) taken: usize,
     /// What was cut inside the items.
     pub(crate) cuts: Vec<String>,
+    /// The characters that are left.
+    pub(crate) left: usize,
 }
 
 /// Only the fields at these dotted paths, through lists too.
@@ -114,19 +116,18 @@ pub(crate) fn fill(
     room: Budget,
     cut: impl Fn(&mut Value, Budget) -> Vec<String>,
 ) -> Page {
-    let mut page = Page { items: Vec::new(), taken: 0, cuts: Vec::new() };
-    let mut left = room.characters;
+    let mut page = Page { items: Vec::new(), taken: 0, cuts: Vec::new(), left: room.characters };
     for mut item in items {
         // Each item is followed by a comma or the end of the list.
-        let Some(size) = size(&item, left.saturating_sub(1)) else {
+        let Some(size) = page.left.checked_sub(1).and_then(|left| size(&item, left)) else {
             if page.items.is_empty() {
                 page.cuts = cut(&mut item, room);
                 page.items.push(item);
-                page.taken = 1;
+                (page.taken, page.left) = (1, 0);
             }
             break;
         };
-        left -= size + 1;
+        page.left -= size + 1;
         page.items.push(item);
         page.taken += 1;
     }

@@ -2,6 +2,7 @@
 //! server can be compared with.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,6 +55,9 @@ pub struct Allowed {
     /// Names of workspaces, where there are several, and whether they are read-only.
     pub workspaces: BTreeMap<String, bool>,
 }
+
+/// A digest that is computed beside the start: a client asks for it first, and everything else need not wait.
+pub type Digest = LazyLock<Option<String>, Box<dyn FnOnce() -> Option<String> + Send>>;
 
 /// One tool or operation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,10 +24,11 @@ pub(super) async fn serve(options: &Options, http: &HttpOptions) -> Result<(), E
     let tools = registry.tools().count();
     let metrics = Metrics::default();
     let opened = Opened::observed(options, Some(Arc::new(metrics.clone()))).await?;
-    let policy = opened.workspaces.first().policy_file.as_deref();
-    let digest = surface::checked(&registry, options, policy)?;
     let traces = options.traces(metrics.spans_dropped.clone())?;
-    let template = Server::new(registry, opened.workspaces.clone()).with_digest(digest);
+    let template = Server::new(registry, opened.workspaces.clone());
+    let policy = opened.workspaces.first().policy_file.clone();
+    let digest = surface::checked(template.registry(), options, policy)?;
+    let template = template.with_digest(digest);
     let template = template.with_metrics(metrics).with_traces(traces.clone());
     let stop = template.stop();
     // From before the first call on.

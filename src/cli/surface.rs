@@ -1,6 +1,8 @@
 //! `audit`: what is exposed, for people and for `--approved`.
 
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use crate::cli::json;
 use crate::cli::terminal::print;
@@ -8,7 +10,7 @@ use crate::config::Options;
 use crate::error::Error;
 use crate::policy::PolicyFile;
 use crate::registry::Registry;
-use crate::surface::{Exposed, Surface};
+use crate::surface::{Digest, Exposed, Surface};
 use crate::text_file;
 
 /// Prints the surface of these options.
@@ -22,12 +24,21 @@ pub(super) fn show(options: &Options, as_json: bool) -> Result<(), Error> {
 }
 
 /// The digest of what a registry exposes, which is what was approved if anything was.
-pub(super) fn checked(registry: &Registry, options: &Options, policy: Option<&PolicyFile>) -> Result<String, Error> {
-    let surface = Surface::of(registry, options, policy);
+pub(super) fn checked(
+    registry: Arc<Registry>,
+    options: &Options,
+    policy: Option<Arc<PolicyFile>>,
+) -> Result<Arc<Digest>, Error> {
     if let Some(path) = options.approved() {
-        surface.check(&read(path)?)?;
+        Surface::of(&registry, options, policy.as_deref()).check(&read(path)?)?;
     }
-    surface.digest()
+    let options = options.clone();
+    let digest = move || Surface::of(&registry, &options, policy.as_deref()).digest().ok();
+    let digest = Arc::new(Digest::new(Box::new(digest)));
+    // Where there is no thread to be had, who asks first waits for it.
+    let ahead = Arc::clone(&digest);
+    _ = thread::Builder::new().name("digest".to_owned()).spawn(move || LazyLock::force(&ahead).is_some());
+    Ok(digest)
 }
 
 fn read(path: &Path) -> Result<String, Error> {

@@ -111,8 +111,7 @@ mod tests {
         let typed = json!([{ "values": [{ "str": "a" }, {}, { "str": null }] }, { "values": [{ "str": "" }, { "i64": 7 }, null] }]);
         let answer = json!({ "statement_response": { "statement_id": "s", "result": { "data_typed_array": typed } } });
         let rows = read(answer).expect("a statement").result.expect("a result").data_array;
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(rows, [[text("a"), None, None], [text(""), text("7"), None]]);
+        assert_eq!(json!(rows), json!([["a", null, null], ["", "7", null]]));
     }
 
     #[test]

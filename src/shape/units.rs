@@ -110,16 +110,18 @@ mod tests {
 
     #[test]
     fn numbers_say_what_they_mean() {
-        let raw_value = || json!({
-            "created_time": 1_772_258_400_000_i64,
-            "query_start_time_ms": "1772258400000",
-            "end_time": 0,
-            "run_duration": 5_000,
-            "metrics": { "total_time_ms": 0, "execution_time_ms": 12_000 },
-            "tasks": [{ "attempt_number": 1, "start_time": 1_772_258_400_000_i64 }],
-            "update_time": "2026-02-28T06:00:00Z",
-            "size": 1_772_258_400_000_i64,
-        });
+        let raw_value = || {
+            json!({
+                "created_time": 1_772_258_400_000_i64,
+                "query_start_time_ms": "1772258400000",
+                "end_time": 0,
+                "run_duration": 5_000,
+                "metrics": { "total_time_ms": 0, "execution_time_ms": 12_000 },
+                "tasks": [{ "attempt_number": 1, "start_time": 1_772_258_400_000_i64 }],
+                "update_time": "2026-02-28T06:00:00Z",
+                "size": 1_772_258_400_000_i64,
+            })
+        };
         let shown = json!({
             "created_time": "2026-02-28T06:00:00Z",
             "query_start_time": "2026-02-28T06:00:00Z",

@@ -491,12 +491,7 @@ impl Client {
     }
 
     /// What an answer carries, once the watch has seen it.
-    fn seen(
-        &self,
-        operation: &'static Operation,
-        answer: Answer,
-        projection: &Projection,
-    ) -> Result<Payload, Error> {
+    fn seen(&self, operation: &'static Operation, answer: Answer, projection: &Projection) -> Result<Payload, Error> {
         if operation.method == Method::Head {
             return Ok(Payload::Json(telling_headers(&answer).into()));
         }

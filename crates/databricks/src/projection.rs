@@ -278,7 +278,8 @@ mod tests {
 
     #[test]
     fn numbers_and_names_come_as_a_whole_reading_gives_them() {
-        let text = r#"{"a":{"big":18446744073709551615,"far":-9223372036854775808,"f":0.1e-7},"\u0062":1,"a":2,"c":1.0}"#;
+        let text =
+            r#"{"a":{"big":18446744073709551615,"far":-9223372036854775808,"f":0.1e-7},"\u0062":1,"a":2,"c":1.0}"#;
         let whole: Value = serde_json::from_str(text).expect("JSON");
         assert_eq!(Projection::of(["a", "b", "c"]).read(text.as_bytes()).expect("JSON"), whole);
     }

@@ -9,11 +9,13 @@
 //! side effect on whoever embeds this crate.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustls::ClientConfig;
-use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::Error;
@@ -27,16 +29,12 @@ pub fn client_config() -> Result<ClientConfig, Error> {
         check_file(Path::new(&path))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = match Verifier::new(Arc::clone(&provider)) {
-        Ok(verifier) => versions(&provider)?
-            .dangerous() // rustls' name for a verifier of one's own; this one is the system's
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth(),
-        Err(error) => {
-            tracing::warn!(%error, "no certificate store on this system; trusting the built-in list");
-            versions(&provider)?.with_root_certificates(built_in_roots()).with_no_client_auth()
-        }
-    };
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::configuration(format!("cannot set up TLS: {error}")))?
+        .dangerous() // rustls' name for a verifier of one's own; this one is the system's
+        .with_custom_certificate_verifier(Arc::new(OnFirstUse { provider, verifier: OnceLock::new() }))
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -59,12 +57,62 @@ pub(crate) fn store() -> &'static str {
     if Verifier::new(provider).is_ok() { "the system's certificate store" } else { "the built-in list of authorities" }
 }
 
-fn versions(
-    provider: &Arc<CryptoProvider>,
-) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
-    ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::configuration(format!("cannot set up TLS: {error}")))
+/// The system's verifier, made for the first connection that needs it: to read all certificates of a system takes longer
+/// than everything else at the start of a program.
+#[derive(Debug)]
+struct OnFirstUse {
+    provider: Arc<CryptoProvider>,
+    verifier: OnceLock<Result<Arc<dyn ServerCertVerifier>, rustls::Error>>,
+}
+
+impl OnFirstUse {
+    fn verifier(&self) -> Result<&dyn ServerCertVerifier, rustls::Error> {
+        let made = self.verifier.get_or_init(|| match Verifier::new(Arc::clone(&self.provider)) {
+            Ok(verifier) => Ok(Arc::new(verifier)),
+            Err(error) => {
+                tracing::warn!(%error, "no certificate store on this system; trusting the built-in list");
+                let (roots, provider) = (Arc::new(built_in_roots()), Arc::clone(&self.provider));
+                let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
+                verifier.map(|verifier| verifier as Arc<_>).map_err(|error| rustls::Error::General(error.to_string()))
+            }
+        });
+        made.as_deref().map_err(Clone::clone)
+    }
+}
+
+impl ServerCertVerifier for OnFirstUse {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier()?.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 fn built_in_roots() -> RootCertStore {

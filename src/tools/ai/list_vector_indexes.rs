@@ -40,7 +40,8 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         })?);
     }
     let found = indexes.len();
-    let kept = indexes.into_iter().map(|index| shape::keep(index, &["name", "endpoint_name", "index_type", "primary_key"]));
+    let kept =
+        indexes.into_iter().map(|index| shape::keep(index, &["name", "endpoint_name", "index_type", "primary_key"]));
     let page = shape::page(kept, context.budget);
     let mut answer = json!({ "returned": page.items.len(), "items": page.items, "truncated": page.taken < found });
     if page.taken < found {

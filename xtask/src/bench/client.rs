@@ -48,9 +48,13 @@ impl Client {
         let (mut input, output) = (child.stdin.take().context("no stdin")?, child.stdout.take().context("no stdout")?);
         let (lines, waiting) = channel::<Vec<u8>>();
         thread::spawn(move || waiting.iter().try_for_each(|line| input.write_all(&line)));
-        let mut client = Self { child, lines, answers: BufReader::with_capacity(1 << 16, output), line: Vec::new(), next_id: 0 };
+        let mut client =
+            Self { child, lines, answers: BufReader::with_capacity(1 << 16, output), line: Vec::new(), next_id: 0 };
         let client_info = json!({ "name": "bench", "version": "1" });
-        client.ask("initialize", &json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client_info }))?;
+        client.ask(
+            "initialize",
+            &json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client_info }),
+        )?;
         client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))?;
         client.ask("tools/list", &json!({}))?;
         Ok((client, began.elapsed()))
@@ -63,7 +67,13 @@ impl Client {
     }
 
     /// Calls a tool so many times, so many of them at once, and gives how long each took.
-    pub(super) fn calls(&mut self, tool: &str, arguments: &Value, count: usize, at_once: usize) -> Result<Vec<Duration>> {
+    pub(super) fn calls(
+        &mut self,
+        tool: &str,
+        arguments: &Value,
+        count: usize,
+        at_once: usize,
+    ) -> Result<Vec<Duration>> {
         let params = json!({ "name": tool, "arguments": arguments });
         let mut began = std::collections::HashMap::new();
         let mut took = Vec::with_capacity(count);
@@ -133,7 +143,8 @@ impl Client {
 
     /// How many files and how many threads the process has.
     pub(super) fn held(&self) -> Result<(usize, usize)> {
-        let count = |of: &str| Ok::<_, std::io::Error>(std::fs::read_dir(format!("/proc/{}/{of}", self.child.id()))?.count());
+        let count =
+            |of: &str| Ok::<_, std::io::Error>(std::fs::read_dir(format!("/proc/{}/{of}", self.child.id()))?.count());
         Ok((count("fd")?, count("task")?))
     }
 }

@@ -76,7 +76,8 @@ fn by_tools(binary: &Path, name: &'static str, options: &[&str]) -> Result<(&'st
 
 impl Growth {
     pub(super) fn tables(&self) -> String {
-        let mut text = "\n| clusters in the answer | a call, ms | for each cluster, µs |\n|---:|---:|---:|\n".to_owned();
+        let mut text =
+            "\n| clusters in the answer | a call, ms | for each cluster, µs |\n|---:|---:|---:|\n".to_owned();
         // Writing to a text does not fail.
         for Point { at, value, more } in &self.items {
             _ = writeln!(text, "| {at} | {value:.2} | {more:.1} |");

@@ -44,13 +44,7 @@ pub(super) const MEASURES: &[Measure] = &[
     },
     Measure { name: "memory after 200 calls", unit: "MiB", goal: "≤ 12", of: memory, direct: None },
     Measure { name: "memory at its peak, 10,000 rows of SQL", unit: "MiB", goal: "≤ 16", of: peak, direct: None },
-    Measure {
-        name: "10,000 rows of SQL",
-        unit: "ms",
-        goal: "≤ 1.5×",
-        of: sql,
-        direct: Some(sql_direct),
-    },
+    Measure { name: "10,000 rows of SQL", unit: "ms", goal: "≤ 1.5×", of: sql, direct: Some(sql_direct) },
     Measure { name: "size of the binary", unit: "MB", goal: "≤ 20", of: size, direct: None },
 ];
 

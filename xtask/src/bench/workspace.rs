@@ -101,14 +101,16 @@ pub(super) struct Direct {
 impl Direct {
     /// Lists the clusters, and gives the bytes of the answer.
     pub(super) fn list_clusters(&mut self) -> Result<&[u8]> {
-        let head = format!("GET {CLUSTERS}?page_size=100 HTTP/1.1\r\nHost: workspace.test\r\nAuthorization: Bearer x\r\n\r\n");
+        let head =
+            format!("GET {CLUSTERS}?page_size=100 HTTP/1.1\r\nHost: workspace.test\r\nAuthorization: Bearer x\r\n\r\n");
         self.ask(head.as_bytes())
     }
 
     /// Runs a statement, and gives the bytes of the answer.
     pub(super) fn execute(&mut self, body: &Value) -> Result<&[u8]> {
         let body = body.to_string();
-        let head = format!("POST {STATEMENTS}/ HTTP/1.1\r\nHost: workspace.test\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST {STATEMENTS}/ HTTP/1.1\r\nHost: workspace.test\r\nContent-Length: {}\r\n\r\n", body.len());
         self.ask((head + &body).as_bytes())
     }
 
@@ -163,7 +165,8 @@ fn head(reader: &mut BufReader<TcpStream>) -> Result<Option<(String, usize)>> {
 fn whole(status: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// A cluster with the fields of a real one.

@@ -1,6 +1,7 @@
 //! The chunks of a result, in their order. Each is checked against what the workspace announced: rows that do not come,
 //! come twice or belong elsewhere are an error or are counted as missing, never passed over in silence.
 
+use databricks::Rows;
 use databricks::requests::sql::statement_execution::GetStatementResultChunkN;
 use databricks::types::{ColumnInfo, ExternalLink, Format, ResultData, ResultManifest, StatementResponse};
 use databricks::types::{StatementState, StatementStatus};
@@ -10,9 +11,6 @@ use crate::cursor::Cursor;
 use crate::digest::Sha256Hex;
 use crate::domain::sql::statement::gone;
 use crate::error::Error;
-
-/// A row as the API gives it: every value as text.
-pub(crate) type Row = Vec<Option<String>>;
 
 /// A result that goes on with so many chunks without rows does not come to an end.
 const MOST_EMPTY: usize = 20;
@@ -47,13 +45,13 @@ pub(super) struct Position {
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) at: Position,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Rows,
 }
 
 /// A chunk as it came, with what it says about itself.
 #[derive(Debug)]
 struct Piece {
-    rows: Vec<Row>,
+    rows: Rows,
     index: Option<i64>,
     offset: Option<i64>,
     count: Option<i64>,
@@ -67,7 +65,7 @@ impl Chunks {
         let manifest = statement.manifest.unwrap_or_default();
         let mut columns = manifest.schema.clone().unwrap_or_default().columns;
         if columns.is_empty()
-            && let Some(row) = statement.result.as_ref().and_then(|result| result.data_array.first())
+            && let Some(row) = statement.result.as_ref().and_then(|result| result.data_array.get(0))
         {
             // Rows without a schema have columns all the same.
             columns = vec![ColumnInfo::default(); row.len()];
@@ -173,7 +171,7 @@ impl Chunks {
         error.after(format!("statement `{}` succeeded, but its rows did not come", self.id)).with_hint(hint)
     }
 
-    async fn read(&mut self, context: &Context, at: Position) -> Result<Vec<Row>, Error> {
+    async fn read(&mut self, context: &Context, at: Position) -> Result<Rows, Error> {
         let piece = self.piece(context, at.chunk).await?;
         self.check(&piece, at)?;
         let follows = self.is_followed(&piece, at)?;
@@ -289,7 +287,7 @@ pub(super) fn has_result(statement: &StatementResponse) -> bool {
     has_rows || statement.manifest.as_ref().is_some_and(|manifest| manifest.total_row_count == Some(0))
 }
 
-fn count(rows: &[Row]) -> i64 {
+fn count(rows: &Rows) -> i64 {
     i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
 
@@ -312,7 +310,7 @@ fn link(data: ResultData, index: i64) -> Result<ExternalLink, Error> {
     link.ok_or_else(|| Error::failed(format!("the workspace gave no link to chunk {index} of the result")))
 }
 
-async fn download(context: &Context, link: &ExternalLink) -> Result<Vec<Row>, Error> {
+async fn download(context: &Context, link: &ExternalLink) -> Result<Rows, Error> {
     let headers = link.http_headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let url = link.external_link.as_deref().unwrap_or_default();
     Ok(context.client.download_presigned_json(url, headers).await?)

@@ -6,16 +6,17 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::cursor::Cursor;
-use crate::domain::sql::statement::chunks::{Chunks, Row};
+use crate::domain::sql::statement::chunks::Chunks;
 use crate::error::Error;
 use crate::shape::{self, Budget};
 
 /// One page, or a table of a composite, reads no more chunks than this. Those of a warehouse hold thousands of rows.
 const MOST_CHUNKS: usize = 100;
 /// What the rows of one table may take in memory: far more than the queries of composites give.
-const LARGEST_TABLE: usize = 256 * 1024 * 1024;
-/// What a cell takes besides its text.
-const CELL: usize = size_of::<Option<String>>();
+const LARGEST_TABLE: usize = 64 * 1024 * 1024;
+
+/// A row of a composite's query: every value as text.
+pub(crate) type Row = Vec<Option<String>>;
 
 /// All rows of a result.
 #[derive(Debug, Default)]
@@ -35,11 +36,11 @@ impl Table {
             if read >= MOST_CHUNKS && chunks.position().is_some() {
                 return Err(Error::failed(format!("the result has more than {MOST_CHUNKS} chunks")));
             }
-            size += chunk.rows.iter().flatten().map(|cell| CELL + cell.as_ref().map_or(0, String::len)).sum::<usize>();
+            size += chunk.rows.size();
             if size > LARGEST_TABLE {
                 return Err(Error::failed(format!("the rows take more than {} MB", LARGEST_TABLE / 1024 / 1024)));
             }
-            rows.extend(chunk.rows);
+            rows.extend(chunk.rows.iter().map(|row| row.iter().map(|cell| cell.map(str::to_owned)).collect::<Row>()));
         }
         chunks.check_complete()?;
         Ok(Self { columns, rows })
@@ -92,14 +93,13 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
         read += 1;
         let left = chunk.rows.len().checked_sub(skip).ok_or_else(Error::bad_page_token)?;
         offset = offset.or_else(|| Some(chunk.at.offset + i64::try_from(skip).ok()?));
-        let shown = chunk.rows.iter().skip(skip).map(|row| cells(&columns, row.get(..names.len()).unwrap_or(row)));
+        let shown = chunk.rows.iter().skip(skip).map(|row| cells(&columns, row.iter().take(names.len())));
         let page = shape::fill(shown, budget, shape::fit_row);
         // A row that is too large alone is cut only where no other row was given before it.
         if !page.cuts.is_empty() && !rows.is_empty() {
             break Some((chunk.at, skip));
         }
-        let used: usize = page.items.iter().map(|row| row.to_string().chars().count() + 1).sum();
-        budget.characters = budget.characters.saturating_sub(used);
+        budget.characters = page.left;
         rows.extend(page.items);
         cuts.extend(page.cuts);
         if page.taken < left {
@@ -157,9 +157,9 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
 }
 
 /// A row in JSON types, without integers that JavaScript clients would round.
-fn cells(columns: &[ColumnInfo], row: &[Option<String>]) -> Value {
+fn cells<'a>(columns: &[ColumnInfo], row: impl Iterator<Item = Option<&'a str>>) -> Value {
     let cells = columns.iter().zip(row).map(|(column, cell)| {
-        let mut cell = typed(column, cell.as_deref());
+        let mut cell = typed(column, cell);
         shape::exact(&mut cell);
         cell
     });
@@ -210,10 +210,9 @@ mod tests {
             r#"["a",null]"#,
             r#"{"price":12.340}"#,
             r#"{"n":9007199254740993}"#,
-        ]
-        .map(|text| Some(text.to_owned()));
+        ];
         assert_eq!(
-            cells(&columns, &texts),
+            cells(&columns, texts.into_iter().map(Some)),
             json!([
                 1,
                 "9007199254740993",
@@ -229,6 +228,6 @@ mod tests {
                 { "n": "9007199254740993" },
             ])
         );
-        assert_eq!(cells(&columns, &[None, Some("2".into())]), json!([null, 2]));
+        assert_eq!(cells(&columns, [None, Some("2")].into_iter()), json!([null, 2]));
     }
 }

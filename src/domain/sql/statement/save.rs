@@ -4,15 +4,15 @@
 use std::fs::File;
 use std::io::Write;
 
-use databricks::Content;
 use databricks::types::{ColumnInfo, StatementResponse};
+use databricks::{Content, Rows};
 use serde_json::{Map, Value, json};
 use tempfile::NamedTempFile;
 
 use crate::context::Context;
 use crate::digest::Sha256Hex;
 use crate::domain::files::path::Remote;
-use crate::domain::sql::statement::chunks::{Chunks, Row};
+use crate::domain::sql::statement::chunks::Chunks;
 use crate::domain::sql::statement::rows::{header, typed};
 use crate::error::Error;
 use crate::local::NewFile;
@@ -153,12 +153,12 @@ impl Form {
         }
     }
 
-    fn rows(self, columns: &[ColumnInfo], rows: &[Row]) -> Vec<u8> {
+    fn rows(self, columns: &[ColumnInfo], rows: &Rows) -> Vec<u8> {
         let lines = rows.iter().map(|row| match self {
-            Self::Csv => csv_line(row.iter().map(Option::as_deref)),
+            Self::Csv => csv_line(row.iter()),
             Self::JsonLines => {
-                let fields = columns.iter().zip(row);
-                let fields = fields.map(|(column, cell)| (name(column).to_owned(), typed(column, cell.as_deref())));
+                let fields = columns.iter().zip(row.iter());
+                let fields = fields.map(|(column, cell)| (name(column).to_owned(), typed(column, cell)));
                 format!("{}\n", Value::Object(fields.collect::<Map<_, _>>()))
             }
         });
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn json_lines_hold_typed_values_with_all_their_digits() {
         let columns = [column("n", "LONG"), column("price", "DECIMAL"), column("tags", "ARRAY"), column("x", "STRING")];
-        let text = |text: &str| Some(text.to_owned());
-        let rows = [vec![text("9007199254740993"), text("1.50"), text("[1,2]"), None]];
+        let rows = json!([["9007199254740993", "1.50", "[1,2]", null]]);
+        let rows = serde_json::from_value(rows).expect("rows");
         let written = Form::JsonLines.rows(&columns, &rows);
         let expected = "{\"n\":9007199254740993,\"price\":\"1.50\",\"tags\":[1,2],\"x\":null}\n";
         assert_eq!(String::from_utf8(written).expect("text"), expected);

@@ -3,6 +3,7 @@
 //! - Each enum of texts gets a variant for any other text.
 //! - Each `i64` is also read from text and from a float without a fraction.
 //! - A list or map that is null is empty.
+//! - Rows of text are kept in one text.
 
 use quote::{format_ident, quote};
 use syn::visit_mut::{VisitMut, visit_file_mut};
@@ -106,6 +107,15 @@ impl VisitMut for Matches<'_> {
 
 /// Gives a field the reader that its type needs; a missing field is already read as its default.
 fn tolerate(field: &mut Field) {
+    let rows: Type = parse_quote!(::std::vec::Vec<::std::vec::Vec<::std::option::Option<::std::string::String>>>);
+    if field.ty == rows {
+        field.ty = parse_quote!(crate::Rows);
+        for attribute in field.attrs.iter_mut().filter(|attribute| quote!(#attribute).to_string().contains("is_empty"))
+        {
+            *attribute = parse_quote!(#[serde(default, skip_serializing_if = "crate::Rows::is_empty")]);
+        }
+        return;
+    }
     let reader = match &field.ty {
         ty if is(ty, "i64") => "integer",
         ty if inner(ty, "Option").is_some_and(|ty| is(ty, "i64")) => "optional_integer",
