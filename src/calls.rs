@@ -264,6 +264,7 @@ async fn run(
     let calls_others = definition.toolset == record::EXECUTORS;
     let watch = Watched {
         record: context.record.clone(),
+        progress: context.progress.clone(),
         policy,
         file: context.policy_file.clone(),
         tool: definition.name,

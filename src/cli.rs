@@ -30,10 +30,11 @@ use crate::calls;
 use crate::cli::json::pretty;
 use crate::cli::terminal::{note, print};
 use crate::config::Options;
-use crate::connect::{self, Opened};
+use crate::connect::Opened;
 use crate::consent::Consent;
 use crate::context::Context;
 use crate::controls;
+use crate::embedded::Embedded;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::registry::Registry;
@@ -142,7 +143,7 @@ fn greet(registry: &Registry, workspaces: &Workspaces) {
 
 async fn run_sandbox(options: &Options, port: u16) -> Result<(), Error> {
     options.only_workspace()?;
-    let sandbox = connect::start_sandbox(options, port).await?;
+    let sandbox = Embedded::start(options, port).await?;
     print(&format!("DATABRICKS_HOST={}\nDATABRICKS_TOKEN={}", sandbox.url(), sandbox.token()))?;
     shutdown::requested().await
 }

@@ -259,6 +259,7 @@ async fn read(
     let policy = context.policy.and(registry.policy());
     let watch = Watched {
         record: record.clone(),
+        progress: context.progress.clone(),
         policy,
         file: context.policy_file.clone(),
         tool: tool.name,

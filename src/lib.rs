@@ -27,6 +27,7 @@ pub mod definition;
 mod digest;
 pub mod directory;
 mod domain;
+mod embedded;
 pub mod error;
 /// The same file as in the generator.
 #[path = "../crates/codegen/src/examples.rs"]

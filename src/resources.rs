@@ -56,6 +56,7 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
     let found = registry.resources().iter().find(|resource| uri::matches(resource.uri, address.uri).is_some());
     let watch = Watched {
         record: record.clone(),
+        progress: context.progress.clone(),
         policy,
         file: context.policy_file.clone(),
         tool: found.map_or("", |resource| resource.name),

@@ -134,6 +134,11 @@ pub(crate) fn fill(
     page
 }
 
+/// An object of these fields. Unlike `json!`, it takes long lists as they are and does not copy them.
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
 /// Sets a field of an answer, which is an object.
 pub(crate) fn put(answer: &mut Value, name: &str, value: impl Into<Value>) {
     if let Some(fields) = answer.as_object_mut() {

@@ -7,6 +7,7 @@ mod question;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use databricks::{Client, Error, Location, Mask, Method, Operation, Outgoing, Verdict, Watch};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use crate::policy::objects::{self, Mention, Source};
 use crate::policy::pattern::{Kind, Object};
 use crate::policy::rules::{Act, Decision, Effect, Named};
 use crate::policy::{self, Policy, PolicyFile};
+use crate::progress::Progress;
 use crate::registry;
 use crate::risk::Risk;
 
@@ -28,10 +30,15 @@ const STATEMENT: &str = "sql.statement_execution.execute_statement";
 /// The operation that ends a statement: what a query began is undone in a dry run, too.
 const CANCEL_STATEMENT: &str = "sql.statement_execution.cancel_execution";
 
+/// A shorter wait for the limit of requests is not told.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
 /// What is watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) record: Record,
+    /// Who hears what a call waits for.
+    pub(crate) progress: Progress,
     pub(crate) policy: Policy,
     pub(crate) file: Option<Arc<PolicyFile>>,
     /// The tool, or the resource.
@@ -267,6 +274,15 @@ fn table(parts: Vec<String>) -> Named {
 }
 
 impl Watch for CallWatch {
+    fn waits(&self, wait: Duration) {
+        if wait >= WORTH_TELLING {
+            let seconds = wait.as_secs();
+            self.of
+                .progress
+                .report(format!("waiting {seconds} s for the limit of requests per second to the workspace"));
+        }
+    }
+
     fn sees(&self, operation: &'static Operation) -> bool {
         let (Some(file), Some(listed)) = (&self.of.file, listed(operation.id)) else { return false };
         file.rules().asks_about(listed.kind)

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use databricks::{Attribute, Client, Config};
+use databricks::{Attribute, Client, Config, Limits};
 
 use crate::config::Options;
 use crate::connect;
@@ -125,9 +125,19 @@ fn configuration(options: &Options, config: &Config) -> Check {
         let saw = if told.is_empty() { "nothing is set".to_owned() } else { told.join("; ") };
         return Check::warning("configuration", saw, "correct the file").with_notes(config.remarks.clone());
     }
-    match told.as_slice() {
-        [] => Check::ok("configuration", "no flag, variable or profile sets anything"),
-        told => Check::ok("configuration", told.join("; ")),
+    let saw = match told.as_slice() {
+        [] => "no flag, variable or profile sets anything".to_owned(),
+        told => told.join("; "),
+    };
+    Check::ok("configuration", saw).with_notes(vec![limits(config.limits)])
+}
+
+/// What makes calls wait before their requests are sent.
+fn limits(limits: Limits) -> String {
+    let at_once = format!("{} requests at once (`--max-requests`)", limits.concurrency);
+    match limits.requests_per_second.filter(|rate| *rate > 0) {
+        Some(rate) => format!("at most {rate} requests a second (DATABRICKS_RATE_LIMIT), and {at_once}"),
+        None => format!("at most {at_once}"),
     }
 }
 

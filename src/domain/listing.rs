@@ -35,7 +35,9 @@ impl Gathered {
     /// an item that was cut.
     pub(crate) fn answer(self, unknown: Option<String>, more: &str, alone: &str) -> Value {
         let returned = self.items.len();
-        let mut answer = json!({ "items": self.items, "returned": returned, "truncated": self.next.is_some() || self.stopped.is_some() });
+        let is_cut = self.next.is_some() || self.stopped.is_some();
+        let mut answer =
+            shape::object([("items", self.items.into()), ("returned", returned.into()), ("truncated", is_cut.into())]);
         for advice in unknown.into_iter().chain(self.stopped) {
             shape::advise(&mut answer, &advice);
         }

@@ -151,7 +151,27 @@ mod tests {
         assert_eq!(named(&["job_id"]).of(job()), json!({ "job_id": 7 }));
         assert_eq!(named(&["*"]).of(job())["created_time"], "2026-02-28T06:00:00Z");
         assert_eq!(named(&["created_time"]).of(job()), json!({ "created_time": 1_772_258_400_000_i64 }));
-        assert_eq!(Fields::new(&[], Vec::new()).expect("no names").of(job())["settings"]["name"], "load");
+        assert_eq!(fields(&[]).of(job())["settings"]["name"], "load");
+    }
+
+    #[test]
+    fn what_is_not_read_is_not_shown_either() {
+        let usual =
+            &["id", "start_time", "run_duration", "tasks.attempt_number", "query_end_time_ms", "tags", "none.here"];
+        let run = json!({
+            "id": 9_007_199_254_740_993_u64, "start_time": 1_772_258_400_000_i64, "run_duration": 5, "tags": {}, "x": { "y": 1 },
+            "tasks": [{ "attempt_number": 0, "key": "a" }, null], "query_end_time_ms": "1772258400000", "none": { "there": 1 },
+        });
+        let mut read = run.clone();
+        fields(usual).reading(["besides"]).cut(&mut read);
+        assert!(read.get("x").is_none() && read["tasks"][0].get("key").is_none(), "{read}");
+        assert_eq!(fields(usual).of(read), fields(usual).of(run));
+        // A caller who names fields hears which others there are, so all are read.
+        assert!(named(&["job_id"]).reading([]).is_whole() && fields(&[]).reading([]).is_whole());
+    }
+
+    fn fields(usual: &'static [&'static str]) -> Fields {
+        Fields::new(usual, Vec::new()).expect("no names")
     }
 
     #[test]

@@ -79,8 +79,14 @@ impl Gate {
         }
     }
 
-    /// Waits for a turn of a request, which the service may hold open. The slot is free again when the result is dropped.
-    pub(crate) async fn pass(&self, terms: &Terms, held_open: bool) -> Option<SemaphorePermit<'_>> {
+    /// Waits for a turn of a request, which the service may hold open. `waits` hears how long the rate makes it wait, if it does.
+    /// The slot is free again when the result is dropped.
+    pub(crate) async fn pass(
+        &self,
+        terms: &Terms,
+        held_open: bool,
+        waits: impl FnOnce(Duration),
+    ) -> Option<SemaphorePermit<'_>> {
         let is_ahead = matches!(terms, Terms::Ahead);
         // The slot comes first, so that a turn once taken is used at once. It fails only for a closed semaphore, and
         // nobody closes these.
@@ -94,6 +100,7 @@ impl Gate {
         let turn = self.rate.as_ref().map(Rate::turn);
         // A timer would take a moment even where there is nothing to wait for.
         if let Some(turn) = turn.filter(|turn| !is_ahead && *turn > Instant::now()) {
+            waits(turn.saturating_duration_since(Instant::now()));
             sleep_until(turn).await;
         }
         slot
@@ -119,23 +126,24 @@ mod tests {
         let gate = Gate::new(Limits { concurrency: 100, requests_per_second: Some(10) });
         let start = Instant::now();
         for _ in 0..6 {
-            gate.pass(&Terms::Usual, false).await;
+            gate.pass(&Terms::Usual, false, drop).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
+        let mut longest = Duration::ZERO;
         for _ in 0..20 {
-            gate.pass(&Terms::Usual, false).await;
+            gate.pass(&Terms::Usual, false, |wait| longest = longest.max(wait)).await;
         }
-        assert_eq!(start.elapsed().as_millis(), 2_000);
+        assert_eq!((start.elapsed().as_millis(), longest.as_millis()), (2_000, 100));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_again_when_dropped() {
         let gate = Gate::new(Limits { concurrency: 1, requests_per_second: None });
-        let slot = gate.pass(&Terms::Usual, false).await;
-        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual, false)).await;
+        let slot = gate.pass(&Terms::Usual, false, drop).await;
+        let second = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual, false, drop)).await;
         assert!(second.is_err());
         drop(slot);
-        assert!(gate.pass(&Terms::Usual, false).await.is_some());
+        assert!(gate.pass(&Terms::Usual, false, drop).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -143,28 +151,28 @@ mod tests {
         let gate = Gate::new(Limits { concurrency: 1, requests_per_second: None });
         let mut held = Vec::new();
         for _ in 0..HELD_OPEN {
-            held.push(gate.pass(&Terms::Usual, true).await);
+            held.push(gate.pass(&Terms::Usual, true, drop).await);
         }
-        assert!(gate.pass(&Terms::Usual, false).await.is_some());
-        let more = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual, true)).await;
+        assert!(gate.pass(&Terms::Usual, false, drop).await.is_some());
+        let more = tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Usual, true, drop)).await;
         assert!(more.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_goes_ahead_waits_for_no_other_and_the_others_wait_for_it() {
         let gate = Gate::new(Limits { concurrency: 1, requests_per_second: Some(10) });
-        let slot = gate.pass(&Terms::Usual, false).await;
+        let slot = gate.pass(&Terms::Usual, false, drop).await;
         let start = Instant::now();
         for _ in 0..20 {
-            assert!(gate.pass(&Terms::Ahead, false).await.is_some());
+            assert!(gate.pass(&Terms::Ahead, false, drop).await.is_some());
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
         drop(slot);
-        gate.pass(&Terms::Usual, false).await;
+        gate.pass(&Terms::Usual, false, drop).await;
         // 21 turns were taken, half a second's worth of them as a burst.
         assert_eq!(start.elapsed().as_millis(), 1_600);
         // They have slots of their own, as many as the others.
-        let _reserved = gate.pass(&Terms::Ahead, false).await;
-        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Ahead, false)).await.is_err());
+        let _reserved = gate.pass(&Terms::Ahead, false, drop).await;
+        assert!(tokio::time::timeout(Duration::from_secs(1), gate.pass(&Terms::Ahead, false, drop)).await.is_err());
     }
 }

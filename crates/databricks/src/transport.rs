@@ -460,7 +460,9 @@ impl Transport {
             *request.body_mut() = Some(content.body());
         }
         attempts.queues();
-        let slot = self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms, call.held_open)).await?;
+        let waits = |wait| self.watch.iter().for_each(|watch| watch.waits(wait));
+        let slot =
+            self.queue(changes(&request)).turn(self.shared.gate.pass(&self.terms, call.held_open, waits)).await?;
         Ok(Ready { request, chosen, proof, slot })
     }
 

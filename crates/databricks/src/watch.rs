@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -40,6 +41,9 @@ pub trait Watch: fmt::Debug + Send + Sync {
 
     /// Hears that a request was answered, with a success or an error, and under which id.
     fn after(&self, request_id: Option<&str>);
+
+    /// Hears that a request waits so long for the limit of requests per second.
+    fn waits(&self, _wait: Duration) {}
 
     /// Whether [`Watch::answered`] wants to see what an operation answers. Of an answer that nobody sees, only what the
     /// caller will look at is read.

@@ -43,7 +43,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let kept =
         indexes.into_iter().map(|index| shape::keep(index, &["name", "endpoint_name", "index_type", "primary_key"]));
     let page = shape::page(kept, context.budget);
-    let mut answer = json!({ "returned": page.items.len(), "items": page.items, "truncated": page.taken < found });
+    let mut answer = shape::object([
+        ("returned", page.items.len().into()),
+        ("items", page.items.into()),
+        ("truncated", (page.taken < found).into()),
+    ]);
     if page.taken < found {
         shape::put(&mut answer, "hint", format!("{found} indexes exist; narrow with `endpoint_name`"));
     }

@@ -61,7 +61,11 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let left = items.len().saturating_sub(cursor.skip);
     let page = shape::page(items.into_iter().skip(cursor.skip), context.budget);
     let next = (page.taken < left).then_some(Cursor { skip: cursor.skip + page.taken, ..cursor });
-    let mut answer = json!({ "items": page.items, "returned": page.taken, "truncated": next.is_some() || is_cut });
+    let mut answer = shape::object([
+        ("items", page.items.into()),
+        ("returned", page.taken.into()),
+        ("truncated", (next.is_some() || is_cut).into()),
+    ]);
     if let Some(next) = next {
         shape::put(&mut answer, "next_page_token", next.encode());
         shape::put(&mut answer, "hint", "there is more: pass `page_token`, or name a `principal`");

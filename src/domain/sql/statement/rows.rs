@@ -111,15 +111,16 @@ pub(super) async fn page(context: &Context, statement: StatementResponse, cursor
         }
     };
     let (shown, missing) = (names.len(), chunks.missing());
-    let mut answer = json!({
-        "statement_id": chunks.id(),
-        "state": if chunks.is_closed() { "CLOSED" } else { "SUCCEEDED" },
-        "columns": names,
-        "returned": rows.len(),
-        "rows": rows,
-        "total_rows": chunks.total(),
-        "truncated": rest.is_some() || missing > 0 || chunks.is_cut() || shown < columns.len(),
-    });
+    let is_cut = rest.is_some() || missing > 0 || chunks.is_cut() || shown < columns.len();
+    let mut answer = shape::object([
+        ("statement_id", chunks.id().into()),
+        ("state", if chunks.is_closed() { "CLOSED" } else { "SUCCEEDED" }.into()),
+        ("columns", names.into()),
+        ("returned", rows.len().into()),
+        ("rows", rows.into()),
+        ("total_rows", chunks.total().into()),
+        ("truncated", is_cut.into()),
+    ]);
     if let Some(offset) = offset.filter(|offset| *offset > 0) {
         shape::put(&mut answer, "row_offset", offset);
     }
