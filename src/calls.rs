@@ -43,7 +43,7 @@ const USUAL_TIME: Duration = Duration::from_secs(45);
 /// How much longer than its wait the requests of a call may take: those before the wait, and those that fetch the result.
 const MARGIN: Duration = Duration::from_secs(8);
 /// Even a call that does not wait for its work has this long to start it.
-const LEAST_TIME: Duration = Duration::from_secs(20);
+const LEAST_TIME: Duration = Duration::from_secs(12);
 
 /// Checks the arguments, runs the tool in the workspace that they name, and adds to an error what the caller can do
 /// about it. Nothing in the answer hides a part of it.

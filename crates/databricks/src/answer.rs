@@ -19,8 +19,8 @@ use crate::weight::{Form, Room, Scale};
 const ERROR_BYTES: usize = 64 * 1024;
 /// The slowest rate, in bytes a second, at which a body may come once the idle timeout has passed.
 const SLOWEST_RATE: usize = 1024;
-/// How long an answer waits for room. It holds what it has meanwhile, so that answers could wait for each other.
-const ROOM_WAIT: Duration = Duration::from_secs(10);
+/// How long an answer waits for room, which other answers give back once they are read.
+const ROOM_WAIT: Duration = Duration::from_secs(30);
 /// So many bytes are set aside for an answer before they have come.
 const MOST_EXPECTED: usize = 256 * 1024;
 /// A web page is recognised by this many of its first bytes.
@@ -54,6 +54,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
+    /// Whether it may hold an integer that no reader takes as it is.
+    pub(crate) is_odd: bool,
     /// The memory that it may take until it is read.
     pub(crate) _room: Room,
 }
@@ -85,6 +87,8 @@ impl Answer {
                     return Err(Error::answer(format!("the answer is larger than {limit} bytes"))
                         .with_hint("ask for less at once: a smaller page, fewer fields or a part of the file"));
                 }
+                // What an error says first is worth having.
+                bytes.extend_from_slice(chunk.get(..limit - bytes.len()).unwrap_or_default());
                 break;
             }
             scale.add(&chunk);
@@ -93,13 +97,13 @@ impl Answer {
             bytes.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status, headers, bytes: bytes.freeze(), _room: room })
+        Ok(Answer { status, headers, bytes: bytes.freeze(), is_odd: scale.is_odd(), _room: room })
     }
 
     /// Replaces what makes a JSON answer invalid, and tells what that was; `None` where there is nothing to replace.
     pub(crate) fn repair(&mut self) -> Option<Vec<String>> {
         let Repaired { bytes, notes } = repair(&self.bytes)?;
-        self.bytes = bytes.into();
+        (self.bytes, self.is_odd) = (bytes.into(), false);
         Some(notes)
     }
 

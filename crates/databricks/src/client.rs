@@ -295,6 +295,7 @@ impl Client {
             // Only an object is: a list can be read into a type that has only fields with a default.
             let is_object = answer.bytes.trim_ascii_start().first() == Some(&b'{');
             if is_object
+                && !answer.is_odd
                 && !self.is_seen(operation)
                 && let Some(read) = R::parse(&answer.bytes)
             {

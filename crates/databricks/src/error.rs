@@ -82,6 +82,8 @@ enum Kind {
     Interrupted(String),
     /// As `Interrupted`, for lack of time.
     TimedOut(String),
+    /// The answer comes too slowly, as it would again.
+    TooSlow(String),
     /// The deadline of the caller came before the answer.
     OutOfTime { message: String, may_have_happened: bool },
     /// The service answered with an error.
@@ -190,7 +192,7 @@ impl Error {
 
     /// The body of the answer comes too slowly to be waited for.
     pub(crate) fn too_slow(bytes: usize, after: Duration) -> Error {
-        Error::new(Kind::TimedOut(format!("only {bytes} bytes of the answer came within {} s", after.as_secs())))
+        Error::new(Kind::TooSlow(format!("only {bytes} bytes of the answer came within {} s", after.as_secs())))
     }
 
     pub(crate) fn login_page(status: u16) -> Error {
@@ -362,7 +364,7 @@ impl Error {
 
     /// No answer came in time; the call may have happened nevertheless.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::TimedOut(_) | Kind::OutOfTime { .. }) || self.is_class(Class::DeadlineExceeded)
+        matches!(self.0.kind, Kind::TimedOut(_) | Kind::TooSlow(_) | Kind::OutOfTime { .. }) || self.is_class(Class::DeadlineExceeded)
     }
 
     /// The same call may succeed later. It does not say that repeating it is harmless: after an interruption or a
@@ -406,6 +408,7 @@ impl Error {
             | Kind::Credentials { message, .. }
             | Kind::Argument(message)
             | Kind::TimedOut(message)
+            | Kind::TooSlow(message)
             | Kind::OutOfTime { message, .. }
             | Kind::HeldBack(message)
             | Kind::Answer(message) => message.into(),

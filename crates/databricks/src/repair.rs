@@ -4,8 +4,8 @@
 use std::str;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// A number with fewer digits and no exponent is within the range of a float.
-const LONG_NUMBER: usize = 300;
+/// A number with fewer digits and no exponent is read as it is.
+const LONG_NUMBER: usize = 20;
 /// So many replacements are noted one by one.
 const MOST_NOTES: usize = 5;
 
@@ -179,7 +179,10 @@ impl<'a> Scanner<'a> {
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
         let number = self.text.get(self.at..self.at + length).unwrap_or_default();
-        if number.parse::<f64>().is_ok_and(f64::is_infinite) {
+        let is_integer = number.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-'));
+        let is_exact = || number.parse::<u64>().is_ok() || number.parse::<i64>().is_ok();
+        let is_out_of_range = number.parse::<f64>().is_ok_and(|read| read.is_infinite() || (is_integer && !is_exact()));
+        if is_out_of_range {
             self.replace(length, &format!("\"{number}\""), "a number out of range, given as text");
         } else {
             // At least the letter that only seemed to begin a number.
@@ -233,16 +236,17 @@ mod tests {
         let unknown = "an escape that JSON does not have in `s`";
         check(br#"{"s":"a\qb\u12\x41\u+12f\\q\""}"#, &json!({ "s": "a\\qb\\u12\\x41\\u+12f\\q\"" }), &[unknown; 4]);
         check(br#"{"s":"C:\Users\\N"}"#, &json!({ "s": "C:\\Users\\N" }), &[unknown]);
-        let long = "9".repeat(400);
         let noted = &["a number out of range, given as text"];
-        check(format!("[{long}]").as_bytes(), &json!([long]), noted);
+        for long in ["9".repeat(400), "18446744073709551616".to_owned(), "-9223372036854775809".to_owned()] {
+            check(format!("[{long}]").as_bytes(), &json!([long]), noted);
+        }
     }
 
     #[test]
     fn what_is_json_stays_as_it_is() {
         for text in [
             r#"{"a":"\ud83d\ude00","b":1e10,"c":"1e400 \\ud83d","d":[-0.5e-7]}"#,
-            r#"{"e1": 12345678901234567890123, "f":"e+5\"", "g": true}"#,
+            r#"{"e1": 18446744073709551615, "f":"e+5\"", "g": [-9223372036854775808, 0.12345678901234567890123]}"#,
             "{\"Name\": \"Infinity NaN \\u0000\\u001F \\/\\b\\f\",\r\n\t\"Id\": [null, false, -1]}",
             "",
             "[]",

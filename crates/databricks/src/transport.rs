@@ -497,18 +497,19 @@ impl Transport {
         self.terms.wait(wait).await
     }
 
-    /// Reads an answer in JSON. Where that fails, what makes it invalid is replaced and told.
+    /// Reads an answer in JSON. Where that fails or would change a number, what is to blame is replaced and told.
     pub(crate) fn read<T>(
         &self,
         operation: &str,
         answer: &mut Answer,
         read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, serde_json::Error> {
-        let error = match read(&answer.bytes) {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        let Some(repairs) = answer.repair() else { return Err(error) };
+        if !answer.is_odd
+            && let Ok(value) = read(&answer.bytes)
+        {
+            return Ok(value);
+        }
+        let repairs = answer.repair().unwrap_or_default();
         for repair in repairs {
             tracing::warn!(operation, repair, "a part of an answer was not valid JSON and was replaced");
             if let Some(deadline) = &self.deadline {

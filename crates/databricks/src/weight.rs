@@ -1,7 +1,7 @@
 //! How much memory answers take: JSON can grow a hundredfold when it is parsed.
 //!
 //! An answer is weighed while it arrives, before anything is parsed, so that one bound holds for whatever parses it. A
-//! second bound, over all answers of the process, makes answers wait for each other.
+//! second bound, over all answers of the process, makes answers wait for those before them.
 
 use memchr::memchr2;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -10,19 +10,21 @@ use crate::error::Error;
 
 /// What one answer may take, in KiB: more than the largest result that the API gives inline.
 const ANSWER_KIB: u32 = 512 * 1024;
-/// What all answers under way may take together, in KiB.
-const PROCESS_KIB: usize = 1024 * 1024;
 /// An answer lighter than this is not counted among all.
 const LIGHT_KIB: u32 = 64;
+/// What an answer may take in one of the modest places, in KiB.
+const MODEST_KIB: u32 = 8 * 1024;
+/// Answers under way that are modest, and those that are not: together they take 1.25 GiB at the most.
+static PLACES: Places = Places::new(32, 2);
 
 /// Every value, whatever it is: the size of `serde_json::Value`.
 const VALUE: usize = size_of::<serde_json::Value>();
 /// A field on top of its value: its name, its place in the map and its place in the index.
 const FIELD: usize = 64;
-/// An object on top of its fields, at the least.
-const OBJECT: usize = 128;
-
-static ALL_ANSWERS: Semaphore = Semaphore::const_new(PROCESS_KIB);
+/// An object on top of its fields, at the least: its list of fields and its index.
+const OBJECT: usize = 256;
+/// An integer of fewer digits fits into 64 bits.
+const LONG_INTEGER: u8 = 20;
 
 /// The estimate of what an answer takes once it is read, fed part by part.
 #[derive(Debug)]
@@ -31,6 +33,9 @@ pub(crate) struct Scale {
     bytes: usize,
     is_in_text: bool,
     is_escaped: bool,
+    /// Digits that came one after the other.
+    digits: u8,
+    is_odd: bool,
 }
 
 /// What becomes of an answer.
@@ -44,7 +49,7 @@ pub(crate) enum Form {
 
 impl Scale {
     pub(crate) fn new(form: Form) -> Scale {
-        Scale { form, bytes: 0, is_in_text: false, is_escaped: false }
+        Scale { form, bytes: 0, is_in_text: false, is_escaped: false, digits: 0, is_odd: false }
     }
 
     /// Weighs the next part.
@@ -70,6 +75,8 @@ impl Scale {
                     None => return,
                 },
                 (false, _) => {
+                    self.digits = if first.is_ascii_digit() { self.digits.saturating_add(1) } else { 0 };
+                    self.is_odd |= self.digits >= LONG_INTEGER;
                     let grown = match first {
                         b'"' => {
                             self.is_in_text = true;
@@ -88,6 +95,11 @@ impl Scale {
         }
     }
 
+    /// Whether there may be an integer that does not fit into 64 bits, and would be read as another number.
+    pub(crate) fn is_odd(&self) -> bool {
+        self.is_odd
+    }
+
     fn kib(&self) -> u32 {
         u32::try_from(self.bytes / 1024).unwrap_or(u32::MAX)
     }
@@ -100,17 +112,32 @@ pub fn weight(json: &[u8]) -> usize {
     scale.bytes
 }
 
-/// The room that an answer has taken; given back when it is dropped.
+/// The room that an answer has taken; given back when it is dropped. An answer waits for one thing at a time, and never while it
+/// holds what those before it wait for: first for one of many modest places, then, where that is not enough, for one of the few
+/// in which the largest answer fits.
 #[derive(Debug)]
 pub(crate) struct Room {
-    all: &'static Semaphore,
-    held: Option<SemaphorePermit<'static>>,
-    kib: u32,
+    places: &'static Places,
+    modest: Option<SemaphorePermit<'static>>,
+    large: Option<SemaphorePermit<'static>>,
+}
+
+/// The places for the answers of a process.
+#[derive(Debug)]
+struct Places {
+    modest: Semaphore,
+    large: Semaphore,
+}
+
+impl Places {
+    const fn new(modest: usize, large: usize) -> Places {
+        Places { modest: Semaphore::const_new(modest), large: Semaphore::const_new(large) }
+    }
 }
 
 impl Default for Room {
     fn default() -> Room {
-        Room { all: &ALL_ANSWERS, held: None, kib: 0 }
+        Room { places: &PLACES, modest: None, large: None }
     }
 }
 
@@ -118,14 +145,12 @@ impl Room {
     /// Takes the room for what has been weighed. Waits where other answers have taken it.
     pub(crate) async fn grow(&mut self, scale: &Scale) -> Result<(), Error> {
         let kib = scale.kib();
-        if kib <= LIGHT_KIB.max(self.kib) {
-            return Ok(());
+        // Nobody closes these semaphores.
+        if kib > LIGHT_KIB && self.modest.is_none() {
+            self.modest = self.places.modest.acquire().await.ok();
         }
-        let more = self.all.acquire_many(kib - self.kib).await.ok();
-        self.kib = kib;
-        match (&mut self.held, more) {
-            (Some(held), Some(more)) => held.merge(more),
-            (held, more) => *held = more,
+        if kib > MODEST_KIB && self.large.is_none() {
+            self.large = self.places.large.acquire().await.ok();
         }
         Ok(())
     }
@@ -173,24 +198,48 @@ mod tests {
         assert!(Room::check(&scale).unwrap_err().to_string().contains("512 MB"));
     }
 
+    #[test]
+    fn a_long_integer_is_odd_wherever_its_parts_are_cut() {
+        let text = r#"{"a": 18446744073709551616, "b": "123456789012345678901234"}"#;
+        for cut in 0..text.len() {
+            let (before, after) = text.split_at(cut);
+            let mut scale = Scale::new(Form::Json);
+            [before, after].iter().for_each(|part| scale.add(part.as_bytes()));
+            assert!(scale.is_odd(), "{cut}");
+        }
+        let mut scale = Scale::new(Form::Json);
+        scale.add(br#"{"a": 9223372036854775807, "b": "123456789012345678901234", "c": [12345678901, 12345678901]}"#);
+        assert!(!scale.is_odd());
+    }
+
     #[tokio::test]
-    async fn answers_wait_for_the_room_of_others() {
-        static FEW: Semaphore = Semaphore::const_new(1_000);
-        let taken = |kib: usize| {
+    async fn answers_wait_for_the_room_of_others_and_light_ones_do_not() {
+        static FEW: Places = Places::new(2, 1);
+        let room = || Room { places: &FEW, ..Room::default() };
+        let of = |kib: usize| {
             let mut scale = Scale::new(Form::Bytes);
             scale.add(&vec![0; kib * 1024]);
-            let mut room = Room { all: &FEW, ..Room::default() };
-            async move { room.grow(&scale).await.map(|()| room) }
+            scale
         };
-        let first = taken(700).await.unwrap();
-        // A light one always has room.
-        let light = taken(64).await.unwrap();
-        let mut second = Box::pin(taken(400));
-        assert!(futures_util::poll!(&mut second).is_pending());
-        drop((first, light));
-        let second = second.await.unwrap();
-        assert_eq!(FEW.available_permits(), 600);
-        drop(second);
-        assert_eq!(FEW.available_permits(), 1_000);
+        let (mut first, mut second, mut third) = (room(), room(), room());
+        first.grow(&of(9 * 1024)).await.unwrap();
+        // A light one always has room, and a modest one does not wait for a large one.
+        room().grow(&of(64)).await.unwrap();
+        second.grow(&of(65)).await.unwrap();
+        second.grow(&of(8 * 1024)).await.unwrap();
+        let (light, modest) = (of(64), of(65));
+        third.grow(&light).await.unwrap();
+        let mut waiting = Box::pin(third.grow(&modest));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        // The large one goes on growing, whoever waits.
+        first.grow(&of(100 * 1024)).await.unwrap();
+        let large = of(9 * 1024);
+        let mut growing = Box::pin(second.grow(&large));
+        assert!(futures_util::poll!(&mut growing).is_pending());
+        drop(first);
+        growing.await.unwrap();
+        waiting.await.unwrap();
+        drop((second, third));
+        assert_eq!((FEW.modest.available_permits(), FEW.large.available_permits()), (2, 1));
     }
 }

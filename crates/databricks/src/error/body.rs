@@ -70,7 +70,7 @@ impl Refusal {
 
     fn read_body(&mut self, status: StatusCode, headers: &HeaderMap, body: &str) {
         let body = body.trim();
-        if let Ok(Value::Object(object)) = serde_json::from_str(body) {
+        if let Some(object) = read_object(body) {
             return self.read_json(object, body);
         }
         let body = body.get(..body.floor_char_boundary(PAGE_SIZE)).unwrap_or(body);
@@ -126,6 +126,37 @@ impl Refusal {
         let status = scalar(object, "status").unwrap_or_else(|| self.status.to_string());
         self.code.get_or_insert_with(|| format!("SCIM_{status}"));
     }
+}
+
+/// An object, which may be cut at its end: all of it that came whole, and the text in which it ends.
+fn read_object(body: &str) -> Option<Map<String, Value>> {
+    if let Ok(Value::Object(object)) = serde_json::from_str(body) {
+        return Some(object);
+    }
+    let (mut open, mut is_in_text, mut is_escaped, mut last) = (Vec::new(), false, false, None);
+    for (at, byte) in body.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_in_text => is_escaped = true,
+            b'"' => is_in_text = !is_in_text,
+            _ if is_in_text => {}
+            b'{' => open.push('}'),
+            b'[' => open.push(']'),
+            b'}' | b']' => _ = open.pop(),
+            // All fields before this one are whole.
+            b',' if open.len() == 1 => last = Some(at),
+            _ => {}
+        }
+    }
+    // An escape of a text that is cut may be cut itself, and is no longer than this.
+    const LONGEST_ESCAPE: usize = 6;
+    let closing: String = open.iter().rev().collect();
+    let in_text = (0..=LONGEST_ESCAPE).filter(|_| is_in_text).filter_map(|less| {
+        let kept = body.get(..body.len().checked_sub(less)?)?;
+        Some(format!("{kept}\"{closing}"))
+    });
+    let before = last.and_then(|at| Some(format!("{}}}", body.get(..at)?)));
+    in_text.chain(before).find_map(|whole| serde_json::from_str(&whole).ok())
 }
 
 /// Members of an error besides its code.

@@ -20,7 +20,7 @@ impl Error {
     /// Whether one attempt that ended like this leaves it open if the service carried the request out.
     pub(crate) fn leaves_open(&self) -> bool {
         match &self.0.kind {
-            Kind::Interrupted(_) | Kind::TimedOut(_) | Kind::Answer(_) => true,
+            Kind::Interrupted(_) | Kind::TimedOut(_) | Kind::TooSlow(_) | Kind::Answer(_) => true,
             Kind::OutOfTime { may_have_happened, .. } => *may_have_happened,
             Kind::Api(_) if self.0.turned_away => false,
             Kind::Api(error) => class::leaves_open(error.class, error.status, &error.message),
@@ -49,6 +49,7 @@ impl Error {
             | Kind::HeldBack(_)
             | Kind::Untrusted(_)
             | Kind::LoginPage { .. }
+            | Kind::TooSlow(_)
             | Kind::Answer(_) => Repeat::Never,
         }
     }

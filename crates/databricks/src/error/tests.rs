@@ -49,6 +49,23 @@ fn a_secret_that_the_service_repeats_is_hidden_wherever_it_stands() {
 }
 
 #[test]
+fn a_body_that_is_cut_keeps_its_code_and_what_it_says() {
+    let long = "\\\"é\\u00e9".repeat(40);
+    for (body, message) in [
+        (format!(r#"{{"error_code":"QUOTA_EXCEEDED","message":"too many {long}","details":[]}}"#), "too many \"é"),
+        (format!(r#"{{"error_code":"QUOTA_EXCEEDED","message":"too many","details":[{{"a":"{long}"}}]}}"#), "too many"),
+        (format!(r#"{{"message":"too many","error_code":"QUOTA_EXCEEDED","more":{{"a":[1,2,"{long}"]}}}}"#), "too many"),
+    ] {
+        let whole = body.find("é").unwrap() + 2;
+        for end in (whole..body.len()).filter(|end| body.is_char_boundary(*end)) {
+            let error = answer(400, &body[..end]);
+            assert_eq!(error.code(), Some("QUOTA_EXCEEDED"), "{}", &body[..end]);
+            assert!(error.message().starts_with(message), "{error}");
+        }
+    }
+}
+
+#[test]
 fn every_shape_of_body_is_read() {
     for (status, body, code, message) in [
         (404, r#"{"error_code":"NOT_FOUND","message":"no volume"}"#, Some("NOT_FOUND"), "no volume"),
