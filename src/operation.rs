@@ -169,9 +169,9 @@ async fn list(
         request.insert(limit.location, limit.wire, page_size);
     }
     let as_of = Mutex::new(None);
-    // The fields of all filters, so that a page that is kept does for calls with others.
     let looked_at = tool.filters.iter().map(|filter| filter.field).chain(tool.result.decode.iter().copied());
-    let reading = fields.reading(looked_at);
+    // What is kept is whole, so that it does for calls with other fields.
+    let reading = if tool.cache.is_some() { Projection::whole() } else { fields.reading(looked_at) };
     let read = |page: Option<String>| {
         let (request, cursor) = (request.clone(), Cursor { page, ..Cursor::default() });
         let (as_of, reading) = (&as_of, reading.clone());
@@ -214,7 +214,7 @@ async fn kept_page_of(
     let places = [Location::Path, Location::Query, Location::Body].map(|place| json!(request.values(place)));
     let principal = context.caller.principal.as_deref().unwrap_or_default();
     let id = tool.operation.id;
-    let key = format!("{principal:?} {id} {} {:?} {}", json!(places), cursor.page, reading.is_whole());
+    let key = format!("{principal:?} {id} {} {:?}", json!(places), cursor.page);
     let read = page_of(context, tool, request, (cursor, reading));
     let (kept, is_fresh) = context.cache.page(id, &key, time_to_live, Box::pin(read)).await?;
     if !is_fresh {

@@ -364,7 +364,8 @@ impl Error {
 
     /// No answer came in time; the call may have happened nevertheless.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.kind, Kind::TimedOut(_) | Kind::TooSlow(_) | Kind::OutOfTime { .. }) || self.is_class(Class::DeadlineExceeded)
+        matches!(self.0.kind, Kind::TimedOut(_) | Kind::TooSlow(_) | Kind::OutOfTime { .. })
+            || self.is_class(Class::DeadlineExceeded)
     }
 
     /// The same call may succeed later. It does not say that repeating it is harmless: after an interruption or a

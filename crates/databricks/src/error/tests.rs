@@ -54,7 +54,10 @@ fn a_body_that_is_cut_keeps_its_code_and_what_it_says() {
     for (body, message) in [
         (format!(r#"{{"error_code":"QUOTA_EXCEEDED","message":"too many {long}","details":[]}}"#), "too many \"é"),
         (format!(r#"{{"error_code":"QUOTA_EXCEEDED","message":"too many","details":[{{"a":"{long}"}}]}}"#), "too many"),
-        (format!(r#"{{"message":"too many","error_code":"QUOTA_EXCEEDED","more":{{"a":[1,2,"{long}"]}}}}"#), "too many"),
+        (
+            format!(r#"{{"message":"too many","error_code":"QUOTA_EXCEEDED","more":{{"a":[1,2,"{long}"]}}}}"#),
+            "too many",
+        ),
     ] {
         let whole = body.find("é").unwrap() + 2;
         for end in (whole..body.len()).filter(|end| body.is_char_boundary(*end)) {
