@@ -2,12 +2,14 @@
 
 mod arguments;
 mod auth;
+mod clients;
 mod consent;
 mod doctor;
 mod health;
 mod http;
 mod json;
 mod prompts;
+mod setup;
 mod shutdown;
 mod surface;
 mod terminal;
@@ -59,6 +61,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let options = cli.options;
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&options).await,
+        Command::Setup(setup) => return setup::run(options, &setup).await,
+        Command::Install(install) => return clients::install(options.dry_run, &install),
+        Command::Uninstall(uninstall) => return clients::uninstall(options.dry_run, &uninstall),
         Command::Http(http) => http::serve(&options, &http).await,
         Command::Health(options) => return health::ask(&options).await,
         Command::Keys(KeysCommand::New { name }) => http::new_key(&name),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::clients::arguments::{InstallOptions, SetupOptions, UninstallOptions};
 use crate::cli::health::HealthOptions;
 use crate::config::Options;
 use crate::transport::http::HttpOptions;
@@ -25,6 +26,12 @@ pub struct Cli {
 pub enum Command {
     /// Serve MCP over stdio (the default)
     Serve,
+    /// Set everything up: workspace, tools, clients; asks at a terminal, and takes flags elsewhere
+    Setup(Box<SetupOptions>),
+    /// Add this server to the files of MCP clients, such as Claude Code, Cursor and VS Code
+    Install(Box<InstallOptions>),
+    /// Take this server out of the files of MCP clients again
+    Uninstall(Box<UninstallOptions>),
     /// Serve MCP over HTTP, to many callers at once
     Http(Box<HttpOptions>),
     /// Ask a server that runs over HTTP whether it is alive or ready: the exit code is 0 or 1

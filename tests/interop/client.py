@@ -27,6 +27,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 
+import installed
 import paging
 import person
 import pipe
@@ -223,6 +224,7 @@ async def main(binary):
     for era in ERAS:
         await check_era(report, binary, era)
     pipe.check(report, binary)
+    await installed.check(report, binary)
     return report.close()
 
 

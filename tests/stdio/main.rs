@@ -2,6 +2,8 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests are not \"in tests\" for clippy")]
 
 mod approved;
+#[cfg(target_os = "linux")] // Files are elsewhere on other systems.
+mod clients;
 mod discovery;
 mod people;
 mod pressure;

@@ -53,6 +53,7 @@ use crate::mask::Mask;
 pub use attribute::Attribute;
 pub use caller::{CallerToken, OnBehalf};
 pub(crate) use chain::Chosen;
+pub use config_file::profiles;
 pub(crate) use context::Context;
 pub(crate) use credential::AuthHeaders;
 pub use environment::{Environment, ProgramOutput, Running};

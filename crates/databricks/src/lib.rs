@@ -133,7 +133,7 @@ mod weight;
 pub use arguments::{Arguments, Payload};
 pub use auth::{
     Attribute, CallerToken, Environment, KeptLogin, LoggedIn, Login, OnBehalf, ProgramOutput, Running, Settings,
-    Storage,
+    Storage, profiles,
 };
 pub use client::Client;
 pub use config::Config;

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::auth::attribute::Attribute;
+use crate::auth::environment::Environment;
 use crate::auth::text_file;
 use crate::error::Error;
 
@@ -15,6 +16,24 @@ use crate::error::Error;
 const SETTINGS: &str = "__settings__";
 /// The profile that is taken when none is named.
 const DEFAULT: &str = "DEFAULT";
+
+/// The profiles of the configuration file, in its order, each with its host.
+///
+/// ```
+/// let none = databricks::profiles(&databricks::Environment::default())?;
+/// assert!(none.is_empty());
+/// # Ok::<(), databricks::Error>(())
+/// ```
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn profiles(environment: &Environment) -> Result<Vec<(String, Option<String>)>, Error> {
+    let path = environment.variable("DATABRICKS_CONFIG_FILE").unwrap_or_else(|| "~/.databrickscfg".to_owned());
+    let file = ConfigFile::load(&environment.expand(&path))?.unwrap_or_default();
+    let profiles = file.sections.iter().filter(|section| section.name != SETTINGS && !section.values.is_empty());
+    let host = |section: &Section| section.values.iter().find(|(key, _)| key == "host").map(|(_, host)| host.clone());
+    Ok(profiles.map(|section| (section.name.clone(), host(section))).collect())
+}
 
 /// A configuration file, read.
 #[derive(Default)]
