@@ -7,6 +7,7 @@ mod doctor;
 mod health;
 mod http;
 mod json;
+mod manual;
 mod prompts;
 mod shutdown;
 mod surface;
@@ -84,6 +85,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Audit { command: Some(AuditCommand::Verify { file }), .. } => print(&audit::verify(&file)?),
         Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::write(&directory),
     };
     done.map(|()| ExitCode::SUCCESS)
 }
