@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// The binary to pack (a release build, made now)
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// The platform to build for, such as `x86_64-unknown-linux-musl`, instead of this one
+    #[arg(long, value_name = "TRIPLE", conflicts_with = "binary")]
+    target: Option<String>,
     /// The same binary for this machine, where the packed one is for another: it prints completions and manual pages
     #[arg(long, value_name = "FILE")]
     manual: Option<PathBuf>,
@@ -59,6 +62,9 @@ pub(crate) struct Arguments {
     /// Then install each package into a clean place and run it over MCP
     #[arg(long)]
     check: bool,
+    /// With `--check`: also build the source package, which takes as long as a release build
+    #[arg(long, requires = "check")]
+    build_source: bool,
 }
 
 /// A kind of package.
@@ -70,8 +76,10 @@ enum Kind {
     Wheel,
     /// A source package, for pip and uv
     Sdist,
-    /// The packages of npm: the launcher, and the binary
+    /// The package of npm with the binary
     Npm,
+    /// The package of npm that starts it, the same for all platforms
+    Launcher,
     /// A bundle for desktop clients
     Mcpb,
     /// A Debian package
@@ -120,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let binary = match &arguments.binary {
         _ if kinds == [Kind::Registry] => None,
         Some(binary) => Some(binary.clone()),
-        None => Some(release::built()?),
+        None => Some(release::built(arguments.target.as_deref())?),
     };
     if let Some(binary) = &binary {
         let style = Style { seconds: commit_time()?, level: arguments.level };
@@ -137,7 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     checksums::write(&output)?;
     if arguments.check {
-        let passed = interop::packages(&output)?;
+        let passed = interop::packages(&output, arguments.build_source)?;
         return Ok(ExitCode::from(u8::from(!passed)));
     }
     Ok(ExitCode::SUCCESS)
@@ -149,7 +157,8 @@ impl Kind {
             Kind::Tarball => tarball::make(parts),
             Kind::Wheel => wheel::make(parts),
             Kind::Sdist => sdist::make(parts),
-            Kind::Npm => npm::make(parts),
+            Kind::Npm => npm::platform(parts),
+            Kind::Launcher => npm::launcher(parts),
             Kind::Mcpb => mcpb::make(parts),
             Kind::Deb => deb::make(parts),
             #[cfg(unix)]

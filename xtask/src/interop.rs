@@ -110,8 +110,10 @@ fn build_caller() -> Result<()> {
 }
 
 /// Whether the packages of a directory can be installed and run; all of them, as on the day of a release.
-pub(crate) fn packages(directory: &Path) -> Result<bool> {
-    passes(Path::new("tests/dist/dist.py"), &[Path::new("--packages"), directory])
+pub(crate) fn packages(directory: &Path, build_source: bool) -> Result<bool> {
+    let mut arguments = vec![Path::new("--packages"), directory];
+    arguments.extend(build_source.then_some(Path::new("--source")));
+    passes(Path::new("tests/dist/dist.py"), &arguments)
 }
 
 fn passes(script: &Path, arguments: &[&Path]) -> Result<bool> {

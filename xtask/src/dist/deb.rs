@@ -15,17 +15,14 @@ const REVISION: u32 = 1;
 
 pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
     let Parts { about, program, style, .. } = parts;
-    let depends = match program.system {
-        System::Gnu(major, minor) => format!("Depends: libc6 (>= {major}.{minor}), libgcc-s1\n"),
-        System::Static => String::new(),
-        System::MacOs(..) | System::Windows => return Ok(Vec::new()),
-    };
+    let System::Gnu(major, minor) = program.system else { return Ok(Vec::new()) };
     let entries = files(parts)?;
     // In kibibytes, and one for each directory and file.
     let size: usize = entries.iter().map(|entry| entry.content.len().div_ceil(1024) + 1).sum();
     let control = format!(
-        "Package: {}\nVersion: {}-{REVISION}\nArchitecture: {}\nMaintainer: {} <{}>\nInstalled-Size: {size}\n{depends}\
-         Recommends: ca-certificates\nSection: database\nPriority: optional\nHomepage: {}\nDescription: {}\n \
+        "Package: {}\nVersion: {}-{REVISION}\nArchitecture: {}\nMaintainer: {} <{}>\nInstalled-Size: {size}\n\
+         Depends: libc6 (>= {major}.{minor}), libgcc-s1\nRecommends: ca-certificates\nSection: database\n\
+         Priority: optional\nHomepage: {}\nDescription: {}\n \
          It gives AI clients a chosen part of a Databricks workspace as tools, resources\n and prompts of the Model \
          Context Protocol, over stdio and HTTP. A sandbox workspace\n is included.\n",
         about.name,
@@ -44,10 +41,7 @@ pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
         ("control.tar.gz", gzip(&meta.finish(), style.level)?),
         ("data.tar.gz", gzip(&tree(&entries, style.seconds)?, style.level)?),
     ];
-    // The static program is for whoever has an older system: it needs another name here.
-    let suffix = if program.system == System::Static { "_static" } else { "" };
-    let machine = program.machine.of_debian();
-    let name = format!("{}_{}-{REVISION}_{machine}{suffix}.deb", about.name, about.version);
+    let name = format!("{}_{}-{REVISION}_{}.deb", about.name, about.version, program.machine.of_debian());
     Ok(vec![Package { name, content: ar::of(&members, style.seconds) }])
 }
 

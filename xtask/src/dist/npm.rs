@@ -14,11 +14,8 @@ const PLATFORMS: [&str; 7] =
     ["darwin-arm64", "darwin-x64", "linux-arm64", "linux-arm64-musl", "linux-x64", "linux-x64-musl", "win32-x64"];
 const LAUNCHER: &str = include_str!("npm/launcher.js");
 
-pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
-    Ok(vec![launcher(parts)?, platform(parts)?])
-}
-
-fn launcher(parts: &Parts) -> Result<Package> {
+/// The package that people install.
+pub(super) fn launcher(parts: &Parts) -> Result<Vec<Package>> {
     let Parts { about, manual, .. } = parts;
     let name = &about.more.npm;
     let others: Map<String, Value> =
@@ -33,7 +30,7 @@ fn launcher(parts: &Parts) -> Result<Package> {
         "engines": { "node": ">=18" },
         "optionalDependencies": others,
     })));
-    let code = LAUNCHER.replace("PACKAGE", name).replace("PROGRAM", &about.name);
+    let code = LAUNCHER.replace("@PACKAGE@", name).replace("@PROGRAM@", &about.name);
     let mut entries = vec![
         Entry::text("package/package.json", text(&manifest)),
         Entry::program("package/launcher.js", code.into_bytes()),
@@ -45,7 +42,8 @@ fn launcher(parts: &Parts) -> Result<Package> {
     packed(parts, name, &entries)
 }
 
-fn platform(parts: &Parts) -> Result<Package> {
+/// The package with the program.
+pub(super) fn platform(parts: &Parts) -> Result<Vec<Package>> {
     let Parts { about, program, .. } = parts;
     let platform = program.platform();
     PLATFORMS.iter().find(|known| **known == platform).with_context(|| format!("no package for `{platform}`"))?;
@@ -92,8 +90,8 @@ fn text(manifest: &Map<String, Value>) -> String {
     format!("{:#}\n", Value::Object(manifest.clone()))
 }
 
-fn packed(parts: &Parts, name: &str, entries: &[Entry<'_>]) -> Result<Package> {
+fn packed(parts: &Parts, name: &str, entries: &[Entry<'_>]) -> Result<Vec<Package>> {
     let archive = tar::of(entries, parts.style.seconds)?;
     let file = format!("{}-{}.tgz", name.trim_start_matches('@').replace('/', "-"), parts.about.version);
-    Ok(Package { name: file, content: gzip(&archive, parts.style.level)? })
+    Ok(vec![Package { name: file, content: gzip(&archive, parts.style.level)? }])
 }

@@ -37,6 +37,9 @@ pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
     entries.extend(wheel::module(about, &format!("{stem}/{PYTHON}/")));
     entries.extend(manual.installed(&format!("{stem}/{DATA}/data/"), "site-functions"));
     entries.extend(manual.pages(&format!("{stem}/{DATA}/data/share/man/man1/")));
+    // maturin makes no entry points beside a program, so the second command is a script; pip fills in which Python runs it.
+    let script = include_str!("wheel/script.py").replace("@MODULE@", &about.module());
+    entries.push(Entry::program(format!("{stem}/{DATA}/scripts/{}", about.more.pypi), script.into_bytes()));
     let third_party = parts.licenses.files.iter().filter(|(name, _)| *name == "THIRD-PARTY.txt");
     entries.extend(third_party.map(|(name, text)| Entry::text(format!("{stem}/{name}"), text.as_str())));
     entries.push(Entry::text(format!("{stem}/pyproject.toml"), project(about)));
@@ -45,10 +48,10 @@ pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
     Ok(vec![Package { name: format!("{stem}.tar.gz"), content }])
 }
 
-/// The files of the repository that the build needs.
+/// The files of the repository that the build needs, those that nobody has added to git yet too.
 fn files() -> Result<Vec<String>> {
-    let output =
-        Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().context("cannot run `git`")?;
+    let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").args(arguments).current_dir(root()).output().context("cannot run `git`")?;
     ensure!(output.status.success(), "`git ls-files` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     let text = String::from_utf8(output.stdout).context("a file has a name that is no text")?;
     let names = text.split('\0').filter(|name| !name.is_empty());
@@ -82,9 +85,6 @@ keywords = [{keywords}]
 [project.urls]
 Source = {repository}
 
-[project.scripts]
-{script}"
-
 [tool.maturin]
 bindings = "bin"
 manifest-path = "Cargo.toml"
@@ -101,7 +101,6 @@ strip = true
         author = text(&more.author),
         keywords = keywords.join(", "),
         repository = text(repository),
-        script = wheel::entry_point(about, " = \""),
         module = text(&about.module()),
     )
 }

@@ -41,7 +41,7 @@ fn made(parts: &Parts, kinds: &[Kind]) -> BTreeMap<String, Vec<u8>> {
     packages.map(|package| (package.name, package.content)).collect()
 }
 
-const KINDS: [Kind; 6] = [Kind::Tarball, Kind::Wheel, Kind::Sdist, Kind::Npm, Kind::Mcpb, Kind::Deb];
+const KINDS: [Kind; 7] = [Kind::Tarball, Kind::Wheel, Kind::Sdist, Kind::Npm, Kind::Launcher, Kind::Mcpb, Kind::Deb];
 
 #[test]
 fn the_same_input_gives_the_same_bytes_under_the_names_of_each_platform() {

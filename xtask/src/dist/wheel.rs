@@ -27,10 +27,9 @@ pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
     entries.push(Entry::text(format!("{info}/METADATA"), metadata(about)?));
     let wheel = format!("Wheel-Version: 1.0\nGenerator: cargo xtask dist\nRoot-Is-Purelib: false\nTag: {tag}\n");
     entries.push(Entry::text(format!("{info}/WHEEL"), wheel));
-    entries.push(Entry::text(
-        format!("{info}/entry_points.txt"),
-        format!("[console_scripts]\n{}\n", entry_point(about, " = ")),
-    ));
+    // The command with the name of the package, which `uvx` looks for.
+    let command = format!("[console_scripts]\n{} = {}:main\n", about.more.pypi, about.module());
+    entries.push(Entry::text(format!("{info}/entry_points.txt"), command));
     entries.extend(parts.notices(&format!("{info}/licenses/")));
     entries.push(Entry::text(format!("{info}/sboms/{}.cdx.json", about.name), parts.bill.as_str()));
     let record = format!("{info}/RECORD");
@@ -42,15 +41,10 @@ pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
 /// The files of the module below a directory.
 pub(super) fn module(about: &About, directory: &str) -> Vec<Entry<'static>> {
     let file = |(name, text): (&str, &str)| {
-        let text = text.replace("PROGRAM", &about.name);
+        let text = text.replace("@PROGRAM@", &about.name);
         Entry::text(format!("{directory}{}/{name}", about.module()), text)
     };
     MODULE.map(file).into()
-}
-
-/// The command with the name of the package, which `uvx` looks for.
-pub(super) fn entry_point(about: &About, equals: &str) -> String {
-    format!("{}{equals}{}:main", about.more.pypi, about.module())
 }
 
 /// What the registry knows of the package.

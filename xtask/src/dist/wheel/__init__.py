@@ -1,11 +1,11 @@
-"""Starts the program PROGRAM, which this package installs as a script."""
+"""Starts the program @PROGRAM@, which this package installs as a script."""
 
 import os
 import subprocess
 import sys
 import sysconfig
 
-PROGRAM = "PROGRAM.exe" if os.name == "nt" else "PROGRAM"
+PROGRAM = "@PROGRAM@.exe" if os.name == "nt" else "@PROGRAM@"
 
 
 def find():
