@@ -31,8 +31,8 @@ pub(crate) fn write(directory: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The pages of a command and of those below it, with the names of their files. Options that every command takes stand on
-/// the first page only.
+/// The pages of a command and of those below it, with the names of their files. Options that every command takes stand
+/// on the first page only.
 fn pages(command: &Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let mut page = Vec::new();

@@ -89,8 +89,8 @@ impl Metadata {
         found.with_context(|| format!("there is no package `{name}`"))
     }
 
-    /// What a package is built into: itself, and what its code uses, directly or not; with what each of them uses. What only
-    /// builds or tests it is left out.
+    /// What a package is built into: itself, and what its code uses, directly or not; with what each of them uses. What
+    /// only builds or tests it is left out.
     pub(crate) fn linked<'a>(&'a self, package: &'a Package) -> BTreeMap<&'a str, Vec<&'a str>> {
         let nodes: BTreeMap<_, _> = self.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
         let (mut linked, mut open) = (BTreeMap::new(), vec![package.id.as_str()]);

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn checksums_come_from_the_lock_file() {
-        let text = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nchecksum = \"ff\"\n\n[[package]]\nname = \"ours\"\nversion = \"1.0.0\"\n";
+        let text = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nchecksum = \"ff\"\n\n\
+                    [[package]]\nname = \"ours\"\nversion = \"1.0.0\"\n";
         let hashes = locked(text);
         assert_eq!(hashes.len(), 1);
         assert_eq!(hashes[&("a".to_owned(), "1.0.0".to_owned())], "ff");

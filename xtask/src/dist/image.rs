@@ -1,4 +1,5 @@
-//! The image as one file: the layout that `cargo xtask image` writes, in an archive that `podman load` and `skopeo copy` read.
+//! The image as one file: the layout that `cargo xtask image` writes, in an archive that `podman load` and `skopeo copy`
+//! read.
 
 use std::path::Path;
 

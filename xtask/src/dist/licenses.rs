@@ -1,5 +1,5 @@
-//! What the binary is made of besides our own code, and how that may be used. A crate that is not permissively licensed, or
-//! does not say how it is licensed, is an error: there is no package then.
+//! What the binary is made of besides our own code, and how that may be used. A crate that is not permissively licensed,
+//! or does not say how it is licensed, is an error: there is no package then.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::crates::{Metadata, Package};
 use crate::dependencies::{Standing, standing};
 use crate::root;
 
-/// Code in other languages that crates carry and compile: the crate, what it carries, the license of that, and where in the
-/// crate the license and the version stand.
+/// Code in other languages that crates carry and compile: the crate, what it carries, the license of that, and where in
+/// the crate the license and the version stand.
 const CARRIED: [Carried; 2] = [
     Carried {
         by: "libdbus-sys",

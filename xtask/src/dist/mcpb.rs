@@ -27,8 +27,17 @@ fn manifest(parts: &Parts, file: &str) -> Value {
     let given = |field: &str| format!("${{user_config.{field}}}");
     let (system, _) = program.node();
     // Whoever fills in nothing has a variable without a value: the server takes it for none.
-    let text = |title: &str, description: &str, default: &str| json!({ "type": "string", "title": title, "description": description, "required": false, "default": default });
-    let choice = |title: &str, description: &str, default: bool| json!({ "type": "boolean", "title": title, "description": description, "required": false, "default": default });
+    let field = |kind: &str, title: &str, description: &str, default: Value| {
+        json!({
+            "type": kind,
+            "title": title,
+            "description": description,
+            "required": false,
+            "default": default,
+        })
+    };
+    let text = |title: &str, description: &str, default: &str| field("string", title, description, default.into());
+    let choice = |title: &str, description: &str, default: bool| field("boolean", title, description, default.into());
     let token = json!({
         "type": "string",
         "title": "Token",

@@ -1,5 +1,5 @@
-//! The packages of npm: one that starts the program, and one for each platform that holds it. npm installs the one that fits the
-//! machine, as an optional dependency; nothing is downloaded by a script.
+//! The packages of npm: one that starts the program, and one for each platform that holds it. npm installs the one that
+//! fits the machine, as an optional dependency; nothing is downloaded by a script.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};

@@ -63,13 +63,19 @@ pub(super) fn make(about: &About, output: &Path, image: Option<&str>) -> Result<
 /// What a client may ask for.
 fn variables() -> Value {
     json!([
-        { "name": "DATABRICKS_HOST", "description": "Address of the workspace, such as https://acme.cloud.databricks.com" },
+        {
+            "name": "DATABRICKS_HOST",
+            "description": "Address of the workspace, such as https://acme.cloud.databricks.com",
+        },
         {
             "name": "DATABRICKS_TOKEN",
             "description": "Personal access token; without it, a profile or a login with `auth login`",
             "isSecret": true,
         },
-        { "name": "DATABRICKS_MCP_PROFILES", "description": "Profile of ~/.databrickscfg, instead of address and token" },
+        {
+            "name": "DATABRICKS_MCP_PROFILES",
+            "description": "Profile of ~/.databrickscfg, instead of address and token",
+        },
         {
             "name": "DATABRICKS_MCP_READ_ONLY",
             "description": "Leave out every tool that can change something",

@@ -37,7 +37,8 @@ pub(super) fn make(parts: &Parts) -> Result<Vec<Package>> {
     entries.extend(wheel::module(about, &format!("{stem}/{PYTHON}/")));
     entries.extend(manual.installed(&format!("{stem}/{DATA}/data/"), "site-functions"));
     entries.extend(manual.pages(&format!("{stem}/{DATA}/data/share/man/man1/")));
-    // maturin makes no entry points beside a program, so the second command is a script; pip fills in which Python runs it.
+    // maturin makes no entry points beside a program, so the second command is a script; pip fills in which Python runs
+    // it.
     let script = include_str!("wheel/script.py").replace("@MODULE@", &about.module());
     entries.push(Entry::program(format!("{stem}/{DATA}/scripts/{}", about.more.pypi), script.into_bytes()));
     let third_party = parts.licenses.files.iter().filter(|(name, _)| *name == "THIRD-PARTY.txt");

@@ -70,7 +70,8 @@ pub(super) fn metadata(about: &About) -> Result<String> {
     ))
 }
 
-/// The README as registries show it. The line of the MCP registry proves that this package is of the server that it lists.
+/// The README as registries show it. Its last line proves to the MCP registry that the package is of the server that it
+/// lists.
 pub(super) fn readme(about: &About) -> Result<String> {
     let text = std::fs::read_to_string(root().join("README.md"))?;
     Ok(format!("{}\n\n<!-- mcp-name: {} -->\n", absolute(&text, &about.repository).trim_end(), about.more.mcp))
@@ -82,7 +83,10 @@ fn absolute(text: &str, repository: &str) -> String {
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
         let is_elsewhere = part.starts_with('#') || part.split(')').next().is_some_and(|link| link.contains("://"));
-        let place = if is_elsewhere { String::new() } else { format!("{repository}/blob/main/") };
+        // A picture is shown by its content, not by the page about it.
+        let is_picture = text.rsplit_once('[').is_some_and(|(before, _)| before.ends_with('!'));
+        let view = if is_picture { "raw" } else { "blob" };
+        let place = if is_elsewhere { String::new() } else { format!("{repository}/{view}/main/") };
         format!("{text}]({place}{part}")
     })
 }
@@ -98,8 +102,11 @@ mod tests {
 
     #[test]
     fn links_of_the_readme_lead_to_the_repository() {
-        let text = "[a](docs/a.md), [b](#b), [c](https://c.test/x) and (d)";
-        let expected = "[a](https://r.test/blob/main/docs/a.md), [b](#b), [c](https://c.test/x) and (d)";
-        assert_eq!(absolute(text, "https://r.test"), expected);
+        let text = "[a](docs/a.md), ![p](p.svg), [b](#b), [c](https://c.test/x) and (d)";
+        assert_eq!(
+            absolute(text, "https://r.test"),
+            "[a](https://r.test/blob/main/docs/a.md), ![p](https://r.test/raw/main/p.svg), [b](#b), \
+             [c](https://c.test/x) and (d)"
+        );
     }
 }
