@@ -128,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let binary = match &arguments.binary {
         _ if kinds == [Kind::Registry] => None,
         Some(binary) => Some(binary.clone()),
-        None => Some(release::built(arguments.target.as_deref())?),
+        None => Some(release::built_for(arguments.target.as_deref())?),
     };
     if let Some(binary) = &binary {
         let style = Style { seconds: commit_time()?, level: arguments.level };

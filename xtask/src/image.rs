@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     );
     let binary = match &arguments.binary {
         Some(binary) => binary.clone(),
-        None => release::built(None)?,
+        None => release::built()?,
     };
     let digest = make(&binary, &arguments.output)?;
     print(&format!("{} {digest}\n", arguments.output.display()))?;

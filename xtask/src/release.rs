@@ -51,8 +51,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The release binary, built now and without paths of this machine in it; for this platform unless another is named.
-pub(crate) fn built(platform: Option<&str>) -> Result<PathBuf> {
+/// The release binary, built now and without paths of this machine in it.
+pub(crate) fn built() -> Result<PathBuf> {
+    built_for(None)
+}
+
+/// The same, for this platform unless another is named.
+pub(crate) fn built_for(platform: Option<&str>) -> Result<PathBuf> {
     let target = root().join("target");
     build(&target, platform)?;
     let binary = binary(&target, platform);
