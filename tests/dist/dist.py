@@ -9,6 +9,7 @@ image, a Debian system of its own, and with `--source` a build of the source pac
 import argparse
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Nothing is written into `tests/`, not even compiled modules.
@@ -45,6 +46,9 @@ import system  # noqa: E402
 import wheels  # noqa: E402
 from packages import Packages, make  # noqa: E402
 
+PARTS = (wheels, npm, bundle, system, papers)
+CORES = 2
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -53,17 +57,26 @@ def main():
     parser.add_argument("--source", action="store_true")
     arguments = parser.parse_args()
     report = Report()
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as made, ThreadPoolExecutor(CORES) as pool:
+        # What the bundle's check needs is installed while packages are made.
+        node = pool.submit(environment.node)
         directory = arguments.packages
         if not directory:
             directory = Path(made) / "dist"
             with report.check("`cargo xtask dist` writes the packages"):
                 make(arguments.binary.resolve(), directory, Path(made) / "binary")
-            if report.failed:
-                return report.close()
+        try:
+            node.result()
+        except environment.Missing as missing:
+            return skipped(missing)
+        if report.failed:
+            return report.close()
         packages = Packages(directory.resolve(), is_release=bool(arguments.packages), source=arguments.source)
-        for part in (papers, wheels, npm, bundle, system):
-            part.run(report, packages)
+        # Much of it is waiting for other programs. Each counts for itself.
+        reports = [Report() for _ in PARTS]
+        list(pool.map(lambda part, own: part.run(own, packages), PARTS, reports))
+        report.passed += sum(own.passed for own in reports)
+        report.failed += sum(own.failed for own in reports)
     return report.close()
 
 
