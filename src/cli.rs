@@ -8,6 +8,7 @@ mod doctor;
 mod health;
 mod http;
 mod json;
+mod manual;
 mod prompts;
 mod setup;
 mod shutdown;
@@ -89,6 +90,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Audit { command: Some(AuditCommand::Verify { file }), .. } => print(&audit::verify(&file)?),
         Command::Auth(command) => auth::run(&options, command).await,
         Command::Sandbox { port } => run_sandbox(&options, port).await,
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::write(&directory),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

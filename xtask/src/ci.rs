@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// A check: its name and its command line.
 type Check = (&'static str, &'static [&'static str]);
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     ("format", &["cargo", "xtask", "format", "--check"]),
     ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("tests", &["cargo", "test", "--workspace", "--locked", "--quiet"]),
@@ -33,6 +33,7 @@ const CHECKS: [Check; 15] = [
     ("http", &["cargo", "xtask", "interop", "http"]),
     ("differential", &["cargo", "xtask", "interop", "differential"]),
     ("page", &["cargo", "xtask", "interop", "page"]),
+    ("dist", &["cargo", "xtask", "interop", "dist"]),
     ("deploy", &["cargo", "xtask", "interop", "deploy"]),
     ("mlflow", &["cargo", "xtask", "interop", "mlflow"]),
 ];

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use anyhow::{Context, Result};
 use spdx::{Expression, LicenseReq, ParseMode};
 
+use crate::crates::{Metadata, Package};
 use crate::{print, root};
 
 /// Licenses that ask for no more than to be named.
@@ -29,23 +29,9 @@ const PERMISSIVE: [&str; 14] = [
 /// Licenses that ask for the source of their own files only. Each package under one stands in NOTICE.
 const NOTED: [&str; 1] = ["MPL-2.0"];
 
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Package {
-    name: String,
-    version: String,
-    license: Option<String>,
-    /// `None` for the packages of this repository.
-    source: Option<String>,
-}
-
 /// How a package may be used.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     Free,
     /// If NOTICE names it.
     Noted,
@@ -56,7 +42,8 @@ enum Standing {
 /// Ends with 1 if a license is not allowed or not noted, or if a dependency has a known vulnerability.
 pub(crate) fn run() -> Result<ExitCode> {
     let notice = std::fs::read_to_string(root().join("NOTICE")).context("cannot read NOTICE")?;
-    let packages = packages()?;
+    let packages = Metadata::of_everything()?.packages;
+    let packages: Vec<_> = packages.into_iter().filter(|package| package.source.is_some()).collect();
     let problems: Vec<String> = packages.iter().filter_map(|package| problem(package, &notice)).collect();
     for problem in &problems {
         print(&format!("{problem}\n"))?;
@@ -64,22 +51,6 @@ pub(crate) fn run() -> Result<ExitCode> {
     print(&format!("{} packages, {} with a license that does not fit\n", packages.len(), problems.len()))?;
     let is_safe = advisories()?;
     Ok(ExitCode::from(u8::from(!problems.is_empty() || !is_safe)))
-}
-
-/// The packages of other people, for every platform.
-fn packages() -> Result<Vec<Package>> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--locked", "--all-features", "--quiet"])
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run `cargo metadata`")?;
-    if !output.status.success() {
-        bail!("`cargo metadata` failed");
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cannot read what `cargo metadata` says")?;
-    Ok(metadata.packages.into_iter().filter(|package| package.source.is_some()).collect())
 }
 
 fn problem(package: &Package, notice: &str) -> Option<String> {
@@ -97,7 +68,8 @@ fn words(text: &str) -> BTreeSet<&str> {
     text.split(|character: char| !character.is_alphanumeric() && !"-_".contains(character)).collect()
 }
 
-fn standing(license: Option<&str>) -> Standing {
+/// How a package with this license may be used.
+pub(crate) fn standing(license: Option<&str>) -> Standing {
     let Some(license) = license else { return Standing::Refused("it names no license".to_owned()) };
     let expression = match Expression::parse_mode(license, ParseMode::LAX) {
         Ok(expression) => expression,
@@ -154,11 +126,12 @@ mod tests {
 
     #[test]
     fn a_noted_package_is_named_as_a_whole_word() {
-        let package = |name: &str| Package {
-            name: name.to_owned(),
-            version: "1.0.0".to_owned(),
-            license: Some("MPL-2.0".to_owned()),
-            source: Some("registry".to_owned()),
+        let package = |name: &str| -> Package {
+            let package = serde_json::json!({
+                "id": name, "name": name, "version": "1.0.0", "license": "MPL-2.0", "source": "registry",
+                "keywords": [], "authors": [], "manifest_path": "Cargo.toml",
+            });
+            serde_json::from_value(package).unwrap()
         };
         let notice = "The binary contains progenitor-client, under the";
         assert_eq!(problem(&package("progenitor-client"), notice), None);

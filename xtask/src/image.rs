@@ -10,22 +10,23 @@
 mod archive;
 mod containerfile;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::archive::gzip;
 use crate::{print, release, root};
 use containerfile::Stage;
 
 /// The time of everything: none.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 const LAYOUT: &str = "oci-layout";
+/// How hard the layer is compressed.
+const LEVEL: u32 = 6;
 const CONTAINERFILE: &str = "deploy/Containerfile";
 
 /// Write an OCI image of the server, without a container engine
@@ -49,17 +50,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(binary) => binary.clone(),
         None => release::built()?,
     };
-    let content = std::fs::read(&binary).with_context(|| format!("cannot read `{}`", binary.display()))?;
+    let digest = make(&binary, &arguments.output)?;
+    print(&format!("{} {digest}\n", arguments.output.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the image of a binary into a directory, and gives its digest.
+pub(crate) fn make(binary: &Path, output: &Path) -> Result<String> {
+    let content = std::fs::read(binary).with_context(|| format!("cannot read `{}`", binary.display()))?;
     let architecture = architecture(&content).with_context(|| format!("in `{}`", binary.display()))?;
     let text = std::fs::read_to_string(root().join(CONTAINERFILE)).with_context(|| format!("no `{CONTAINERFILE}`"))?;
     let stage = Stage::last(&text).with_context(|| format!("in `{CONTAINERFILE}`"))?;
     let directory = tempfile::tempdir().context("cannot make a directory")?;
     let tree = directory.path().join("root");
-    let script = Command::new("sh").arg(root().join("deploy/root.sh")).arg(&binary).arg(&tree).status();
+    let script = Command::new("sh").arg(root().join("deploy/root.sh")).arg(binary).arg(&tree).status();
     ensure!(script.context("cannot run `sh`")?.success(), "`deploy/root.sh` failed");
-    let digest = write(&arguments.output, &archive::of(&tree)?, &stage, architecture)?;
-    print(&format!("{} {digest}\n", arguments.output.display()))?;
-    Ok(ExitCode::SUCCESS)
+    write(output, &archive::of(&tree)?, &stage, architecture)
 }
 
 /// What the image specification calls the machine that a binary is for.
@@ -92,9 +98,7 @@ fn write(output: &Path, layer: &[u8], stage: &Stage, architecture: &str) -> Resu
         "rootfs": { "type": "layers", "diff_ids": [digest(layer)] },
         "history": [{ "created": CREATED, "created_by": "cargo xtask image" }],
     });
-    let mut packed = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
-    packed.write_all(layer).context("cannot compress the layer")?;
-    let packed = packed.finish().context("cannot compress the layer")?;
+    let packed = gzip(layer, LEVEL)?;
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",

@@ -34,13 +34,15 @@ enum Suite {
     Mlflow,
     /// The page of `cargo xtask audit --html`, in Chromium
     Page,
+    /// The packages of `cargo xtask dist`: installed into clean places, and run
+    Dist,
     /// The content of `deploy/`: the chart, the image's root directory, the systemd unit, nginx in front of replicas,
     /// the app
     Deploy,
 }
 
 impl Suite {
-    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/`, `mlflow/`, `page/` or `deploy/`.
+    /// Each makes and keeps what it needs under `target/`: `interop/`, `sdk/`, `mlflow/`, `page/`, `dist/` or `deploy/`.
     fn scripts(self) -> &'static [&'static str] {
         match self {
             Suite::Clients => &["tests/interop/client.py", "tests/interop/inspector.py"],
@@ -54,6 +56,7 @@ impl Suite {
             Suite::Differential => &["tests/differential/differential.py"],
             Suite::Mlflow => &["tests/mlflow/mlflow_server.py"],
             Suite::Page => &["tests/page/page.py"],
+            Suite::Dist => &["tests/dist/dist.py"],
             Suite::Deploy => &["tests/deploy/deploy.py"],
         }
     }
@@ -93,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for suite in suites {
         let program = suite.program(arguments.binary.as_deref())?;
         for script in suite.scripts() {
-            passed &= passes(Path::new(script), &program)?;
+            passed &= passes(Path::new(script), &[&program])?;
         }
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -106,9 +109,16 @@ fn build_caller() -> Result<()> {
     Ok(())
 }
 
-fn passes(script: &Path, binary: &Path) -> Result<bool> {
+/// Whether the packages of a directory can be installed and run; all of them, as on the day of a release.
+pub(crate) fn packages(directory: &Path, build_source: bool) -> Result<bool> {
+    let mut arguments = vec![Path::new("--packages"), directory];
+    arguments.extend(build_source.then_some(Path::new("--source")));
+    passes(Path::new("tests/dist/dist.py"), &arguments)
+}
+
+fn passes(script: &Path, arguments: &[&Path]) -> Result<bool> {
     let mut command = Command::new("python3");
-    let status = command.arg(script).arg(binary).current_dir(root()).status().context("cannot run `python3`")?;
+    let status = command.arg(script).args(arguments).current_dir(root()).status().context("cannot run `python3`")?;
     if status.code() == Some(SKIPPED) {
         skip(&format!("`{}` cannot run here", script.display()))?;
         return Ok(true);

@@ -1,10 +1,13 @@
 //! Chores of this repository that are too slow, too surprising or too rare for a build script: `cargo xtask <chore>`.
 
+mod archive;
 mod audit;
 #[cfg(unix)]
 mod bench;
 mod ci;
+mod crates;
 mod dependencies;
+mod dist;
 mod docs;
 mod format;
 mod git;
@@ -42,6 +45,8 @@ enum Chore {
     Ci(ci::Arguments),
     /// Check the licenses of what the binary is built from, and known vulnerabilities
     Dependencies,
+    /// Write the packages of the server for this platform, with checksums, licenses and a list of what is in it
+    Dist(dist::Arguments),
     /// Write `docs/tools.md` and the table of toolsets in the README
     Docs(docs::Arguments),
     /// Format the code, `src/tools/` and `src/readers/` too, which `cargo fmt` alone does not find
@@ -83,6 +88,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Ci(arguments) => ci::run(&arguments),
         Chore::Dependencies => dependencies::run(),
+        Chore::Dist(arguments) => dist::run(&arguments),
         Chore::Docs(arguments) => docs::run(&arguments),
         Chore::Format(arguments) => format::run(&arguments),
         #[cfg(unix)]

@@ -30,8 +30,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => root().join("target"),
     };
     let (started, before) = (Instant::now(), processor_seconds());
-    build(&target)?;
-    let binary = binary(&target);
+    build(&target, None)?;
+    let binary = binary(&target, None);
     let content = std::fs::read(&binary).with_context(|| format!("cannot read `{}`", binary.display()))?;
     if let Some(path) = named(&content) {
         print(&format!("`{}` holds the path `{}` of this machine\n", binary.display(), path.display()))?;
@@ -52,11 +52,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The release binary, built now and without paths of this machine in it.
-#[cfg(unix)]
 pub(crate) fn built() -> Result<PathBuf> {
+    built_for(None)
+}
+
+/// The same, for this platform unless another is named.
+pub(crate) fn built_for(platform: Option<&str>) -> Result<PathBuf> {
     let target = root().join("target");
-    build(&target)?;
-    let binary = binary(&target);
+    build(&target, platform)?;
+    let binary = binary(&target, platform);
     let content = std::fs::read(&binary).with_context(|| format!("cannot read `{}`", binary.display()))?;
     match named(&content) {
         Some(path) => bail!("`{}` holds the path `{}` of this machine", binary.display(), path.display()),
@@ -64,7 +68,8 @@ pub(crate) fn built() -> Result<PathBuf> {
     }
 }
 
-fn binary(target: &Path) -> PathBuf {
+fn binary(target: &Path, platform: Option<&str>) -> PathBuf {
+    let target = platform.map_or(target.to_owned(), |platform| target.join(platform));
     target.join("release").join(BINARY).with_extension(std::env::consts::EXE_EXTENSION)
 }
 
@@ -73,7 +78,7 @@ fn named(content: &[u8]) -> Option<PathBuf> {
     paths().into_iter().find(|path| contains(content, path.as_os_str().as_encoded_bytes()))
 }
 
-fn build(target: &Path) -> Result<()> {
+fn build(target: &Path, platform: Option<&str>) -> Result<()> {
     // Cargo's own way to trim paths is not stable yet.
     let named: [&str; 3] = ["/cargo", "/source", "/target"];
     let places = [cargo_home(), Some(root().to_owned()), Some(target.to_owned())];
@@ -84,6 +89,7 @@ fn build(target: &Path) -> Result<()> {
     let flags: Vec<_> = flags.collect();
     let status = Command::new("cargo")
         .args(["build", "--release", "--locked", "--bin", BINARY])
+        .args(platform.into_iter().flat_map(|platform| ["--target", platform]))
         .current_dir(root())
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))

@@ -1,27 +1,25 @@
-//! A directory as a tar archive (ustar) that tells nothing of the machine and the time it was made at.
+//! A directory as a tar archive that tells nothing of the machine and the time it was made at.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
-const BLOCK: usize = 512;
-/// Bytes of a name in a header.
-const LONGEST: usize = 100;
+use crate::archive::tar::Tar;
+use crate::archive::{FILE, PROGRAM};
+
 /// The one directory that everybody may write to.
 const SHARED: u32 = 0o1777;
 
-/// Everything below a directory, in order, owned by root.
+/// Everything below a directory, in order, owned by root, without times.
 pub(super) fn of(tree: &Path) -> Result<Vec<u8>> {
-    let mut archive = Vec::new();
+    let mut archive = Tar::new(0);
     add(tree, "", &mut archive)?;
-    // An archive ends with two blocks of zeros.
-    archive.resize(archive.len() + 2 * BLOCK, 0);
-    Ok(archive)
+    Ok(archive.finish())
 }
 
-fn add(directory: &Path, above: &str, archive: &mut Vec<u8>) -> Result<()> {
+fn add(directory: &Path, above: &str, archive: &mut Tar) -> Result<()> {
     let failed = || format!("cannot read `{}`", directory.display());
     let mut entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>).with_context(failed)?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -29,53 +27,20 @@ fn add(directory: &Path, above: &str, archive: &mut Vec<u8>) -> Result<()> {
         let path = entry.path();
         let name = format!("{above}{}", entry.file_name().to_string_lossy());
         let found = fs::symlink_metadata(&path).with_context(failed)?;
+        let mode = found.permissions().mode() & 0o7777;
+        // Whatever the mask of whoever made it was.
         if found.is_dir() {
             let name = format!("{name}/");
-            archive.extend_from_slice(&header(&name, &found, 0, b'5')?);
+            archive.directory(&name, if mode == SHARED { SHARED } else { PROGRAM })?;
             add(&path, &name, archive)?;
         } else if found.is_file() {
             let content = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            archive.extend_from_slice(&header(&name, &found, content.len(), b'0')?);
-            archive.extend_from_slice(&content);
-            archive.resize(archive.len().next_multiple_of(BLOCK), 0);
+            archive.file(&name, if mode & 0o100 == 0 { FILE } else { PROGRAM }, &content)?;
         } else {
             bail!("`{name}` is neither a file nor a directory");
         }
     }
     Ok(())
-}
-
-fn header(name: &str, found: &Metadata, size: usize, kind: u8) -> Result<Vec<u8>> {
-    ensure!(name.len() <= LONGEST, "the path `{name}` is too long for the archive");
-    let mode = match found.permissions().mode() & 0o7777 {
-        SHARED => SHARED,
-        // Whatever the mask of whoever made it was.
-        mode if found.is_dir() || mode & 0o100 != 0 => 0o755,
-        _ => 0o644,
-    };
-    let mut header = Vec::with_capacity(BLOCK);
-    let mut field = |text: &str, width: usize| {
-        let end = header.len() + width;
-        header.extend_from_slice(text.as_bytes());
-        header.resize(end, 0);
-    };
-    field(name, LONGEST);
-    field(&format!("{mode:07o}"), 8);
-    // The user and the group of root.
-    field("0000000", 8);
-    field("0000000", 8);
-    field(&format!("{size:011o}"), 12);
-    field("00000000000", 12);
-    // The sum of all bytes, where this field counts as blanks.
-    field("        ", 8);
-    field(&char::from(kind).to_string(), 1);
-    // No link, and the version of the format.
-    field("", 100);
-    field("ustar\u{0}00", 8);
-    field("", 247);
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header.splice(148..156, format!("{sum:06o}\u{0} ").into_bytes());
-    Ok(header)
 }
 
 #[cfg(test)]
@@ -95,7 +60,7 @@ mod tests {
         fs::set_permissions(tree.join("usr/bin/run"), fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(tree.join("etc"), "text").unwrap();
         let archive = of(&tree).unwrap();
-        assert_eq!(archive.len() % BLOCK, 0);
+        assert_eq!(archive.len() % 512, 0);
         let path = folder.path().join("root.tar");
         fs::write(&path, archive).unwrap();
         let listed = Command::new("tar").args(["--numeric-owner", "--utc", "-tvf"]).arg(&path).output().unwrap();

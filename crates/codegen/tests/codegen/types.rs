@@ -84,10 +84,8 @@ fn responses_are_tolerant() {
 pub struct Run {{
     {integer}
     pub attempt: ::std::option::Option<i64>,
-    {list}
-    pub rows: ::std::vec::Vec<
-        ::std::vec::Vec<::std::option::Option<::std::string::String>>,
-    >,
+    #[serde(default, skip_serializing_if = "crate::Rows::is_empty")]
+    pub rows: crate::Rows,
     {integer}
     pub run_id: ::std::option::Option<i64>,
     {optional}

@@ -1,0 +1,5 @@
+"""`python -m`: starts the program."""
+
+from . import main
+
+main()
