@@ -34,6 +34,7 @@ pub mod error;
 mod examples;
 mod generated;
 mod globs;
+pub mod handover;
 pub mod images;
 mod input;
 pub mod local;

@@ -119,6 +119,8 @@ pub(crate) struct About {
     pub(crate) has_prompts: bool,
     /// Whether there is anything to complete.
     pub(crate) has_completions: bool,
+    /// Whether any tool can hand its work over.
+    pub(crate) has_tasks: bool,
 }
 
 impl Registry {

@@ -1,15 +1,15 @@
 //! Notifies clients that the lists of tools and of resource templates have changed, because a toolset was enabled.
 
-use rmcp::model::{ErrorData, ProtocolVersion, SubscriptionFilter};
+use rmcp::model::{ErrorData, SubscriptionFilter};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 
+use super::is_modern;
 use crate::registry::LiveRegistry;
 
 /// Tells the client of a request, if its revision of the protocol takes notifications that it did not subscribe to.
 pub(super) async fn tell(request: &RequestContext<RoleServer>) {
-    let is_modern = request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-    if is_modern {
+    if is_modern(request) {
         return;
     }
     for told in [request.peer.notify_tool_list_changed().await, request.peer.notify_resource_list_changed().await] {

@@ -73,7 +73,9 @@ impl House {
         context.cache = Cache::new(Duration::from_secs(60));
         change(&mut context);
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
-        let service = http::open(&options, Server::new(Registry::new(&selection)?, context)).await?;
+        // Only for clients that take tasks.
+        let server = Server::new(Registry::new(&selection)?, context).with_tasks_after(Duration::from_millis(200));
+        let service = http::open(&options, server).await?;
         let base = service.url().trim_end_matches("/mcp").to_owned();
         Ok(Self { service, sandbox: Arc::clone(sandbox), http: client()?, base })
     }
@@ -94,7 +96,7 @@ impl House {
 
     /// A request of the revision without a handshake, with the headers that it asks for.
     pub(crate) fn modern(&self, method: &str, params: Value) -> RequestBuilder {
-        let name = ["name", "uri"].iter().find_map(|key| params[*key].as_str().map(str::to_owned));
+        let name = ["name", "uri", "taskId"].iter().find_map(|key| params[*key].as_str().map(str::to_owned));
         let request = self.post(modern(1, method, params));
         let request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
         match name {

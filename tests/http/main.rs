@@ -11,4 +11,5 @@ mod process;
 mod protocol;
 mod sessions;
 mod sse;
+mod tasks;
 mod traces;
