@@ -342,6 +342,17 @@ pub struct ResourceDefinition {
     pub fixed: &'static [Argument],
     /// How it is read.
     pub read: Read,
+    /// How it is watched; `None` where nobody can subscribe to it.
+    pub watch: Option<Watch>,
+}
+
+/// How a resource is watched.
+#[derive(Debug)]
+pub struct Watch {
+    /// Dotted paths, through arrays too; when one of their values differs, the resource has changed.
+    pub fields: &'static [&'static str],
+    /// Fields and their values, one of which says that nothing more will change.
+    pub over: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// A prompt: what a person asks for often, with the tools that answer it.

@@ -10,6 +10,7 @@ mod parameters;
 pub mod prompts;
 mod reports;
 mod spans;
+mod subscriptions;
 mod tasks;
 mod turns;
 mod typing;
@@ -25,8 +26,8 @@ use rmcp::model::{
     GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
     PromptsCapability, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
-    ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscriptionFilter, TASKS_EXTENSION_ID,
-    Tool as McpTool, ToolAnnotations, UpdateTaskParams,
+    ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+    TASKS_EXTENSION_ID, Tool as McpTool, ToolAnnotations, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
@@ -46,15 +47,18 @@ use crate::server::ceiling::only_reading;
 use crate::server::instructions::instructions;
 use crate::server::reports::reporting;
 use crate::server::spans::ended;
+use crate::server::subscriptions::Subscriptions;
 use crate::server::tasks::Tasks;
 use crate::server::turns::Turns;
 use crate::server::typing::Typing;
 use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::surface::Digest;
 use crate::traces::Traces;
+use crate::watching::Pace;
 use crate::workspaces::Workspaces;
 
 pub(crate) use ceiling::Ceiling;
+pub(crate) use subscriptions::Outlet;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
 const DEFINITIONS_TTL_MS: u64 = 3_600_000;
@@ -93,6 +97,8 @@ pub struct Server {
     questions: Questions,
     /// The tasks that calls become.
     tasks: Tasks,
+    /// Who hears of which changes.
+    subscriptions: Subscriptions,
 }
 
 impl Server {
@@ -115,6 +121,7 @@ impl Server {
             digest: None,
             questions: Questions::default().of(seal.clone()),
             tasks: Tasks::new(seal),
+            subscriptions: Subscriptions::new(Pace::default()),
         }
     }
 
@@ -144,6 +151,7 @@ impl Server {
             is_for_all: false,
             questions: self.questions.of(Some(seal.clone())),
             tasks: self.tasks.of(Some(seal)),
+            subscriptions: self.subscriptions.apart(),
             ..self.clone()
         }
     }
@@ -154,6 +162,7 @@ impl Server {
             registry: Arc::new(self.registry.current().into()),
             workspaces: in_session(&self.workspaces),
             stop: self.stop.child_token(),
+            subscriptions: self.subscriptions.for_session(),
             input_ended: CancellationToken::new(),
             ..self.clone()
         }
@@ -274,10 +283,14 @@ impl ServerHandler for Server {
             has_prompts: registry.prompts().next().is_some(),
             has_completions: completions::are_offered(&registry),
             has_tasks: tasks::are_offered(&registry),
+            has_subscriptions: subscriptions::are_offered(&registry),
         });
         if about.has_tasks || self.registry.can_grow() {
             let extensions = capabilities.extensions.get_or_insert_default();
             extensions.insert(TASKS_EXTENSION_ID.to_owned(), serde_json::Map::new());
+        }
+        if about.has_subscriptions || self.registry.can_grow() {
+            capabilities.resources.get_or_insert_default().subscribe = Some(true);
         }
         if about.has_completions {
             capabilities.completions = Some(serde_json::Map::new());
@@ -312,6 +325,9 @@ impl ServerHandler for Server {
             extensions.remove(TASKS_EXTENSION_ID);
         }
         result.capabilities.extensions.take_if(|extensions| extensions.is_empty());
+        if let Some(resources) = result.capabilities.resources.as_mut().filter(|_| !self.can_tell(&request)) {
+            resources.subscribe = None;
+        }
         asked.protocol_version = result.protocol_version.clone();
         request.peer.set_peer_info(asked);
         Ok(result)
@@ -351,11 +367,27 @@ impl ServerHandler for Server {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        self.registry.can_grow().then(|| changes::of_definitions(requested))
+        self.accepted(requested)
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        changes::relay(&self.registry, &subscription, &self.stop).await
+        self.listened(&subscription).await
+    }
+
+    async fn subscribe(
+        &self,
+        asked: SubscribeRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed(asked.uri, &request).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        asked: UnsubscribeRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.unsubscribed(&asked.uri, &request)
     }
 
     async fn get_task(
@@ -529,6 +561,10 @@ fn no_method(name: &str) -> ErrorData {
 }
 
 fn protocol_error(error: Error) -> ErrorData {
+    told_as(&error)
+}
+
+fn told_as(error: &Error) -> ErrorData {
     if error.is_not_found() {
         ErrorData::resource_not_found(error.to_string(), None)
     } else if error.is_protocol_error() || error.api().is_some_and(databricks::Error::is_bad_request) {

@@ -64,6 +64,16 @@ impl House {
         sandbox: &Arc<Sandbox>,
         change: impl FnOnce(&mut Context),
     ) -> Result<Self, Failure> {
+        Self::looking(arguments, sandbox, Duration::from_secs(2), change).await
+    }
+
+    /// The same, which looks at watched resources as often as this.
+    pub(crate) async fn looking(
+        arguments: &str,
+        sandbox: &Arc<Sandbox>,
+        every: Duration,
+        change: impl FnOnce(&mut Context),
+    ) -> Result<Self, Failure> {
         let listen = ["--listen", "127.0.0.1:0"].into_iter().filter(|_| !arguments.contains("--listen"));
         let arguments = ["http"].into_iter().chain(listen).chain(arguments.split_whitespace());
         let options = Cli::try_parse_from(arguments)?.options;
@@ -75,6 +85,7 @@ impl House {
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
         // Only for clients that take tasks.
         let server = Server::new(Registry::new(&selection)?, context).with_tasks_after(Duration::from_millis(200));
+        let server = server.with_looks_every(every);
         let service = http::open(&options, server).await?;
         let base = service.url().trim_end_matches("/mcp").to_owned();
         Ok(Self { service, sandbox: Arc::clone(sandbox), http: client()?, base })

@@ -11,5 +11,6 @@ mod process;
 mod protocol;
 mod sessions;
 mod sse;
+mod subscriptions;
 mod tasks;
 mod traces;

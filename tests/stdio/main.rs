@@ -3,6 +3,7 @@
 
 mod approved;
 mod discovery;
+mod long;
 mod people;
 mod pressure;
 mod prompts;
