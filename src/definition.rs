@@ -174,16 +174,19 @@ pub struct Composite {
     /// What can be done with its work once the call has ended.
     pub(crate) work: Option<&'static Work>,
     /// Runs it with checked arguments.
-    pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
+    pub(crate) run: Act,
 }
+
+/// Does something with arguments or a handle.
+type Act = fn(Context, Map<String, Value>) -> Answer;
 
 /// What can be done with work that a call has left, with nothing but its handle.
 #[derive(Debug)]
 pub(crate) struct Work {
     /// Sees how it stands, and answers as the call would, had it waited until now. Work that goes on is left again.
-    pub(crate) look: fn(Context, Map<String, Value>) -> Answer,
+    pub(crate) look: Act,
     /// Ends it; `None` where it is not the caller's to end, or cannot be ended.
-    pub(crate) cancel: Option<fn(Context, Map<String, Value>) -> Answer>,
+    pub(crate) cancel: Option<Act>,
 }
 
 impl Composite {

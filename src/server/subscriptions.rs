@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{ErrorCode, ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
@@ -14,9 +14,9 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::DropGuard;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{RESOURCE_TIME, Server, protocol_error, told_as};
+use super::{RESOURCE_TIME, Server, no_method, protocol_error, told_as};
 use crate::error::Error;
 use crate::registry::Registry;
 use crate::resources;
@@ -37,7 +37,7 @@ pub(super) struct Subscriptions {
     watching: Watching,
     places: Arc<Semaphore>,
     /// By URI; dropping one ends it.
-    of_session: Arc<Mutex<HashMap<String, DropGuard>>>,
+    of_session: Arc<Mutex<HashMap<String, AbortOnDropHandle<()>>>>,
     /// Where a client with a session over HTTP is told something.
     outlet: Option<Arc<dyn Outlet>>,
 }
@@ -58,6 +58,16 @@ enum Teller {
     Peer(Peer<RoleServer>),
     /// By a stream of its session, which comes and goes.
     Session(Arc<dyn Outlet>),
+}
+
+impl Teller {
+    /// Whether somebody hears what is told.
+    fn is_heard(&self) -> bool {
+        match self {
+            Self::Peer(peer) => !peer.is_transport_closed(),
+            Self::Session(outlet) => outlet.is_heard(),
+        }
+    }
 }
 
 impl Subscriptions {
@@ -123,10 +133,15 @@ impl Server {
         Ok(Listening { watched, _place: place })
     }
 
+    /// Whether anything can be subscribed to, now or once more is enabled.
+    fn offers_any(&self, registry: &Registry) -> bool {
+        self.registry.can_grow() || are_offered(registry)
+    }
+
     /// What of a subscription there can be notifications for; `None` where there are none at all.
     pub(super) fn accepted(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         let (can_grow, registry) = (self.registry.can_grow(), self.registry());
-        if !can_grow && !are_offered(&registry) {
+        if !self.offers_any(&registry) {
             return None;
         }
         let mut accepted = if can_grow { changes::of_definitions(requested) } else { SubscriptionFilter::default() };
@@ -169,6 +184,9 @@ impl Server {
     /// `resources/subscribe`.
     pub(super) async fn subscribed(&self, uri: String, request: &RequestContext<RoleServer>) -> Result<(), ErrorData> {
         let registry = self.registry();
+        if !self.offers_any(&registry) {
+            return Err(no_method("resources/subscribe"));
+        }
         let teller = self.teller(request).ok_or_else(nowhere)?;
         if !resources::is_watchable(&registry, &self.workspaces, &uri) {
             let watched = registry.resources().iter().filter(|resource| resource.watch.is_some());
@@ -176,6 +194,8 @@ impl Server {
             let message = format!("`{uri}` cannot be watched; what can is {}", watched.join(", "));
             return Err(protocol_error(Error::unknown_resource(message)));
         }
+        // One whose resource has come to its end has nothing more to tell, and may be begun anew.
+        self.open().retain(|_, telling| !telling.is_finished());
         if self.open().contains_key(&uri) {
             return Ok(());
         }
@@ -188,22 +208,24 @@ impl Server {
         };
         let late = || ErrorData::internal_error(format!("`{uri}` could not be read in time"), None);
         stand.map_err(|_| late())?.map_err(|error| told_as(&error))?;
-        let stop = self.stop.child_token();
-        let (server, over) = (self.clone().without_session(), stop.clone());
+        let (server, stop) = (self.clone().without_session(), self.stop.clone());
         let telling = tell_all(server, workspaces, listening, uri.clone(), teller);
-        tokio::spawn(async move { over.run_until_cancelled(telling).await });
-        self.open().insert(uri, stop.drop_guard());
+        let telling = tokio::spawn(async move { stop.run_until_cancelled(telling).await.unwrap_or_default() });
+        self.open().insert(uri, AbortOnDropHandle::new(telling));
         Ok(())
     }
 
     /// `resources/unsubscribe`: whoever is not subscribed has what they want.
     pub(super) fn unsubscribed(&self, uri: &str, request: &RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        if !self.offers_any(&self.registry()) {
+            return Err(no_method("resources/unsubscribe"));
+        }
         self.teller(request).ok_or_else(nowhere)?;
         self.open().remove(uri);
         Ok(())
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<String, DropGuard>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, AbortOnDropHandle<()>>> {
         self.subscriptions.of_session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -246,6 +268,15 @@ async fn hear(mut listening: Listening, uri: String, told: mpsc::Sender<String>)
 async fn tell_all(server: Server, workspaces: Workspaces, mut listening: Listening, uri: String, teller: Teller) {
     let mut last = None;
     loop {
+        if !teller.is_heard() {
+            drop(listening);
+            if !heard(&teller).await {
+                return;
+            }
+            // Others may have taken its place meanwhile.
+            let Ok(again) = server.listening(&workspaces, &uri) else { return };
+            listening = again;
+        }
         let Ok(stand) = listening.watched.stand().await else {
             tell(&teller, &uri).await;
             return;
@@ -258,18 +289,9 @@ async fn tell_all(server: Server, workspaces: Workspaces, mut listening: Listeni
             return;
         }
         last = Some(stand.clone());
-        let is_left = tokio::select! {
-            _ = listening.watched.turn(&stand) => false,
-            () = left(&teller) => true,
-        };
-        if is_left {
-            drop(listening);
-            if !heard(&teller).await {
-                return;
-            }
-            // Others may have taken its place meanwhile.
-            let Ok(again) = server.listening(&workspaces, &uri) else { return };
-            listening = again;
+        tokio::select! {
+            turn = listening.watched.turn(&stand) => if turn == Turn::Over(false) { return },
+            () = left(&teller) => {}
         }
     }
 }
@@ -296,31 +318,20 @@ async fn tell(teller: &Teller, uri: &str) {
 
 /// Waits until nobody hears a client's messages.
 async fn left(teller: &Teller) {
-    match teller {
-        Teller::Peer(peer) => {
-            while !peer.is_transport_closed() {
-                sleep(HEARD).await;
-            }
-        }
-        Teller::Session(outlet) => {
-            while outlet.is_heard() {
-                sleep(HEARD).await;
-            }
-        }
+    while teller.is_heard() {
+        sleep(HEARD).await;
     }
 }
 
 /// Waits until somebody hears them again; `false` where nobody ever will.
 async fn heard(teller: &Teller) -> bool {
-    match teller {
-        Teller::Peer(_) => false,
-        Teller::Session(outlet) => {
-            while !outlet.is_heard() {
-                sleep(HEARD).await;
-            }
-            true
+    while !teller.is_heard() {
+        if matches!(teller, Teller::Peer(_)) {
+            return false;
         }
+        sleep(HEARD).await;
     }
+    true
 }
 
 fn too_many() -> ErrorData {

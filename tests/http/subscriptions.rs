@@ -26,9 +26,16 @@ struct Watch {
 
 impl Watch {
     async fn open(arguments: &str, every: Duration) -> Result<Self, Failure> {
+        Self::with(arguments, every, json!([])).await
+    }
+
+    /// A house where these faults are met besides.
+    async fn with(arguments: &str, every: Duration, faults: Value) -> Result<Self, Failure> {
         // They only count.
         let rule = |route: &str| json!({ "route": route, "fault": "too_many_requests", "after": 1_000_000 });
-        let rules = json!([rule("GET /api/2.2/jobs/runs/get"), rule("GET /api/2.1/clusters/get")]);
+        let mut rules = vec![rule("GET /api/2.2/jobs/runs/get"), rule("GET /api/2.1/clusters/get")];
+        rules.extend(faults.as_array().into_iter().flatten().cloned());
+        let rules = Value::Array(rules);
         let options = Options::default().with_speed(Speed::Manual).with_faults(Faults::parse(&rules.to_string())?);
         let sandbox = Arc::new(Sandbox::start(options).await?);
         let house = House::looking(arguments, &sandbox, every, |_| {}).await?;
@@ -239,6 +246,20 @@ async fn polling_ends_when_nobody_listens() -> Outcome {
     let end = legacy.with(watch.house.http.delete(watch.house.url("/mcp"))).send().await?;
     assert_eq!(end.status(), 204);
     watch.is_still().await
+}
+
+#[tokio::test]
+async fn a_workspace_that_fails_for_a_while_ends_no_subscription() -> Outcome {
+    let failing = json!([{ "route": "GET /api/2.1/clusters/get", "fault": "internal_error", "after": 1, "times": 6 }]);
+    let watch = Watch::with("", OFTEN, failing).await?;
+    let cluster = watch.cluster().await?;
+    let mut ear = watch.listen("", &[&cluster]).await?;
+    until("it has failed and gone on", || async { Ok(watch.looks().await?.1 >= 9) }).await?;
+    assert!(!ear.text.contains(UPDATED), "{}", ear.text);
+    let id = cluster.rsplit('/').next().unwrap_or_default();
+    watch.call("stop_cluster", json!({ "cluster_id": id, "wait": false })).await?;
+    ear.hear(UPDATED, 1).await?;
+    Ok(())
 }
 
 #[tokio::test]

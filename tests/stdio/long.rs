@@ -47,7 +47,7 @@ impl Wire {
 async fn a_subscription_of_the_handshake_is_told_until_it_ends() -> Outcome {
     let sandbox = Sandbox::start(Options::default().with_speed(Speed::Manual)).await?;
     let mut wire = Wire::legacy(binary_of(&sandbox, &[])).await?;
-    let (arguments, uri) = cluster(&mut wire, |id, method, params| request(id, method, params)).await?;
+    let (arguments, uri) = cluster(&mut wire, request).await?;
     let subscribed = wire.ask(&request(2, "resources/subscribe", json!({ "uri": uri }))).await?;
     assert_eq!(subscribed["result"], json!({}), "{subscribed}");
     wire.send(&request(3, "tools/call", called("stop_cluster", arguments))).await?;
@@ -66,7 +66,7 @@ async fn a_subscription_of_the_handshake_is_told_until_it_ends() -> Outcome {
 async fn listening_ends_with_its_result_when_the_server_is_told_to_end() -> Outcome {
     let sandbox = Sandbox::start(Options::default().with_speed(Speed::Manual)).await?;
     let mut wire = Wire::open(binary_of(&sandbox, &[]))?;
-    let (arguments, uri) = cluster(&mut wire, |id, method, params| modern(id, method, params)).await?;
+    let (arguments, uri) = cluster(&mut wire, modern).await?;
     let listen = json!({ "notifications": { "resourceSubscriptions": [uri, "databricks://jobs/1"] } });
     wire.send(&modern("sub", "subscriptions/listen", listen)).await?;
     let accepted = wire.heard("notifications/subscriptions/acknowledged").await?;

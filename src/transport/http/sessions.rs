@@ -213,8 +213,8 @@ impl Outlet for Streams {
 
     fn tell(&self, message: &str) -> bool {
         let Some(session) = self.0.upgrade() else { return false };
-        let said = session.state().listeners.iter().any(|listener| listener.try_send(message.to_owned()).is_ok());
-        said
+        let mut listeners = session.state().listeners.clone().into_iter();
+        listeners.any(|listener| listener.try_send(message.to_owned()).is_ok())
     }
 }
 
