@@ -1,13 +1,17 @@
 """Work that lasts: subscriptions in both eras, and tasks of the era without a handshake, as clients follow them."""
 
+import warnings
 from typing import Any, Literal
 
 import anyio
 from mcp.client.extension import ClientExtension, ResultClaim
+from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types import CallToolResult, Request, Result
 
 from report import expect
 
+# What an old revision has is asked for on purpose.
+warnings.simplefilter("ignore", MCPDeprecationWarning)
 PATIENCE_SECONDS = 30
 # Longer than a call waits itself before it becomes a task.
 LONG_STATEMENT = "SELECT sandbox_sleep(7) AS slept"
@@ -68,23 +72,34 @@ class Tasks(ClientExtension):
 
 async def check(report, era, connect):
     """`connect` gives a client of a server in this era, with what is given to it besides."""
-    with report.check(f"{era}: a subscription hears that a run has ended"):
-        await check_subscription(era, connect)
-    if era == "legacy":
-        return
-    with report.check(f"{era}: a long call becomes a task, whose result is the call's"):
-        tasks = Tasks()
-        async with connect(extensions=[tasks]) as client:
-            answer = await client.call_tool("execute_sql", {"statement": LONG_STATEMENT})
-            expect(not answer.is_error and len(answer.structured_content["rows"]) == 1, f"answered with {answer}")
-            expect(tasks.seen and tasks.seen[-1] == "completed", f"the task was seen as {tasks.seen}")
-            short = await client.call_tool("execute_sql", {"statement": "SELECT 1 AS one"})
-            expect(short.structured_content["rows"] == [[1]], f"a short call is answered with {short}")
-    with report.check(f"{era}: a cancelled task is cancelled in the workspace"):
-        tasks = Tasks(cancels=True)
-        async with connect(extensions=[tasks]) as client:
-            answer = await client.call_tool("execute_sql", {"statement": LONG_STATEMENT.replace("7", "25")})
-            expect(answer.is_error and "CANCELED" in answer.content[0].text, f"answered with {answer}")
+
+    async def one(name, run):
+        with report.check(f"{era}: {name}"):
+            await run(era, connect)
+
+    # Each waits for seconds, so they do so at the same time.
+    async with anyio.create_task_group() as group:
+        group.start_soon(one, "a subscription hears that a run has ended", check_subscription)
+        if era != "legacy":
+            group.start_soon(one, "a long call becomes a task, whose result is the call's", check_task)
+            group.start_soon(one, "a cancelled task is cancelled in the workspace", check_cancelling)
+
+
+async def check_task(era, connect):
+    tasks = Tasks()
+    async with connect(extensions=[tasks]) as client:
+        answer = await client.call_tool("execute_sql", {"statement": LONG_STATEMENT})
+        expect(not answer.is_error and len(answer.structured_content["rows"]) == 1, f"answered with {answer}")
+        expect(tasks.seen and tasks.seen[-1] == "completed", f"the task was seen as {tasks.seen}")
+        short = await client.call_tool("execute_sql", {"statement": "SELECT 1 AS one"})
+        expect(short.structured_content["rows"] == [[1]], f"a short call is answered with {short}")
+
+
+async def check_cancelling(era, connect):
+    tasks = Tasks(cancels=True)
+    async with connect(extensions=[tasks]) as client:
+        answer = await client.call_tool("execute_sql", {"statement": LONG_STATEMENT.replace("7", "25")})
+        expect(answer.is_error and "CANCELED" in answer.content[0].text, f"answered with {answer}")
 
 
 async def check_subscription(era, connect):
