@@ -69,12 +69,13 @@ pub(crate) async fn look(registry: &Registry, workspaces: &Workspaces, uri: &str
         let (Some(watch), Payload::Json(answer)) = (&resource.watch, answer) else {
             return Err(Error::failed(format!("`{uri}` cannot be watched")));
         };
-        let mut digest = Sha256Hex::default();
-        digest.add(shape::keep(&answer, watch.fields).to_string().as_bytes());
         let is_last = |(field, values): &(&str, &[&str])| {
             shape::at(&answer, field).and_then(Value::as_str).is_some_and(|value| values.contains(&value))
         };
-        Ok(Stand { digest: digest.finish(), is_over: watch.over.iter().any(is_last) })
+        let is_over = watch.over.iter().any(is_last);
+        let mut digest = Sha256Hex::default();
+        digest.add(shape::keep(answer, watch.fields).to_string().as_bytes());
+        Ok(Stand { digest: digest.finish(), is_over })
     };
     recorded(registry, workspaces, uri, |_| 0, work).await
 }

@@ -514,8 +514,12 @@ impl ServerHandler for Server {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        // The handshake is gone from the revision that these requests are of.
-        if is_modern(&context) && request.method == "initialize" {
+        let is_there = match request.method.as_str() {
+            "initialize" | "resources/subscribe" | "resources/unsubscribe" => !is_modern(&context),
+            "subscriptions/listen" | "tasks/get" | "tasks/update" | "tasks/cancel" => is_modern(&context),
+            _ => true,
+        };
+        if !is_there {
             return Err(no_method(&request.method));
         }
         if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {

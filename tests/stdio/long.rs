@@ -58,6 +58,15 @@ async fn a_subscription_of_the_handshake_is_told_until_it_ends() -> Outcome {
     assert_eq!(wrong["error"]["code"], -32_602, "{wrong}");
     let gone = wire.ask(&request(6, "resources/subscribe", json!({ "uri": "databricks://runs/987654321" }))).await?;
     assert_eq!(gone["error"]["code"], -32_002, "{gone}");
+    // Each revision has its own methods, whatever their parameters are.
+    for (message, method) in [
+        (request(7, "subscriptions/listen", json!({})), "subscriptions/listen"),
+        (request(8, "tasks/get", json!({})), "tasks/get"),
+        (modern(9, "resources/subscribe", json!({})), "resources/subscribe"),
+        (modern(10, "resources/subscribe", json!({ "uri": uri })), "resources/subscribe"),
+    ] {
+        assert_eq!(wire.ask(&message).await?["error"]["code"], -32_601, "{method}");
+    }
     assert_eq!(wire.end().await?.0, Some(0));
     Ok(())
 }
