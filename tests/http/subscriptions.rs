@@ -124,7 +124,7 @@ impl Ear {
     }
 
     /// Everything until the end of the stream.
-    async fn to_end(mut self) -> Result<Vec<Value>, Failure> {
+    async fn into_messages(mut self) -> Result<Vec<Value>, Failure> {
         while let Some(more) = tokio::time::timeout(PATIENCE, self.stream.next()).await? {
             self.text.push_str(std::str::from_utf8(&more?)?);
         }
@@ -294,9 +294,9 @@ async fn so_many_can_be_listened_to_and_no_more() -> Outcome {
         let words = error["message"].as_str().is_some_and(|text| text.contains("you listen to 100 resources"));
         assert!(error["code"] == -32_000 && words, "{messages:?}");
     };
-    refused(watch.listen("", &uris).await?.to_end().await?);
+    refused(watch.listen("", &uris).await?.into_messages().await?);
     let most = watch.listen("", &uris[1..]).await?;
-    refused(watch.listen("", &[&cluster]).await?.to_end().await?);
+    refused(watch.listen("", &[&cluster]).await?.into_messages().await?);
     let legacy = Legacy::begin(&watch.house).await?;
     let told = legacy.ask("resources/subscribe", &cluster).await?;
     refused(vec![told]);
