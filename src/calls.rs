@@ -28,6 +28,7 @@ use crate::cursor;
 use crate::definition::{Action, Risk};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
+use crate::handover::Stage;
 use crate::operation;
 use crate::policy::Policy;
 use crate::quoting;
@@ -58,6 +59,9 @@ pub async fn call(
     let _guard = record.guard();
     let workspaces = &workspaces.each(|context| Context { record: record.clone(), ..context });
     let consent = &workspaces.first().consent;
+    if let Some(word) = workspaces.first().handover.stage.word() {
+        record.tell("task", word);
+    }
     if let Some(word) = consent.answer().word() {
         record.tell("confirmation", word);
     }
@@ -112,7 +116,7 @@ async fn in_workspace(
 ) -> Result<Value, Error> {
     let registry = &registries.registry;
     if registry.workspaces().is_empty() {
-        let arguments = checked(tool, arguments)?;
+        let arguments = admitted(workspaces, tool, arguments)?;
         return Box::pin(run(registries, workspaces.first(), tool, arguments, mask)).await;
     }
     let asked = workspaces::named(&arguments);
@@ -124,7 +128,7 @@ async fn in_workspace(
     if asked.is_some() {
         arguments.insert(workspaces::ARGUMENT.to_owned(), access.name.clone().into());
     }
-    let mut arguments = checked(tool, arguments)?;
+    let mut arguments = admitted(workspaces, tool, arguments)?;
     arguments.remove(workspaces::ARGUMENT);
     let answer = match (workspaces.get(&access.name), own_cursor(access, &mut arguments)) {
         (Some(context), Ok(())) => {
@@ -141,6 +145,11 @@ async fn in_workspace(
         }
         Err(error) => Err(error.in_workspace(&access.name)),
     }
+}
+
+/// The arguments of a call. The handle of work is this server's own, and has its fields instead.
+fn admitted(workspaces: &Workspaces, tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    if workspaces.first().handover.stage == Stage::Call { checked(tool, arguments) } else { Ok(arguments) }
 }
 
 fn checked(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Error> {
@@ -260,6 +269,7 @@ async fn run(
     let given = brief(&arguments);
     let began = Instant::now();
     let context = context.within(time(tool, &arguments));
+    context.handover.limit(&arguments);
     let policy = context.policy.and(registry.policy());
     let calls_others = definition.toolset == record::EXECUTORS;
     let watch = Watched {
@@ -287,7 +297,8 @@ async fn run(
     };
     let watch = Arc::new(CallWatch::new(watch, &context.client));
     watch.begin(calls_others)?;
-    if tool.risk != Risk::Read && !calls_others && !policy.dry_run {
+    let changes = tool.risk != Risk::Read && context.handover.stage != Stage::Look;
+    if changes && !calls_others && !policy.dry_run {
         context.record.intend()?;
     }
     let local =
@@ -307,7 +318,7 @@ async fn run(
             let scope = Scope { holder: definition.name, operations: definition.uses };
             let context =
                 Context { client: context.client.within(scope), directory: Arc::new(directory), ..context.clone() };
-            (composite.run)(context, arguments).await
+            composite.answer(context, arguments).await
         }
     };
     let held = watch.held();

@@ -15,6 +15,7 @@ use crate::cleanup::Cleanup;
 use crate::consent::Consent;
 use crate::directory::{Directory, Empty};
 use crate::error::Error;
+use crate::handover::Handover;
 use crate::images::Media;
 use crate::local::LocalRoots;
 use crate::policy::{Policy, PolicyFile};
@@ -41,6 +42,8 @@ pub struct Context {
     pub local: LocalRoots,
     /// Where this call tells how far it is.
     pub progress: Progress,
+    /// What this call is for, and where it leaves work that goes on.
+    pub handover: Handover,
     /// Where this call puts the pictures of its answer.
     pub media: Media,
     /// The audit log of this server.
@@ -74,6 +77,7 @@ impl Context {
             cleanup: Cleanup::default(),
             local: LocalRoots::default(),
             progress: Progress::default(),
+            handover: Handover::default(),
             media: Media::default(),
             audit: None,
             record: Record::default(),
@@ -89,6 +93,11 @@ impl Context {
     /// The same context, whose requests go ahead of all others: for undoing, which must not wait for what it undoes.
     pub(crate) fn ahead(&self) -> Self {
         Self { client: self.client.ahead(), ..self.clone() }
+    }
+
+    /// The same context for what has to be done before the work can be handed over: it is waited for to the end.
+    pub(crate) fn by_itself(&self) -> Self {
+        Self { handover: Handover::default(), ..self.clone() }
     }
 
     /// The same context, whose requests end within this time. Those that take long are reported as progress.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::handover::Stage;
 use crate::policy::Policy;
 
 pub use crate::completes::Completes;
@@ -89,6 +90,14 @@ impl ToolDefinition {
         }
     }
 
+    /// What can be done with its work once a call has ended.
+    pub(crate) fn work(&self) -> Option<&'static Work> {
+        match self.action {
+            Action::Composite(composite) => composite.work,
+            Action::Operation(_) => None,
+        }
+    }
+
     /// Whether the tool refuses by itself whatever does more than read, where only reading is allowed: the allowlist and
     /// the code must both say so.
     pub(crate) fn guards_itself(&self) -> bool {
@@ -162,8 +171,34 @@ pub struct Composite {
     pub(crate) guard: Option<Guard>,
     /// The arguments of which a call gives one, and no more.
     pub(crate) one_of: &'static [&'static str],
+    /// What can be done with its work once the call has ended.
+    pub(crate) work: Option<&'static Work>,
     /// Runs it with checked arguments.
-    pub(crate) run: fn(Context, Map<String, Value>) -> Answer,
+    pub(crate) run: Act,
+}
+
+/// Does something with arguments or a handle.
+type Act = fn(Context, Map<String, Value>) -> Answer;
+
+/// What can be done with work that a call has left, with nothing but its handle.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// Sees how it stands, and answers as the call would, had it waited until now. Work that goes on is left again.
+    pub(crate) look: Act,
+    /// Ends it; `None` where it is not the caller's to end, or cannot be ended.
+    pub(crate) cancel: Option<Act>,
+}
+
+impl Composite {
+    /// Does what the call is for.
+    pub(crate) fn answer(&self, context: Context, arguments: Map<String, Value>) -> Answer {
+        match (context.handover.stage, self.work) {
+            (Stage::Look, Some(work)) => (work.look)(context, arguments),
+            (Stage::Cancel, Some(Work { cancel: Some(cancel), .. })) => cancel(context.ahead(), arguments),
+            (Stage::Look | Stage::Cancel, _) => Box::pin(async { Err(Error::failed("it has no work to go on with")) }),
+            (Stage::Call, _) => (self.run)(context, arguments),
+        }
+    }
 }
 
 /// How a plain tool calls its operation.
@@ -310,6 +345,17 @@ pub struct ResourceDefinition {
     pub fixed: &'static [Argument],
     /// How it is read.
     pub read: Read,
+    /// How it is watched; `None` where nobody can subscribe to it.
+    pub watch: Option<Watch>,
+}
+
+/// How a resource is watched.
+#[derive(Debug)]
+pub struct Watch {
+    /// Dotted paths, through arrays too; when one of their values differs, the resource has changed.
+    pub fields: &'static [&'static str],
+    /// Fields and their values, one of which says that nothing more will change.
+    pub over: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// A prompt: what a person asks for often, with the tools that answer it.

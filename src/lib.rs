@@ -34,6 +34,7 @@ pub mod error;
 mod examples;
 mod generated;
 mod globs;
+pub mod handover;
 pub mod images;
 mod input;
 pub mod local;
@@ -65,6 +66,7 @@ pub mod tools;
 pub mod traces;
 pub mod transport;
 mod uri;
+mod watching;
 pub mod workspaces;
 /// The same file as in the generator.
 #[expect(dead_code, unreachable_pub, reason = "the generator reads more, and gives it to other crates")]

@@ -119,6 +119,10 @@ pub(crate) struct About {
     pub(crate) has_prompts: bool,
     /// Whether there is anything to complete.
     pub(crate) has_completions: bool,
+    /// Whether any tool can hand its work over.
+    pub(crate) has_tasks: bool,
+    /// Whether any resource can be watched.
+    pub(crate) has_subscriptions: bool,
 }
 
 impl Registry {

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::controls;
 use crate::cursor::{self, Cursor};
 use crate::definition::{Action, Argument, Contents, Lists, Read, ResourceDefinition, Rest, Risk, Source};
+use crate::digest::Sha256Hex;
 use crate::error::Error;
 use crate::nearest::did_you_mean;
 use crate::operation;
@@ -37,8 +38,65 @@ pub struct Listed {
     pub mime_type: &'static str,
 }
 
+/// How a resource stands that somebody watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stand {
+    /// The SHA-256 of what it is seen to change by.
+    pub(crate) digest: String,
+    /// Whether nothing more changes.
+    pub(crate) is_over: bool,
+}
+
 /// Reads the resource of a URI, in the workspace that it names.
 pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Result<Contents, Error> {
+    let address = Address::parse(uri);
+    let size = |contents: &Contents| contents.text.len();
+    let work = async |context: &Context| {
+        let contents = read_in(registry, context, address.uri).await?;
+        let text = context.client.mask().whole(&contents.text).into_owned();
+        let contents = Contents { text, ..contents };
+        if contents.mime_type == JSON { Ok(contents) } else { within(contents, &address, context.budget) }
+    };
+    let contents = recorded(registry, workspaces, uri, size, work).await?;
+    Ok(Contents { text: controls::stripped(&contents.text).into_owned(), ..contents })
+}
+
+/// Sees how a resource stands that can be watched.
+pub(crate) async fn look(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Result<Stand, Error> {
+    let address = Address::parse(uri);
+    let work = async |context: &Context| {
+        let (resource, answer) = asked(registry, context, address.uri).await?;
+        let (Some(watch), Payload::Json(answer)) = (&resource.watch, answer) else {
+            return Err(Error::failed(format!("`{uri}` cannot be watched")));
+        };
+        let is_last = |(field, values): &(&str, &[&str])| {
+            shape::at(&answer, field).and_then(Value::as_str).is_some_and(|value| values.contains(&value))
+        };
+        let is_over = watch.over.iter().any(is_last);
+        let mut digest = Sha256Hex::default();
+        digest.add(shape::keep(answer, watch.fields).to_string().as_bytes());
+        Ok(Stand { digest: digest.finish(), is_over })
+    };
+    recorded(registry, workspaces, uri, |_| 0, work).await
+}
+
+/// Whether the resource of a URI can be watched.
+pub(crate) fn is_watchable(registry: &Registry, workspaces: &Workspaces, uri: &str) -> bool {
+    let address = Address::parse(uri);
+    let is_known = address.workspace.as_ref().is_none_or(|name| workspaces.get(name).is_some());
+    let watched =
+        |resource: &ResourceDefinition| resource.watch.is_some() && uri::matches(resource.uri, address.uri).is_some();
+    is_known && registry.resources().iter().any(|resource| watched(resource))
+}
+
+/// Reads something in the workspace that a URI names, under the policy, and with a record of it.
+async fn recorded<T>(
+    registry: &Registry,
+    workspaces: &Workspaces,
+    uri: &str,
+    size: impl Fn(&T) -> usize,
+    work: impl AsyncFnOnce(&Context) -> Result<T, Error>,
+) -> Result<T, Error> {
     let address = Address::parse(uri);
     let context = match &address.workspace {
         None => workspaces.first(),
@@ -71,32 +129,22 @@ pub async fn read(registry: &Registry, workspaces: &Workspaces, uri: &str) -> Re
     let begun = watch.begin(false);
     let client = context.client.watched(Arc::clone(&watch) as Arc<dyn Watch>);
     let context = &Context { policy, client, record: record.clone(), ..context.clone() };
-    let contents = match begun {
-        Ok(()) => read_in(registry, context, address.uri).await,
+    let outcome = match begun {
+        Ok(()) => work(context).await,
         Err(refused) => Err(refused),
     };
-    let contents = contents.map_err(|error| match watch.refused_by() {
+    let outcome = outcome.map_err(|error| match watch.refused_by() {
         Some(rule) => error.refused_by(rule),
         None => error,
     });
-    match &contents {
-        Ok(contents) => record.end(&End::Answer(contents.text.len())),
+    match &outcome {
+        Ok(read) => record.end(&End::Answer(size(read))),
         Err(error) => record.end(&End::Error(error)),
     }
-    let contents = contents.map(|contents| {
-        let text = context.client.mask().whole(&contents.text).into_owned();
-        Contents { text, ..contents }
-    });
-    let contents = match contents {
-        Ok(contents) if contents.mime_type == JSON => Ok(contents),
-        Ok(contents) => within(contents, &address, context.budget),
-        Err(error) => Err(error),
-    };
-    let contents = contents.map_err(|error| match &address.workspace {
+    outcome.map_err(|error| match &address.workspace {
         Some(name) => error.in_workspace(name),
         None => error,
-    })?;
-    Ok(Contents { text: controls::stripped(&contents.text).into_owned(), ..contents })
+    })
 }
 
 /// As much of a text as fits, from the offset of its URI on.
@@ -114,7 +162,12 @@ fn within(contents: Contents, address: &Address<'_>, budget: Budget) -> Result<C
     Ok(Contents { text, rest, ..contents })
 }
 
-async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Contents, Error> {
+/// What the workspace answers about a URI, whole where the answer comes in parts.
+async fn asked<'r>(
+    registry: &'r Registry,
+    context: &Context,
+    uri: &str,
+) -> Result<(&'r ResourceDefinition, Payload), Error> {
     let found = registry.resources().iter().find_map(|resource| Some((resource, uri::matches(resource.uri, uri)?)));
     let Some((resource, variables)) = found else {
         let templates = registry.resources().iter().map(|resource| resource.uri);
@@ -129,11 +182,23 @@ async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Co
         }
     }
     let answer = match context.client.execute(resource.operation, request.clone()).await? {
+        // A job or run of many tasks comes in parts.
+        Payload::Json(answer) if has_more(&answer) => {
+            Payload::Json(context.client.whole(resource.operation, request).await?)
+        }
+        answer => answer,
+    };
+    Ok((resource, answer))
+}
+
+fn has_more(answer: &Value) -> bool {
+    answer.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty())
+}
+
+async fn read_in(registry: &Registry, context: &Context, uri: &str) -> Result<Contents, Error> {
+    let (resource, answer) = asked(registry, context, uri).await?;
+    let answer = match answer {
         Payload::Json(mut answer) => {
-            // A job or run of many tasks comes in parts.
-            if answer.get("next_page_token").and_then(Value::as_str).is_some_and(|token| !token.is_empty()) {
-                answer = context.client.whole(resource.operation, request).await?;
-            }
             shape::exact(&mut answer);
             answer
         }

@@ -10,6 +10,8 @@ mod parameters;
 pub mod prompts;
 mod reports;
 mod spans;
+mod subscriptions;
+mod tasks;
 mod turns;
 mod typing;
 
@@ -19,12 +21,13 @@ use std::time::Duration;
 use databricks::{Closing, without_tokens};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
-    CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation,
-    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, MetaObject, PaginatedRequestParams, PromptsCapability, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
-    ServerConfig, SubscriptionFilter, Tool as McpTool, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    PromptsCapability, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+    ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter,
+    TASKS_EXTENSION_ID, Tool as McpTool, ToolAnnotations, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
@@ -44,14 +47,18 @@ use crate::server::ceiling::only_reading;
 use crate::server::instructions::instructions;
 use crate::server::reports::reporting;
 use crate::server::spans::ended;
+use crate::server::subscriptions::Subscriptions;
+use crate::server::tasks::Tasks;
 use crate::server::turns::Turns;
 use crate::server::typing::Typing;
 use crate::shape::CHARACTERS_PER_TOKEN;
 use crate::surface::Digest;
 use crate::traces::Traces;
+use crate::watching::Pace;
 use crate::workspaces::Workspaces;
 
 pub(crate) use ceiling::Ceiling;
+pub(crate) use subscriptions::Outlet;
 
 /// Definitions change only with the binary or its flags: clients may keep them for an hour.
 const DEFINITIONS_TTL_MS: u64 = 3_600_000;
@@ -88,11 +95,17 @@ pub struct Server {
     digest: Option<Arc<Digest>>,
     /// The questions to a person that are open.
     questions: Questions,
+    /// The tasks that calls become.
+    tasks: Tasks,
+    /// Who hears of which changes.
+    subscriptions: Subscriptions,
 }
 
 impl Server {
     /// A server of the registry's tools for these workspaces, or for one.
     pub fn new(registry: impl Into<LiveRegistry>, workspaces: impl Into<Workspaces>) -> Self {
+        // One caller, whom nobody else can be taken for.
+        let seal = SigningKeys::random().ok().map(|keys| keys.of(""));
         Self {
             registry: Arc::new(registry.into()),
             workspaces: in_session(&workspaces.into()),
@@ -106,8 +119,9 @@ impl Server {
             is_for_all: true,
             ceiling: Risk::Destructive,
             digest: None,
-            // One caller, whom nobody else can be taken for.
-            questions: Questions::default().of(SigningKeys::random().ok().map(|keys| keys.of(""))),
+            questions: Questions::default().of(seal.clone()),
+            tasks: Tasks::new(seal),
+            subscriptions: Subscriptions::new(Pace::default()),
         }
     }
 
@@ -135,7 +149,9 @@ impl Server {
             turns: Turns::of(calls),
             typing: Typing::default(),
             is_for_all: false,
-            questions: self.questions.of(Some(seal)),
+            questions: self.questions.of(Some(seal.clone())),
+            tasks: self.tasks.of(Some(seal)),
+            subscriptions: self.subscriptions.apart(),
             ..self.clone()
         }
     }
@@ -146,6 +162,7 @@ impl Server {
             registry: Arc::new(self.registry.current().into()),
             workspaces: in_session(&self.workspaces),
             stop: self.stop.child_token(),
+            subscriptions: self.subscriptions.for_session(),
             input_ended: CancellationToken::new(),
             ..self.clone()
         }
@@ -265,7 +282,16 @@ impl ServerHandler for Server {
             instructions: instructions(&registry),
             has_prompts: registry.prompts().next().is_some(),
             has_completions: completions::are_offered(&registry),
+            has_tasks: tasks::are_offered(&registry),
+            has_subscriptions: subscriptions::are_offered(&registry),
         });
+        if about.has_tasks || self.registry.can_grow() {
+            let extensions = capabilities.extensions.get_or_insert_default();
+            extensions.insert(TASKS_EXTENSION_ID.to_owned(), serde_json::Map::new());
+        }
+        if about.has_subscriptions || self.registry.can_grow() {
+            capabilities.resources.get_or_insert_default().subscribe = Some(true);
+        }
         if about.has_completions {
             capabilities.completions = Some(serde_json::Map::new());
         }
@@ -293,7 +319,15 @@ impl ServerHandler for Server {
         if request.meta.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
             return Err(no_method("initialize"));
         }
-        let result = self.negotiate_initialize(&asked)?;
+        let mut result = self.negotiate_initialize(&asked)?;
+        // The revisions with a handshake know no tasks, or others.
+        if let Some(extensions) = &mut result.capabilities.extensions {
+            extensions.remove(TASKS_EXTENSION_ID);
+        }
+        result.capabilities.extensions.take_if(|extensions| extensions.is_empty());
+        if let Some(resources) = result.capabilities.resources.as_mut().filter(|_| !self.can_tell(&request)) {
+            resources.subscribe = None;
+        }
         asked.protocol_version = result.protocol_version.clone();
         request.peer.set_peer_info(asked);
         Ok(result)
@@ -333,11 +367,43 @@ impl ServerHandler for Server {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        self.registry.can_grow().then(|| changes::of_definitions(requested))
+        self.accepted(requested)
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        changes::relay(&self.registry, &subscription, &self.stop).await
+        self.listened(&subscription).await
+    }
+
+    async fn subscribe(
+        &self,
+        asked: SubscribeRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed(asked.uri, &request).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        asked: UnsubscribeRequestParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.unsubscribed(&asked.uri, &request)
+    }
+
+    async fn get_task(
+        &self,
+        asked: GetTaskParams,
+        request: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.task(&asked.task_id, &request).await
+    }
+
+    async fn update_task(&self, asked: UpdateTaskParams, request: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.updated_task(&asked.task_id, &request)
+    }
+
+    async fn cancel_task(&self, asked: CancelTaskParams, request: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.cancelled_task(&asked.task_id, &request).await
     }
 
     async fn list_prompts(
@@ -448,9 +514,12 @@ impl ServerHandler for Server {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        // The handshake is gone from the revision that these requests are of.
-        let is_modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-        if is_modern && request.method == "initialize" {
+        let is_there = match request.method.as_str() {
+            "initialize" | "resources/subscribe" | "resources/unsubscribe" => !is_modern(&context),
+            "subscriptions/listen" | "tasks/get" | "tasks/update" | "tasks/cancel" => is_modern(&context),
+            _ => true,
+        };
+        if !is_there {
             return Err(no_method(&request.method));
         }
         if let Some(fault) = parameters::fault(&request.method, request.params.as_ref()) {
@@ -471,11 +540,15 @@ fn server_info() -> Implementation {
         .with_description(env!("CARGO_PKG_DESCRIPTION"))
 }
 
+/// Whether a request is of the revision without a handshake, or of a later one.
+fn is_modern(request: &RequestContext<RoleServer>) -> bool {
+    request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
+
 /// Who answers: results of the revision without a handshake carry it.
 fn meta(request: &RequestContext<RoleServer>) -> Option<MetaObject> {
-    let is_modern = request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
     let Value::Object(object) = json!({ SERVER_INFO: server_info() }) else { return None };
-    is_modern.then(|| MetaObject::from(object))
+    is_modern(request).then(|| MetaObject::from(object))
 }
 
 /// Lists of definitions are one page, so that no client misses the second.
@@ -492,6 +565,10 @@ fn no_method(name: &str) -> ErrorData {
 }
 
 fn protocol_error(error: Error) -> ErrorData {
+    told_as(&error)
+}
+
+fn told_as(error: &Error) -> ErrorData {
     if error.is_not_found() {
         ErrorData::resource_not_found(error.to_string(), None)
     } else if error.is_protocol_error() || error.api().is_some_and(databricks::Error::is_bad_request) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use databricks::requests::pipelines::pipelines;
 use databricks::{Client, Request};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -20,6 +21,14 @@ const MOST_PAGES: usize = 5;
 /// The text of an error names no more of them, and no more of what each says.
 const MOST_ERRORS: usize = 4;
 const MOST_OF_MESSAGE: usize = 350;
+
+/// What finds an update of a pipeline again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UpdateHandle {
+    pipeline_id: String,
+    update_id: String,
+    is_continuous: bool,
+}
 
 /// The pipeline with its settings and latest updates.
 pub(crate) async fn get(context: &Context, id: &str) -> Result<Value, Error> {
@@ -71,6 +80,23 @@ pub(crate) async fn wait(
     watch(context, &format!("update {update}"), wait, poll, look).await
 }
 
+/// The answer for an update that was waited for until now.
+pub(crate) async fn look(context: Context, handle: UpdateHandle) -> Result<Value, Error> {
+    let UpdateHandle { pipeline_id: id, update_id: update, is_continuous } = &handle;
+    let told = wait(&context, id, update, *is_continuous, &mut Wait::new(0, LONGEST_PAUSE)).await?;
+    outcome(&context, id, update, *is_continuous, told).await
+}
+
+/// Asks for the end of an update, unless it is over and the pipeline does something else.
+pub(crate) async fn cancel(context: Context, handle: UpdateHandle) -> Result<Value, Error> {
+    let settings = get(&context, &handle.pipeline_id).await?;
+    let is_it = |update: &&Value| text(update, "update_id") == Some(&handle.update_id) && !is_over(update);
+    if latest(&settings).filter(is_it).is_some() {
+        request_stop(&context.client, &handle.pipeline_id).await?;
+    }
+    Ok(json!({ "update_id": handle.update_id }))
+}
+
 /// The answer for an update that was waited for. One that did not complete is an error.
 pub(crate) async fn outcome(
     context: &Context,
@@ -87,6 +113,10 @@ pub(crate) async fn outcome(
         shape::put(&mut answer, "start_time", at);
     }
     if !is_over(&told) {
+        if !(is_continuous && state == "RUNNING") {
+            let (pipeline_id, update_id) = (id.to_owned(), update.to_owned());
+            context.handover.leave(&UpdateHandle { pipeline_id, update_id, is_continuous });
+        }
         shape::put(&mut answer, "still_running", true);
         let hint = match is_continuous {
             _ if state == "STOPPING" => "it is being stopped; see its state with `get_pipeline`",

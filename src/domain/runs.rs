@@ -7,3 +7,4 @@ pub(crate) mod run;
 pub(crate) mod serverless;
 pub(crate) mod submit;
 pub(crate) mod summary;
+pub(crate) mod work;

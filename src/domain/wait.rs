@@ -83,8 +83,11 @@ impl Wait {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Makes it end so early that a last poll still comes before the deadline of the call.
+    /// Makes it end so early that a last poll still comes before the deadline of the call, and when the work is handed over.
     fn fit(&mut self, context: &Context) {
+        if let Some(until) = context.handover.until() {
+            self.deadline = self.deadline.min(until);
+        }
         if let Some(left) = context.client.deadline().and_then(Deadline::left) {
             self.deadline = self.deadline.min(Instant::now() + left.saturating_sub(GRACE));
         }
@@ -178,7 +181,7 @@ where
 
 /// Whether a poll that failed like this may succeed later. A refusal of the credential may pass only if the credential was
 /// good for a poll before.
-fn may_pass(error: &Error, has_passed: bool) -> bool {
+pub(crate) fn may_pass(error: &Error, has_passed: bool) -> bool {
     // Some failures come with the status of a success.
     let is_failure = |error: &databricks::Error| {
         error.status().is_some_and(|status| status >= 500) || error.error_code() == Some("INTERNAL_ERROR")

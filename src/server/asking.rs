@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use databricks::without_tokens;
 use rmcp::model::{
     CallToolRequestParams, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
-    ElicitationSchema, ErrorData, InputRequest, InputRequiredResult, ProtocolVersion, ServerRequest,
+    ElicitationSchema, ErrorData, InputRequest, InputRequiredResult, ServerRequest,
 };
 use rmcp::service::{PeerRequestOptions, RequestContext, RoleServer, ServiceError};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use tokio::select;
 
 use crate::consent::{Answer, Consent, Means, WayOut, Wrong};
 use crate::error::Error;
-use crate::server::{SESSION, Server, meta};
+use crate::server::{SESSION, Server, is_modern, meta};
 
 /// The key of the question, and of the answer in its form.
 const CONFIRM: &str = "confirm";
@@ -39,7 +39,7 @@ pub(super) enum Way {
 impl Way {
     /// How the sender of a request can be asked.
     pub(super) fn of(request: &RequestContext<RoleServer>) -> Self {
-        let is_modern = request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+        let is_modern = is_modern(request);
         // Without a session, nothing that the client sends later belongs to this request.
         let parts = request.extensions.get::<http::request::Parts>();
         if !is_modern && parts.is_some_and(|parts| !parts.headers.contains_key(SESSION)) {

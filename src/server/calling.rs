@@ -29,9 +29,11 @@ impl Server {
         let consent = self.workspaces.first().consent.clone();
         let (way, answer) = (Way::of(&request), self.answer(&call, &consent)?);
         let consent = consent.with(way.means(), answer);
+        let handover = self.handover(&call, &request);
         let (span, workspaces) = self.traced_call(&call.name, self.workspaces(&request), &request);
         let workspaces = self.bounded(workspaces, &call.name, self.ceiling(&request));
         let workspaces = workspaces.with_media(&media);
+        let workspaces = workspaces.each(|context| Context { handover: handover.clone(), ..context });
         let outcome = reporting(&request, workspaces, async |workspaces| {
             let outcome = self.attempt(&call, &workspaces, &consent, &request).await;
             let question = outcome.as_ref().err().and_then(Error::asks).filter(|_| way == Way::Request);
@@ -49,6 +51,10 @@ impl Server {
             Ok(value) => {
                 tracing::info!(tool = %call.name, milliseconds, "called");
                 span.succeeded();
+                if let Some(task) = self.new_task(&call, handover.left(), &value, started.elapsed(), &request) {
+                    self.count(&call.name, "task", started.elapsed(), 0);
+                    return Ok(task.into());
+                }
                 let mut result = CallToolResult::structured(value);
                 let text = result.content.first().and_then(|block| block.as_text());
                 self.count(&call.name, "ok", started.elapsed(), text.map_or(0, |block| block.text.len()));

@@ -1,15 +1,17 @@
 //! Notifies clients that the lists of tools and of resource templates have changed, because a toolset was enabled.
 
-use rmcp::model::{ErrorData, ProtocolVersion, SubscriptionFilter};
+use std::fmt::Display;
+
+use rmcp::model::{ErrorData, SubscriptionFilter};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 
+use super::is_modern;
 use crate::registry::LiveRegistry;
 
 /// Tells the client of a request, if its revision of the protocol takes notifications that it did not subscribe to.
 pub(super) async fn tell(request: &RequestContext<RoleServer>) {
-    let is_modern = request.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
-    if is_modern {
+    if is_modern(request) {
         return;
     }
     for told in [request.peer.notify_tool_list_changed().await, request.peer.notify_resource_list_changed().await] {
@@ -39,7 +41,6 @@ pub(super) async fn relay(
         changes.mark_changed();
     }
     let (sink, accepted) = (subscription.sink(), subscription.accepted());
-    let failed = |error| ErrorData::internal_error(format!("the subscription ended: {error}"), None);
     loop {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return Ok(()) },
@@ -47,10 +48,15 @@ pub(super) async fn relay(
             () = stop.cancelled() => return Ok(()),
         }
         if accepted.tools_list_changed == Some(true) {
-            sink.notify_tool_list_changed().await.map_err(failed)?;
+            sink.notify_tool_list_changed().await.map_err(ended)?;
         }
         if accepted.resources_list_changed == Some(true) {
-            sink.notify_resource_list_changed().await.map_err(failed)?;
+            sink.notify_resource_list_changed().await.map_err(ended)?;
         }
     }
+}
+
+/// The error of a subscription whose client can be told nothing any more.
+pub(super) fn ended(error: impl Display) -> ErrorData {
+    ErrorData::internal_error(format!("the subscription ended: {error}"), None)
 }

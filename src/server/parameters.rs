@@ -2,8 +2,8 @@
 //! an unknown method, without a reason.
 
 use rmcp::model::{
-    CompleteRequestParams, GetPromptRequestParams, InitializeRequestParams, PaginatedRequestParams,
-    ReadResourceRequestParams,
+    CompleteRequestParams, GetPromptRequestParams, GetTaskParams, InitializeRequestParams, PaginatedRequestParams,
+    ReadResourceRequestParams, SubscribeRequestParams, SubscriptionsListenRequestParams, UpdateTaskParams,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,10 @@ pub(crate) fn fault(method: &str, params: Option<&Value>) -> Option<String> {
         }
         "prompts/get" => reason::<GetPromptRequestParams>(params),
         "resources/read" => reason::<ReadResourceRequestParams>(params),
+        "resources/subscribe" | "resources/unsubscribe" => reason::<SubscribeRequestParams>(params),
+        "subscriptions/listen" => reason::<SubscriptionsListenRequestParams>(params),
+        "tasks/get" | "tasks/cancel" => reason::<GetTaskParams>(params),
+        "tasks/update" => reason::<UpdateTaskParams>(params),
         "completion/complete" => reason::<CompleteRequestParams>(params),
         _ => return None,
     };
@@ -82,6 +86,8 @@ mod tests {
             ),
             ("tools/list", json!({ "cursor": 5 }), "invalid type: integer `5`, expected a string"),
             ("resources/read", Value::Null, "invalid type: null"),
+            ("resources/subscribe", json!({}), "missing field `uri`"),
+            ("tasks/get", json!({ "taskId": 7 }), "invalid type: integer `7`, expected a string"),
             ("completion/complete", json!({}), "missing field `ref`"),
         ] {
             let fault = fault(method, Some(&params)).unwrap_or_default();

@@ -16,7 +16,7 @@ pub(crate) struct Keys {
 
 /// SHA-256 of `anna-key`, `ben-key` and `cora-key`, as `sha256sum` gives them.
 pub(crate) const ANNA: &str = "c2ee7195c6e40b50ba61576394dd66f870e592e2333947c51c39cc11bd332f7a";
-const BEN: &str = "4bb8ce95dd3ed1fa07d76324a29481a578d7039c30d8e78a4b974b68808e1212";
+pub(crate) const BEN: &str = "4bb8ce95dd3ed1fa07d76324a29481a578d7039c30d8e78a4b974b68808e1212";
 const CORA: &str = "b787c834fdce7650136fa52ed72c1fd17d09a1375002cfcccb27d5c9453927e8";
 
 impl Keys {

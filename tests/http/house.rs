@@ -64,6 +64,16 @@ impl House {
         sandbox: &Arc<Sandbox>,
         change: impl FnOnce(&mut Context),
     ) -> Result<Self, Failure> {
+        Self::looking(arguments, sandbox, Duration::from_secs(2), change).await
+    }
+
+    /// The same, which looks at watched resources as often as this.
+    pub(crate) async fn looking(
+        arguments: &str,
+        sandbox: &Arc<Sandbox>,
+        every: Duration,
+        change: impl FnOnce(&mut Context),
+    ) -> Result<Self, Failure> {
         let listen = ["--listen", "127.0.0.1:0"].into_iter().filter(|_| !arguments.contains("--listen"));
         let arguments = ["http"].into_iter().chain(listen).chain(arguments.split_whitespace());
         let options = Cli::try_parse_from(arguments)?.options;
@@ -73,7 +83,10 @@ impl House {
         context.cache = Cache::new(Duration::from_secs(60));
         change(&mut context);
         let selection = Selection { toolsets: vec!["all".to_owned()], ..Selection::default() };
-        let service = http::open(&options, Server::new(Registry::new(&selection)?, context)).await?;
+        // Only for clients that take tasks.
+        let server = Server::new(Registry::new(&selection)?, context).with_tasks_after(Duration::from_millis(200));
+        let server = server.with_looks_every(every);
+        let service = http::open(&options, server).await?;
         let base = service.url().trim_end_matches("/mcp").to_owned();
         Ok(Self { service, sandbox: Arc::clone(sandbox), http: client()?, base })
     }
@@ -94,7 +107,7 @@ impl House {
 
     /// A request of the revision without a handshake, with the headers that it asks for.
     pub(crate) fn modern(&self, method: &str, params: Value) -> RequestBuilder {
-        let name = ["name", "uri"].iter().find_map(|key| params[*key].as_str().map(str::to_owned));
+        let name = ["name", "uri", "taskId"].iter().find_map(|key| params[*key].as_str().map(str::to_owned));
         let request = self.post(modern(1, method, params));
         let request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
         match name {

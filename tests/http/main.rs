@@ -11,4 +11,6 @@ mod process;
 mod protocol;
 mod sessions;
 mod sse;
+mod subscriptions;
+mod tasks;
 mod traces;

@@ -20,6 +20,7 @@ if __name__ == "__main__":
         sys.exit(skipped(missing))
 
 import json
+from functools import partial
 
 import anyio
 from mcp.client.client import Client
@@ -28,6 +29,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 
 import installed
+import lasting
 import paging
 import person
 import pipe
@@ -46,13 +48,13 @@ MOST_CHARACTERS_OF_INSTRUCTIONS = 2_048
 TIMEOUT_SECONDS = 60
 
 
-def connect(binary, mode, *options, asks=person.Person()):
+def connect(binary, mode, *options, asks=person.Person(), **more):
     """A client of a new server with a sandbox of its own; it keeps no answers, and its person confirms whatever it asks."""
     clock = () if "--sandbox-clock" in options else ("--sandbox-clock", "fast")
     arguments = ["--sandbox", "--log-level", "off", *clock, *options]
     parameters = StdioServerParameters(command=binary, args=arguments)
     return Client(
-        parameters, mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=None, elicitation_callback=asks
+        parameters, mode=mode, read_timeout_seconds=TIMEOUT_SECONDS, cache=None, elicitation_callback=asks, **more
     )
 
 
@@ -79,6 +81,7 @@ async def check_era(report, binary, era):
                 expect(tools, "no tool is known")
                 expect(not left, f"no successful call of {', '.join(left)}; see tests/interop/scenarios.py")
             await check_errors(report, client, era)
+    await lasting.check(report, era, partial(connect, binary, ERAS[era]))
     with report.check(f"{era}: a person confirms"), workspace(binary) as place:
         await person.check(Under(report, era), lambda asks: beside(binary, ERAS[era], place, asks))
     with report.check(f"{era}: session with a slow workspace"):

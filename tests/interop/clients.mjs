@@ -138,6 +138,39 @@ await check("progress grows, and comes before the result", async () => {
   assert(!answer.isError, JSON.stringify(answer));
   assert(heard.length > 1 && heard.every((value, index) => index === 0 || value > heard[index - 1]), `${heard}`);
 });
+await check("a subscription hears that a run has ended", async () => {
+  // The transport before has one stream, and its client is told on that.
+  const content = "import time\ntime.sleep(3)\n";
+  const notebook = { path: `/Shared/lasting-${name}`, content, language: "PYTHON", overwrite: true };
+  await call({ name: "import_notebook", arguments: notebook });
+  const { structuredContent: run } = await call({ name: "run_notebook", arguments: { path: notebook.path, wait: false } });
+  const uri = `databricks://runs/${run.run_id}`;
+  let heard = 0;
+  const hear = ({ params }) => {
+    if (params.uri === uri) heard += 1;
+  };
+  let listening;
+  if (name.startsWith("client")) {
+    made.setNotificationHandler("notifications/resources/updated", hear);
+  } else {
+    const { ResourceUpdatedNotificationSchema } = await import("@modelcontextprotocol/sdk/types.js");
+    made.setNotificationHandler(ResourceUpdatedNotificationSchema, hear);
+  }
+  if (version() >= MODERN) {
+    listening = await made.listen({ resourceSubscriptions: [uri, "databricks://jobs/1"] });
+    assert.deepEqual(listening.honoredFilter.resourceSubscriptions, [uri]);
+  } else {
+    await made.subscribeResource({ uri });
+  }
+  const hasEnded = async () => {
+    const { structuredContent } = await call({ name: "get_run", arguments: { run_id: run.run_id } });
+    return structuredContent.state.life_cycle_state === "TERMINATED";
+  };
+  await until("the run has ended", hasEnded);
+  await until("the client has heard of it", () => heard > 0);
+  if (listening) await listening.close();
+  else await made.unsubscribeResource({ uri });
+});
 await check("a person confirms, or the call is refused", async () => {
   const { structuredContent: job } = await call({ name: "create_job", arguments: { name: `asked by ${name}`, tasks: [] } });
   const erase = { name: "delete_job", arguments: { job_id: job.job_id } };

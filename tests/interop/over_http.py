@@ -34,6 +34,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 import client as stdio
+import lasting
 import person
 import scenarios
 import waiting
@@ -56,12 +57,12 @@ INITIALIZE = {
 }
 
 
-def connect(url, mode, key=None, asks=person.Person()):
+def connect(url, mode, key=None, asks=person.Person(), **more):
     """A Python client, which keeps no answers. Its person confirms whatever it asks."""
     http = create_mcp_http_client(headers={"Authorization": f"Bearer {key}"} if key else None)
     transport = streamable_http_client(url, http_client=http)
     seconds = stdio.TIMEOUT_SECONDS
-    return Client(transport, mode=mode, read_timeout_seconds=seconds, cache=None, elicitation_callback=asks)
+    return Client(transport, mode=mode, read_timeout_seconds=seconds, cache=None, elicitation_callback=asks, **more)
 
 
 async def check_python(report, binary, name):
@@ -81,6 +82,7 @@ async def check_python(report, binary, name):
             await stdio.check_resources(report, client, era, known)
             await waiting.check(report, call, known)
             await stdio.check_errors(report, client, era)
+        await lasting.check(report, era, partial(connect, service.url, mode))
         await person.check(report, lambda asks: connect(service.url, mode, asks=asks))
 
 
@@ -116,7 +118,8 @@ async def check_inspectors(report, inspector, service, place):
 
     async with anyio.create_task_group() as group:
         for era in ("legacy", "auto", "modern"):
-            for name, run in (("tools/list", listed), ("tools/call", called), ("resources", read)):
+            checks = (("tools/list", listed), ("tools/call", called), ("resources", read), ("a long call", waited))
+            for name, run in checks:
                 group.start_soon(anyio.to_thread.run_sync, check, era, name, run)
         group.start_soon(anyio.to_thread.run_sync, check_failures, report, inspector, at)
         group.start_soon(anyio.to_thread.run_sync, check_gone, report, inspector, at, place)
@@ -133,6 +136,13 @@ def listed(ask):
 def called(ask):
     answer = ask("tools/call", "--tool-name", "execute_sql", "--tool-args-json", json.dumps(SELECT))
     expect(answer["structuredContent"]["rows"] == [[1]], f"SELECT 1 gave {brief(answer)}")
+
+
+def waited(ask):
+    """In the era without a handshake it becomes a task, which the Inspector follows."""
+    statement = {"statement": lasting.LONG_STATEMENT}
+    answer = ask("tools/call", "--tool-name", "execute_sql", "--tool-args-json", json.dumps(statement))
+    expect(len(answer["structuredContent"]["rows"]) == 1, f"a long statement gave {brief(answer)}")
 
 
 def read(ask):

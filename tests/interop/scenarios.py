@@ -69,6 +69,7 @@ async def sql(call, known):
     word = await call("execute_sql", statement="SELECT :word AS word", parameters=parameters)
     expect(word["rows"] == [["it's"]], f"a parameter came back as {word['rows']}")
     again = await call("get_sql_result", statement_id=one["statement_id"])
+    known["statement"] = one["statement_id"]
     expect(again["rows"] == one["rows"], f"the result changed to {again}")
     if table := known.get("table"):
         quoted = ".".join(f"`{part}`" for part in table.split("."))
@@ -169,6 +170,7 @@ RESOURCES = {
     "cluster": lambda known: {"cluster_id": known["cluster"]},
     "job": lambda known: {"job_id": known["job"]},
     "run": lambda known: {"run_id": known["run"]},
+    "statement": lambda known: {"statement_id": known["statement"]},
     "warehouse": lambda known: {"id": known["warehouse"]},
     "folder": lambda known: {"path": known["folder"]},
     "notebook": lambda known: {"path": known["notebook"]},

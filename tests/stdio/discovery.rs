@@ -72,9 +72,12 @@ async fn a_subscription_hears_of_the_change() -> Outcome {
 
 #[tokio::test]
 async fn a_server_of_fixed_tools_offers_no_changes() -> Outcome {
-    let mut wire = Wire::open(binary(&[]))?;
+    // Nothing of these can be watched either.
+    let mut wire = Wire::open(binary(&["--toolsets", "identity"]))?;
     let discovered = wire.ask(&modern(1, "server/discover", json!({}))).await?;
-    assert!(discovered["result"]["capabilities"]["tools"].get("listChanged").is_none(), "{discovered}");
+    let capabilities = &discovered["result"]["capabilities"];
+    assert!(capabilities["tools"].get("listChanged").is_none(), "{discovered}");
+    assert!(capabilities["resources"].get("subscribe").is_none(), "{discovered}");
     let wanted = json!({ "notifications": { "toolsListChanged": true } });
     let refused = wire.ask(&modern(2, "subscriptions/listen", wanted)).await?;
     assert_eq!(refused["error"]["code"], -32_601, "{refused}");

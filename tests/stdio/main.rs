@@ -5,6 +5,7 @@ mod approved;
 #[cfg(target_os = "linux")] // Files are elsewhere on other systems.
 mod clients;
 mod discovery;
+mod long;
 mod people;
 mod pressure;
 mod prompts;

@@ -20,10 +20,12 @@ mod reachable;
 mod read;
 mod undocumented;
 mod verify;
+mod watch;
 
 pub use prompts::{Prompt, PromptArgument, PromptMessage};
 pub(crate) use verify::items;
 pub use verify::{Look, Verify};
+pub use watch::Watch;
 
 /// The decisions of all toolset files.
 #[derive(Debug, Clone, Default)]
@@ -337,6 +339,8 @@ pub struct Resource {
     pub variables: Vec<(String, String)>,
     /// Values that are always sent.
     pub fixed: Vec<(String, Location, Value)>,
+    /// How it is watched for those who subscribe to it; `None` where nobody can.
+    pub watch: Option<Watch>,
 }
 
 /// Every mistake found in the allowlist, one line each.

@@ -60,6 +60,12 @@ fn the_schema_for_editors_has_the_keys_of_the_reader() -> Outcome {
             format!("operations:\n  jobs.jobs.list: {{ resource: {{ {resource}, unknown: 1 }} }}"),
         ),
         (
+            "/$defs/resource/properties/watch/properties",
+            format!(
+                "operations:\n  jobs.jobs.list: {{ resource: {{ {resource}, watch: {{ fields: [a], unknown: 1 }} }} }}"
+            ),
+        ),
+        (
             "/$defs/lists/properties",
             format!(
                 "operations:\n  jobs.jobs.list: {{ {tool}, result: {{ items: jobs }}, \

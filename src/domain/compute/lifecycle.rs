@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
@@ -49,12 +49,21 @@ pub(crate) enum Started {
     Not(Compute),
 }
 
+/// What finds a cluster or warehouse again that was told to start.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ComputeHandle {
+    kind: ComputeKind,
+    id: String,
+    /// Whether it was the call that started it, and nobody else before.
+    is_own: bool,
+}
+
 /// Starts a cluster or warehouse and waits for it. Cancelling the call stops it again while it does not run yet, if
 /// it was this call that started it.
 pub(crate) async fn start(context: &Context, kind: ComputeKind, id: &str, wait: &mut Wait) -> Result<Started, Error> {
     let (mut races, mut started_here, mut before) = (0, None, None);
     loop {
-        let compute = leave(context, kind, id, Phase::Stopping, wait).await?;
+        let compute = leave(&context.by_itself(), kind, id, Phase::Stopping, wait).await?;
         match compute.phase {
             Phase::Running => return Ok(Started::Already(compute)),
             Phase::Broken => return Err(kind.failure(id, &compute)),
@@ -89,6 +98,7 @@ pub(crate) async fn start(context: &Context, kind: ComputeKind, id: &str, wait: 
         guard.keep();
     }
     let compute = compute.map_err(|error| error.after(format!("{name}: start requested")))?;
+    hand_over(context, kind, id, &compute, told);
     match compute.phase {
         Phase::Running => Ok(Started::Running(compute)),
         Phase::Stopped if told && compute.stopped == before && looks <= MOST_STALE => Ok(Started::Not(compute)),
@@ -160,6 +170,37 @@ pub(crate) async fn stop(context: &Context, kind: ComputeKind, id: &str, wait: &
     Ok(answer)
 }
 
+/// Leaves what finds a cluster or warehouse again that is about to run.
+pub(crate) fn hand_over(context: &Context, kind: ComputeKind, id: &str, compute: &Compute, is_own: bool) {
+    if compute.phase == Phase::Starting {
+        context.handover.leave(&ComputeHandle { kind, id: id.to_owned(), is_own });
+    }
+}
+
+/// How a cluster or warehouse stands that was told to start.
+pub(crate) async fn look(context: Context, handle: ComputeHandle) -> Result<Value, Error> {
+    let ComputeHandle { kind, id, .. } = &handle;
+    let compute = kind.get(&context, id).await?;
+    match compute.phase {
+        Phase::Running => Ok(kind.answer(&context, id, &compute)),
+        Phase::Starting | Phase::Stopping => {
+            context.handover.leave(&handle);
+            let mut answer = kind.answer(&context, id, &compute);
+            shape::put(&mut answer, "still_running", true);
+            Ok(answer)
+        }
+        Phase::Stopped | Phase::Broken => Err(kind.failure(id, &compute)),
+    }
+}
+
+/// Stops a cluster or warehouse again that does not run yet. One that others have started is theirs.
+pub(crate) async fn cancel(context: Context, handle: ComputeHandle) -> Result<Value, Error> {
+    if handle.is_own {
+        undo(&context, handle.kind, &handle.id).await?;
+    }
+    Ok(json!({ "id": handle.id }))
+}
+
 /// Waits until a cluster or warehouse has left a phase, or the time is up.
 pub(crate) async fn leave(
     context: &Context,
@@ -186,15 +227,17 @@ async fn begin(context: &Context, kind: ComputeKind, id: &str) -> Result<Guard, 
         kind.start(&starting.client, &id).await?;
         Ok(Begun { name: format!("{} {id}", kind.word()), id, answer: () })
     };
-    let undo = async move |undoing: Context, id: String| {
-        let compute = kind.get(&undoing, &id).await?;
-        match compute.phase {
-            Phase::Starting if !compute.is_used() => Ok(kind.stop(&undoing.client, &id).await?),
-            Phase::Starting | Phase::Running => {
-                Err(Error::failed(format!("it is {}, and others may use it already", compute.state)))
-            }
-            Phase::Stopping | Phase::Stopped | Phase::Broken => Ok(()),
-        }
-    };
+    let undo = async move |undoing: Context, id: String| undo(&undoing, kind, &id).await;
     context.start(kind.word(), start, undo).await.map(|((), guard)| guard)
+}
+
+async fn undo(context: &Context, kind: ComputeKind, id: &str) -> Result<(), Error> {
+    let compute = kind.get(context, id).await?;
+    match compute.phase {
+        Phase::Starting if !compute.is_used() => Ok(kind.stop(&context.client, id).await?),
+        Phase::Starting | Phase::Running => {
+            Err(Error::failed(format!("it is {}, and others may use it already", compute.state)))
+        }
+        Phase::Stopping | Phase::Stopped | Phase::Broken => Ok(()),
+    }
 }

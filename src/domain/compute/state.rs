@@ -4,6 +4,7 @@
 use databricks::requests::compute::clusters;
 use databricks::requests::sql::warehouses;
 use databricks::{Client, Request};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::shape;
 
 /// Which of both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ComputeKind {
     Cluster,
     Warehouse,

@@ -93,6 +93,7 @@ pub(crate) async fn wait_repaired(context: &Context, run_id: i64, repair: i64, s
         let is_over = is_begun(run, Some(repair));
         PollState { state: if is_over { state(run) } else { BEFORE_REPAIR.to_owned() }, done: None, is_over }
     };
+    let context = &context.by_itself();
     let run = watch(context, &format!("run {run_id}"), &mut wait, || get(context, run_id, true), look).await?;
     if is_begun(&run, Some(repair)) {
         return Ok(run);

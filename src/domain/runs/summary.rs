@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::domain::runs::output;
 use crate::domain::runs::run::{has_ended, is_one_time, is_over, latest, succeeded};
+use crate::domain::runs::work::RunHandle;
 use crate::error::Error;
 use crate::shape;
 
@@ -20,6 +21,7 @@ const POINTER: &str = "see run output";
 /// an error.
 pub(crate) async fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
     if !is_over(run) {
+        context.handover.leave(&RunHandle { run_id });
         return Ok(still_running(run_id, run));
     }
     if !succeeded(run) {

@@ -14,6 +14,7 @@ use databricks::types::{
     StatementState,
 };
 use databricks::{Client, Request};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cleanup::{Begun, Guard};
@@ -32,6 +33,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The API waits this long within the request, the least that it takes besides 0. Most statements are done by
 /// then; one that is not can be cancelled only once its id is known.
 const SERVER_WAIT: u64 = 5;
+
+/// What finds a statement again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StatementHandle {
+    pub(crate) statement_id: String,
+}
 
 /// A statement to run.
 #[derive(Debug, Clone, Default)]
@@ -228,12 +235,15 @@ pub(crate) async fn wait(context: &Context, statement: StatementResponse, second
         // A small result may come with a statement that is closed at once.
         StatementState::Closed if has_result(&statement) => Ok(Outcome::Done(Box::new(statement))),
         StatementState::Closed => Err(gone(id)),
-        state if is_open(&state) => Ok(Outcome::Running(json!({
+        state if is_open(&state) => {
+            context.handover.leave(&StatementHandle { statement_id: id.to_owned() });
+            Ok(Outcome::Running(json!({
             "statement_id": id,
             "state": state,
             "still_running": true,
             "hint": "it is still running; pass `statement_id` to `get_sql_result`, or stop it with `cancel_sql`",
-        }))),
+            })))
+        }
         state => failure(id, &state, &statement),
     }
 }
@@ -266,6 +276,25 @@ pub(crate) async fn finish(
         Outcome::Running(answer) => Ok(answer),
         Outcome::TooLarge(error) | Outcome::Unserved(error) => Err(error),
     }
+}
+
+/// How a statement stands, whoever ran it, with its rows from the cursor on once it succeeded.
+pub(crate) async fn result(context: &Context, id: &str, seconds: u64, cursor: Cursor) -> Result<Value, Error> {
+    let found = get(context, id).await?;
+    let mut answer = finish(context, found, seconds, cursor).await?;
+    // What has yet to begin waits for its warehouse, which may never come up.
+    if answer.get("state").is_some_and(|state| state == "PENDING")
+        && let Some(warehouse) = Warehouse::of_statement(context, id).await
+    {
+        warehouse.put(&mut answer);
+        warehouse.excuse(context, &mut answer).await;
+    }
+    Ok(answer)
+}
+
+/// The same of a statement that a call has left, from its first row on.
+pub(crate) async fn look(context: Context, StatementHandle { statement_id }: StatementHandle) -> Result<Value, Error> {
+    result(&context, &statement_id, 0, Cursor::default()).await
 }
 
 /// The rows of a statement that succeeded, from the cursor on.

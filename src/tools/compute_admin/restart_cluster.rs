@@ -7,14 +7,17 @@ use serde_json::Value;
 
 use crate::cleanup::Lasting;
 use crate::context::Context;
-use crate::definition::Composite;
-use crate::domain::compute::lifecycle::{self, WaitArguments, is_race};
+use crate::definition::{Composite, Work};
+use crate::domain::compute::lifecycle::{self, ComputeHandle, WaitArguments, is_race};
 use crate::domain::compute::state::{Compute, ComputeKind, Phase};
 use crate::domain::wait::{PollState, watch};
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+/// A restart cannot be undone.
+static WORK: Work = work!(ComputeHandle, look: lifecycle::look);
 
 const KIND: ComputeKind = ComputeKind::Cluster;
 /// So often a cluster that was told to restart may still look as if it had not heard.
@@ -71,6 +74,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     if matches!(compute.phase, Phase::Stopped | Phase::Broken) {
         return Err(KIND.failure(&id, &compute));
     }
+    lifecycle::hand_over(&context, KIND, &id, &compute, false);
     let mut answer = KIND.answer(&context, &id, &compute);
     if compute.phase != Phase::Running || !(has_begun || looks > MOST_STALE) {
         shape::put(&mut answer, "still_running", true);

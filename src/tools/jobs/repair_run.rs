@@ -6,20 +6,30 @@ use databricks::Request;
 use databricks::requests::jobs::jobs::RepairRun;
 use databricks::types::Run;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cleanup::{Begun, Guard};
 use crate::context::Context;
-use crate::definition::Composite;
+use crate::definition::{Composite, Work};
 use crate::domain::request::identifier;
+use crate::domain::runs::work::{self, RunHandle};
 use crate::domain::runs::{run, summary};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::input::Identifier;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+static WORK: Work = work!(RepairHandle, look: look, cancel: cancel);
+
+/// What finds a repair again.
+#[derive(Debug, Serialize, Deserialize)]
+struct RepairHandle {
+    run_id: i64,
+    repair_id: i64,
+}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -78,7 +88,25 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     let run = run::wait_repaired(&context, run_id, repair_id, seconds).await;
     guard.keep();
     let run = run.map_err(|error| error.after(format!("repair {repair_id}: {}", summary::unseen(run_id))))?;
-    let mut answer = summary::outcome(&context, run_id, &of_repair(run, repair_id)).await?;
+    outcome(&context, RepairHandle { run_id, repair_id }, run).await
+}
+
+async fn look(context: Context, handle: RepairHandle) -> Result<Value, Error> {
+    let run = run::wait_repaired(&context, handle.run_id, handle.repair_id, 0).await?;
+    outcome(&context, handle, run).await
+}
+
+async fn cancel(context: Context, handle: RepairHandle) -> Result<Value, Error> {
+    work::cancel(context, RunHandle { run_id: handle.run_id }).await
+}
+
+/// The answer for a repair that was waited for.
+async fn outcome(context: &Context, handle: RepairHandle, run: Run) -> Result<Value, Error> {
+    let RepairHandle { run_id, repair_id } = handle;
+    let mut answer = summary::outcome(context, run_id, &of_repair(run, repair_id)).await?;
+    if answer.get("still_running").is_some() {
+        context.handover.leave(&handle);
+    }
     shape::put(&mut answer, "repair_id", repair_id);
     shape::exact(&mut answer);
     Ok(answer)

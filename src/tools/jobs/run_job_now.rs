@@ -10,14 +10,17 @@ use serde_json::{Value, json};
 
 use crate::cleanup::{Guard, begun};
 use crate::context::Context;
-use crate::definition::Composite;
+use crate::definition::{Composite, Work};
+use crate::domain::runs::work::{self, RunHandle};
 use crate::domain::runs::{run, submit, summary};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::input::Identifier;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+static WORK: Work = work!(RunHandle, look: work::look, cancel: work::cancel);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {

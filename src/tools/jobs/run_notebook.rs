@@ -10,15 +10,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
-use crate::definition::Composite;
+use crate::definition::{Composite, Work};
 use crate::domain::files::path;
 use crate::domain::request;
+use crate::domain::runs::work::{self, RunHandle};
 use crate::domain::runs::{output, run, submit, summary};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+static WORK: Work = work!(RunHandle, look: look, cancel: work::cancel);
 
 /// What people write after the name of a notebook, which has none of these in the workspace.
 const EXTENSIONS: [&str; 5] = ["ipynb", "py", "sql", "scala", "r"];
@@ -63,7 +66,17 @@ async fn run(context: Context, mut input: Input) -> Result<Value, Error> {
     let run = run::wait(&context, run_id, seconds).await;
     guard.keep();
     let run = run.map_err(|error| error.after(summary::unseen(run_id)))?;
-    if run::is_over(&run) { finished(&context, run_id, &run).await } else { Ok(summary::still_running(run_id, &run)) }
+    outcome(&context, run_id, &run).await
+}
+
+async fn look(context: Context, RunHandle { run_id }: RunHandle) -> Result<Value, Error> {
+    let run = run::wait(&context, run_id, 0).await?;
+    outcome(&context, run_id, &run).await
+}
+
+/// The answer for a run that was waited for.
+async fn outcome(context: &Context, run_id: i64, run: &Run) -> Result<Value, Error> {
+    if run::is_over(run) { finished(context, run_id, run).await } else { summary::outcome(context, run_id, run).await }
 }
 
 /// The path of the notebook in the workspace, before a run is started that could only fail.

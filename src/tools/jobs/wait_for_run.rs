@@ -5,13 +5,17 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::definition::Composite;
+use crate::definition::{Composite, Work};
+use crate::domain::runs::work::{self, RunHandle};
 use crate::domain::runs::{run, summary};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::input::Identifier;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+/// Who waits for a run has not started it, and ends no more than the wait.
+static WORK: Work = work!(RunHandle, look: work::look);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {

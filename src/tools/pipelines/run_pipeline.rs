@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 
 use crate::cleanup::Begun;
 use crate::context::Context;
-use crate::definition::Composite;
-use crate::domain::pipelines;
+use crate::definition::{Composite, Work};
+use crate::domain::pipelines::{self, UpdateHandle};
 use crate::domain::wait::{PollState, Timeout, Wait, watch};
 use crate::error::Error;
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+static WORK: Work = work!(UpdateHandle, look: pipelines::look, cancel: pipelines::cancel);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -46,7 +48,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         PollState { state: pipelines::state(settings).to_owned(), done: None, is_over }
     };
     let poll = || pipelines::get(&context, &id);
-    let settings = watch(&context, &format!("pipeline {id}"), &mut wait, poll, look).await?;
+    let settings = watch(&context.by_itself(), &format!("pipeline {id}"), &mut wait, poll, look).await?;
     if pipelines::is_stopping(&settings) {
         return Ok(json!({
             "pipeline_id": id, "state": pipelines::state(&settings), "still_running": true,

@@ -3,21 +3,23 @@
 use databricks::types::StatementParameterListItem;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::cursor::Cursor;
-use crate::definition::Composite;
+use crate::definition::{Composite, Work};
 use crate::domain::sql::read_only::{self, Circumstances};
-use crate::domain::sql::statement::{self, Export, Outcome, StatementRequest};
+use crate::domain::sql::statement::{self, Export, Outcome, StatementHandle, StatementRequest};
 use crate::domain::sql::warehouse;
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 use crate::policy::{Policy, READ_ONLY};
 use crate::shape;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run, guard: only_reads);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, guard: only_reads, work: WORK);
+
+static WORK: Work = work!(StatementHandle, look: statement::look, cancel: cancel);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -82,7 +84,15 @@ fn circumstances(policy: Policy, input: &Input) -> Circumstances {
     }
 }
 
+async fn cancel(context: Context, StatementHandle { statement_id }: StatementHandle) -> Result<Value, Error> {
+    statement::cancel(&context.client, &statement_id).await?;
+    Ok(json!({ "statement_id": statement_id }))
+}
+
 async fn run(context: Context, input: Input) -> Result<Value, Error> {
+    // Whoever looks later has no file to put the rows into.
+    let saves = input.save_to.as_ref().is_some_and(|path| !path.is_empty());
+    let context = if saves { context.by_itself() } else { context };
     let circumstances = circumstances(context.policy, &input);
     let parameters: Vec<_> = input.parameters.into_iter().map(Parameter::plain).collect();
     if context.policy.read_only || input.read_only {

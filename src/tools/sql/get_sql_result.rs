@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::cursor::Cursor;
-use crate::definition::Composite;
-use crate::domain::sql::statement;
-use crate::domain::sql::warehouse::Warehouse;
+use crate::definition::{Composite, Work};
+use crate::domain::sql::statement::{self, StatementHandle};
 use crate::domain::wait::Timeout;
 use crate::error::Error;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+/// Who waits for a statement may not have started it, and ends no more than the wait.
+static WORK: Work = work!(StatementHandle, look: statement::look);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
@@ -30,15 +32,5 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
         Some(text) => Cursor::decode(text).ok_or_else(Error::bad_page_token)?,
         None => Cursor::default(),
     };
-    let id = &input.statement_id;
-    let found = statement::get(&context, id).await?;
-    let mut answer = statement::finish(&context, found, input.timeout_seconds.seconds(), cursor).await?;
-    // What has yet to begin waits for its warehouse, which may never come up.
-    if answer.get("state").is_some_and(|state| state == "PENDING")
-        && let Some(warehouse) = Warehouse::of_statement(&context, id).await
-    {
-        warehouse.put(&mut answer);
-        warehouse.excuse(&context, &mut answer).await;
-    }
-    Ok(answer)
+    statement::result(&context, &input.statement_id, input.timeout_seconds.seconds(), cursor).await
 }

@@ -5,12 +5,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::definition::Composite;
-use crate::domain::compute::lifecycle::{self, WaitArguments};
+use crate::definition::{Composite, Work};
+use crate::domain::compute::lifecycle::{self, ComputeHandle, WaitArguments};
 use crate::domain::compute::state::ComputeKind;
 use crate::error::Error;
 
-pub(crate) static COMPOSITE: Composite = composite!(Input, run);
+pub(crate) static COMPOSITE: Composite = composite!(Input, run, work: WORK);
+
+static WORK: Work = work!(ComputeHandle, look: lifecycle::look, cancel: lifecycle::cancel);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {

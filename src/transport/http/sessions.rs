@@ -10,7 +10,7 @@ mod exchange;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{SESSION, Server};
+use crate::server::{Outlet, SESSION, Server};
 use crate::transport::http::problem::Problem;
 use crate::transport::http::sessions::exchange::{Exchange, Wire, asked_by};
 use crate::transport::message::{self, Refusal};
@@ -149,9 +149,9 @@ impl Sessions {
             return Err(Problem::refused(Refusal::invalid_request(Some(serde_json::json!(request.id)), message)));
         }
         let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-        let session = Arc::new(Session {
+        let session = Arc::new_cyclic(|session| Session {
             id: Arc::clone(&id),
-            server,
+            server: server.with_outlet(Arc::new(Streams(Weak::clone(session)))),
             home,
             client: OnceLock::new(),
             closed: CancellationToken::new(),
@@ -199,6 +199,23 @@ pub(crate) struct Introduction {
     pub(crate) parts: Parts,
     /// How many sessions its caller may have.
     pub(crate) most: usize,
+}
+
+/// The streams of a session, for what is told outside of its requests.
+#[derive(Debug)]
+struct Streams(Weak<Session>);
+
+impl Outlet for Streams {
+    fn is_heard(&self) -> bool {
+        let session = self.0.upgrade().filter(|session| !session.closed.is_cancelled());
+        session.is_some_and(|session| session.state().listeners.iter().any(|listener| !listener.is_closed()))
+    }
+
+    fn tell(&self, message: &str) -> bool {
+        let Some(session) = self.0.upgrade() else { return false };
+        let mut listeners = session.state().listeners.clone().into_iter();
+        listeners.any(|listener| listener.try_send(message.to_owned()).is_ok())
+    }
 }
 
 impl Session {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::read::changes;
-use super::{Allowlist, Confirm, Risk, Tool, verify};
+use super::{Allowlist, Confirm, Risk, Tool, verify, watch};
 use crate::api::Api;
 use crate::nearest::did_you_mean;
 use crate::yaml::{Position, Problem};
@@ -38,6 +38,7 @@ pub(super) fn check(allowlist: &Allowlist, api: &Api, lists: &[(Position, String
         problems.extend(unbound(allowlist, tool));
         problems.extend(verify::check(allowlist, api, tool));
     }
+    problems.extend(watch::check(allowlist, api));
     problems
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Argument, Encoding, Filter, Input, Lists, Resource, Risk, Shape, Source, Token};
+use super::{Argument, Encoding, Filter, Input, Lists, Resource, Risk, Shape, Source, Token, watch};
 use crate::api::{Api, Operation, Parameter, Response, Schema};
 use crate::nearest::did_you_mean;
 use crate::yaml::{Mapping, Node, Position, Problem};
@@ -356,6 +356,7 @@ pub(super) fn resource(toolset: &str, source: &Operation, node: Node) -> Result<
     let description = entry.string("description")?;
     let mime_type = entry.optional_string("mime_type")?;
     let reader = entry.optional_string("read")?;
+    let watch = entry.take("watch").map(watch::read).transpose()?;
     let mut variables = Vec::new();
     if let Some(bind) = entry.take("bind") {
         for (key, node) in bind.mapping("URI variables and parameters")?.into_entries() {
@@ -393,7 +394,20 @@ pub(super) fn resource(toolset: &str, source: &Operation, node: Node) -> Result<
     }
     let toolset = toolset.to_owned();
     let operation = source.id.clone();
-    Ok(Resource { name, position, toolset, uri, title, description, mime_type, reader, operation, variables, fixed })
+    Ok(Resource {
+        name,
+        position,
+        toolset,
+        uri,
+        title,
+        description,
+        mime_type,
+        reader,
+        operation,
+        variables,
+        fixed,
+        watch,
+    })
 }
 
 /// How many seconds the answer of a list that only reads may be kept.

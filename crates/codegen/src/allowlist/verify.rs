@@ -170,7 +170,7 @@ fn item<'a>(allowlist: &Allowlist, api: &'a Api, source: &'a Operation) -> Optio
     }
 }
 
-fn json(source: &Operation) -> &Schema {
+pub(super) fn json(source: &Operation) -> &Schema {
     match &source.response {
         Response::Json(schema) => schema,
         _ => &Schema::Any,

@@ -204,6 +204,10 @@ fn resource(resource: &Resource) -> Vec<String> {
     lines.extend(resource.variables.iter().map(|(variable, wire)| format!("variable {variable}: {wire}")));
     let fixed = resource.fixed.iter();
     lines.extend(fixed.map(|(wire, location, value)| format!("fixed {}: {value}", place(*location, wire))));
+    if let Some(watch) = &resource.watch {
+        lines.push(format!("watched by {}", watch.fields.join(", ")));
+        lines.extend(watch.over.iter().map(|(field, values)| format!("over when {field} is {}", values.join(" or "))));
+    }
     lines
 }
 

@@ -363,6 +363,14 @@ fn resource(resource: &Resource) -> Result<TokenStream> {
         let (place, value) = (location(*place), value.to_string());
         quote!(Argument { wire: #wire, location: #place, source: Source::Fixed(#value) })
     });
+    let watch = match &resource.watch {
+        Some(watch) => {
+            let fields = &watch.fields;
+            let over = watch.over.iter().map(|(field, values)| quote!((#field, &[#(#values),*])));
+            quote!(Some(Watch { fields: &[#(#fields),*], over: &[#(#over),*] }))
+        }
+        None => quote!(None),
+    };
     Ok(quote! {
         ResourceDefinition {
             name: #name,
@@ -375,6 +383,7 @@ fn resource(resource: &Resource) -> Result<TokenStream> {
             variables: &[#(#variables),*],
             fixed: &[#(#fixed),*],
             read: #read,
+            watch: #watch,
         }
     })
 }

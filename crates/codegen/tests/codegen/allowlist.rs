@@ -556,3 +556,17 @@ fn only_lists_that_read_are_kept() {
     check_entry("cache: 0s", "3:12: `0s` is no time to live: write `60s`; at most 3600 s");
     check_entry("cache: 60s", "3:12: only a list that reads can be kept");
 }
+
+#[test]
+fn how_a_resource_is_watched() {
+    let watch = |part: &str, expected: &str| {
+        let resource = r#"uri: "databricks://jobs", name: jobs, title: Jobs, description: All jobs."#;
+        let yaml =
+            format!("operations:\n  jobs.jobs.list:\n    resource:\n      {{ {resource},\n        watch: {part} }}");
+        check(&yaml, &format!("allowlist/jobs.yaml:{expected}"));
+    };
+    watch("{}", "5:16: `watch` needs the `fields` by which a change is seen");
+    watch("{ field: [jobs.job_id] }", "5:18: unknown key `field`; did you mean `fields`?; keys here: fields, over");
+    watch("{ fields: [jobs.job_id], over: { next: [x] } }", "5:16: `next` of `over` is not among the `fields`");
+    watch("{ fields: [jobs.settings.nam] }", "5:16: what `jobs.jobs.list` gives has no field `jobs.settings.nam`");
+}

@@ -42,7 +42,7 @@ const DECISIONS: &str = r#"
         title: Get job
         description: One job.
         params: { job_id: { description: Id. } }
-        resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job. }
+        resource: { uri: "databricks://jobs/{job_id}", name: job, title: Job, description: One job., watch: { fields: [id], over: { id: [done, gone] } } }
       jobs.jobs.list:
         tool: list_jobs
         alias: [list_workflows]
@@ -95,6 +95,8 @@ resource job
   uri databricks://jobs/{job_id}
   operation jobs.jobs.get
   variable job_id: job_id
+  watched by id
+  over when id is done or gone
 
 operation jobs.jobs.create
   POST /jobs/create
