@@ -303,7 +303,7 @@ mod tests {
         let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static(date))]);
         let status = StatusCode::from_u16(status).unwrap();
         let (bytes, room) = (Bytes::from_static(body.as_bytes()), Room::default());
-        Greeting::read(&Answer { status, headers, bytes, _room: room }, "HTTP/1.1".to_owned())
+        Greeting::read(&Answer { status, headers, bytes, is_odd: false, _room: room }, "HTTP/1.1".to_owned())
     }
 
     #[test]

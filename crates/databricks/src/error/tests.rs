@@ -62,7 +62,7 @@ fn a_body_that_is_cut_keeps_its_code_and_what_it_says() {
         let whole = body.find("é").unwrap() + 2;
         for end in (whole..body.len()).filter(|end| body.is_char_boundary(*end)) {
             let error = answer(400, &body[..end]);
-            assert_eq!(error.code(), Some("QUOTA_EXCEEDED"), "{}", &body[..end]);
+            assert_eq!(error.error_code(), Some("QUOTA_EXCEEDED"), "{}", &body[..end]);
             assert!(error.message().starts_with(message), "{error}");
         }
     }

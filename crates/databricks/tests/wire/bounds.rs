@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{Response, StatusCode};
 use databricks::requests::sql::statement_execution::GetStatement;
 use databricks::{Arguments, Client, Config, Deadline, Error, Limits, Payload, RetryPolicy};
 use futures_util::stream::unfold;
@@ -152,7 +152,7 @@ async fn an_error_of_megabytes_keeps_its_code() {
         response
     });
     let error = call(&workspace.await.unwrap().client().unwrap(), &LIST).await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Some("QUOTA_EXCEEDED"), "too many"));
+    assert_eq!((error.error_code(), &*error.message()), (Some("QUOTA_EXCEEDED"), "too many"));
 }
 
 #[tokio::test]
