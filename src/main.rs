@@ -7,6 +7,10 @@ use clap::Parser;
 use databricks_mcp_server::cli::{self, Cli};
 use databricks_mcp_server::log::Log;
 
+/// Gives the memory of a large answer back. After four of ten megabytes, glibc's allocator keeps a gigabyte for good.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long the end waits for a reader of stderr.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
