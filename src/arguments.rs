@@ -195,8 +195,7 @@ impl Checker<'_> {
                 }
                 None if self.faults.len() >= MOST_FAULTS => {}
                 None => {
-                    let known: Vec<_> = properties.keys().map(String::as_str).collect();
-                    let message = self.unknown(&path, &name, &known);
+                    let message = self.unknown(&path, &name, schema);
                     self.fault(&path, message);
                 }
             }
@@ -210,13 +209,21 @@ impl Checker<'_> {
     }
 
     /// What to say of a name that the schema does not know.
-    fn unknown(&self, path: &str, name: &str, known: &[&str]) -> String {
+    fn unknown(&self, path: &str, name: &str, schema: &Map<String, Value>) -> String {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let known: Vec<_> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
         let elsewhere = self
             .rules
             .elsewhere
             .filter(|(parameters, _)| path == name && parameters.iter().any(|parameter| parameter.name == name));
         let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-        match (elsewhere, names::meant(name, known)) {
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        // What a tool works on is told by its own arguments, and not by those of objects in these.
+        let meant = names::meant(name, &known).or_else(|| {
+            let rules = Some(self.rules).filter(|_| path == name)?;
+            names::another_name(name, rules.aliases).or_else(|| names::of_thing(name, rules.tool, required))
+        });
+        match (elsewhere, meant) {
             (Some((_, tool)), _) => format!(
                 "not accepted here; set it with `{tool}` afterwards; this tool takes: \
                                              {list}"
@@ -306,7 +313,12 @@ impl Checker<'_> {
         match values.iter().find(|value| **value == text).or_else(|| values.iter().find(is_meant)) {
             Some(value) => json!(value),
             None => {
-                let hint = did_you_mean(&text, values.iter().copied());
+                // What is no value here may have a tool of its own, which the description names.
+                let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+                let hint = match names::told(description, &text) {
+                    Some(clause) => format!("; {clause}"),
+                    None => did_you_mean(&text, values.iter().copied()),
+                };
                 self.fault(path, format!("expected {}, got `{text}`{hint}", expected(schema)));
                 Value::String(text)
             }

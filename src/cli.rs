@@ -60,7 +60,12 @@ const MOST_ARGUMENT_BYTES: u64 = 32 << 20;
 /// Runs the command line.
 pub async fn run(cli: Cli) -> Result<ExitCode, Error> {
     let options = cli.options;
-    let done = match cli.command.unwrap_or(Command::Serve) {
+    let command = cli.command.unwrap_or(Command::Serve);
+    // What shows or uses a server's tools does so as that server would.
+    if matches!(command, Command::Tools(_) | Command::Call { .. } | Command::Resources(_) | Command::Prompts(_)) {
+        surface::check(&options)?;
+    }
+    let done = match command {
         Command::Serve => serve(&options).await,
         Command::Setup(setup) => return setup::run(options, &setup).await,
         Command::Install(install) => return clients::install(options.dry_run, &install),

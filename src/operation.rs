@@ -15,10 +15,13 @@ use crate::definition::{Argument, Encoding, Filter, OperationTool, Risk, Source}
 use crate::domain::files::path;
 use crate::domain::listing::gather;
 use crate::error::Error;
+use crate::nearest::shortened;
 use crate::shape::{self, Fields};
 
 /// The token for the rest of an object that comes in parts.
 const NEXT: &str = "next_page_token";
+/// What the names of times end in that the API takes as milliseconds since 1970.
+const TIME: &str = "_time_ms";
 /// So many fields are named that an answer lacks.
 const MOST_SHOWN: usize = 3;
 
@@ -102,6 +105,11 @@ pub(crate) fn request<'a>(
             Source::Uuid => Some(Value::String(uuid::Uuid::new_v4().to_string())),
             Source::Caller { name, default, encoding, .. } => match given.remove(name).or_else(|| default.map(json)) {
                 Some(Value::String(text)) => Some(encoded(text, encoding)?),
+                // What a body holds may be the caller's own, such as the parameters of a job.
+                Some(mut value) if argument.location == Location::Query => {
+                    read_times(&mut value)?;
+                    Some(value)
+                }
                 value => value,
             },
         };
@@ -119,10 +127,30 @@ fn encoded(text: String, encoding: Encoding) -> Result<Value, Error> {
         Encoding::Base64 => Ok(STANDARD.encode(text).into()),
         Encoding::Path => Ok(path::absolute(&text)?.into()),
         Encoding::DbfsPath => Ok(path::absolute(text.strip_prefix("dbfs:").unwrap_or(&text))?.into()),
-        Encoding::Time => match time::read(&text) {
-            Some(time) => Ok(time.as_millisecond().into()),
-            None => Err(Error::failed(format!("`{text}` is not a time")).with_hint("give e.g. `2026-01-31T06:00:00Z`")),
-        },
+        Encoding::Time => Ok(milliseconds(&text)?.into()),
+    }
+}
+
+fn milliseconds(text: &str) -> Result<i64, Error> {
+    time::read(text).map(|time| time.as_millisecond()).ok_or_else(|| {
+        Error::failed(format!("`{}` is not a time", shortened(text))).with_hint("give e.g. `2026-01-31T06:00:00Z`")
+    })
+}
+
+/// Times within a filter as the API takes them: `start_time_ms` may be given as any other time.
+fn read_times(value: &mut Value) -> Result<(), Error> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(read_times),
+        Value::Object(fields) => fields.iter_mut().try_for_each(|(name, field)| {
+            if let Value::String(text) = field {
+                if name.ends_with(TIME) {
+                    *field = milliseconds(text)?.into();
+                }
+                return Ok(());
+            }
+            read_times(field)
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) use narrow::Narrowing;
 
 /// How alike a name is that differs by a slip of the pen; 1 is equal.
 const SLIP: f64 = 0.94;
+/// What the name of a tool that only reads begins with: whoever begins one so means none that changes something.
+const READING: [&str; 9] = ["describe", "fetch", "find", "get", "list", "read", "search", "show", "view"];
 /// The toolsets whose tools find, enable and call others.
 const ABOUT_TOOLS: [&str; 2] = ["discovery", "reach"];
 /// The tool that shows what the bounded schemas of others leave out; it comes with them.
@@ -317,17 +319,22 @@ impl Registry {
             return Err(Error::unknown_tool(message));
         }
         // A slip of the pen, or else another word for it: `remove_volume` is nearest to `create_volume` by its letters.
-        let slip = self.tools.keys().copied().filter(|known| strsim::jaro_winkler(name, known) >= SLIP);
+        let known = self.tools.values().map(|tool| tool.definition).filter(|tool| may_be_meant(name, tool));
+        let known: Vec<_> = known.map(|tool| tool.name).collect();
+        let slip = known.iter().copied().filter(|known| strsim::jaro_winkler(name, known) >= SLIP);
         let mut hint = did_you_mean(name, slip);
         if hint.is_empty() {
-            // First of all what is done with the same things, as the rest of a name says.
-            let things = |name: &str| name.split_once('_').map(|(_, things)| things.to_owned());
-            let is_enabled = |known: &&str| self.tools.get(known).is_some_and(|tool| !is_about_tools(tool.definition));
+            // First of all what is done with the same things, as the rest of a name says: of one or of several.
+            let things = |name: &str| name.split_once('_').map(|(_, things)| things.trim_end_matches('s').to_owned());
+            let is_enabled = |found: &&str| {
+                let tool = self.tools.get(found).filter(|tool| !is_about_tools(tool.definition));
+                tool.is_some_and(|tool| may_be_meant(name, tool.definition))
+            };
             let enabled = || Self::ranked(name).filter(is_enabled);
             let similar = enabled().find(|known| things(known) == things(name)).or_else(|| enabled().next());
             hint = match similar {
                 Some(similar) => format!("; did you mean `{similar}`?"),
-                None => did_you_mean(name, self.tools.keys().copied()),
+                None => did_you_mean(name, known),
             };
         }
         Err(Error::unknown_tool(format!("no tool is named `{name}`{hint}")))
@@ -341,8 +348,8 @@ impl Registry {
             if let Some((id, reason)) = EXCLUDED.iter().find(|(id, _)| *id == name) {
                 return Err(Error::failed(format!("`{id}` is not exposed: {reason}")));
             }
-            let known = REACHABLE.iter().chain(TOOLS).map(|tool| tool.name);
-            let hint = did_you_mean(name, known);
+            let known = REACHABLE.iter().chain(TOOLS).filter(|tool| may_be_meant(name, tool));
+            let hint = did_you_mean(name, known.map(|tool| tool.name));
             return Err(Error::failed(format!("no operation or tool is named `{name}`{hint}"))
                 .with_hint("find operations with `search_operations`"));
         };
@@ -406,6 +413,12 @@ impl Registry {
     }
 }
 
+/// Whether a tool may be meant by a name that is none's: not where the name is that of a read, and the tool changes something.
+fn may_be_meant(name: &str, tool: &ToolDefinition) -> bool {
+    let name = name.trim_start().to_ascii_lowercase();
+    tool.risk == Risk::Read || !READING.iter().any(|verb| name.starts_with(verb))
+}
+
 /// The unbounded schemas of a tool's arguments, as JSON text.
 pub(crate) fn full_schema(definition: &ToolDefinition) -> Option<&'static str> {
     match definition.action {
@@ -418,7 +431,8 @@ pub(crate) fn full_schema(definition: &ToolDefinition) -> Option<&'static str> {
 pub(crate) fn definition(name: &str) -> Result<&'static ToolDefinition, Error> {
     let name = shortened(name);
     TOOLS.iter().find(|tool| tool.name == name || tool.aliases.contains(&name)).ok_or_else(|| {
-        let hint = did_you_mean(name, TOOLS.iter().map(|tool| tool.name));
+        let known = TOOLS.iter().filter(|tool| may_be_meant(name, tool));
+        let hint = did_you_mean(name, known.map(|tool| tool.name));
         Error::unknown_tool(format!("no tool is named `{name}`{hint}"))
     })
 }

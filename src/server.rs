@@ -40,6 +40,7 @@ use crate::context::Context;
 use crate::definition::Risk;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::nearest::shortened;
 use crate::registry::{About, LiveRegistry, Registry, Tool};
 use crate::resources;
 use crate::seal::{Seal, SigningKeys};
@@ -66,6 +67,8 @@ const DEFINITIONS_TTL_MS: u64 = 3_600_000;
 const LISTING_TTL_MS: u64 = 10_000;
 /// How long the requests for a resource, or for a list of them, may take: less than common clients wait.
 const RESOURCE_TIME: Duration = Duration::from_secs(25);
+/// Bytes of a URI that an error repeats.
+const MOST_TOLD: usize = 2_000;
 /// The header that names a session over HTTP.
 pub(crate) const SESSION: &str = "mcp-session-id";
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
@@ -484,7 +487,7 @@ impl ServerHandler for Server {
             contents = contents => ended(&span, contents).map_err(|error| {
                 let is_not_found = error.is_not_found();
                 let mut error = protocol_error(error);
-                error.data = is_not_found.then(|| json!({ "uri": without_tokens(&read.uri) }));
+                error.data = is_not_found.then(|| json!({ "uri": without_tokens(told(&read.uri)) }));
                 error
             })?,
             () = request.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
@@ -559,8 +562,13 @@ fn refuse_cursor(page: Option<PaginatedRequestParams>) -> Result<(), ErrorData> 
     }
 }
 
+/// As much of a URI as an error repeats: a longer one is nobody's.
+fn told(uri: &str) -> &str {
+    uri.get(..uri.floor_char_boundary(MOST_TOLD)).unwrap_or(uri)
+}
+
 fn no_method(name: &str) -> ErrorData {
-    let name = without_tokens(name);
+    let name = without_tokens(shortened(name));
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("this server has no method `{name}`"), None)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::arguments::{Fault, Rules};
+use crate::arguments::{Fault, Rules, is_name};
 use crate::nearest::nearest;
 
 /// Words that stand for the same thing in names of arguments.
@@ -103,6 +103,45 @@ pub(crate) fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     nearest(name, slip).or_else(|| by_words(name, known)).or_else(|| nearest(name, known.iter().copied()))
 }
 
+/// The argument of which an unknown name is like another name.
+pub(super) fn another_name<'a>(name: &str, aliases: &[(&'a str, &'a str)]) -> Option<&'a str> {
+    let others: Vec<_> = aliases.iter().map(|(other, _)| *other).collect();
+    let other = meant(name, &others)?;
+    aliases.iter().find(|(known, _)| *known == other).map(|(_, name)| *name)
+}
+
+/// The argument that says which thing a tool works on, where an unknown name only says what such a thing is: `notebook` of
+/// `export_notebook`.
+pub(super) fn of_thing<'a>(name: &str, tool: &str, required: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let (tool, mut things) = (words(tool), words(name));
+    things.retain(|word| !TAILS.contains(&word.as_str()));
+    // The first word of a tool's name is what it does.
+    let is_thing = |word: &String| tool.iter().skip(1).any(|known| known == word);
+    let mut naming = required.filter(|known| is_name(known));
+    match (naming.next(), naming.next()) {
+        (Some(known), None) if !things.is_empty() && things.iter().all(is_thing) => Some(known),
+        _ => None,
+    }
+}
+
+/// The part of a description that says what to do instead for a value: it has all words of it, and names a tool.
+pub(super) fn told<'a>(description: &'a str, value: &str) -> Option<&'a str> {
+    if value.len() > LONGEST {
+        return None;
+    }
+    let value = words(value);
+    let has_all = |clause: &str| {
+        let known = words(clause);
+        !value.is_empty() && value.iter().all(|word| known.contains(word))
+    };
+    let clauses =
+        description.split(". ").flat_map(|sentence| sentence.split("; ")).map(|text| text.trim_end_matches('.'));
+    clauses.into_iter().find(|clause| clause.contains('`') && has_all(clause))
+}
+
 fn by_words<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let given = words(name);
     let score = |candidate: &str| {
@@ -159,7 +198,7 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{meant, rename, words};
+    use super::{another_name, meant, of_thing, rename, told, words};
 
     #[test]
     fn words_of_every_spelling() {
@@ -193,6 +232,36 @@ mod tests {
             assert_eq!(meant(name, &known), expected, "{name}");
         }
         assert_eq!(meant(&"path".repeat(1_000), &["path"]), None);
+    }
+
+    #[test]
+    fn what_a_tool_works_on_is_named_by_its_one_argument() {
+        let of = |name: &str, tool: &str, required: &[&'static str]| of_thing(name, tool, required.iter().copied());
+        assert_eq!(of("notebook", "export_notebook", &["path"]), Some("path"));
+        assert_eq!(of("volume_name", "list_volume_files", &["path"]), Some("path"));
+        assert_eq!(of("files", "list_volume_files", &["path"]), Some("path"));
+        assert_eq!(of("list", "list_volume_files", &["path"]), None, "what it does is no thing");
+        assert_eq!(of("name", "list_volume_files", &["path"]), None, "it says nothing");
+        assert_eq!(of("volume", "create_volume", &["catalog_name", "volume_name"]), None, "it may be either");
+        assert_eq!(of("cluster", "list_volume_files", &["path"]), None);
+        assert_eq!(another_name("notebook", &[("file", "path"), ("notebook_path", "path")]), Some("path"));
+        assert_eq!(another_name("colour", &[("notebook_path", "path")]), None);
+    }
+
+    #[test]
+    fn a_description_tells_what_to_use_instead() {
+        let description = "Kind of object; for tables use `a`, for secret scopes `b`. A job has `c`.";
+        for (value, expected) in [
+            ("secret-scopes", Some("for tables use `a`, for secret scopes `b`")),
+            ("SecretScope", Some("for tables use `a`, for secret scopes `b`")),
+            ("jobs", Some("A job has `c`")),
+            ("object", None),
+            ("secret-thing", None),
+            ("", None),
+        ] {
+            assert_eq!(told(description, value), expected, "{value}");
+        }
+        assert_eq!(told(description, &"job ".repeat(100_000)), None);
     }
 
     #[test]

@@ -23,6 +23,15 @@ pub(super) fn show(options: &Options, as_json: bool) -> Result<(), Error> {
     print(&text(&surface)?)
 }
 
+/// Refuses what keeps a server from starting: a policy that is not understood, and what was not approved.
+pub(super) fn check(options: &Options) -> Result<(), Error> {
+    let policy = options.policy().map(Registry::load_policy).transpose()?;
+    match options.approved() {
+        Some(path) => Surface::of(&Registry::new(&options.selection()?)?, options, policy.as_ref()).check(&read(path)?),
+        None => Ok(()),
+    }
+}
+
 /// The digest of what a registry exposes, which is what was approved if anything was.
 pub(super) fn checked(
     registry: Arc<Registry>,

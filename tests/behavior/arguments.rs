@@ -1,7 +1,11 @@
 //! What callers write: names, empty values, fields, limits and paths as they come.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use databricks_mcp_server::definition::Risk;
+use databricks_mcp_server::registry::Registry;
+use rmcp::model::CallToolRequestParams;
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, Outcome};
@@ -46,6 +50,8 @@ async fn an_unknown_name_is_answered_by_the_one_that_is_meant() -> Outcome {
         ),
         ("get_job", json!({ "job": 1 }), "`job_id`"),
         ("execute_sql", json!({ "query": "SELECT 1" }), "`statement`"),
+        ("export_notebook", json!({ "notebook": "/Shared/etl/load_orders" }), "`path`"),
+        ("list_volume_files", json!({ "volume_name": "landing" }), "`path`"),
     ] {
         let refusal = harness.refusal(tool, arguments).await?;
         assert!(refusal.contains(&format!("did you mean {meant}?")), "{tool}: {refusal}");
@@ -278,9 +284,57 @@ async fn a_part_of_a_name_gets_the_whole_pattern() -> Outcome {
 #[tokio::test]
 async fn another_word_for_a_tool_is_understood() -> Outcome {
     let harness = Harness::whole().await?;
-    for (name, meant) in [("remove_volume", "delete_volume"), ("describe_cluster", "get_cluster")] {
+    for (name, meant) in [
+        ("remove_volume", "delete_volume"),
+        ("describe_cluster", "get_cluster"),
+        ("get_volume", "list_volumes"),
+        ("read_volume", "list_volumes"),
+    ] {
         let error = harness.call(name, json!({})).await.expect_err(name).to_string();
         assert!(error.contains(&format!("did you mean `{meant}`?")), "{error}");
+    }
+    Ok(())
+}
+
+/// Whoever asks to read is not led to what writes or deletes.
+#[tokio::test]
+async fn no_reading_name_is_answered_with_a_tool_that_changes_something() -> Outcome {
+    let harness = Harness::whole().await?;
+    let all = Registry::all();
+    let things = all.iter().filter_map(|tool| tool.definition.name.split_once('_')).map(|(_, things)| things);
+    let things: BTreeSet<_> = things.collect();
+    for verb in ["get", "list", "read", "search"] {
+        for thing in &things {
+            let name = format!("{verb}_{thing}");
+            if all.iter().any(|tool| tool.definition.name == name) {
+                continue;
+            }
+            let asked = CallToolRequestParams::new(name.clone());
+            // Some are names that a tool had before.
+            let Err(error) = harness.client.call_tool(asked).await else { continue };
+            let error = error.to_string();
+            let Some((_, meant)) = error.split_once("did you mean `") else { continue };
+            let meant = meant.split('`').next().unwrap_or_default();
+            let tool = all.iter().find(|tool| tool.definition.name == meant).ok_or(meant)?;
+            assert_eq!(tool.risk, Risk::Read, "{name}: {error}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kind_that_has_tools_of_its_own_is_answered_with_these() -> Outcome {
+    let harness = Harness::whole().await?;
+    let permissions = |kind: &str| json!({ "object_type": kind, "object_id": "etl" });
+    for (tool, kind, meant) in [
+        ("get_permissions", "secret-scopes", "`list_secret_acls`"),
+        ("get_permissions", "scope", "`list_secret_acls`"),
+        ("get_permissions", "tables", "`get_effective_grants`"),
+        ("get_permissions", "notebok", "did you mean `notebooks`?"),
+        ("update_permissions", "secret_scope", "`put_secret_acl`"),
+    ] {
+        let refusal = harness.refusal(tool, permissions(kind)).await?;
+        assert!(refusal.contains(meant) && !refusal.contains("cluster-policies`?"), "{tool} {kind}: {refusal}");
     }
     Ok(())
 }

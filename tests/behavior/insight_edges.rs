@@ -53,6 +53,7 @@ async fn what_is_known_of_a_query_is_told_without_its_plan() -> Outcome {
     ] {
         let answer = harness.answer("explain_query", json!({ "statement_id": run(call).await? })).await?;
         assert_eq!(answer["status"], "FINISHED");
+        assert_ne!(answer["findings"], json!(["nothing stands out"]), "{answer}");
         assert!(answer["plan_error"].as_str().is_some_and(|error| error.contains(why)), "{answer}");
     }
     let refusal = harness.refusal("explain_query", json!({ "statement": "SELECT :least AS n" })).await?;

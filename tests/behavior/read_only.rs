@@ -36,6 +36,36 @@ async fn no_chain_of_operators_ends_the_server() -> Outcome {
     Ok(())
 }
 
+/// What a description gives as an example of a statement is one, as an error shows it in a call that is valid.
+#[tokio::test]
+async fn examples_of_statements_are_statements() -> Outcome {
+    let harness = Harness::whole().await?;
+    let mut tried = 0;
+    for tool in Registry::all() {
+        let fields = tool.input_schema.get("properties").and_then(Value::as_object);
+        for (name, field) in fields.into_iter().flatten() {
+            let description = field["description"].as_str().unwrap_or_default();
+            let example = description.to_lowercase().split_once("e.g. `").map(|(_, rest)| rest.to_owned());
+            let Some((example, _)) = example.as_deref().and_then(|rest| rest.split_once('`')) else { continue };
+            let is_sql = description.contains("SQL") && !description.contains("SQL-like") && field["type"] == "string";
+            if is_sql && example.contains(' ') {
+                tried += 1;
+                // It may name tables that are not there.
+                let called = harness.call("execute_sql", reading(example)).await?;
+                let told = format!("{:?}", called.content);
+                assert!(!told.contains("only queries are allowed"), "{} {name}: {told}", tool.definition.name);
+            }
+        }
+        let example = tool.example();
+        if let Some(statement) = example["statement"].as_str().filter(|statement| !statement.starts_with('<')) {
+            let told = format!("{:?}", harness.call("execute_sql", reading(statement)).await?.content);
+            assert!(!told.contains("only queries are allowed"), "{}: {told}", tool.definition.name);
+        }
+    }
+    assert!(tried > 0, "execute_sql has an example");
+    Ok(())
+}
+
 /// A result that is too large has the statement checked without any setting.
 #[tokio::test]
 async fn a_long_statement_with_too_large_a_result_does_not_end_the_server() -> Outcome {

@@ -121,6 +121,35 @@ async fn times_come_and_go_in_one_form() -> Outcome {
     Ok(())
 }
 
+/// A time within a filter is given as any other: the service takes milliseconds there.
+#[tokio::test]
+async fn times_within_a_filter_are_read() -> Outcome {
+    let harness = Harness::whole().await?;
+    let since = |time: Value| {
+        let filter = json!({ "query_start_time_range": { "start_time_ms": time } });
+        json!({ "limit": 100, "fields": ["query_start_time_ms"], "filter_by": filter })
+    };
+    let times = async |time: Value| {
+        let (found, _) = harness.all("list_query_history", since(time)).await?;
+        let times = found.iter().filter_map(|query| query["query_start_time_ms"].as_i64());
+        Ok::<Vec<_>, Box<dyn std::error::Error>>(times.collect())
+    };
+    let all = times(json!("2020-01-01")).await?;
+    let at = *all.get(all.len() / 2).ok_or("no time")?;
+    let later = times(json!(at)).await?;
+    assert!(!later.is_empty() && later.len() < all.len(), "{} of {}", later.len(), all.len());
+    let in_words = jiff::Timestamp::from_millisecond(at)?.to_string();
+    for time in [json!(in_words), json!(at.to_string())] {
+        assert_eq!(times(time.clone()).await?, later, "{time}");
+    }
+    let operation = json!({ "operation": "list_query_history", "arguments": since(json!(in_words)) });
+    let called = harness.answer("call_read_operation", operation).await?;
+    assert_eq!(called["items"][0]["query_start_time_ms"], later[0], "{called}");
+    let refusal = harness.refusal("list_query_history", since(json!("yesterday"))).await?;
+    assert!(refusal.contains("`yesterday` is not a time") && refusal.contains("give e.g. `20"), "{refusal}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_run_tells_its_tasks_times_and_its_first_error() -> Outcome {
     let harness = Harness::default().await?;

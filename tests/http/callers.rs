@@ -269,6 +269,16 @@ async fn a_caller_has_so_many_calls_under_way_and_others_do_not_wait_for_them() 
     let first = house.post(initialize()).bearer_auth("anna-key").send().await?;
     let second = house.post(initialize()).bearer_auth("anna-key").send().await?;
     assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 429));
+    // Each of many that begin at once learns which of its requests was refused.
+    let begun = (0..40).map(|_| tokio::spawn(house.post(initialize()).bearer_auth("cora-key").send()));
+    let mut statuses = Vec::new();
+    for begun in begun.collect::<Vec<_>>() {
+        let begun = begun.await??;
+        statuses.push(begun.status().as_u16());
+        let told = answer(begun).await?;
+        assert_eq!(told["id"], 0, "{told}");
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     Ok(())
 }
 

@@ -37,6 +37,11 @@ async fn a_server_starts_only_with_what_was_approved() -> Outcome {
         let _ = wire.send(&json!({})).await;
         let (code, stderr) = wire.end().await?;
         assert!(code == Some(1) && stderr.contains(words), "{options:?}: {code:?} {stderr}");
+        for command in [&["tools", "list"][..], &["call", "list_jobs"], &["resources", "list"], &["prompts", "list"]] {
+            let output = binary(&[options, command].concat()).output().await?;
+            let stderr = String::from_utf8(output.stderr)?;
+            assert!(output.status.code() == Some(1) && stderr.contains(words), "{options:?} {command:?}: {stderr}");
+        }
     }
     Ok(())
 }

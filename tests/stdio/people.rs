@@ -170,7 +170,15 @@ async fn a_policy_that_is_not_understood_keeps_the_server_from_starting() -> Out
         Ok::<_, Box<dyn std::error::Error>>((output.status.success(), stdout + &stderr))
     };
     std::fs::write(&policy, "rules:\n- { effect: deny, tools: [list_jbs] }\n")?;
-    for command in [&["serve"][..], &["call", "list_jobs"], &["doctor"]] {
+    for command in [
+        &["serve"][..],
+        &["call", "list_jobs"],
+        &["doctor"],
+        &["tools", "list"],
+        &["tools", "show", "list_jobs"],
+        &["resources", "list"],
+        &["prompts", "list"],
+    ] {
         let (is_well, told) = run(command).await?;
         assert!(!is_well && told.contains("2:27: no tool is named `list_jbs`; did you mean `list_jobs`?"), "{told}");
     }

@@ -207,7 +207,17 @@ async fn what_is_not_offered_is_not_answered_as_if_it_were() -> Outcome {
         let answer = wire.ask(&request(1, method, params)).await?;
         assert_eq!(answer["error"]["code"], METHOD_NOT_FOUND, "{method}: {answer}");
     }
+    let long = "x".repeat(500_000);
+    let answer = wire.ask(&request(1, &long, json!({}))).await?;
+    assert_eq!(answer["error"]["code"], METHOD_NOT_FOUND);
+    assert!(answer.to_string().len() < 1_000, "{} characters", answer.to_string().len());
     let mut wire = Wire::legacy(binary_of(&sandbox, &[])).await?;
+    let read = json!({ "uri": format!("databricks://{long}") });
+    for asked in [request(1, "resources/read", read.clone()), modern(1, "resources/read", read)] {
+        let answer = wire.ask(&asked).await?;
+        let length = answer.to_string().len();
+        assert!(answer["error"]["code"].is_i64() && length < 10_000, "{length} characters");
+    }
     let uri = "databricks://jobs/987654321";
     let (legacy, modern) =
         (request(2, "resources/read", json!({ "uri": uri })), modern(2, "resources/read", json!({ "uri": uri })));

@@ -45,6 +45,27 @@ impl Encoding {
         (!text.contains('\0')).then_some((text, used))
     }
 
+    /// The first of the bytes that is no part of a text.
+    pub(crate) fn fault(self, bytes: &[u8]) -> usize {
+        let (valid, nul) = match self {
+            Self::Utf8 => {
+                let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+                (valid, bytes.iter().position(|byte| *byte == 0))
+            }
+            Self::Utf16Le | Self::Utf16Be => {
+                let unit = if self == Self::Utf16Le { u16::from_le_bytes } else { u16::from_be_bytes };
+                let (pairs, _) = bytes.as_chunks::<2>();
+                let units = pairs.iter().map(|pair| unit(*pair));
+                let whole = char::decode_utf16(units).map_while(Result::ok);
+                (
+                    whole.map(char::len_utf16).sum::<usize>() * 2,
+                    pairs.iter().position(|pair| *pair == [0, 0]).map(|at| at * 2),
+                )
+            }
+        };
+        nul.map_or(valid, |nul| nul.min(valid))
+    }
+
     /// How many bytes a text has in this encoding.
     pub(crate) fn length(self, text: &str) -> usize {
         match self {
@@ -98,6 +119,15 @@ mod tests {
         assert_eq!(Encoding::Utf16Be.text(&wide[..4]), Some(("a".to_owned(), 2)));
         assert_eq!(Encoding::Utf16Be.text(&wide[..5]), Some(("a".to_owned(), 2)));
         assert_eq!(Encoding::Utf16Le.text(&[0x00, 0xdc, 0x41, 0x00]), None);
+        for (encoding, bytes, at) in [
+            (Encoding::Utf8, &b"a\xffb"[..], 1),
+            (Encoding::Utf8, b"ab\0c\xff", 2),
+            (Encoding::Utf8, b"\xff\0", 0),
+            (Encoding::Utf16Le, b"\xff\xfea\0\0\xdcb\0", 4),
+            (Encoding::Utf16Be, b"\xfe\xff\0a\0\0", 4),
+        ] {
+            assert_eq!((encoding.text(bytes), encoding.fault(bytes)), (None, at), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -57,7 +57,13 @@ pub(crate) fn of(query: Option<&Value>, plan: Option<&str>) -> Vec<String> {
         planned(plan, &mut found);
     }
     if found.is_empty() {
-        found.push("nothing stands out".to_owned());
+        let measured = query.is_some_and(|query| query.get("metrics").is_some_and(|metrics| !metrics.is_null()));
+        let text = match (measured, plan) {
+            (_, Some(_)) => "nothing stands out",
+            (true, None) => "nothing stands out in what was measured; the plan was not looked at",
+            (false, None) => "there is neither a plan nor anything measured to look at",
+        };
+        found.push(text.to_owned());
     }
     found
 }
@@ -209,14 +215,17 @@ mod tests {
 
     fn kinds(metrics: Value) -> Vec<String> {
         let found = of(Some(&json!({ "metrics": metrics })), None);
-        found.iter().map(|finding| finding.split(':').next().unwrap_or_default().to_owned()).collect()
+        found.iter().map(|finding| finding.split([':', ';']).next().unwrap_or_default().to_owned()).collect()
     }
 
     #[test]
     fn each_finding_has_its_sign() {
         let gibibytes = |count: i64| count << 30;
         for (metrics, expected) in [
-            (json!({ "total_time_ms": 900, "read_files_count": 3, "pruned_files_count": 0 }), "nothing stands out"),
+            (
+                json!({ "total_time_ms": 900, "read_files_count": 3, "pruned_files_count": 0 }),
+                "nothing stands out in what was measured",
+            ),
             (json!({ "result_from_cache": true, "spill_to_disk_bytes": 5 }), "cache"),
             (json!({ "read_files_count": "40", "pruned_files_count": 0, "read_bytes": gibibytes(40) }), "full scan"),
             (
@@ -255,6 +264,8 @@ mod tests {
         assert!(found("Scan parquet t\nPartitionFilters: []\nPushedFilters: []").contains("whole tables are read"));
         assert_eq!(found("Scan parquet t\nPushedFilters: [IsNotNull(x)]"), "nothing stands out");
         assert_eq!(found("Scan parquet t"), "nothing stands out");
+        assert_eq!(of(Some(&json!({})), None), ["there is neither a plan nor anything measured to look at"]);
+        assert_eq!(of(Some(&json!({})), Some("Scan parquet t")), ["nothing stands out"]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ async fn run(context: Context, input: Input) -> Result<Value, Error> {
     };
     let begin = input.offset + within as u64;
     let Some((text, used)) = encoding.text(rest) else {
-        let error = format!("`{path}` is not text in UTF-8 or UTF-16 at byte {}", input.offset);
+        let error = format!("`{path}` is not text in UTF-8 or UTF-16 at byte {}", begin + encoding.fault(rest) as u64);
         return Err(Error::failed(error).with_hint("get the file with `download_file`, or query it with `execute_sql`"));
     };
     // Characters that JSON escapes take more room than their bytes; the rest is for the next call.

@@ -23,7 +23,7 @@ static WORK: Work = work!(StatementHandle, look: statement::look, cancel: cancel
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Input {
-    /// One SQL statement in Databricks SQL; values as named markers, e.g. `WHERE day = :day`.
+    /// One SQL statement in Databricks SQL; values as named markers, e.g. `SELECT * FROM orders WHERE day = :day`.
     statement: String,
     /// Values of the named markers.
     #[serde(default)]

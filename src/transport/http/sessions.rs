@@ -119,17 +119,7 @@ impl Sessions {
     /// # Errors
     /// Where all are in use.
     pub(crate) fn make_room(&self, most: usize) -> Result<(), Problem> {
-        let mut open = self.open();
-        let over: Vec<_> = open.values().filter(|session| session.is_over()).cloned().collect();
-        over.iter().for_each(|session| session.close(&mut open));
-        if open.len() < most {
-            return Ok(());
-        }
-        let idle = open.values().filter_map(|session| Some((session.idle()?, session)));
-        let oldest = idle.filter(|(idle, _)| *idle >= IDLE).max_by_key(|(idle, _)| *idle);
-        let oldest = oldest.map(|(_, session)| Arc::clone(session)).ok_or_else(too_many)?;
-        oldest.close(&mut open);
-        Ok(())
+        room(&mut self.open(), most)
     }
 
     /// Begins a session by its first request, and answers that.
@@ -144,9 +134,10 @@ impl Sessions {
         held: T,
     ) -> Result<Response, Problem> {
         let Introduction { request, bytes, parts, most } = introduction;
+        let asked = serde_json::json!(request.id);
         if bytes > MOST_INTRODUCTION {
             let message = format!("`initialize` has {bytes} bytes, and at most {MOST_INTRODUCTION} are taken");
-            return Err(Problem::refused(Refusal::invalid_request(Some(serde_json::json!(request.id)), message)));
+            return Err(Problem::refused(Refusal::invalid_request(Some(asked), message)));
         }
         let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
         let session = Arc::new_cyclic(|session| Session {
@@ -158,7 +149,8 @@ impl Sessions {
             state: Mutex::new(State { used: Instant::now(), number: 0, exchanges: Vec::new(), listeners: Vec::new() }),
         });
         let answer = session.exchange(request, parts, held)?.answer().await.ok_or_else(|| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the session could not be begun; please report it")
+            let message = "the session could not be begun; please report it";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message).of(Some(asked.clone()))
         })?;
         let mut response = ([(CONTENT_TYPE, "application/json")], answer.to_string()).into_response();
         if session.client.get().is_some()
@@ -166,9 +158,7 @@ impl Sessions {
         {
             let mut open = self.open();
             // Others may have begun meanwhile.
-            if open.len() >= most {
-                return Err(too_many());
-            }
+            room(&mut open, most).map_err(|problem| problem.of(Some(asked)))?;
             response.headers_mut().insert(SESSION, name);
             open.insert(id, session);
         }
@@ -379,6 +369,20 @@ impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes room for one more among the open sessions.
+fn room(open: &mut MutexGuard<'_, HashMap<Arc<str>, Arc<Session>>>, most: usize) -> Result<(), Problem> {
+    let over: Vec<_> = open.values().filter(|session| session.is_over()).cloned().collect();
+    over.iter().for_each(|session| session.close(open));
+    if open.len() < most {
+        return Ok(());
+    }
+    let idle = open.values().filter_map(|session| Some((session.idle()?, session)));
+    let oldest = idle.filter(|(idle, _)| *idle >= IDLE).max_by_key(|(idle, _)| *idle);
+    let oldest = oldest.map(|(_, session)| Arc::clone(session)).ok_or_else(too_many)?;
+    oldest.close(open);
+    Ok(())
 }
 
 fn too_many() -> Problem {

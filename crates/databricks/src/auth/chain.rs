@@ -77,7 +77,7 @@ static METHODS: [Method; 16] = [
 impl Chosen {
     /// The headers for one attempt.
     pub(crate) async fn proof(&self, context: &Context) -> Result<AuthHeaders, Error> {
-        self.credential.proof().await.map_err(|error| error.within(&cannot(context, Some(self.name))))
+        self.credential.proof().await.map_err(|error| failed(context, self.name, error))
     }
 
     /// Says whose token was refused. A fixed one has its own advice.
@@ -102,8 +102,19 @@ impl Chosen {
 
     /// Replaces what was refused. `false`: there is nothing to replace it with.
     pub(crate) async fn renew(&self, context: &Context, refused: &AuthHeaders) -> Result<bool, Error> {
-        self.credential.renew(refused).await.map_err(|error| error.within(&cannot(context, Some(self.name))))
+        self.credential.renew(refused).await.map_err(|error| failed(context, self.name, error))
     }
+}
+
+/// An error of a way of authenticating, with what of the configuration file may be meant otherwise.
+fn failed(context: &Context, name: &str, error: Error) -> Error {
+    let error = error.within(&cannot(context, Some(name)));
+    let remarks = context.remarks();
+    if remarks.is_empty() {
+        return error;
+    }
+    let hint = error.hint().unwrap_or("correct the file").to_owned();
+    error.with_hint(hint + &remarks)
 }
 
 /// The first way that works, or the only one that the settings allow.
@@ -117,16 +128,15 @@ pub(crate) async fn choose(context: &Arc<Context>) -> Result<Chosen, Error> {
         return match method.attempt(context).await {
             Ok(credential) => Ok(Chosen { name: method.name, credential }),
             Err(NotConfigured::Lacks(what)) => {
-                Err(Error::configuration(format!("{}: {what}", cannot(context, Some(name)))).with_hint(
-                    if name == "external-browser" {
-                        "log in with `databricks-mcp-server auth login`, or set DATABRICKS_AUTH_TYPE to another method"
-                            .to_owned()
-                    } else {
-                        format!("complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method")
-                    },
-                ))
+                let message = format!("{}: {what}{}", cannot(context, Some(name)), context.remarks());
+                Err(Error::configuration(message).with_hint(if name == "external-browser" {
+                    "log in with `databricks-mcp-server auth login`, or set DATABRICKS_AUTH_TYPE to another method"
+                        .to_owned()
+                } else {
+                    format!("complete the settings of `{name}`, or set DATABRICKS_AUTH_TYPE to another method")
+                }))
             }
-            Err(NotConfigured::Failed(error)) => Err(error.within(&cannot(context, Some(name)))),
+            Err(NotConfigured::Failed(error)) => Err(failed(context, method.name, error)),
         };
     }
     let (mut declined, mut failure) = (Vec::new(), None);

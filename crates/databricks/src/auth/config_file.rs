@@ -187,6 +187,20 @@ impl ConfigFile {
         }
     }
 
+    /// Sections that are the default to nobody but their writer: its name in other letters.
+    pub(crate) fn near_default(&self, path: &Path) -> impl Iterator<Item = String> {
+        let is_near = |section: &&Section| {
+            section.name != DEFAULT && section.name.eq_ignore_ascii_case(DEFAULT) && !section.values.is_empty()
+        };
+        self.sections.iter().filter(is_near).map(move |Section { name, line, .. }| {
+            format!(
+                "line {line} of `{}`: `[{name}]` is another profile than `[{DEFAULT}]`, which is taken where none is \
+                 named: write it in capitals, or name it with `--profile {name}`",
+                path.display()
+            )
+        })
+    }
+
     fn known_profiles(&self) -> String {
         let names: Vec<_> = self
             .sections
@@ -372,6 +386,18 @@ mod tests {
             let result = file.profile(asked, path).map(|profile| profile.map(|profile| profile.name.to_owned()));
             let expected = expected.map(|name| name.map(str::to_owned)).map_err(str::to_owned);
             assert_eq!(result.map_err(|error| error.to_string()), expected, "{text} {asked:?}");
+        }
+        for (text, lines) in [
+            ("[a]\nk=1\n[default]\nk=2\n[Default]\nk=3\n", vec![3, 5]),
+            ("[DEFAULT]\nk=1\n[default]\nk=2\n", vec![3]),
+            ("[DEFAULT]\nk=1\n[a]\nk=2\n", vec![]),
+            ("[default]\n", vec![]),
+        ] {
+            let told: Vec<_> = ConfigFile::parse(text).ok().unwrap().near_default(path).collect();
+            let is_of = |(text, line): (&String, &i32)| {
+                text.starts_with(&format!("line {line} of `cfg`: `[")) && text.contains("`--profile ")
+            };
+            assert!(told.len() == lines.len() && told.iter().zip(&lines).all(is_of), "{text}: {told:?}");
         }
         let error = ConfigFile::parse(both).ok().unwrap().profile(Some("x"), path).err().unwrap();
         assert_eq!(error.hint(), Some("name one of `DEFAULT`, `work`"));

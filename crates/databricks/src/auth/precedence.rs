@@ -69,7 +69,9 @@ fn fill_from_profile(
     if missing == MissingProfile::Allowed && asked.is_some_and(|name| !file.has(name)) {
         return Ok(Vec::new());
     }
-    let Some(profile) = file.profile(asked, &path)? else { return Ok(Vec::new()) };
+    let near = || file.near_default(&path);
+    let is_asked = asked.is_some();
+    let Some(profile) = file.profile(asked, &path)? else { return Ok(near().collect()) };
     let source = Source::Profile(profile.name.to_owned());
     settings.fill(Attribute::Profile, profile.name, source.clone());
     for attribute in Attribute::all() {
@@ -77,5 +79,6 @@ fn fill_from_profile(
             settings.fill(attribute, value, source.clone());
         }
     }
-    Ok(profile.remarks(&path).collect())
+    let is_default = !is_asked && profile.name.eq_ignore_ascii_case("default");
+    Ok(profile.remarks(&path).chain(near().filter(|_| is_default)).collect())
 }

@@ -14,6 +14,10 @@ use crate::router::{Outcome, Route, route};
 use crate::workspace::{USER, USER_ID, Workspace, lock};
 
 const KEPT: usize = 2000;
+/// Bytes of texts that are kept, besides those of the newest entry.
+const KEPT_BYTES: usize = 16 << 20;
+/// A longer text is cut.
+const TEXT_BYTES: usize = 64 << 10;
 
 pub(crate) const ROUTES: &[Route] = &[route("GET", "/api/2.0/sql/history/queries", list)];
 
@@ -35,13 +39,42 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct History(pub(crate) VecDeque<Entry>);
 
+impl Entry {
+    fn bytes(&self) -> usize {
+        let tags = self.tags.iter().filter_map(Value::as_object).flatten();
+        let tags: usize = tags.map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
+        self.sql.len() + self.error.as_ref().map_or(0, String::len) + tags
+    }
+}
+
+impl History {
+    /// Forgets the oldest where there are too many, or their texts take too much memory.
+    fn bound(&mut self) {
+        let mut bytes = 0;
+        let fitting = self.0.iter().take_while(|entry| {
+            bytes += entry.bytes();
+            bytes <= KEPT_BYTES
+        });
+        let fitting = fitting.count().max(1);
+        self.0.truncate(fitting.min(KEPT));
+    }
+}
+
+/// A text, or its beginning.
+fn head(text: &str) -> String {
+    match text.len() > TEXT_BYTES {
+        true => format!("{}…", text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or_default()),
+        false => text.to_owned(),
+    }
+}
+
 pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str, started: i64) {
     let mut history = lock(&workspace.history);
     // What a run did is entered when somebody asks for the run, which may be long after it.
     let place = history.0.partition_point(|entry| entry.started > started);
     let entry = Entry {
         id: id.to_owned(),
-        sql: sql.to_owned(),
+        sql: head(sql),
         warehouse: warehouse.to_owned(),
         started,
         ended: None,
@@ -51,14 +84,16 @@ pub(crate) fn begin(workspace: &Workspace, id: &str, sql: &str, warehouse: &str,
         tags: Vec::new(),
     };
     history.0.insert(place, entry);
-    history.0.truncate(KEPT);
+    history.bound();
 }
 
 /// Adds what a request tagged a statement with.
 pub(crate) fn tag(workspace: &Workspace, id: &str, tags: Vec<Value>) {
-    if let Some(entry) = lock(&workspace.history).0.iter_mut().find(|entry| entry.id == id) {
+    let mut history = lock(&workspace.history);
+    if let Some(entry) = history.0.iter_mut().find(|entry| entry.id == id) {
         entry.tags = tags;
     }
+    history.bound();
 }
 
 /// How a statement ended: its state, how many rows it gave, and why it failed.
@@ -79,8 +114,9 @@ pub(crate) fn end(workspace: &Workspace, id: &str, end: End) {
             _ => "FAILED",
         };
         entry.rows = end.rows;
-        entry.error = end.error;
+        entry.error = end.error.map(|error| head(&error));
     }
+    history.bound();
 }
 
 /// The kind of a statement by its first word.
@@ -200,4 +236,39 @@ fn list(workspace: &Workspace, request: &Request) -> Outcome {
         reply.set("next_page_token", json!(next));
     }
     Ok(Reply::json(reply))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    /// However long statements, errors and tags are: what is kept of them has a bound.
+    #[test]
+    fn what_is_kept_of_statements_is_bounded_by_its_bytes() {
+        let workspace = Workspace::new(&Options::default(), "http://sandbox.test".to_owned());
+        let long = format!("SELECT '{}'", "ü".repeat(1 << 20));
+        for round in 0..400_i64 {
+            let id = round.to_string();
+            begin(&workspace, &id, &long, "w", round);
+            tag(&workspace, &id, vec![json!({"key": "k", "value": "v".repeat(20_000)})]);
+            end(&workspace, &id, End { at: round, state: "FAILED", rows: 0, error: Some(long.clone()) });
+        }
+        let history = lock(&workspace.history);
+        let bytes: usize = history.0.iter().map(Entry::bytes).sum();
+        assert!(bytes <= KEPT_BYTES && bytes > KEPT_BYTES / 2, "{bytes} bytes of {} statements", history.0.len());
+        assert!(history.0.front().is_some_and(|newest| newest.id == "399" && newest.sql.starts_with("SELECT 'ü")));
+        assert!(history.0.iter().all(|entry| entry.sql.len() < TEXT_BYTES + 8 && entry.sql.ends_with('…')));
+    }
+
+    #[test]
+    fn many_short_statements_are_kept_and_the_newest_whatever_it_is() {
+        let workspace = Workspace::new(&Options::default(), "http://sandbox.test".to_owned());
+        for round in 0..3_000_i64 {
+            begin(&workspace, &round.to_string(), "SELECT 1", "w", round);
+        }
+        assert_eq!(lock(&workspace.history).0.len(), KEPT);
+        tag(&workspace, "2999", vec![json!({"key": "k", "value": "v".repeat(KEPT_BYTES + 1)})]);
+        assert_eq!(lock(&workspace.history).0.len(), 1);
+    }
 }

@@ -47,8 +47,19 @@ const BEGIN_QUERY: [&str; 4] = ["FROM", "SELECT", "VALUES", "WITH"];
 pub(super) fn rewrite(tokens: &[Token]) -> Vec<Token> {
     let mut written: Vec<Token> = Vec::with_capacity(tokens.len());
     let mut open: Vec<Bracket> = Vec::new();
+    // How many brackets were open where one was put around a query behind a pipe.
+    let mut put: Vec<usize> = Vec::new();
     let mut rest = tokens;
     while let Some((token, after)) = rest.split_first() {
+        let ends = matches!(token, Token::RParen | Token::VerticalBarRightAngleBracket);
+        if ends && put.last() == Some(&open.len()) {
+            put.pop();
+            written.push(Token::RParen);
+        }
+        if is_operand_of_pipe(token, &written) {
+            put.push(open.len());
+            written.push(Token::LParen);
+        }
         let read = match token {
             Token::LParen => {
                 let is_of_table = written.last().is_some_and(|before| is_word(before, &["TABLE"]));
@@ -82,7 +93,20 @@ pub(super) fn rewrite(tokens: &[Token]) -> Vec<Token> {
             }
         };
     }
+    written.extend(put.iter().map(|_| Token::RParen));
     written
+}
+
+/// Whether a query begins here that is the operand of `|> UNION ALL`, without the brackets that the parser wants.
+fn is_operand_of_pipe(token: &Token, written: &[Token]) -> bool {
+    const OPERATORS: [&str; 3] = ["EXCEPT", "INTERSECT", "UNION"];
+    let before = match written {
+        [before @ .., last] if is_word(last, &["ALL", "DISTINCT"]) => before,
+        before => before,
+    };
+    let is_operand = matches!(before, [.., pipe, operator]
+        if *pipe == Token::VerticalBarRightAngleBracket && is_word(operator, &OPERATORS));
+    is_operand && (is_word(token, &BEGIN_QUERY) || is_word(token, &["TABLE"]))
 }
 
 /// Writes the known form of what the tokens begin with, and tells how many of them that is.
@@ -148,6 +172,22 @@ fn known_form(tokens: &[Token], written: &mut Vec<Token>) -> Option<usize> {
         {
             written.push(Token::make_keyword("LIMIT"));
             Some(1)
+        }
+        // `|> EXCEPT ALL`, where the parser knows DISTINCT only.
+        Token::Word(_)
+            if is_word(first, &["EXCEPT", "INTERSECT"])
+                && written.last() == Some(&Token::VerticalBarRightAngleBracket) =>
+        {
+            written.extend([first.clone(), Token::make_keyword("DISTINCT")]);
+            Some(1 + usize::from(after.first().is_some_and(|next| is_word(next, &["ALL", "DISTINCT"]))))
+        }
+        // `CAST(a AS STRING COLLATE c)`: a collation in a type, which is a name and nothing else.
+        Token::Word(_)
+            if is_word(first, &["COLLATE"])
+                && written.last().is_some_and(|before| is_word(before, &["STRING"]))
+                && after.first().is_some_and(|name| word(name).is_some()) =>
+        {
+            matches!(after.get(1), Some(Token::RParen | Token::Comma | Token::Gt | Token::ShiftRight)).then_some(2)
         }
         // `trim(LEADING FROM s)`
         Token::Word(_)

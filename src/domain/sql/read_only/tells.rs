@@ -108,7 +108,16 @@ pub(super) fn show(tokens: &[Token], constants: &Constants) -> Result<(), String
     if shown == &["TBLPROPERTIES"] && reader.tokens.first() == Some(&Token::LParen) {
         reader.list_of_values()?;
     }
+    if shown == &["GROUPS"] && (reader.words(&["WITH", "USER"]) || reader.words(&["WITH", "GROUP"])) {
+        reader.name()?;
+    }
     while !reader.tokens.is_empty() {
+        let is_name = reader.tokens.first().is_some_and(|token| word(token).is_some());
+        if shown.last() == Some(&"FUNCTIONS") && is_name && !is_word_of_clause(reader.tokens) {
+            // The name of one, which ends the statement.
+            reader.name()?;
+            return if reader.tokens.is_empty() { Ok(()) } else { reader.unknown() };
+        }
         reader.clause()?;
     }
     Ok(())
@@ -259,7 +268,7 @@ impl Reader<'_> {
     /// Reads an unquoted pattern, such as `a*|b*`.
     fn pattern(&mut self) -> Result<(), String> {
         let end = self.tokens.iter().take_while(|token| match token {
-            Token::Mul | Token::Pipe => true,
+            Token::Mul | Token::Pipe | Token::Period => true,
             Token::Word(_) => !is_word(token, &VERBS),
             _ => false,
         });

@@ -4,8 +4,9 @@ use tempfile::TempDir;
 
 use super::authenticate;
 use super::provider::Provider;
-use crate::auth::{Attribute, Environment, Settings};
+use crate::auth::{Attribute, Context, Environment, Settings};
 use crate::config::Config;
+use crate::transport::http_client;
 
 /// The configuration file of the Go SDK's tests, more or less.
 const FILE: &str = r#"
@@ -223,6 +224,30 @@ async fn a_profile_that_does_not_exist_is_told() {
         let error = Config::resolve(Settings::default().with(Attribute::Profile, profile), environment).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(error.is_configuration() && error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+/// What in the file may be meant otherwise is told with the error that it may have caused, whatever fails.
+#[tokio::test]
+async fn an_error_tells_what_in_the_file_may_be_meant_otherwise() {
+    let provider = Provider::usual().await;
+    for (variables, file, remark) in [
+        (&[][..], "[default]\nhost = https://x.test\ntoken = token-x\n", "line 1 of"),
+        (&[], "[DEFAULT]\nhost = https://a.test\n[a]\n[DEFAULT]\nhost = https://b.test\n", "line 4 of"),
+        (&[], "[DEFAULT]\nhost = https://a.test\nauth_type = pat\ntoken = token-x\ntoken =\n", "line 5 of"),
+        (&[], "host = https://a.test\nauth_type = oauth-m2m\nclient_id = x\n", "line 1 of"),
+        (&[("MINE", "")], "[DEFAULT]\nhost = x.test\nhost = y.test\nauth_type = env-oidc\n", "line 3 of"),
+    ] {
+        let case: Case = (&[], variables, file, Err(""));
+        let (home, config) = resolve(&case, &provider);
+        let config = config.unwrap();
+        let error = match config.host {
+            Some(_) => authenticate(&config).await.unwrap_err(),
+            None => crate::transport::no_host(&Context::new(&config, http_client(&config).unwrap())),
+        };
+        let told = format!("{error} {}", error.hint().unwrap_or_default());
+        let remark = format!("\n  {remark} `{}", home.path().display());
+        assert!(told.contains(&remark) && !told.contains("token-x"), "{file}: {told}");
     }
 }
 

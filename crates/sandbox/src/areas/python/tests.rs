@@ -101,6 +101,9 @@ fn code_runs_as_python_runs_it() {
             "total = (1 +\n         2)\n# a comment\nif total == 3:\n\n    # inside\n    print('three')\nelif total:\n    pass\nelse:\n    pass",
             "three\n",
         ),
+        // Tabs that every width takes alike, and a blank before a tab that reaches as far.
+        ("if 1:\n\tif 1:\n\t\tprint(1)\n\tprint(2)", "1\n2\n"),
+        ("if 1:\n \tprint(1)\n \tprint(2)", "1\n2\n"),
     ] {
         assert_eq!(notebook.run(source).as_deref(), Ok(printed), "{source}");
     }
@@ -130,6 +133,12 @@ fn what_python_fails_over_fails_here() {
         ("if True:\nprint(1)", "SyntaxError"),
         ("print('a'", "SyntaxError"),
         ("x = = 1", "SyntaxError"),
+        // Each is well for one width of tabs.
+        ("if 1:\n\tx = 1\n        print(x)", "TabError"),
+        ("if 1:\n        x = 1\n\tprint(x)", "TabError"),
+        ("if 1:\n  if 1:\n\tprint(1)", "TabError"),
+        ("if 1:\n    if 1:\n        x = 1\n\tprint(x)", "TabError"),
+        ("if 1:\n    if 1:\n\t\tx = 1\n    print(1)\n  \tprint(2)", "TabError"),
     ] {
         let seen = Notebook::new().run(source).unwrap_err();
         assert!(seen.starts_with(error), "{source}: {seen}");

@@ -42,7 +42,7 @@ const OPERATORS: [&str; 47] = [
 
 /// The tokens of a source, each with its line.
 pub(super) fn tokens(source: &str) -> Result<Vec<(Token, usize)>, Problem> {
-    let mut reader = Reader { rest: source, line: 1, tokens: Vec::new(), indents: vec![0], brackets: 0 };
+    let mut reader = Reader { rest: source, line: 1, tokens: Vec::new(), indents: vec![Width::default()], brackets: 0 };
     reader.read()?;
     Ok(reader.tokens)
 }
@@ -51,8 +51,26 @@ struct Reader<'s> {
     rest: &'s str,
     line: usize,
     tokens: Vec<(Token, usize)>,
-    indents: Vec<usize>,
+    indents: Vec<Width>,
     brackets: usize,
+}
+
+/// How far a line is indented: with tabs that reach to the next eighth column, and with tabs as wide as blanks. What is
+/// deeper by one and not by the other depends on the reader's tabs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Width {
+    wide: usize,
+    narrow: usize,
+}
+
+impl Width {
+    fn of(space: &str) -> Self {
+        space.chars().fold(Self::default(), |width, letter| match letter {
+            '\t' => Self { wide: (width.wide / 8 + 1) * 8, narrow: width.narrow + 1 },
+            '\u{c}' => Self::default(),
+            _ => Self { wide: width.wide + 1, narrow: width.narrow + 1 },
+        })
+    }
 }
 
 impl<'s> Reader<'s> {
@@ -89,7 +107,7 @@ impl<'s> Reader<'s> {
             }
         }
         self.newline();
-        while self.indents.pop().is_some_and(|indent| indent > 0) {
+        while self.indents.pop().is_some_and(|indent| indent.wide > 0) {
             self.push(Token::Dedent);
         }
         self.push(Token::End);
@@ -128,23 +146,33 @@ impl<'s> Reader<'s> {
                 Some('#') => self.skip(blank + after.find('\n').unwrap_or(after.len())),
                 Some(_) => {
                     self.skip(blank);
-                    break space.chars().map(|letter| if letter == '\t' { 8 } else { 1 }).sum();
+                    break Width::of(space);
                 }
             }
         };
         let block = self.indents.last().copied().unwrap_or_default();
-        if width > block {
+        if width.wide > block.wide {
+            if width.narrow <= block.narrow {
+                return Err(self.tabs());
+            }
             self.indents.push(width);
             self.push(Token::Indent);
         }
-        while self.indents.last().is_some_and(|indent| *indent > width) {
+        while self.indents.last().is_some_and(|indent| indent.wide > width.wide) {
             self.indents.pop();
             self.push(Token::Dedent);
         }
         match self.indents.last() {
-            Some(indent) if *indent != width => Err(self.problem("an indentation that matches no outer block")),
+            Some(indent) if indent.wide != width.wide => {
+                Err(self.problem("an indentation that matches no outer block"))
+            }
+            Some(indent) if indent.narrow != width.narrow => Err(self.tabs()),
             _ => Ok(()),
         }
+    }
+
+    fn tabs(&self) -> Problem {
+        Problem { class: "TabError", ..self.problem("an indentation that mixes tabs and blanks inconsistently") }
     }
 
     fn number(&mut self) -> Result<(), Problem> {
