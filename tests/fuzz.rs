@@ -18,9 +18,7 @@ use databricks_mcp_server::shape::Budget;
 use databricks_mcp_server::transport::stdio;
 use databricks_sandbox::{Faults, Options, Sandbox, Seed};
 use rmcp::ServiceExt;
-use rmcp::model::{
-    ArgumentInfo, CallToolRequestParams, CompleteRequestParams, ReadResourceRequestParams, Reference,
-};
+use rmcp::model::{ArgumentInfo, CallToolRequestParams, CompleteRequestParams, ReadResourceRequestParams, Reference};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
