@@ -55,7 +55,7 @@ fn is_suspicious(text: &[u8]) -> bool {
             _ if is_in_text => {}
             // The letters of `NaN` and `Infinity`; those of `null`, `true` and `false` are small.
             b'N' | b'I' => return true,
-            b'0'..=b'9' | b'.' => {
+            b'0'..=b'9' | b'.' | b'-' => {
                 digits += 1;
                 if digits >= LONG_NUMBER {
                     return true;

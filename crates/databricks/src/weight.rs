@@ -23,7 +23,7 @@ const VALUE: usize = size_of::<serde_json::Value>();
 const FIELD: usize = 64;
 /// An object on top of its fields, at the least: its list of fields and its index.
 const OBJECT: usize = 256;
-/// An integer of fewer digits fits into 64 bits.
+/// An integer of fewer characters fits into 64 bits.
 const LONG_INTEGER: u8 = 20;
 
 /// The estimate of what an answer takes once it is read, fed part by part.
@@ -75,7 +75,8 @@ impl Scale {
                     None => return,
                 },
                 (false, _) => {
-                    self.digits = if first.is_ascii_digit() { self.digits.saturating_add(1) } else { 0 };
+                    let is_part = first.is_ascii_digit() || *first == b'-';
+                    self.digits = if is_part { self.digits.saturating_add(1) } else { 0 };
                     self.is_odd |= self.digits >= LONG_INTEGER;
                     let grown = match first {
                         b'"' => {

@@ -155,8 +155,9 @@ fn read_object(body: &str) -> Option<Map<String, Value>> {
         let kept = body.get(..body.len().checked_sub(less)?)?;
         Some(format!("{kept}\"{closing}"))
     });
+    let closed = (!is_in_text).then(|| format!("{body}{closing}"));
     let before = last.and_then(|at| Some(format!("{}}}", body.get(..at)?)));
-    in_text.chain(before).find_map(|whole| serde_json::from_str(&whole).ok())
+    in_text.chain(closed).chain(before).find_map(|whole| serde_json::from_str(&whole).ok())
 }
 
 /// Members of an error besides its code.

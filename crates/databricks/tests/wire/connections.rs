@@ -25,7 +25,7 @@ async fn a_host_gets_no_more_requests_at_once_than_allowed() {
         "{}"
     };
     tokio::spawn(axum::serve(listener, Router::new().fallback(hold)).into_future());
-    let limits = Limits { requests_per_second: None, ..Limits::default() };
+    let limits = Limits { requests_per_second: None, concurrency: 8 };
     let client = Client::new(Config { limits, ..Config::new(&url, TOKEN).unwrap() }).unwrap();
     let calls: Vec<_> = (0..30)
         .map(|_| {
